@@ -7,8 +7,11 @@ import time
 from collections.abc import Sequence
 from typing import NoReturn
 
+from delayprop.derivations import described
 from delayprop.derivations.chapters import theorems
 from delayprop.derivations.errata import ERRATA
+from delayprop.spec import SpecError
+from delayprop.spec.neuron import load_neuron
 
 SHOWN_RESIDUAL = 300  # characters; a refuted residual can be pages long
 
@@ -22,6 +25,7 @@ def parsed(argv: Sequence[str] | None, known: Sequence[str]) -> argparse.Namespa
     parser = Parser(prog="python -m derivations", description=__doc__, allow_abbrev=False)
     parser.add_argument("tags", nargs="*", metavar="TAG", help="prove only these (default: all)")
     parser.add_argument("--errata", action="store_true", help="only list the slips found in the paper")
+    parser.add_argument("--neuron", metavar="FILE", help="derive and prove the adjoint of the neuron of a JSON file")
     options = parser.parse_args(argv)
     for tag in options.tags:
         if tag not in known:
@@ -32,6 +36,8 @@ def parsed(argv: Sequence[str] | None, known: Sequence[str]) -> argparse.Namespa
 def main(argv: Sequence[str] | None = None) -> int:
     everything = theorems()
     options = parsed(argv, [theorem.tag for theorem in everything])
+    if options.neuron is not None:
+        return prove_neuron(options.neuron)
     if options.errata:
         for erratum in ERRATA:
             shown = f" [{erratum.shown}]" if erratum.shown else ""
@@ -50,6 +56,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         proved += not failures
     print(f"{proved} of {len(to_prove)} proved in {time.perf_counter() - started:.1f} s")
     return 0 if proved == len(to_prove) else 1
+
+
+def prove_neuron(path: str) -> int:
+    """Print the adjoint of a neuron of the user, and whether it is proved."""
+    try:
+        neuron = load_neuron(path)
+    except SpecError as error:
+        print(f"python -m derivations: {error}", file=sys.stderr)
+        return 2
+    for line in described.lines(neuron):
+        print(line, flush=True)
+    proved, sentence = described.verdict(neuron)
+    print(sentence)
+    return 0 if proved else 1
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from delayprop.spec import checks
+from delayprop.spec import checks, documents
+from delayprop.spec.documents import json_object
 from delayprop.spec.errors import SpecError, Verbatim, placed
 from delayprop.spec.losses import CrossEntropy, Loss, SpikeTimeMSE, check_loss
 from delayprop.spec.network import FILE_NAMES, KINDS, Connection, Network, Population
@@ -57,34 +58,17 @@ class Case:
 
 def load_case(path: str | Path) -> Case:
     """Read a case file; `SpecError`: it is missing, not UTF-8 JSON, or not a case."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise SpecError(str(path), "a JSON file in UTF-8", Verbatim("binary data"), "give a text file") from None
-    except (OSError, ValueError) as error:  # ValueError: a path that no system takes
-        got = Verbatim(getattr(error, "strerror", None) or error)
-        raise SpecError(str(path), "a readable case file", got, "give the path of a JSON file") from None
-    return case_from_text(text)
+    return case_from_text(documents.read(path, "case"))
 
 
 def case_from_text(text: str) -> Case:
     """The case that a JSON text describes; `SpecError`: the text is not JSON, or not a case."""
-    try:
-        document = json.loads(text, object_pairs_hook=_object_without_duplicates)
-    except json.JSONDecodeError as error:
-        got = Verbatim(f"{error.msg} at line {error.lineno} column {error.colno}")
-        raise SpecError("case", "one whole JSON object", got, "the file is damaged or cut short") from None
-    except SpecError:
-        raise
-    except (RecursionError, ValueError) as error:
-        got = Verbatim("too deep a nesting" if isinstance(error, RecursionError) else error)
-        raise SpecError("case", "one JSON object", got, "this is no case file") from None
-    return _case(document)
+    return _case(documents.parsed(text, "case"))
 
 
 def _case(document: object) -> Case:
     keys = ("format", "duration", "populations", "connections", "inputs", "loss")
-    case = _object(document, "", keys, ("expected",))
+    case = json_object(document, "", keys, ("expected",))
     checks.one_of(case["format"], "format", (FORMAT,))
     populations = checks.sequence(case["populations"], "populations", None, "populations")
     connections = checks.sequence(case["connections"], "connections", None, "connections")
@@ -114,7 +98,7 @@ def _population(value: object, path: str) -> Population:
 
 
 def _connection(value: object, path: str) -> Connection:
-    given = _object(value, path, ("source", "target", "weights", "delays"))
+    given = json_object(value, path, ("source", "target", "weights", "delays"))
     with placed(path, FILE_NAMES):
         return Connection(given["source"], given["target"], given["weights"], given["delays"])
 
@@ -134,32 +118,8 @@ def _of_kind(value: object, path: str, keys: Mapping[str, tuple[str, ...]]) -> t
     """The kind of a JSON object, and the object, which has exactly the keys of its kind."""
     if isinstance(value, dict) and "kind" not in value:
         raise SpecError(f"{path}.kind", "given", Verbatim("nothing"), "the kinds are " + ", ".join(keys))
-    kind = checks.one_of(_object(value, path)["kind"], f"{path}.kind", tuple(keys))
-    return kind, _object(value, path, ("kind", *keys[kind]))
-
-
-def _object(value: object, path: str, required: tuple[str, ...] = (), optional: tuple[str, ...] = ()) -> dict:
-    """`value` as a JSON object with exactly these keys; with any keys if none are required."""
-    if not isinstance(value, dict):
-        raise SpecError(path or "case", "an object", checks.described(value), "give keys in braces")
-    legal, prefix = required + optional, path and f"{path}."
-    for key in value if required else ():
-        if key not in legal:
-            remedy = "the keys are " + ", ".join(legal)
-            raise SpecError(f"{prefix}{key}", "", "is no key here", remedy)
-    for key in required:
-        if key not in value:
-            raise SpecError(f"{prefix}{key}", "given", Verbatim("nothing"), "the keys are " + ", ".join(legal))
-    return value
-
-
-def _object_without_duplicates(pairs: list[tuple[str, object]]) -> dict:
-    document = dict(pairs)
-    if len(document) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise SpecError(twice, "given once in its object", Verbatim("it twice"), "remove one")
-    return document
+    kind = checks.one_of(json_object(value, path)["kind"], f"{path}.kind", tuple(keys))
+    return kind, json_object(value, path, ("kind", *keys[kind]))
 
 
 def case_to_dict(case: Case) -> dict:

@@ -10,7 +10,7 @@ from tests.support.house.sources import absolute
 
 MAY_IMPORT = {
     "spec": {"numpy"},
-    "derivations": {"sympy"},
+    "derivations": {"delayprop.spec", "sympy"},
     "reference": {"delayprop.spec", "numpy", "mpmath"},
     "fast": {"delayprop.spec", "torch", "numpy", "numba", "llvmlite", "h5py", "tqdm", "filelock"},
     "delayprop": set(),

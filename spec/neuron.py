@@ -1,0 +1,178 @@
+"""A neuron as data: linear between events, linear jumps at them (specification, section 10).
+
+Five texts describe a neuron; every name in them that is no state is a constant of the neuron.
+`Neuron.matrices` reads them, for constants that are numbers, symbols or anything else that can be
+added and multiplied. A text is parsed, never evaluated as Python.
+"""
+
+import ast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from keyword import iskeyword
+from pathlib import Path
+from typing import Any
+
+from delayprop.spec import documents
+from delayprop.spec.checks import of_type, sequence, text
+from delayprop.spec.equation import Equation, Linear
+from delayprop.spec.errors import SpecError, Verbatim
+
+MOST_STATES = 4
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """`x' = A x` between events; an own spike, where `c.x = v_th` from below, gives `R x + r`.
+
+    Rows and columns are in the order of the states.
+    """
+
+    A: list[list[Any]]
+    c: list[Any]
+    v_th: Any
+    R: list[list[Any]]
+    r: list[Any]
+
+
+@dataclass(frozen=True)
+class Neuron:
+    """Equations of a neuron; times are in ms.
+
+    Attributes:
+        rates: the derivative of each state between events, linear in the states and 0 at rest.
+        arrivals: states that an arrival may raise by its weight; a connection names one of them.
+        spike: the neuron spikes where this rises through 0; None: it never spikes.
+        reset: the new values of states at an own spike, linear in the states; other states stay.
+    Raises:
+        SpecError: a text that is no such equation; the sentence names it and the reason.
+    """
+
+    rates: Mapping[str, str]
+    arrivals: tuple[str, ...] = ("I",)
+    spike: str | None = "V - v_th"
+    reset: Mapping[str, str] = field(default_factory=lambda: {"V": "v_reset"})
+
+    def __post_init__(self) -> None:
+        for name in ("rates", "reset"):
+            of_type(getattr(self, name), name, Mapping, "an object of equations", "name a state per equation")
+        if not 1 <= len(self.rates) <= MOST_STATES:
+            got = Verbatim(f"{len(self.rates)} equations")
+            raise SpecError("rates", f"1 to {MOST_STATES} equations", got, "leave out states that nothing reads")
+        for state in self.rates:
+            if not isinstance(state, str) or not state.isidentifier() or iskeyword(state):
+                raise SpecError("rates", "equations of states with names like V", state, "choose another name")
+        object.__setattr__(self, "arrivals", tuple(sequence(self.arrivals, "arrivals", None, "states")))
+        if not self.arrivals:
+            raise SpecError("arrivals", "at least one state", Verbatim("none"), "name the state that spikes raise")
+        for name, named in (("arrivals", self.arrivals), ("reset", self.reset)):
+            for state in named:
+                if state not in self.rates:
+                    raise SpecError(name, f"states, of {', '.join(self.rates)}", state, "give this state a rate, too")
+        if self.spike is None and self.reset:
+            raise SpecError("reset", "", "belongs to a neuron that spikes", "give `spike` too, or an empty `reset`")
+        self._check_linear()
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        return tuple(self.rates)
+
+    @cached_property
+    def constants(self) -> tuple[str, ...]:
+        """Names of the constants, in the order in which the equations name them."""
+        nodes = [node for equation in self._equations for node in ast.walk(equation.tree)]
+        names = [node.id for node in nodes if isinstance(node, ast.Name)]
+        return tuple(dict.fromkeys(name for name in names if name not in self.rates))
+
+    def matrices(self, constants: Mapping[str, Any], number: Callable[[Fraction], Any] = float) -> Matrices:
+        """The matrices, for values of the constants.
+
+        Args:
+            number: makes a value of a number in the text.
+        Raises:
+            SpecError: an equation divides by a number that is 0.
+        """
+        values = dict(constants) | {state: Linear({state: number(Fraction(1))}) for state in self.rates}
+        zero = number(Fraction(0))
+        found = {equation.name: equation.read(values, number) for equation in self._equations}
+        resets = {s: found.get(f'reset["{s}"]', values[s]) for s in self.rates}
+        level = found.get("spike", Linear({}))
+        return Matrices(
+            [found[f'rates["{state}"]'].row(self.states, zero) for state in self.states],
+            level.row(self.states, zero), zero if level.rest is None else -level.rest,
+            [resets[state].row(self.states, zero) for state in self.states],
+            [zero if resets[state].rest is None else resets[state].rest for state in self.states],
+        )
+
+    @cached_property
+    def _equations(self) -> "tuple[Equation, ...]":
+        texts: dict[str, object] = {f'rates["{state}"]': rate for state, rate in self.rates.items()}
+        texts |= {"spike": self.spike} if self.spike is not None else {}
+        texts |= {f'reset["{state}"]': value for state, value in self.reset.items()}
+        return tuple(Equation(name, text(value, name).strip()) for name, value in texts.items())
+
+    def _check_linear(self) -> None:
+        """Refuse equations that are not linear, or that leave the states at rest."""
+        values: dict[str, Any] = {name: _Some() for name in self.constants}
+        values |= {state: Linear({state: _Some()}) for state in self.rates}
+        for equation in self._equations:
+            found = equation.read(values, lambda value: _Some())
+            if equation.name.startswith("rates") and found.rest is not None:
+                got = "moves a neuron at rest, without an arrival"
+                raise SpecError(equation.name, "", got, "each term needs a state; shift the state by its value at rest")
+            if equation.name == "spike" and (at := set(self.arrivals) & set(found.by_state)):
+                got = f"names {at.pop()}, at which spikes arrive: spikes would follow weights, not times"
+                raise SpecError("spike", "", got, "let arrivals raise another state, which drives this one")
+            if equation.name == "spike" and not found.by_state:
+                raise SpecError("spike", "", "names no state, so it never rises", "give None if it never spikes")
+
+
+def load_neuron(path: str | Path) -> Neuron:
+    """Read a neuron from a JSON file, an object with the attributes of `Neuron`.
+
+    Raises:
+        SpecError: the file is missing, no such object, or its equations are refused.
+    """
+    document = documents.parsed(documents.read(path, "neuron"), "neuron")
+    given = documents.json_object(document, "", ("rates",), ("arrivals", "spike", "reset"), "neuron")
+    return Neuron(**given)
+
+
+class _Some:
+    """A value of which nothing is known: any arithmetic gives another one."""
+
+    def _other(self, *_: object) -> "_Some":
+        return self
+
+    __add__ = __radd__ = __sub__ = __mul__ = __truediv__ = __neg__ = _other
+
+
+LIF = Neuron({"V": "(-V + I) / tau_mem", "I": "-I / tau_syn"})
+"""The neuron of the paper."""
+LI = Neuron({"V": "(-V + I) / tau_mem", "I": "-I / tau_syn"}, spike=None, reset={})
+"""The same without spikes: an output."""
+RISE = Neuron({"V": "(-V + I) / tau_mem", "I": "(-I + J) / tau_syn", "J": "-J / tau_rise"}, arrivals=("J",))
+"""A synapse whose current rises with `tau_rise` before it decays."""
+ALIF = Neuron(
+    {"V": "(-V + I) / tau_mem", "I": "-I / tau_syn", "a": "-a / tau_a"},
+    spike="V - beta * a - v_th", reset={"V": "v_reset", "a": "a + 1"},
+)
+"""A threshold that each own spike raises by `beta`."""
+ADLIF = Neuron(
+    {"V": "(-V + I - a) / tau_mem", "I": "-I / tau_syn", "a": "-a / tau_a"}, reset={"V": "v_reset", "a": "a + b"}
+)
+"""An adaptation current that each own spike raises by `b`."""
+COUPLED = Neuron(
+    {"V": "(-V + I - a) / tau_mem", "I": "-I / tau_syn", "a": "(-a + g * V) / tau_a"},
+    reset={"V": "v_reset", "a": "a + b"},
+)
+"""An adaptation current that the voltage drives too; it may oscillate."""
+TWO_SYNAPSES = Neuron(
+    {"V": "(-V + E + G) / tau_mem", "E": "-E / tau_exc", "G": "-G / tau_inh"}, arrivals=("E", "G")
+)
+"""Currents of excitation and inhibition with time constants of their own."""
+NEURONS = {
+    "lif": LIF, "li": LI, "rise": RISE, "alif": ALIF, "adlif": ADLIF, "coupled": COUPLED, "two-synapses": TWO_SYNAPSES,
+}
+"""The neurons with a name."""

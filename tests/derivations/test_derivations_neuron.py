@@ -1,0 +1,117 @@
+"""The adjoint of any linear neuron: mistakes in its claims are refuted, for each neuron."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sympy as sp
+
+from delayprop.derivations import __main__ as command
+from delayprop.derivations import linear_neuron
+from delayprop.derivations.linear_neuron import LinearNeuron
+from delayprop.derivations.neuron import residuals
+from delayprop.derivations.proof import simplest
+from delayprop.derivations.symbols import dL_dt_post, w
+from delayprop.spec.neuron import LIF, NEURONS, Neuron
+
+
+def one_slope(n: LinearNeuron) -> sp.Expr:
+    """The slope after the spike taken for that before it."""
+    return (n.p.dot(n.R * n.A * n.x - n.A * n.x) + dL_dt_post) / n.c.dot(n.A * n.x)
+
+
+def without_reset(n: LinearNeuron, q: sp.Expr) -> sp.Matrix:
+    return n.p - q * n.c
+
+
+def of_a_fixed_level(n: LinearNeuron, theta: sp.Symbol, q: sp.Expr) -> sp.Expr:
+    return n.p.dot(sp.diff(n.R, theta) * n.x + sp.diff(n.r, theta)) + q * sp.diff(n.v_th, theta)
+
+
+SPIKING = tuple(name for name, one in NEURONS.items() if one.spike is not None)
+MISTAKES: dict[str, tuple[str, Callable[..., Any], tuple[str, ...]]] = {
+    "A for its transpose": ("adjoint_slope", lambda n: -n.A * n.p, tuple(NEURONS)),
+    "sign of the adjoint": ("adjoint_slope", lambda n: n.A.T * n.p, tuple(NEURONS)),
+    "sign of a gradient": (
+        "gradient_between_events", lambda n, theta: -n.p.dot(sp.diff(n.A, theta) * n.x), tuple(NEURONS)
+    ),
+    "sign of a delay": (
+        "at_arrival", lambda n, s: (n.arrivals[s].dot(n.p), w * (n.A * n.arrivals[s]).dot(n.p)), tuple(NEURONS)
+    ),
+    "one slope for both sides": ("spike_shift", one_slope, SPIKING),
+    "the reset forgotten": ("before_spike", without_reset, SPIKING),
+    "the state in the threshold forgotten": ("gradient_at_spike", of_a_fixed_level, ("alif",)),
+}
+"""By name: the claim, the wrong one, and the neurons that show it."""
+
+
+@pytest.mark.parametrize(("mistake", "name"), [(m, name) for m, (_, _, names) in MISTAKES.items() for name in names])
+def test_a_mistake_is_refuted(mistake: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    claim, wrong, _ = MISTAKES[mistake]
+    monkeypatch.setattr(linear_neuron, claim, wrong)
+    assert any(simplest(left) != 0 for one in residuals(NEURONS[name]).values() for left in sp.Matrix([one]))
+
+
+def test_equations_of_a_stranger_are_proved() -> None:
+    """Two adaptation currents, of which one moves the threshold, and a reset by subtraction."""
+    neuron = Neuron(
+        {"V": "(I - V - a) / tau", "I": "-I / tau_s", "a": "(k * V - a) / tau_a", "b": "-b / tau_b"},
+        spike="2 * V - b - theta / 3", reset={"V": "V - theta", "a": "0.9 * a + q", "b": "b + a + 1"},
+    )
+    found = residuals(neuron)
+    assert len(found) == 1 + 7 + 2 + 4 + 7 and all(simplest(left) == 0 for left in found.values())
+
+
+def test_the_command_derives_and_proves_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "mine.json"
+    rates = {"V": "(I - V - a) / tau", "I": "-I / 5", "a": "-a / tau_a"}
+    path.write_text(json.dumps({"rates": rates, "reset": {"V": "0", "a": "a + b"}}))
+    assert command.main(["--neuron", str(path)]) == 0
+    *said, last = capsys.readouterr().out.splitlines()
+    assert said == [
+        "states V, I, a; constants tau, tau_a, v_th, b; p = dL/d(state)",
+        "between events",
+        "  dp_V/dt = p_V/tau", "  dp_I/dt = p_I/5 - p_V/tau", "  dp_a/dt = p_V/tau + p_a/tau_a",
+        "  dL/dtau gains the integral of -I*p_V/tau**2 + V*p_V/tau**2 + a*p_V/tau**2",
+        "  dL/dtau_a gains the integral of a*p_a/tau_a**2",
+        "at an arrival of weight w at I; p just after it",
+        "  dL/dw gains p_I", "  dL/dt_arr = p_I*w/5 - p_V*w/tau, which dL/dd and dL/dt_pre gain",
+        "at an own spike; p just after it, states just before it",
+        "  q = (-I*p_V/tau + a*p_V/tau + p_V*b/tau + p_a*b/tau_a + dL_dt_post)/(I/tau - V/tau - a/tau)",
+        "  p_V before = -q", "  p_I before = p_I", "  p_a before = p_a",
+        "  dL/dv_th gains q", "  dL/db gains p_a",
+    ]
+    assert last.startswith("14 of 14 formulas proved in ")
+
+
+def test_the_command_names_a_formula_that_it_cannot_prove(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lif.json"
+    path.write_text(json.dumps({"rates": dict(LIF.rates)}))
+    monkeypatch.setattr(linear_neuron, "spike_shift", one_slope)
+    assert command.main(["--neuron", str(path)]) == 1
+    assert "; not dL/dV before a spike" in capsys.readouterr().out.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ('{"rates": {"V": "V * V"}, "arrivals": ["V"]}', '`rates["V"]` must be linear in the states, and multiplies'),
+    ('{"rate": {}}', "`rate` is no key here; the keys are rates, arrivals,"),
+    ('{"rates": 3}', "`rates` must be an object of equations, got int; name a state per equation"),
+    ("[]", "`neuron` must be an object, got a list of 0; give keys in braces"),
+    ('{"rates": ', "`neuron` must be one whole JSON object, got Expecting value at line 1 column 11"),
+    ('{"rates": {}, "rates": {}}', "`rates` must be given once in its object, got it twice; remove one"),
+])
+def test_the_command_refuses_a_file_in_one_line(
+    text: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(text)
+    assert command.main(["--neuron", str(path)]) == 2
+    assert capsys.readouterr().err.startswith(f"python -m derivations: {said}")
+
+
+def test_each_constant_and_state_has_a_residual() -> None:
+    assert len(residuals(LIF)) == 1 + 4 + 2 + 2 + 4

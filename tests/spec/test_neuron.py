@@ -1,0 +1,80 @@
+"""A neuron as data: its equations are read as matrices, and refused where they are none."""
+
+from fractions import Fraction
+
+import pytest
+
+from delayprop.spec import SpecError
+from delayprop.spec.neuron import ALIF, LIF, NEURONS, TWO_SYNAPSES, Neuron
+
+RATES = {"V": "(-V + I) / tau_mem", "I": "-I / tau_syn"}
+
+
+def test_matrices_of_numbers() -> None:
+    one = ALIF.matrices(dict(tau_mem=20.0, tau_syn=5.0, tau_a=100.0, v_th=1.5, beta=0.25, v_reset=-0.5))
+    assert one.A == [[-0.05, 0.05, 0.0], [0.0, -0.2, 0.0], [0.0, 0.0, -0.01]]
+    assert (one.c, one.v_th) == ([1.0, 0.0, -0.25], 1.5)
+    assert (one.R, one.r) == ([[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], [-0.5, 0.0, 1.0])
+
+
+def test_numbers_in_the_text_are_exact() -> None:
+    one = Neuron({"V": "0.1 * (I - 3 * V)", "I": "-(I) / 7 - I * .5"}, spike="2 * V / 3 - 1e-3",
+                 reset={"V": "V / 9 + 0.3"})
+    m = one.matrices({}, lambda value: value)
+    assert m.A == [[Fraction(-3, 10), Fraction(1, 10)], [0, Fraction(-1, 7) - Fraction(1, 2)]]
+    assert (m.c, m.v_th) == ([Fraction(2, 3), 0], Fraction(1, 1000))
+    assert (m.R, m.r) == ([[Fraction(1, 9), 0], [0, 1]], [Fraction(3, 10), 0])
+
+
+def test_constants_are_the_names_that_are_no_states() -> None:
+    assert LIF.constants == ("tau_mem", "tau_syn", "v_th", "v_reset")
+    assert TWO_SYNAPSES.constants == ("tau_mem", "tau_exc", "tau_inh", "v_th", "v_reset")
+    assert all(set(one.constants).isdisjoint(one.states) for one in NEURONS.values())
+
+
+def test_a_neuron_without_spikes_has_no_level() -> None:
+    m = NEURONS["li"].matrices({"tau_mem": 20.0, "tau_syn": 5.0})
+    assert (m.c, m.v_th, m.R, m.r) == ([0.0, 0.0], 0.0, [[1.0, 0.0], [0.0, 1.0]], [0.0, 0.0])
+
+
+def test_a_constant_of_0_in_a_denominator_is_named() -> None:
+    with pytest.raises(SpecError, match=r'`rates\["V"\]` divides by 0: \(-V \+ I\) / tau_mem; choose other constants'):
+        LIF.matrices(dict(tau_mem=0.0, tau_syn=5.0, v_th=1.0, v_reset=0.0))
+
+
+ARITHMETIC = "must be an equation of numbers, names, + - * / and brackets, got "
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    (dict(rates={**RATES, "V": "V * I"}), '`rates["V"]` must be linear in the states, and multiplies states: V * I;'),
+    (dict(rates={**RATES, "V": "1 / V"}), '`rates["V"]` must be linear in the states, and divides by a state: 1 / V;'),
+    (dict(reset={"V": "V * V"}), '`reset["V"]` must be linear in the states, and multiplies states: V * V;'),
+    (dict(rates={**RATES, "V": "I - V + 1"}), '`rates["V"]` moves a neuron at rest, without an arrival;'),
+    (dict(rates={**RATES, "V": "v_rest - V"}), '`rates["V"]` moves a neuron at rest, without an arrival;'),
+    (dict(spike="V - I - v_th"), "`spike` names I, at which spikes arrive: spikes would follow weights, not times;"),
+    (dict(spike="v_th"), "`spike` names no state, so it never rises; give None if it never spikes"),
+    (dict(spike=None), "`reset` belongs to a neuron that spikes; give `spike` too, or an empty `reset`"),
+    (dict(arrivals=("J",)), "`arrivals` must be states, of V, I, got 'J'; give this state a rate, too"),
+    (dict(arrivals=()), "`arrivals` must be at least one state, got none; name the state that spikes raise"),
+    (dict(arrivals="I"), "`arrivals` must be a list of states, got 'I'; give a list"),
+    (dict(reset={"a": "0"}), "`reset` must be states, of V, I, got 'a'; give this state a rate, too"),
+    (dict(rates={}), "`rates` must be 1 to 4 equations, got 0 equations;"),
+    (dict(rates={name: f"-{name}" for name in "VIabc"}), "`rates` must be 1 to 4 equations, got 5 equations;"),
+    (dict(rates=["-V"]), "`rates` must be an object of equations, got list; name a state per equation"),
+    (dict(rates={"lambda": "-1"}), "`rates` must be equations of states with names like V, got 'lambda';"),
+    (dict(rates={**RATES, "V": 3}), '`rates["V"]` must be a string that is not empty, got 3;'),
+    (dict(rates={**RATES, "V": "exp(V)"}), f'`rates["V"]` {ARITHMETIC}\'exp(V)\'; write it out with these'),
+    (dict(rates={**RATES, "V": "-V**2"}), f'`rates["V"]` {ARITHMETIC}\'V**2\'; write it out with these'),
+    (dict(rates={**RATES, "V": "V.real"}), f'`rates["V"]` {ARITHMETIC}\'V.real\'; write it out with these'),
+    (dict(rates={**RATES, "V": "True * V"}), f'`rates["V"]` {ARITHMETIC}\'True\'; write it out with these'),
+    (dict(rates={**RATES, "V": "1e999 * V"}), f'`rates["V"]` {ARITHMETIC}\'1e999\'; write it out with these'),
+    (dict(rates={**RATES, "V": "__import__('os')"}), f'`rates["V"]` {ARITHMETIC}"__import__(\'os\')"; write it out'),
+    (dict(rates={**RATES, "V": "-V +"}), f'`rates["V"]` {ARITHMETIC}\'-V +\'; see specification, section 10'),
+    (dict(rates={**RATES, "V": "\0"}), f'`rates["V"]` {ARITHMETIC}'),
+    (dict(rates={**RATES, "V": "-" * 999 + "V"}),
+     '`rates["V"]` must be an equation of at most 200 characters, got 1000'),
+], ids=range(26))
+def test_equations_are_refused_with_the_reason(given: dict, said: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        Neuron(**{"rates": RATES, **given})
+    assert str(caught.value).startswith(said)
