@@ -130,8 +130,11 @@ TESTED = [path for path in sorted((ROOT / "results").glob("*.jsonl")) if path.st
 @pytest.mark.parametrize("path", TESTED, ids=lambda path: path.stem)
 def test_tables_of_results_show_the_recorded_runs(path: Path) -> None:
     table, entries = hooks.runs(path), list(map(json.loads, path.read_text(encoding="utf-8").splitlines()))
-    for kind in {kind_of_delays(entry) for entry in entries}:
-        test = [100 * entry["test_accuracy"] for entry in entries if kind_of_delays(entry) == kind]
+    for kind, network in {(kind_of_delays(entry), entry["network"]) for entry in entries}:
+        test = [
+            100 * entry["test_accuracy"] for entry in entries
+            if (kind_of_delays(entry), entry["network"]) == (kind, network)
+        ]
         spread = f"\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{statistics.stdev(test):.1f}" if len(test) > 1 else ""
         assert f"| {kind.replace(' ', chr(160))} | {statistics.mean(test):.1f}{spread}\N{NO-BREAK SPACE}% |" in table
     assert table.count("<tr><td>") == len(entries)
