@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.export")
 
 def _export(options: argparse.Namespace) -> int:
     if options.case is None and options.nir is None:
-        raise SpecError("--case", "", "or --nir must be given", "name the file to write")
+        raise SpecError("--case", "", "is missing, and so is --nir", "name the file to write")
     if options.case is None:
         network = kept_classifier(options.run)
     else:

@@ -156,7 +156,8 @@ def _ways(nodes: Mapping[str, Node], edges: list[tuple[str, str]]) -> Iterator[l
     for source, target in edges:
         for name in (source, target):
             if name not in nodes:
-                raise SpecError("edges", "", f"name {name!r}, which is no node", "add the node, or remove the edge")
+                fault = f"has the end {name!r}, which is no node"
+                raise SpecError("edges", "", fault, "add the node, or remove the edge")
         wrong = _wrong_edge(kind(nodes[source]), kind(nodes[target]))
         if wrong:
             raise SpecError("edges", wrong[0], Verbatim(f"{source} -> {target}"), wrong[1])

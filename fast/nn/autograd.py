@@ -180,7 +180,8 @@ def _check(spikes: Spikes, named: dict[str, Tensor | None], exists: Tensor | Non
         expected = f"of shape [pre, post] with pre = {spikes.size}, the number of neurons in `spikes`"
         raise SpecError("w", expected, Verbatim(list(w.shape)), "one row per source neuron")
     if ("v_th" in given) != ("v_reset" in given):
-        raise SpecError("v_reset", "", "and `v_th` belong together", "give both, or none for LI neurons")
+        missing, other = ("v_reset", "v_th") if "v_th" in given else ("v_th", "v_reset")
+        raise SpecError(missing, "", f"is missing, and `{other}` is given", "give both, or none for LI neurons")
     for name, tensor in given.items():
         shape = tuple(w.shape) if name in ("w", "d") else (w.shape[1],)
         if tuple(tensor.shape) != shape:

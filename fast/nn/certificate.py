@@ -138,7 +138,7 @@ def _parts(layer: LIF | LI) -> list[Tensor]:
 def _gradient(parameter: Tensor) -> Tensor:
     if parameter.grad is None:
         remedy = "run forward pass, `backward()` and `residuals` in one block `with watched(layers, spikes):`"
-        raise SpecError("layers", "", "have a parameter, or input times, without a gradient", remedy)
+        raise SpecError("layers", "", "has no gradient for a parameter, or for input times", remedy)
     return parameter.grad.double()
 
 

@@ -112,7 +112,7 @@ def test_the_delays_of_every_layer_are_checked_by_c(readout: str, number: int) -
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
 def test_a_missing_gradient_is_named_with_its_remedy() -> None:
     layers, ones = network("max_voltage"), torch.ones(2, 2)
-    outside = r"`layers` must be of parameters .* `with watched"
+    outside = r"`layers` has no gradient for a parameter, or for input times; .* `with watched"
     assert_refused(lambda: residuals(layers, SPIKES, ones, ones), outside)
     y = layers[1](layers[0](SPIKES))
     torch.linalg.norm(y).backward()

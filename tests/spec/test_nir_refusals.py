@@ -94,7 +94,7 @@ REFUSED: list[tuple[Made, str]] = [
      "`edges` must be into an Output from neurons, got w -> o; end in a CubaLI"),
     (joined({}, ("hid", "in")), "`edges` must be none into an Input or out of an Output, got hid -> in"),
     (joined({}, ("output_out", "out")), "`edges` must be none into ..., got output_out -> out; remove"),
-    (joined({}, ("hid", "x")), "`edges` name 'x', which is no node; add the node"),
+    (joined({}, ("hid", "x")), "`edges` has the end 'x', which is no node; add the node"),
     (joined({"a": nir.Delay(THREE), "b": nir.Scale(THREE)}, ("hid", "a"), ("a", "b"), ("b", "a")),
      "`edges` must be without a loop that passes no neuron, got a -> b -> a; put neurons into it"),
     (joined({}, ("hid", "hid")),

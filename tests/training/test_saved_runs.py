@@ -83,7 +83,7 @@ def test_a_run_is_evaluated_from_any_folder(runs: Path, tmp_path: Path, monkeypa
 
 
 WRONG = {
-    "nothing asked for": ([], "`--case` or --nir must be given"),
+    "nothing asked for": ([], "`--case` is missing, and so is --nir"),
     "no such trial": (["--case", "x.json", "--trial", "40"], "`--trial` must be a whole number from 0 to 39"),
     "no such folder": (["--nir", "nowhere/x.nir"], "cannot write"),
 }
