@@ -11,6 +11,7 @@ from delayprop.derivations import described
 from delayprop.derivations.chapters import theorems
 from delayprop.derivations.errata import ERRATA
 from delayprop.spec import SpecError
+from delayprop.spec.command import report
 from delayprop.spec.neuron import load_neuron
 
 SHOWN_RESIDUAL = 300  # characters; a refuted residual can be pages long
@@ -62,11 +63,10 @@ def prove_neuron(path: str) -> int:
     """Print the adjoint of a neuron of the user, and whether it is proved."""
     try:
         neuron = load_neuron(path)
+        for line in described.lines(neuron):
+            print(line, flush=True)
     except SpecError as error:
-        print(f"python -m derivations: {error}", file=sys.stderr)
-        return 2
-    for line in described.lines(neuron):
-        print(line, flush=True)
+        return report("python -m derivations", str(error))
     proved, sentence = described.verdict(neuron)
     print(sentence)
     return 0 if proved else 1

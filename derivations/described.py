@@ -17,7 +17,7 @@ q = sp.Symbol("q")
 
 def lines(neuron: Neuron) -> Iterator[str]:
     """What happens to `p = dL/dx` and to the gradients, event by event."""
-    n = LinearNeuron.of(neuron)
+    n = LinearNeuron.of(neuron)  # refuses before anything is printed
     yield f"states {', '.join(neuron.states)}; constants {', '.join(neuron.constants) or 'none'}; p = dL/d(state)"
     yield "between events"
     for state, slope in zip(neuron.states, linear_neuron.adjoint_slope(n), strict=True):

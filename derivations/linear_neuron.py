@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from delayprop.derivations.symbols import dL_dt_post, w
+from delayprop.spec.errors import SpecError
 from delayprop.spec.neuron import Neuron
 
 
@@ -42,11 +43,14 @@ class LinearNeuron:
 
     @classmethod
     def of(cls, neuron: Neuron) -> "LinearNeuron":
+        """The neuron in symbols; `SpecError`: its level cannot rise, so no spike has a time."""
         constants = {name: sp.Symbol(name, real=True) for name in neuron.constants}
         m = neuron.matrices(constants, lambda value: sp.Rational(value.numerator, value.denominator))
         x, p = (sp.Matrix([sp.Dummy(before + s, real=True) for s in neuron.states]) for before in ("", "p_"))
         units = {state: sp.eye(len(x))[:, neuron.states.index(state)] for state in neuron.arrivals}
         A, c, R, r = (sp.Matrix(part) for part in (m.A, m.c, m.R, m.r))
+        if any(c) and not any(A.T * c):
+            raise SpecError("spike", "", "has a level that never moves between events", "name a state that moves")
         return cls(x, p, constants, units, A, c, sp.sympify(m.v_th), R, r)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from delayprop.spec import checks
 from delayprop.spec.errors import SpecError, Verbatim
+from delayprop.spec.neuron import LI, LIF
 
 CHECKS = {
     "tau_mem": checks.time_constant,
@@ -18,7 +19,7 @@ CHECKS = {
 """The constants of neurons, each with the check of one number."""
 
 CONSTANTS = tuple(CHECKS)
-KINDS = {"input": (), "lif": CONSTANTS, "li": CONSTANTS[:2]}
+KINDS = {"input": (), "lif": LIF.constants, "li": LI.constants}
 """The kinds of populations, each with the constants of its neurons."""
 
 FILE_NAMES = {"v_th": "threshold", "v_reset": "reset", "w": "weights", "d": "delays"}

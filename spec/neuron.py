@@ -68,7 +68,7 @@ class Neuron:
             raise SpecError("arrivals", "at least one state", Verbatim("none"), "name the state that spikes raise")
         for name, named in (("arrivals", self.arrivals), ("reset", self.reset)):
             for state in named:
-                if state not in self.rates:
+                if not isinstance(state, str) or state not in self.rates:
                     raise SpecError(name, f"states, of {', '.join(self.rates)}", state, "give this state a rate, too")
         if self.spike is None and self.reset:
             raise SpecError("reset", "", "belongs to a neuron that spikes", "give `spike` too, or an empty `reset`")

@@ -55,6 +55,7 @@ ARITHMETIC = "must be an equation of numbers, names, + - * / and brackets, got "
     (dict(spike="v_th"), "`spike` names no state, so it never rises; give None if it never spikes"),
     (dict(spike=None), "`reset` belongs to a neuron that spikes; give `spike` too, or an empty `reset`"),
     (dict(arrivals=("J",)), "`arrivals` must be states, of V, I, got 'J'; give this state a rate, too"),
+    (dict(arrivals=[["I"]]), "`arrivals` must be states, of V, I, got ['I']; give this state a rate, too"),
     (dict(arrivals=()), "`arrivals` must be at least one state, got none; name the state that spikes raise"),
     (dict(arrivals="I"), "`arrivals` must be a list of states, got 'I'; give a list"),
     (dict(reset={"a": "0"}), "`reset` must be states, of V, I, got 'a'; give this state a rate, too"),
@@ -73,7 +74,7 @@ ARITHMETIC = "must be an equation of numbers, names, + - * / and brackets, got "
     (dict(rates={**RATES, "V": "\0"}), f'`rates["V"]` {ARITHMETIC}'),
     (dict(rates={**RATES, "V": "-" * 999 + "V"}),
      '`rates["V"]` must be an equation of at most 200 characters, got 1000'),
-], ids=range(26))
+], ids=range(27))
 def test_equations_are_refused_with_the_reason(given: dict, said: str) -> None:
     with pytest.raises(SpecError) as caught:
         Neuron(**{"rates": RATES, **given})
