@@ -110,7 +110,8 @@ class Processes:
         return reduced.to(tensor.device)
 
     def broadcast(self, make: Callable[[], T]) -> T:
-        """What `make` returns in the first process, in all; where it raises, the others exit."""
+        """What `make` returns in the first process, in all; where it raises, the others exit. It is
+        sent as a pickle, which only the processes of this run exchange; None is no value."""
         if self.world == 1:
             return make()
         sent: list[T | None] = [None]
