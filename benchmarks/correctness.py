@@ -20,7 +20,7 @@ from benchmarks.without_kernels import differences, followed
 from benchmarks.workloads import Workload, links, sources
 from delayprop.fast import LI
 from delayprop.fast.nn.certificate import Residuals, residuals, watched
-from delayprop.spec.network import CONSTANTS
+from delayprop.spec.population import CONSTANTS
 
 FOLLOWED = 6  # neurons of each stage
 TRIALS = 1  # of finite differences: with few spikes, larger steps change no spike count

@@ -42,7 +42,6 @@ from delayprop.spec import (
     Gradients,
     Loss,
     Population,
-    PopulationGradient,
     Result,
     SpecError,
     SpikeTimeMSE,
@@ -61,7 +60,7 @@ from delayprop.spec.nir_graph import from_nir, to_nir
 __all__ = [
     "LI", "LIF", "READOUTS", "VOLTAGE_READOUTS", "Activity", "Case", "Connection", "ConnectionGradient", "CrossEntropy",
     "CrossEntropyLoss", "FirstSpikeTime", "Gradients", "Loss", "Network", "NetworkSpec", "Population",
-    "PopulationGradient", "Record", "Residuals", "Result", "Run", "SilentLayerWarning", "SpecError", "SpikeTimeMSE",
+    "Record", "Residuals", "Result", "Run", "SilentLayerWarning", "SpecError", "SpikeTimeMSE",
     "SpikeTimeMSELoss", "SpikeTrains", "Spikes", "Tie", "UnsupportedError", "case_from_text", "case_of", "case_to_dict",
     "check", "collate", "confusion_matrix", "cross_entropy", "first_spike_time", "from_nir", "joined", "load_case",
     "load_into", "membrane_traces", "network_of", "param_groups", "plot_confusion", "project_", "propagate",

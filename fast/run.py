@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,14 +18,12 @@ from delayprop.spec import (
     ConnectionGradient,
     CrossEntropy,
     Gradients,
-    PopulationGradient,
     Result,
     SpikeTrains,
     Tie,
 )
 from delayprop.spec.checks import one_of
 from delayprop.spec.command import OneLineParser, run_and_exit, run_case_command
-from delayprop.spec.network import CONSTANTS
 from delayprop.spec.results import TIE_KINDS
 
 
@@ -89,13 +86,11 @@ def _evaluate(case: Case, activity: Activity) -> tuple[Tensor | None, Tensor]:
 
 
 def _gradients(case: Case, network: Network, inputs: dict[str, Spikes]) -> Gradients:
-    def of(parameter: Tensor | None) -> Any:
-        if parameter is None:
-            return None
+    def of(parameter: Tensor) -> np.ndarray:
         return _numbers(torch.zeros_like(parameter) if parameter.grad is None else parameter.grad)
 
     populations = {
-        population.name: PopulationGradient(*(of(getattr(constants, name)) for name in CONSTANTS))
+        population.name: {name: of(getattr(constants, name)) for name in population.values}
         for population, constants in zip(case.network.populations, network.constants, strict=True)
         if population.kind != "input"
     }

@@ -26,7 +26,7 @@ from delayprop.reference.jumps import (
     running_loss_drop,
 )
 from delayprop.reference.readouts import Drive, Maximum
-from delayprop.spec import Case, ConnectionGradient, Gradients, PopulationGradient
+from delayprop.spec import Case, ConnectionGradient, Gradients
 
 
 @dataclass
@@ -146,11 +146,8 @@ class _Sweep:
         populations = {}
         for name, neurons in self.trial.neurons.items():
             adjoints = [self.adjoints[neuron] for neuron in neurons]
-            columns = ["dL_dtau_mem", "dL_dtau_syn"]
-            if self.case.network.population(name).kind == "lif":
-                columns += ["dL_dv_th", "dL_dv_reset"]
-            arrays = {column: self.array(getattr(a, column) for a in adjoints) for column in columns}
-            populations[name] = PopulationGradient(**arrays)
+            constants = self.case.network.population(name).values
+            populations[name] = {one: self.array(getattr(a, f"dL_d{one}") for a in adjoints) for one in constants}
         inputs = {
             name: [self.array(self.m.fsum(self.dL_dt_post.get(spike, [])) for spike in train) for train in trains]
             for name, trains in self.trial.inputs.items()

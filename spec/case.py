@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from delayprop.spec import checks, documents
 from delayprop.spec.documents import json_object
 from delayprop.spec.errors import SpecError, Verbatim, placed
 from delayprop.spec.losses import CrossEntropy, Loss, SpikeTimeMSE, check_loss
-from delayprop.spec.network import FILE_NAMES, KINDS, Connection, Network, Population
+from delayprop.spec.network import Connection, Network
+from delayprop.spec.neuron import NEURONS
+from delayprop.spec.population import FILE_NAMES, KINDS, Population
 from delayprop.spec.spikes import SpikeTrains
 
 FORMAT = "eventprop-case/1"
@@ -91,16 +93,18 @@ def _case(document: object) -> Case:
 
 
 def _population(value: object, path: str) -> Population:
-    of_kind = {kind: tuple(FILE_NAMES.get(constant, constant) for constant in own) for kind, own in KINDS.items()}
+    of_kind = {kind: tuple(FILE_NAMES.get(field, field) for field in own) for kind, own in KINDS.items()}
     kind, given = _of_kind(value, path, {kind: ("name", "size", *own) for kind, own in of_kind.items()})
-    with placed(path, FILE_NAMES):
-        return Population(given["name"], kind, given["size"], *(given[constant] for constant in of_kind[kind]))
+    fields = {field: given[FILE_NAMES.get(field, field)] for field in KINDS[kind]}
+    with placed(path, {} if kind == "neuron" else FILE_NAMES):
+        return Population(given["name"], kind, given["size"], **fields)
 
 
 def _connection(value: object, path: str) -> Connection:
-    given = json_object(value, path, ("source", "target", "weights", "delays"))
+    given = json_object(value, path, ("source", "target", "weights", "delays"), ("into",))
     with placed(path, FILE_NAMES):
-        return Connection(given["source"], given["target"], given["weights"], given["delays"])
+        into = None if "into" not in given else checks.text(given["into"], "into")
+        return Connection(given["source"], given["target"], given["weights"], given["delays"], into=into)
 
 
 def _loss(value: object) -> Loss:
@@ -125,12 +129,12 @@ def _of_kind(value: object, path: str, keys: Mapping[str, tuple[str, ...]]) -> t
 def case_to_dict(case: Case) -> dict:
     """The case as the JSON object of its file."""
     populations = [
-        {"name": population.name, "kind": population.kind, "size": population.size}
-        | {FILE_NAMES.get(name, name): getattr(population, name).tolist() for name in KINDS[population.kind]}
+        {"name": population.name, "kind": population.kind, "size": population.size} | _fields(population)
         for population in case.network.populations
     ]
     connections = [
         {"source": c.source, "target": c.target, "weights": c.rows(c.w), "delays": c.rows(c.d)}
+        | ({} if c.into is None else {"into": c.into})
         for c in case.network.connections
     ]
     loss: dict = {"kind": "spike_time_mse", "population": case.loss.population}
@@ -146,6 +150,14 @@ def case_to_dict(case: Case) -> dict:
         "inputs": inputs, "loss": loss,
     }
     return document if case.expected is None else {**document, "expected": dict(case.expected)}
+
+
+def _fields(population: Population) -> dict:
+    values = {name: constant.tolist() for name, constant in population.values.items()}
+    if population.kind != "neuron":
+        return {FILE_NAMES.get(name, name): numbers for name, numbers in values.items()}
+    known = next((name for name, neuron in NEURONS.items() if neuron == population.neuron), None)
+    return {"neuron": known or asdict(population.neuron), "constants": values}
 
 
 def save_case(case: Case, path: str | Path) -> None:

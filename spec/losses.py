@@ -70,8 +70,8 @@ def check_loss(loss: Loss, network: Network) -> None:
     checks.one_of(loss.population, "population", names)
     population = network.population(loss.population)
     read = "spike_time_mse" if isinstance(loss, SpikeTimeMSE) else loss.readout
-    if read in ("spike_time_mse", "first_spike_time") and population.kind != "lif":
-        expected = f"the name of a lif population with `{read}`"
+    if read in ("spike_time_mse", "first_spike_time") and not population.spikes:
+        expected = f"the name of a population that spikes with `{read}`"
         raise SpecError("population", expected, loss.population, "read a population that spikes")
     if isinstance(loss, CrossEntropy):
         remedy = f"`{population.name}` has {population.size} neurons"

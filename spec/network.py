@@ -8,79 +8,9 @@ import numpy as np
 
 from delayprop.spec import checks
 from delayprop.spec.errors import SpecError, Verbatim
-from delayprop.spec.neuron import LI, LIF
-
-CHECKS = {
-    "tau_mem": checks.time_constant,
-    "tau_syn": checks.time_constant,
-    "v_th": checks.positive_number,
-    "v_reset": checks.finite_number,
-}
-"""The constants of neurons, each with the check of one number."""
-
-CONSTANTS = tuple(CHECKS)
-KINDS = {"input": (), "lif": LIF.constants, "li": LI.constants}
-"""The kinds of populations, each with the constants of its neurons."""
-
-FILE_NAMES = {"v_th": "threshold", "v_reset": "reset", "w": "weights", "d": "delays"}
-"""The words of case files, where they differ from the names in this package."""
+from delayprop.spec.population import FILE_NAMES, Population
 
 # Fields typed `Any` take numbers or lists and hold checked arrays.
-
-
-@dataclass(frozen=True, eq=False)
-class Population:
-    """A population of neurons of one kind.
-
-    Args:
-        name: unique in its network.
-        kind: `input` (its spikes are given), `lif` (leaky integrate-and-fire) or `li` (leaky
-            integrator, which never spikes).
-        size: number of neurons.
-        tau_mem, tau_syn: membrane and synaptic time constants of `lif` and `li`, ms; a number, or
-            one per neuron.
-        v_th, v_reset: threshold and reset of `lif`, with `v_reset < v_th` and `v_th > 0`; a number,
-            or one per neuron.
-
-    Attributes:
-        tau_mem, tau_syn, v_th, v_reset: read-only float64 arrays `[size]`, or None where the kind
-            has no such constant.
-
-    Raises:
-        SpecError: a constant that is missing, out of range, or that the kind does not have.
-    """
-
-    name: str
-    kind: str
-    size: int
-    tau_mem: Any = None
-    tau_syn: Any = None
-    v_th: Any = None
-    v_reset: Any = None
-
-    def __post_init__(self) -> None:
-        checks.text(self.name, "name")
-        checks.one_of(self.kind, "kind", tuple(KINDS))
-        checks.whole_number(self.size, "size", 1, checks.MAX_SIZE, "give the number of neurons")
-        for constant, check in CHECKS.items():
-            value = getattr(self, constant)
-            if constant not in KINDS[self.kind]:
-                if value is not None:
-                    raise SpecError(constant, f"absent in a population of kind `{self.kind}`", value, "remove it")
-                continue
-            if value is None:
-                expected = "a number, or one number for each neuron"
-                remedy = f"a population of kind `{self.kind}` needs it"
-                raise SpecError(constant, expected, checks.described(value), remedy)
-            object.__setattr__(self, constant, checks.per_neuron(value, constant, self.size, check))
-        if self.kind == "lif":
-            for j in np.flatnonzero(self.v_reset >= self.v_th):
-                expected = f"below the threshold {self.v_th[j]}"
-                raise SpecError(f"v_reset[{j}]", expected, float(self.v_reset[j]), "lower it")
-
-    def __repr__(self) -> str:
-        return f"Population({self.name}: {self.size} {self.kind})"
-
 
 @dataclass(frozen=True, eq=False)
 class Connection:
@@ -93,6 +23,7 @@ class Connection:
             None where no synapse is.
         exists: booleans `[pre, post]`, which synapses exist; the other entries of `w` and `d` are
             not read. None: those whose weight is not None.
+        into: state of the target that arrivals raise; None: the first of its `arrivals`.
 
     Attributes:
         w, d: read-only float64 arrays `[pre, post]`, 0 where no synapse is.
@@ -107,6 +38,7 @@ class Connection:
     w: Any
     d: Any
     exists: Any = None
+    into: str | None = None
 
     def __post_init__(self) -> None:
         checks.text(self.source, "source")
@@ -142,8 +74,9 @@ class Network:
     """Populations and connections: any graph whose loops take time.
 
     Raises:
-        SpecError: a name that is unknown or used twice, a connection into an input or out of an
-            `li` population, matrices of other sizes, or a loop of synapses whose delays are all 0.
+        SpecError: a name that is unknown or used twice, a connection into an input or out of
+            neurons that never spike, or into a state at which no spikes arrive, matrices of other
+            sizes, or a loop of synapses whose delays are all 0.
     """
 
     populations: tuple[Population, ...]
@@ -158,12 +91,15 @@ class Network:
         for p, name in enumerate(names):
             if name in names[:p]:
                 raise SpecError(f"populations[{p}].name", "a name that no other has", name, "rename it")
-        sources = [population.name for population in self.populations if population.kind != "li"]
+        sources = [population.name for population in self.populations if population.spikes]
         targets = [population.name for population in self.populations if population.kind != "input"]
         for c, connection in enumerate(self.connections):
             checks.one_of(connection.source, f"connections[{c}].source", sources)
             checks.one_of(connection.target, f"connections[{c}].target", targets)
-            shape = (self.population(connection.source).size, self.population(connection.target).size)
+            source, target = self.population(connection.source), self.population(connection.target)
+            if connection.into is not None:
+                checks.one_of(connection.into, f"connections[{c}].into", target.equations.arrivals)
+            shape = (source.size, target.size)
             if connection.w.shape != shape:
                 expected = f"a matrix of {shape[0]} rows (source) and {shape[1]} columns (target)"
                 got = Verbatim(f"{connection.w.shape[0]} rows and {connection.w.shape[1]} columns")

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from delayprop.spec import documents
-from delayprop.spec.checks import of_type, sequence, text
+from delayprop.spec.checks import of_type, one_of, sequence, text
 from delayprop.spec.equation import Equation, Linear
-from delayprop.spec.errors import SpecError, Verbatim
+from delayprop.spec.errors import SpecError, Verbatim, placed
 
 MOST_STATES = 4
+_KEYS = (("rates",), ("arrivals", "spike", "reset"))  # of a file: required, optional
 
 
 @dataclass(frozen=True)
@@ -135,8 +136,18 @@ def load_neuron(path: str | Path) -> Neuron:
         SpecError: the file is missing, no such object, or its equations are refused.
     """
     document = documents.parsed(documents.read(path, "neuron"), "neuron")
-    given = documents.json_object(document, "", ("rates",), ("arrivals", "spike", "reset"), "neuron")
-    return Neuron(**given)
+    return Neuron(**documents.json_object(document, "", *_KEYS, "neuron"))
+
+
+def neuron_of(value: object) -> Neuron:
+    """A neuron, given as one, by a name of `NEURONS`, or by its attributes in a dictionary."""
+    if isinstance(value, Neuron):
+        return value
+    if isinstance(value, str):
+        return NEURONS[one_of(value, "neuron", tuple(NEURONS))]
+    given = documents.json_object(value, "neuron", *_KEYS)
+    with placed("neuron"):
+        return Neuron(**given)
 
 
 class _Some:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim, placed
-from delayprop.spec.network import KINDS, Population
+from delayprop.spec.population import KINDS, Population
 
 Node = Any  # `nir.NIRNode`: the package is optional, and publishes no types
 NEURONS = {"Input": "input", "CubaLIF": "lif", "CubaLI": "li"}

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from delayprop.spec.checks import is_list
-from delayprop.spec.network import CONSTANTS, FILE_NAMES, Network
+from delayprop.spec.network import Network
+from delayprop.spec.population import FILE_NAMES
 
 TIE_KINDS = (
     "arrival_at_crossing", "spike_at_end", "arrival_at_end", "equal_maxima", "simultaneous_arrivals_at_maximum",
@@ -36,27 +37,18 @@ class ConnectionGradient:
 
 
 @dataclass(frozen=True, eq=False)
-class PopulationGradient:
-    """Gradients of the constants, `[size]`; None where the kind has no such constant."""
-
-    dL_dtau_mem: np.ndarray
-    dL_dtau_syn: np.ndarray
-    dL_dv_th: np.ndarray | None = None
-    dL_dv_reset: np.ndarray | None = None
-
-
-@dataclass(frozen=True, eq=False)
 class Gradients:
     """The gradient of a loss.
 
     Attributes:
         connections: one entry per connection, in the order of the case.
-        populations: one entry per population that is no input, by name.
+        populations: by name of each population that is no input, the derivatives `[size]` by each
+            of its constants, by name.
         inputs: by input population, one array of `dL/dt_in` per neuron, one number per given spike.
     """
 
     connections: tuple[ConnectionGradient, ...]
-    populations: Mapping[str, PopulationGradient]
+    populations: Mapping[str, Mapping[str, np.ndarray]]
     inputs: Mapping[str, Sequence[np.ndarray]]
 
 
@@ -93,8 +85,7 @@ class Result:
         gradients = {
             "connections": [{"weights": c.rows(g.dL_dw), "delays": c.rows(g.dL_dd)} for c, g in synapses],
             "populations": {
-                name: {FILE_NAMES.get(constant, constant): values for constant in CONSTANTS
-                       if (values := getattr(gradient, f"dL_d{constant}")) is not None}
+                name: {words(network, name).get(constant, constant): values for constant, values in gradient.items()}
                 for name, gradient in self.gradients.populations.items()
             },
             "inputs": self.gradients.inputs,
@@ -103,6 +94,11 @@ class Result:
         numbers = {name: _plain(getattr(self, name), name) for name in names}
         ties = [dict(vars(tie)) for tie in self.ties]
         return {**numbers, "ties": ties, "gradients": _plain(gradients, "gradients")}
+
+
+def words(network: Network, population: str) -> Mapping[str, str]:
+    """The words of files for constants, where they differ: those of equations are as they are."""
+    return {} if network.population(population).kind == "neuron" else FILE_NAMES
 
 
 def _plain(value: Any, name: str) -> Any:

@@ -17,7 +17,7 @@ import numpy as np
 from delayprop.spec import Case, CrossEntropy, SpecError
 from delayprop.spec.checks import positive_number
 from delayprop.spec.errors import Verbatim
-from delayprop.spec.network import CONSTANTS
+from delayprop.spec.population import CONSTANTS
 
 NEVER = (1.0, 1.0, np.inf, 0.0)
 """Constants of input neurons, which emit given spikes only; `li` neurons share the threshold."""

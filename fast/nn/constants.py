@@ -5,8 +5,8 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from delayprop.spec import Population
-from delayprop.spec.errors import SpecError, Verbatim
-from delayprop.spec.network import CONSTANTS
+from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim
+from delayprop.spec.population import CONSTANTS
 
 LEAST_TAU = 0.1  # ms: lower bound of time constants that learn
 LEAST_V_TH = 1e-3  # lower bound of thresholds that learn
@@ -22,7 +22,13 @@ class Neurons(nn.Module):
     v_reset: nn.Parameter | None
 
     def _register(self, population: Population, dtype: torch.dtype) -> None:
-        """Register the constants of a population as parameters without gradient."""
+        """Register the constants of a population as parameters without gradient.
+
+        `UnsupportedError`: a population of neurons given by equations.
+        """
+        if population.kind == "neuron":
+            got = Verbatim("neurons given by equations")
+            raise UnsupportedError(population.name, "of kind lif or li", got, "`python -m reference` runs any neuron")
         for name in CONSTANTS:
             values = getattr(population, name)
             constant = None if values is None else nn.Parameter(torch.tensor(values, dtype=dtype), requires_grad=False)

@@ -25,7 +25,7 @@ from delayprop.fast.nn.spikes import Spikes
 from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, SpikeTrains
 from delayprop.spec.checks import of_type, sequence, text, whole_number
 from delayprop.spec.errors import SpecError, Verbatim, placed
-from delayprop.spec.network import CONSTANTS
+from delayprop.spec.population import CONSTANTS
 
 Layer = LIF | LI
 

@@ -16,7 +16,7 @@ from delayprop.spec import VOLTAGE_READOUTS, Connection, Population, SpecError
 from delayprop.spec import Network as NetworkSpec
 from delayprop.spec.checks import of_type, one_of, sequence
 from delayprop.spec.errors import Verbatim
-from delayprop.spec.network import CONSTANTS
+from delayprop.spec.population import CONSTANTS
 
 
 @dataclass(frozen=True, eq=False)

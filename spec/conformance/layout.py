@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from delayprop.spec import checks
 from delayprop.spec.errors import SpecError
-from delayprop.spec.network import CONSTANTS, FILE_NAMES
+from delayprop.spec.population import CONSTANTS, FILE_NAMES
 
 GRADIENTS = ("w", "d", *CONSTANTS, "t_in")
 QUANTITIES = ("spikes", "loss", "readout", "kappa", *GRADIENTS)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import delayprop.reference as reference
-from delayprop.spec.network import CONSTANTS
+from delayprop.spec.population import CONSTANTS
 from tests.support.comparison import scaled
 from tests.support.effort import many
 from tests.support.networks.strategies import families, seeded_case

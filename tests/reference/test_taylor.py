@@ -22,7 +22,7 @@ from delayprop.reference.arithmetic import FLOAT64, Arithmetic, multiprecision
 from delayprop.reference.readouts import drive
 from delayprop.reference.simulate import simulate
 from delayprop.spec import Case, Gradients
-from delayprop.spec.network import CONSTANTS
+from delayprop.spec.population import CONSTANTS
 from tests.support.effort import many
 from tests.support.networks.strategies import families, seeded_case
 from tests.support.parameters import blocks, changed, moved, parameters

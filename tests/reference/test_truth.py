@@ -166,9 +166,9 @@ def test_time_constants_of_a_peak() -> None:
     y, r = truth.readout[0], mpf(8) / 16
     dL_dr = -y * (mpmath.log(r) / (1 - r) ** 2 + 1 / (r * (1 - r))) / (1 + mpmath.exp(y))
     found = gradient(case).populations["out"]
-    assert abs(found.dL_dtau_syn[0] - dL_dr / 16) < DIFFERENCED
-    assert abs(found.dL_dtau_mem[0] + dL_dr * r / 16) < DIFFERENCED
-    assert found.dL_dtau_syn[1] == 0 and found.dL_dv_th is None
+    assert abs(found["tau_syn"][0] - dL_dr / 16) < DIFFERENCED
+    assert abs(found["tau_mem"][0] + dL_dr * r / 16) < DIFFERENCED
+    assert found["tau_syn"][1] == 0 and "v_th" not in found
 
 
 def test_a_maximum_pinned_to_an_arrival_moves_with_it() -> None:

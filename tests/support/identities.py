@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from delayprop.spec import Case, CrossEntropy, Result, SpikeTimeMSE
-from delayprop.spec.network import CONSTANTS
+from delayprop.spec.population import CONSTANTS
 from tests.support.comparison import largest_block, time_unit
 from tests.support.parameters import blocks, parameters
 from tests.support.tolerances import U32, VANISHES, identity

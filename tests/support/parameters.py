@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from delayprop.spec import Case, ConnectionGradient, Gradients, Network, PopulationGradient, SpikeTrains
-from delayprop.spec.network import CONSTANTS
+from delayprop.spec import Case, ConnectionGradient, Gradients, Network, SpikeTrains
 
 Key = tuple[Any, ...]
 """The key of a parameter: ("w" or "d", connection, pre, post), (a constant, population, neuron) or
@@ -19,7 +18,7 @@ def parameters(case: Case) -> Gradients:
     receiving = [p for p in case.network.populations if p.kind != "input"]
     return Gradients(
         tuple(ConnectionGradient(c.w, c.d) for c in case.network.connections),
-        {p.name: PopulationGradient(*(getattr(p, constant) for constant in CONSTANTS)) for p in receiving},
+        {p.name: p.values for p in receiving},
         {name: list(trains) for name, trains in case.inputs.items()},
     )
 
@@ -27,12 +26,8 @@ def parameters(case: Case) -> Gradients:
 def with_parameters(case: Case, new: Gradients) -> Case:
     """The case with other numbers, and with its synapses."""
     pairs = zip(case.network.connections, new.connections, strict=True)
-    constants = {
-        name: {constant: getattr(by, f"dL_d{constant}") for constant in CONSTANTS}
-        for name, by in new.populations.items()
-    }
     network = Network(
-        tuple(replace(p, **constants.get(p.name, {})) for p in case.network.populations),
+        tuple(p.with_values(new.populations.get(p.name, {})) for p in case.network.populations),
         tuple(replace(c, w=by.dL_dw, d=by.dL_dd) for c, by in pairs),
     )
     inputs = {name: SpikeTrains(tuple(trains)) for name, trains in new.inputs.items()}
@@ -45,9 +40,7 @@ def blocks(of: Gradients) -> Iterator[tuple[Key, np.ndarray]]:
         yield ("w", c), connection.dL_dw
         yield ("d", c), connection.dL_dd
     for name, by in of.populations.items():
-        for constant in CONSTANTS:
-            if (values := getattr(by, f"dL_d{constant}")) is not None:
-                yield (constant, name), values
+        yield from (((constant, name), values) for constant, values in by.items())
     for name, trains in of.inputs.items():
         yield from ((("t_in", name, i), train) for i, train in enumerate(trains))
 
@@ -66,13 +59,9 @@ def keyed(case: Case, of: Gradients) -> dict[Key, Any]:
 def changed(of: Gradients, change: Callable[[str, np.ndarray], np.ndarray]) -> Gradients:
     """Every array changed, in the order of `blocks`, given its kind: `w`, `d`, `t_in`, ..."""
 
-    def constants(by: PopulationGradient) -> PopulationGradient:
-        values = ((constant, getattr(by, f"dL_d{constant}")) for constant in CONSTANTS)
-        return PopulationGradient(*(None if one is None else change(name, one) for name, one in values))
-
     return Gradients(
         tuple(ConnectionGradient(change("w", g.dL_dw), change("d", g.dL_dd)) for g in of.connections),
-        {name: constants(by) for name, by in of.populations.items()},
+        {name: {one: change(one, values) for one, values in by.items()} for name, by in of.populations.items()},
         {name: [change("t_in", train) for train in trains] for name, trains in of.inputs.items()},
     )
 

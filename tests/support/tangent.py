@@ -25,6 +25,7 @@ from delayprop.reference.events import Arrivals, Crossing, Neuron, Spike, Trial
 from delayprop.reference.readouts import drive
 from delayprop.reference.simulate import simulate
 from delayprop.spec import Case, Gradients, SpikeTimeMSE
+from delayprop.spec.population import CONSTANTS
 from tests.support.comparison import gradient_blocks
 from tests.support.parameters import changed
 
@@ -102,8 +103,8 @@ class _Sweep:
         self.dy: dict[Neuron, float] = {}
 
     def at_rest(self, neuron: Neuron) -> _Moving:
-        columns = vars(self.direction.populations[neuron.population]).values()
-        moves = (0.0 if column is None else float(column[neuron.index]) for column in columns)
+        columns = self.direction.populations[neuron.population]
+        moves = (float(columns[name][neuron.index]) if name in columns else 0.0 for name in CONSTANTS)
         return _Moving(0.0, 0.0, 0.0, 0.0, 0.0, *moves)
 
     def run(self) -> float:

@@ -12,7 +12,8 @@ from unittest import mock
 
 import numpy as np
 
-from delayprop.spec import Case, ConnectionGradient, Gradients, PopulationGradient, Result, case_from_text
+from delayprop.spec import Case, ConnectionGradient, Gradients, Result, case_from_text
+from delayprop.spec.population import CONSTANTS, FILE_NAMES
 from tests.support.comparison import block_errors
 from tests.support.faults.planting import runner
 from tests.support.identities import residuals
@@ -20,7 +21,7 @@ from tests.support.tangent import dot_product, random_direction
 from tests.support.tolerances import DOT_PRODUCT, U64, identity, relative
 
 BEYOND = 1e99  # an infinity or NaN, in JSON
-KEYS = ("tau_mem", "tau_syn", "threshold", "reset")
+KEYS = {FILE_NAMES.get(constant, constant): constant for constant in CONSTANTS}
 
 
 def gradients(document: dict) -> Gradients:
@@ -33,8 +34,8 @@ def gradients(document: dict) -> Gradients:
     return Gradients(
         tuple(ConnectionGradient(matrix(c["weights"]), matrix(c["delays"])) for c in found["connections"]),
         {
-            name: PopulationGradient(*(np.array(constants[key]) for key in KEYS if key in constants))
-            for name, constants in found["populations"].items()
+            name: {constant: np.array(by[key]) for key, constant in KEYS.items() if key in by}
+            for name, by in found["populations"].items()
         },
         {name: [np.array(train) for train in trains] for name, trains in found["inputs"].items()},
     )

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, SpikeTimeMSE, SpikeTrains
-from delayprop.spec.results import ConnectionGradient, Gradients, PopulationGradient, Result
+from delayprop.spec.results import ConnectionGradient, Gradients, Result
 from tests.support.parameters import changed, parameters, with_parameters
 
 Rewritten = tuple[Case, Callable[[Result], Result]]
@@ -76,14 +76,10 @@ def permuted(case: Case, seed: int) -> Rewritten:
         return [given[int(n)] for n in order[name]]
 
     def numbers(of: Gradients) -> Gradients:
-        def constants(name: str) -> PopulationGradient:
-            columns = vars(of.populations[name]).values()
-            return PopulationGradient(*(None if v is None else v[order[name]] for v in columns))
-
         pairs = zip([of.connections[n] for n in of_connections], connections, strict=True)
         return Gradients(
             tuple(ConnectionGradient(matrix(by.dL_dw, c), matrix(by.dL_dd, c)) for by, c in pairs),
-            {name: constants(name) for name in of.populations},
+            {name: {one: v[order[name]] for one, v in by.items()} for name, by in of.populations.items()},
             {name: trains(name, given) for name, given in of.inputs.items()},
         )
 

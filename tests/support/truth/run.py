@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from delayprop.spec import Case, CrossEntropy, SpikeTimeMSE
-from delayprop.spec.network import CONSTANTS
+from delayprop.spec.population import CONSTANTS
 from tests.support.parameters import Key
 from tests.support.truth.numbers import INFINITY, Real, exp, log, real
 from tests.support.truth.voltage import Maximum, Memo, Voltage
