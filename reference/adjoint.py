@@ -1,10 +1,10 @@
 """The backward pass: the events of a trial in reverse, with their jumps and the exact adjoint flow.
 
-The sweep needs only the recorded events. For each neuron it holds `lambda_V, lambda_I` just before
-the event that it handled last (which is later in time), and flows them back to just after the event
-that it handles next. Each arrival passes its `dL_dt_arr` to the spike that caused it. This spike is
-earlier in the list, so the `dL/dt_post` of a spike is complete when its crossing is reached. Before
-its first event a neuron's state is 0 and has no gradient.
+The sweep needs only the recorded events. For each neuron it holds `p = dL/dx` just before the event
+that it handled last (which is later in time), and flows it back to just after the event that it
+handles next. Each arrival passes its `dL_dt_arr` to the spike that caused it. This spike is earlier
+in the list, so the `dL/dt_post` of a spike is complete when its crossing is reached. Before its
+first event a neuron's state is 0 and has no gradient.
 """
 
 from collections.abc import Iterable
@@ -12,18 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from delayprop.reference.arithmetic import Arithmetic, Real
+from delayprop.reference.arithmetic import Arithmetic, Real, Row, dot, times, transposed
+from delayprop.reference.equations import READ
 from delayprop.reference.events import Arrivals, Crossing, Event, Neuron, Spike, Trial
-from delayprop.reference.flow import adjoint_flow, flow_derivatives, weighted_integral_derivatives
 from delayprop.reference.jumps import (
     dL_dt_arr,
     dL_dt_arr_at_pinned_maximum,
-    dL_dv_reset_at_crossing,
-    dL_dv_th_at_crossing,
+    dL_dtheta_at_spike,
     dL_dw_at_arrival,
-    lambda_V_at_crossing,
-    lambda_V_at_maximum,
-    running_loss_drop,
+    p_before_spike,
+    spike_shift,
 )
 from delayprop.reference.readouts import Drive, Maximum
 from delayprop.spec import Case, ConnectionGradient, Gradients
@@ -31,25 +29,21 @@ from delayprop.spec import Case, ConnectionGradient, Gradients
 
 @dataclass
 class Adjoint:
-    """Adjoint state of one neuron just before time `t`, and the gradients of its constants so far.
+    """`p = dL/dx` of one neuron just before time `t`, and the gradients of its constants so far.
 
-    Between `flow_back` and the jump the state is the one just after `t`.
+    Between `flow_back` and the jump `p` is the one just after `t`.
     """
 
     t: Real
-    lambda_V: Real
-    lambda_I: Real
-    dL_dtau_mem: Real
-    dL_dtau_syn: Real
-    dL_dv_th: Real
-    dL_dv_reset: Real
+    p: Row
+    dL_dtheta: dict[str, Real]
 
 
 def gradients(m: Arithmetic, case: Case, trial: Trial, drive: Drive) -> Gradients:
     """The exact gradient of the loss that `drive` describes.
 
     Raises:
-        ArithmeticError: `Vdot_minus` of a spike has rounded to 0, so its gradient is infinite.
+        ArithmeticError: the slope at a spike has rounded to 0, so its gradient is infinite.
     """
     return _Sweep(m, case, trial, drive).run()
 
@@ -57,12 +51,12 @@ def gradients(m: Arithmetic, case: Case, trial: Trial, drive: Drive) -> Gradient
 class _Sweep:
     def __init__(self, m: Arithmetic, case: Case, trial: Trial, drive: Drive) -> None:
         self.m, self.case, self.trial, self.drive = m, case, trial, drive
-        zero = m.real(0.0)
-        self.adjoints = {  # dL_dv_th starts with the loss's direct derivative
-            neuron: Adjoint(trial.T, zero, zero, zero, zero, drive.dL_dv_th.get(neuron, zero), zero)
-            for neurons in trial.neurons.values()
-            for neuron in neurons
-        }
+        self.zero = zero = m.real(0.0)
+        self.adjoints = {}
+        for neuron in (neuron for neurons in trial.neurons.values() for neuron in neurons):
+            p = [zero] * len(neuron.x)
+            p[-1] = drive.dL_dintegral.get(neuron, p[-1])
+            self.adjoints[neuron] = Adjoint(trial.T, p, dict.fromkeys(neuron.equations.values, zero))
         # Terms of dL/dt of every spike, summed once, so their order does not matter.
         self.dL_dt_post: dict[Spike, list[Real]] = {spike: [dL_dt] for spike, dL_dt in drive.dL_dt_post.items()}
         shapes = [connection.w.shape for connection in case.network.connections]
@@ -79,75 +73,58 @@ class _Sweep:
             elif isinstance(event, Crossing):
                 self.crossing(adjoint, event)
             elif isinstance(event, Maximum):
-                dL_dy = self.drive.dL_dy[event.neuron]
-                adjoint.lambda_V = lambda_V_at_maximum(adjoint.lambda_V, dL_dy, event.neuron.constants.tau_mem)
+                adjoint.p[READ] += self.drive.dL_dy[event.neuron]
         return self.collected()
 
     def flow_back(self, adjoint: Adjoint, event: Event) -> None:
         """From just before the neuron's next event to just after this one.
 
-        The gradients of the time constants grow by the sensitivity to the state at the end of the
-        interval times the derivative of this state at a fixed start (derivations: tau-integrals).
+        The gradient of a constant grows by the sensitivity to the state at the end of the interval
+        times the derivative of this state at a fixed start (derivations: tau-integrals).
         """
-        m, c, h = self.m, event.neuron.constants, adjoint.t - event.t
-        dV_dtau_mem, dV_dtau_syn, dI_dtau_syn = flow_derivatives(m, event.V, event.I, h, c)
-        dL_dV, dL_dI = -c.tau_mem * adjoint.lambda_V, -c.tau_syn * adjoint.lambda_I  # at the end of the interval
-        adjoint.dL_dtau_mem += dL_dV * dV_dtau_mem
-        adjoint.dL_dtau_syn += dL_dV * dV_dtau_syn + dL_dI * dI_dtau_syn
-        adjoint.lambda_V, adjoint.lambda_I = adjoint_flow(m, adjoint.lambda_V, adjoint.lambda_I, h, c)
+        e, h = event.neuron.equations, adjoint.t - event.t
+        if not any(adjoint.p):
+            adjoint.t = event.t
+            return
+        for name, by_theta in e.derivatives.items():
+            if by_theta.flow is not None:
+                adjoint.dL_dtheta[name] += dot(adjoint.p, times(by_theta.flow(h), event.x_plus))
+        adjoint.p = times(transposed(e.flow(h)), adjoint.p)
         adjoint.t = event.t
-        weight = self.running_weight(event)
-        if weight is not None:
-            dL_dintegral = self.drive.dL_dy[event.neuron] * weight
-            by_V, by_I, by_tau_mem, by_tau_syn = weighted_integral_derivatives(
-                m, event.V, event.I, h, self.drive.rate, c
-            )
-            adjoint.lambda_V -= dL_dintegral * by_V / c.tau_mem
-            adjoint.lambda_I -= dL_dintegral * by_I / c.tau_syn
-            adjoint.dL_dtau_mem += dL_dintegral * by_tau_mem
-            adjoint.dL_dtau_syn += dL_dintegral * by_tau_syn
-
-    def running_weight(self, event: Event) -> Real | None:
-        """Weight `exp(-rate t)/T` of the voltage in its readout; None if no integral is read."""
-        if self.drive.rate is None or event.neuron not in self.drive.dL_dy:
-            return None
-        return self.m.exp(-self.drive.rate * event.t) / self.trial.T
 
     def arrivals(self, adjoint: Adjoint, event: Arrivals) -> None:
-        c = event.neuron.constants
+        A, p = event.neuron.equations.A, adjoint.p
         maximum = self.drive.maxima.get(event.neuron)
         for spike, synapse in event.parcels:
-            dL_dt = dL_dt_arr(synapse.w, adjoint.lambda_V, adjoint.lambda_I)
+            dL_dt = dL_dt_arr(synapse.w, A, p, synapse.into)
             if maximum and maximum.pinned is event:
-                Vdot_plus = (event.I - event.V) / c.tau_mem
-                dL_dt += dL_dt_arr_at_pinned_maximum(self.drive.dL_dy[event.neuron], synapse.w, c.tau_mem, Vdot_plus)
+                Vdot_plus, A_read = dot(A[READ], event.x_plus), A[READ][synapse.into]
+                dL_dt += dL_dt_arr_at_pinned_maximum(self.drive.dL_dy[event.neuron], synapse.w, A_read, Vdot_plus)
             entry = (synapse.pre, synapse.post.index)
-            self.dL_dw[synapse.connection][entry] += dL_dw_at_arrival(c.tau_syn, adjoint.lambda_I)
+            self.dL_dw[synapse.connection][entry] += dL_dw_at_arrival(p, synapse.into)
             self.dL_dd[synapse.connection][entry] += dL_dt
             self.dL_dt_post.setdefault(spike, []).append(dL_dt)
 
     def crossing(self, adjoint: Adjoint, event: Crossing) -> None:
-        c = event.neuron.constants
-        if event.Vdot_minus <= 0:
+        e, p_plus, slope = event.neuron.equations, adjoint.p, event.slope
+        if slope <= 0:
             where = f"`{event.neuron.population}[{event.neuron.index}]` at {float(event.t)} ms"
             raise ArithmeticError(f"{where} grazes its threshold, so its gradient is infinite; use more digits")
-        terms = self.dL_dt_post.get(event.spike, [])
-        weight = self.running_weight(event)
-        if weight is not None:
-            terms = [*terms, running_loss_drop(self.drive.dL_dy[event.neuron], weight, c.v_th, c.v_reset)]
-        lambda_V_plus = adjoint.lambda_V
-        adjoint.lambda_V = lambda_V_at_crossing(
-            lambda_V_plus, self.m.fsum(terms), c.tau_mem, event.Vdot_minus, event.Vdot_plus
-        )
-        adjoint.dL_dv_th += dL_dv_th_at_crossing(c.tau_mem, adjoint.lambda_V)
-        adjoint.dL_dv_reset += dL_dv_reset_at_crossing(c.tau_mem, lambda_V_plus)
+        dL_dt = self.m.fsum(self.dL_dt_post.get(event.spike, []))
+        q = spike_shift(p_plus, dL_dt, e.A, e.R, event.x_minus, event.x_plus, slope)
+        maximum = self.drive.maxima.get(event.neuron)
+        if maximum and maximum.pinned is event:  # the spike carries the maximum along
+            q += self.drive.dL_dy[event.neuron] * (dot(e.A[READ], event.x_minus) / slope)
+        adjoint.p = p_before_spike(p_plus, q, e.R, e.c)
+        for name, by in e.derivatives.items():
+            adjoint.dL_dtheta[name] += dL_dtheta_at_spike(p_plus, q, event.x_minus, (by.c, by.v_th, by.R, by.r))
 
     def collected(self) -> Gradients:
         populations = {}
         for name, neurons in self.trial.neurons.items():
-            adjoints = [self.adjoints[neuron] for neuron in neurons]
+            found = [self.adjoints[neuron].dL_dtheta for neuron in neurons]
             constants = self.case.network.population(name).values
-            populations[name] = {one: self.array(getattr(a, f"dL_d{one}") for a in adjoints) for one in constants}
+            populations[name] = {constant: self.array(by[constant] for by in found) for constant in constants}
         inputs = {
             name: [self.array(self.m.fsum(self.dL_dt_post.get(spike, [])) for spike in train) for train in trains]
             for name, trains in self.trial.inputs.items()
@@ -163,7 +140,7 @@ def _with_maxima(events: list[Event], maxima: dict[Neuron, Maximum]) -> list[Eve
     """The events, with each maximum directly behind the event that it follows.
 
     A maximum acts on its own neuron only, so its place among the events of other neurons does not
-    matter. A maximum pinned to arrivals comes before them, so in reverse they read the adjoint
+    matter. A maximum pinned to an event comes before it, so in reverse the event reads the adjoint
     without its kick.
     """
     after = {maximum.follows: maximum for maximum in maxima.values()}

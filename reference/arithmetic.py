@@ -5,8 +5,9 @@ its first argument `m`, and uses `m.exp` and the like instead of `math.exp`.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import mpmath
@@ -15,6 +16,8 @@ import numpy as np
 from delayprop.spec.checks import whole_number
 
 Real = Any  # a float or an mpmath number
+Row = list[Real]
+Matrix = list[Row]
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class Arithmetic:
 
     Attributes:
         real: converts a float to such a number, exactly.
-        exp, log, log1p: elementary functions.
+        exp, log, log1p, atan2: elementary functions.
+        eigenvalues: of a matrix, complex.
         fsum: the sum of an iterable, rounded once, so the order of the terms does not matter
             (mpmath: unless terms differ by more than about three times the precision).
         u: unit roundoff.
@@ -34,13 +38,20 @@ class Arithmetic:
     exp: Callable[[Real], Real]
     log: Callable[[Real], Real]
     log1p: Callable[[Real], Real]
+    atan2: Callable[[Real, Real], Real]
+    eigenvalues: Callable[[Matrix], Sequence[Any]]
     fsum: Callable[..., Real]
     u: Real
     dtype: type
 
+    def ratio(self, number: Fraction) -> Real:
+        """A number of a text."""
+        return self.real(number.numerator) / self.real(number.denominator)
+
 
 FLOAT64 = Arithmetic(
-    real=float, exp=math.exp, log=math.log, log1p=math.log1p, fsum=math.fsum, u=2.0**-53, dtype=np.float64
+    float, math.exp, math.log, math.log1p, math.atan2, lambda A: np.linalg.eigvals(np.array(A)).tolist(),
+    math.fsum, 2.0**-53, np.float64,
 )
 
 
@@ -53,12 +64,28 @@ def multiprecision(digits: int) -> Arithmetic:
     whole_number(digits, "digits", 16, 100_000, "float64 is the default")
     context = mpmath.mp.clone()
     context.dps = digits
+    return of_context(context)
+
+
+def of_context(c: Any) -> Arithmetic:
+    """The numbers of an mpmath context; those given to it are rounded to its precision."""
     return Arithmetic(
-        real=context.mpf,
-        exp=context.exp,
-        log=context.log,
-        log1p=context.log1p,
-        fsum=context.fsum,
-        u=context.eps / 2,
-        dtype=object,
+        lambda x: +c.mpf(x), c.exp, c.log, c.log1p, c.atan2,
+        lambda A: c.eig(c.matrix(A), left=False, right=False), c.fsum, c.eps / 2, object,
     )
+
+
+def dot(a: Row, b: Row) -> Real:
+    total = a[0] * b[0]
+    for k in range(1, len(a)):
+        total += a[k] * b[k]
+    return total
+
+
+def times(A: Matrix, x: Row) -> Row:
+    """`A x`."""
+    return [dot(row, x) for row in A]
+
+
+def transposed(A: Matrix) -> Matrix:
+    return [list(column) for column in zip(*A, strict=True)]

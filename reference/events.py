@@ -5,8 +5,8 @@ Each event happens to one neuron. `simulate` lists them, `adjoint` walks the lis
 
 from dataclasses import dataclass, field
 
-from delayprop.reference.arithmetic import Real
-from delayprop.reference.flow import Constants
+from delayprop.reference.arithmetic import Real, Row, dot
+from delayprop.reference.equations import Equations
 from delayprop.spec import Tie
 
 # eq=False: neurons, spikes and events are compared, and looked up, by identity.
@@ -23,77 +23,69 @@ class Spike:
 
 @dataclass(eq=False)
 class Neuron:
-    """A neuron: number `index` of its population.
-
-    `t, V, I`: its state just after its last event.
-    """
+    """A neuron: number `index` of its population; `t, x`: its state just after its last event."""
 
     population: str
     index: int
-    constants: Constants
+    equations: Equations
     t: Real
-    V: Real
-    I: Real
+    x: Row
     events: "list[Event]" = field(default_factory=list)
     spikes: list[Spike] = field(default_factory=list)
 
 
 @dataclass(eq=False)
 class Synapse:
-    """A synapse: its connection, index of its source neuron, target neuron, weight, delay."""
+    """A synapse: its connection, index of its source neuron, target neuron, the state of the target
+    that it raises, weight, delay."""
 
     connection: int
     pre: int
     post: Neuron
+    into: int
     w: Real
     d: Real
 
 
 @dataclass(eq=False)
 class Event:
-    """An event of one neuron at `t`; `V, I` is its state just after."""
+    """An event of one neuron at `t`; its state just before and just after."""
 
     neuron: Neuron
     t: Real
-    V: Real
-    I: Real
+    x_minus: Row
+    x_plus: Row
 
 
 @dataclass(eq=False)
 class Crossing(Event):
-    """The neuron reaches its threshold, with current `I`, and is reset."""
+    """The level of the neuron reaches the threshold, and the neuron is reset."""
 
     spike: Spike
 
     @property
-    def Vdot_minus(self) -> Real:
-        c = self.neuron.constants
-        return (self.I - c.v_th) / c.tau_mem
-
-    @property
-    def Vdot_plus(self) -> Real:
-        c = self.neuron.constants
-        return (self.I - c.v_reset) / c.tau_mem
+    def slope(self) -> Real:
+        """The rate of the level just before the spike."""
+        return dot(self.neuron.equations.slope, self.x_minus)
 
     @property
     def spikes_left(self) -> Real:
-        """About how often the remaining current would reset the neuron again."""
-        c = self.neuron.constants
-        assert c.v_th is not None and c.v_reset is not None
-        return self.I * c.tau_syn / (c.tau_mem * (c.v_th - c.v_reset))
+        """About how often the state that is kept would reset the neuron again."""
+        e = self.neuron.equations
+        return dot(e.push, self.x_plus) / (e.v_th - dot(e.c, self.x_plus))
 
     @property
     def kappa(self) -> Real:
         """Conditioning of the spike: 0 is a grazing crossing."""
-        return ((self.I - self.neuron.constants.v_th) / self.neuron.constants.v_th) ** 2
+        e = self.neuron.equations
+        return (self.slope / (e.rate_of_level * e.v_th)) ** 2
 
 
 @dataclass(eq=False)
 class Arrivals(Event):
-    """All spikes that reach the neuron at one instant; `I_minus` is the current just before."""
+    """All spikes that reach the neuron at one instant."""
 
     parcels: list[tuple[Spike, Synapse]]
-    I_minus: Real
 
 
 @dataclass
@@ -103,5 +95,5 @@ class Trial:
     T: Real
     neurons: dict[str, list[Neuron]]
     inputs: dict[str, list[list[Spike]]]
-    events: "list[Event]"
+    events: list[Event]
     ties: set[Tie]

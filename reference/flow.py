@@ -1,32 +1,100 @@
-"""Between two events: the exact flow, its derivatives, its peak, its threshold crossing.
+"""Between two events: the exponential of the matrix of a neuron, exact at any time.
 
-With `pm = 1/tau_mem` and `ps = 1/tau_syn` the membrane equation has the solution
+If no state drives itself by way of others, `exp(A h)` is a sum over the paths from a state to
+another along the entries of `A` beside the diagonal:
 
-    V(h) = V a + I k        I(h) = I b
-    a = exp(-pm h)          b = exp(-ps h)          k = pm (exp(-pm s) * exp(-ps s))(h)
+    exp(A h)[i, j] = sum over i -> k -> ... -> j of A[i, k] ... A[., j] E(h; rates on the path)
 
-where `*` is convolution over [0, h]. All other functions here are convolutions of exponentials too:
-the integral of `V` convolves once more with a constant, and a derivative by a rate repeats this
-rate, with a minus sign. So one function, `exp_convolution`, serves all of them. It is accurate
-however close the rates are (`tau_mem = tau_syn` is no special case). Proved in `derivations/`:
-flow, peak, concavity, parameter derivatives.
+where the rates are minus the diagonal of `A`, and `E` is the convolution of `exp(-rate s)` over
+[0, h]. Each term is as accurate as `E`, however close the rates are (`tau_mem = tau_syn` is no
+special case). Other matrices are scaled, summed as a series, and squared back.
+
+The derivative of `exp(A h)` by a constant is the upper right block of the exponential of
+`[[A, A_theta], [0, A]]`, and is found in the same way.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from delayprop.reference.arithmetic import Arithmetic, Real
+from delayprop.reference.arithmetic import Arithmetic, Matrix, Real, dot, transposed
 
-TOUCH = 16  # in u v_th: width of "at the threshold" (specification, section 4)
+Path = tuple[int, Real, tuple[Real, ...]]  # last state, product of entries, rates
+Term = tuple[int, int, Real, int]  # row, column, product of entries, number of the rates
 
 
-@dataclass(frozen=True)
-class Constants:
-    """Constants of one neuron; `v_th` and `v_reset` are None where it has no threshold."""
+class Exponential:
+    """`exp(A h)`, or with `A_theta` its derivative by theta."""
 
-    tau_mem: Real
-    tau_syn: Real
-    v_th: Real | None
-    v_reset: Real | None
+    def __init__(self, m: Arithmetic, A: Matrix, A_theta: Matrix | None = None) -> None:
+        self.m, self.n, zero = m, len(A), m.real(0.0)
+        self.A, self.first = A, 0
+        if A_theta is not None:
+            upper = [[*row, *slope] for row, slope in zip(A, A_theta, strict=True)]
+            self.A, self.first = upper + [[*[zero] * self.n, *row] for row in A], self.n
+        self.rates: list[tuple[Real, ...]] = []  # the distinct ones
+        self.terms: list[Term] | None = None if loops(A) else list(self._terms())
+
+    def _terms(self) -> Iterator[Term]:
+        number: dict[tuple[Real, ...], int] = {}
+        for i in range(self.n):
+            for j, product, rates in _paths(self.A, i):
+                if j >= self.first:
+                    yield i, j - self.first, product, number.setdefault(rates, len(number))
+        self.rates = list(number)
+
+    def __call__(self, h: Real) -> Matrix:
+        """The `n` rows at a time `h`."""
+        if self.terms is None:
+            return [row[self.first :] for row in _squared(self.m, self.A, h)[: self.n]]
+        known = [exp_convolution(self.m, h, *rates) for rates in self.rates]
+        found = [[self.m.real(0.0)] * self.n for _ in range(self.n)]
+        for i, j, product, number in self.terms:
+            found[i][j] += product * known[number]
+        return found
+
+
+def loops(A: Matrix) -> bool:
+    """Whether a state drives itself by way of others."""
+    left = set(range(len(A)))
+    while left:
+        free = {i for i in left if not any(A[i][k] != 0 for k in left if k != i)}
+        if not free:
+            return True
+        left -= free
+    return False
+
+
+def _paths(A: Matrix, i: int) -> Iterator[Path]:
+    """All paths from state `i`; each has its rates in order of size."""
+    one = A[i][i] - A[i][i] + 1
+    yield i, one, (-A[i][i],)
+    for k, entry in enumerate(A[i]):
+        if k != i and entry != 0:
+            for j, product, rates in _paths(A, k):
+                yield j, entry * product, tuple(sorted((-A[i][i], *rates)))
+
+
+def _squared(m: Arithmetic, A: Matrix, h: Real) -> Matrix:
+    """`exp(A h)`: the power series of a short time, squared to the whole one."""
+    size = max(sum(abs(entry) for entry in row) for row in A) * h
+    halvings = 0
+    while size > 0.5:
+        size, halvings = size / 2, halvings + 1
+    step = [[entry * h / 2**halvings for entry in row] for row in A]
+    found = term = [[m.real(float(i == j)) for j in range(len(A))] for i in range(len(A))]
+    order, change = 0, m.real(1.0)
+    while change > m.u / 4:
+        order += 1
+        term = [[entry / order for entry in row] for row in _product(term, step)]
+        found = [[a + b for a, b in zip(*rows, strict=True)] for rows in zip(found, term, strict=True)]
+        change = max(abs(entry) for row in term for entry in row)
+    for _ in range(halvings):
+        found = _product(found, found)
+    return found
+
+
+def _product(A: Matrix, B: Matrix) -> Matrix:
+    columns = transposed(B)
+    return [[dot(row, column) for column in columns] for row in A]
 
 
 def exp_convolution(m: Arithmetic, h: Real, *rates: Real) -> Real:
@@ -60,93 +128,3 @@ def exp_convolution(m: Arithmetic, h: Real, *rates: Real) -> Real:
         if larger == total:
             return total * factor
         total = larger
-
-
-def flow(m: Arithmetic, V: Real, I: Real, h: Real, c: Constants) -> tuple[Real, Real]:
-    """`(V, I)` after a time `h` without events."""
-    pm, ps = 1 / c.tau_mem, 1 / c.tau_syn
-    return V * m.exp(-pm * h) + I * pm * exp_convolution(m, h, pm, ps), I * m.exp(-ps * h)
-
-
-def adjoint_flow(m: Arithmetic, lambda_V: Real, lambda_I: Real, h: Real, c: Constants) -> tuple[Real, Real]:
-    """`(lambda_V, lambda_I)` a time `h` earlier, without events.
-
-    `tau_mem lambda_V' = -lambda_V` and `tau_syn lambda_I' = -lambda_I + lambda_V`, with `'`
-    backwards in time as in the paper.
-    """
-    pm, ps = 1 / c.tau_mem, 1 / c.tau_syn
-    earlier_I = lambda_I * m.exp(-ps * h) + lambda_V * ps * exp_convolution(m, h, pm, ps)
-    return lambda_V * m.exp(-pm * h), earlier_I
-
-
-def flow_derivatives(m: Arithmetic, V: Real, I: Real, h: Real, c: Constants) -> tuple[Real, Real, Real]:
-    """`dV/dtau_mem`, `dV/dtau_syn`, `dI/dtau_syn` of the state after `h`; the start is fixed."""
-    pm, ps = 1 / c.tau_mem, 1 / c.tau_syn
-    a_a = exp_convolution(m, h, pm, pm)
-    a_b = exp_convolution(m, h, pm, ps)
-    dV_dtau_mem = pm**2 * (V * a_a - I * a_b + I * pm * exp_convolution(m, h, pm, pm, ps))
-    dV_dtau_syn = ps**2 * I * pm * exp_convolution(m, h, pm, ps, ps)
-    return dV_dtau_mem, dV_dtau_syn, ps**2 * I * exp_convolution(m, h, ps, ps)
-
-
-def weighted_integral(m: Arithmetic, V: Real, I: Real, h: Real, rate: Real, c: Constants) -> Real:
-    """`int_0^h exp(-rate s) V(s) ds`, a convolution times `exp(-rate h)`."""
-    pm, ps = 1 / c.tau_mem, 1 / c.tau_syn
-    convolution = V * exp_convolution(m, h, -rate, pm) + I * pm * exp_convolution(m, h, -rate, pm, ps)
-    return m.exp(-rate * h) * convolution
-
-
-def weighted_integral_derivatives(
-    m: Arithmetic, V: Real, I: Real, h: Real, rate: Real, c: Constants
-) -> tuple[Real, Real, Real, Real]:
-    """Derivatives of `weighted_integral` by `V`, `I`, `tau_mem`, `tau_syn`."""
-    pm, ps, weight = 1 / c.tau_mem, 1 / c.tau_syn, m.exp(-rate * h)
-    by_V = exp_convolution(m, h, -rate, pm)
-    r_a_b = exp_convolution(m, h, -rate, pm, ps)
-    by_pm = -V * exp_convolution(m, h, -rate, pm, pm) + I * (r_a_b - pm * exp_convolution(m, h, -rate, pm, pm, ps))
-    by_ps = -I * pm * exp_convolution(m, h, -rate, pm, ps, ps)
-    return weight * by_V, weight * pm * r_a_b, -(pm**2) * weight * by_pm, -(ps**2) * weight * by_ps
-
-
-def time_to_peak(m: Arithmetic, V: Real, I: Real, c: Constants) -> Real | None:
-    """The time until `V` stops rising, where `V = I`; None if never. Needs `I > V` and `I > 0`."""
-    x = (c.tau_mem - c.tau_syn) * (I - V) / (c.tau_mem * I)
-    if x >= 1:
-        return None
-    return c.tau_syn * (I - V) / I * (-m.log1p(-x) / x if x != 0 else 1)
-
-
-def time_to_threshold(m: Arithmetic, V: Real, I: Real, h_max: Real, c: Constants) -> Real | None:
-    """The first time in [0, h_max] at which `V` reaches `v_th` and rises; None if there is none.
-
-    `V` can pass `v_th > 0` only if `I > v_th`. It then rises, concave, to its peak. If the peak (or
-    the value at `h_max`) is high enough, Newton steps from the left approach the crossing and never
-    overshoot. A peak (`V = I`) above `v_th` by rounding only touches it, and is no crossing
-    (specification, section 4).
-    """
-    if I <= c.v_th or I <= V:
-        return None
-    if V >= c.v_th:  # by rounding, or arrivals made a voltage rise that stood at the threshold
-        return m.real(0.0)
-    h_peak = time_to_peak(m, V, I, c)
-    if h_peak is not None and I * m.exp(-h_peak / c.tau_syn) <= c.v_th * (1 + TOUCH * m.u):
-        return None
-    if h_peak is not None and h_peak <= h_max:
-        h_last = h_peak
-    else:
-        h_last = h_max
-        if flow(m, V, I, h_max, c)[0] < c.v_th:
-            return None
-    h = m.real(0.0)
-    while True:
-        V_h, I_h = flow(m, V, I, h, c)
-        if V_h >= c.v_th:
-            return h
-        if I_h <= V_h:  # rounding has carried a grazing crossing to its peak
-            return h_last
-        later = h + (c.v_th - V_h) * c.tau_mem / (I_h - V_h)
-        if later <= h:
-            return h
-        if later >= h_last:
-            return h_last
-        h = later

@@ -1,71 +1,68 @@
-"""The adjoint at events, one formula per function.
+"""The adjoint at events, one formula per function, for any neuron.
 
-`python -m derivations` proves each under the tag in brackets. The suffixes `_minus` and `_plus` are
-the paper's superscripts: just before and just after in *forward* time. The functions take numbers,
-or SymPy expressions (the last one only where its sign is known): the tests compare this very text
-with the proved formulas. `dL/dV = -tau_mem lambda_V` and `dL/dI = -tau_syn lambda_I` relate the
-adjoint to plain sensitivities.
+`python -m derivations` proves each under the tag in brackets. `p` is `dL/dx`, by state. The
+suffixes `_minus` and `_plus` are the paper's superscripts: just before and just after in *forward*
+time. The functions take numbers or SymPy expressions (the last one only where its sign is known):
+the tests compare this very text with the proved formulas. The paper's adjoint is
+`lambda_V = -p_V / tau_mem`, `lambda_I = -p_I / tau_syn`.
 """
 
-from delayprop.reference.arithmetic import Real
+from delayprop.reference.arithmetic import Matrix, Real, Row, dot, times, transposed
 
 
-def dL_dw_at_arrival(tau_syn: Real, lambda_I: Real) -> Real:
-    """[arrival-w] One arrival's share of `dL/dw`; the weight is added to `I`.
+def dL_dw_at_arrival(p: Row, into: int) -> Real:
+    """[neuron, arrival-w] One arrival's share of `dL/dw`; the weight is added to state `into`.
 
-    `lambda_I` is just after the arrival.
+    `p` is just after the arrival.
     """
-    return -tau_syn * lambda_I
+    return p[into]
 
 
-def dL_dt_arr(w: Real, lambda_V: Real, lambda_I: Real) -> Real:
-    """[arrival-time] Derivative of `L` by one arrival's time.
+def dL_dt_arr(w: Real, A: Matrix, p: Row, into: int) -> Real:
+    """[neuron, arrival-time] Derivative of `L` by one arrival's time.
 
-    As `t_arr = t_pre + d`, it is the arrival's share of `dL/dd` and of `dL/dt_pre`. `lambda_V` and
-    `lambda_I` are just after the arrival: a crossing or a maximum at the same instant comes before
-    the arrival, so they do not contain it.
+    As `t_arr = t_pre + d`, it is the arrival's share of `dL/dd` and of `dL/dt_pre`. `p` is just
+    after the arrival: a crossing or a maximum at the same instant comes before the arrival, so `p`
+    does not contain it.
     """
-    return w * (lambda_V - lambda_I)
+    return -w * dot([row[into] for row in A], p)
 
 
-def lambda_V_at_crossing(
-    lambda_V_plus: Real, dL_dt_post: Real, tau_mem: Real, Vdot_minus: Real, Vdot_plus: Real
+def spike_shift(
+    p_plus: Row, dL_dt_post: Real, A: Matrix, R: Matrix, x_minus: Row, x_plus: Row, slope: Real
 ) -> Real:
-    """[spike-jump] `lambda_V_minus` at a spike.
+    """[neuron, spike-jump] `q`: minus the derivative of `L` by the level just before a spike.
 
-    `dL_dt_post` is the derivative by the spike's time outside its own membrane: directly in the
-    loss, through the arrivals that it causes, and through the drop of a running loss. A change `dV`
-    before the crossing moves the spike by `-dV/Vdot_minus`, and `Vdot_plus/Vdot_minus dV` of it
-    remains after the reset. `lambda_I` does not jump.
+    `dL_dt_post` is the derivative by the spike's time outside its own neuron: directly in the loss,
+    and through the arrivals that it causes. A change of the level moves the spike by
+    `-change/slope`, and the state behind it by the difference of both rates times this.
     """
-    return Vdot_plus / Vdot_minus * lambda_V_plus + dL_dt_post / (tau_mem * Vdot_minus)
+    before, after = times(R, times(A, x_minus)), times(A, x_plus)
+    moved = dot(p_plus, [a - b for a, b in zip(before, after, strict=True)])
+    return (moved + dL_dt_post) / slope
 
 
-def dL_dv_th_at_crossing(tau_mem: Real, lambda_V_minus: Real) -> Real:
-    """[spike-v_th] One spike's share of `dL/dv_th`: a higher threshold is a lower membrane."""
-    return tau_mem * lambda_V_minus
+def p_before_spike(p_plus: Row, q: Real, R: Matrix, c: Row) -> Row:
+    """[neuron, spike-jump] `p_minus` at a spike."""
+    return [kept - q * weight for kept, weight in zip(times(transposed(R), p_plus), c, strict=True)]
 
 
-def dL_dv_reset_at_crossing(tau_mem: Real, lambda_V_plus: Real) -> Real:
-    """[spike-v_reset] One spike's share of `dL/dv_reset`: the membrane restarts at the reset."""
-    return -tau_mem * lambda_V_plus
+def dL_dtheta_at_spike(
+    p_plus: Row, q: Real, x_minus: Row, by_theta: tuple[Row, Real, Matrix, Row]
+) -> Real:
+    """[neuron, spike-v_th, spike-v_reset] One spike's share of the gradient of a constant.
+
+    `by_theta` are the derivatives of `c`, `v_th`, `R` and `r`.
+    """
+    c, v_th, R, r = by_theta
+    return dot(p_plus, times(R, x_minus)) + dot(p_plus, r) + q * (v_th - dot(c, x_minus))
 
 
-def running_loss_drop(dL_dy: Real, weight: Real, v_th: Real, v_reset: Real) -> Real:
-    """[spike-jump] `l_V_minus - l_V_plus` at a spike: the drop of the integrand `weight V`."""
-    return dL_dy * weight * (v_th - v_reset)
-
-
-def lambda_V_at_maximum(lambda_V_plus: Real, dL_dy: Real, tau_mem: Real) -> Real:
-    """[max-interior] `lambda_V_minus` at a maximum that is read: the kick."""
-    return lambda_V_plus - dL_dy / tau_mem
-
-
-def dL_dt_arr_at_pinned_maximum(dL_dy: Real, w: Real, tau_mem: Real, Vdot_plus: Real) -> Real:
+def dL_dt_arr_at_pinned_maximum(dL_dy: Real, w: Real, A_read: Real, Vdot_plus: Real) -> Real:
     """[max-pinned, max-pinned-tie] Term of `dL/dt_arr`: this arrival carries the maximum along.
 
-    `Vdot_plus - w/tau_mem` is the slope before the arrival, after all others at this instant. With
-    a later arrival the voltage rises further by this slope, or not at all if the others, which are
-    held, already end the rise.
+    `A_read` is the effect of its state on the rate of `V`, and `Vdot_plus - w A_read` the rate
+    before the arrival, after all others at this instant. With a later arrival the voltage rises
+    further at this rate, or not at all if the others, which are held, already end the rise.
     """
-    return dL_dy * max(0, Vdot_plus - w / tau_mem)
+    return dL_dy * max(0, Vdot_plus - w * A_read)

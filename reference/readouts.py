@@ -1,26 +1,34 @@
 """Readouts and losses: their values, and their effect on the adjoint.
 
-A loss acts on the adjoint in three ways, collected in `Drive`: a kick of `lambda_V` (a maximum), a
-running drive of `lambda_V` (an integral of the voltage), and a derivative by a spike time.
+A loss acts on the adjoint in three ways, collected in `Drive`: a kick of the voltage's sensitivity
+(a maximum), the sensitivity to an integral at the end, and a derivative by a spike time.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from delayprop.reference.arithmetic import Arithmetic, Real
-from delayprop.reference.events import Arrivals, Event, Neuron, Spike, Trial
-from delayprop.reference.flow import flow, time_to_peak, weighted_integral
+from delayprop.reference.crossing import Turns
+from delayprop.reference.equations import READ, Equations
+from delayprop.reference.events import Arrivals, Crossing, Event, Neuron, Spike, Trial
+from delayprop.reference.simulate import integral_rate, state_at
 from delayprop.spec import Case, CrossEntropy, SpikeTimeMSE, Tie
 
 
 @dataclass(eq=False)
 class Maximum(Event):
-    """The largest voltage of a neuron, after its event `follows`.
+    """The largest voltage of a neuron, after its event `follows`; the state is the one before it.
 
-    `pinned`: arrivals that end the rise, or None. `V, I`: the state at the maximum, before them.
+    `pinned`: the event that ends the rise, arrivals or the neuron's own spike, or None.
     """
 
     follows: Event
-    pinned: Arrivals | None
+    pinned: Event | None
+
+    @property
+    def V(self) -> Real:
+        return self.x_minus[READ]
 
 
 @dataclass
@@ -31,10 +39,9 @@ class Drive:
         loss: its value.
         y: the readout, one number per neuron; None for a loss of spike times.
         dL_dt_post: direct derivatives by spike times.
-        dL_dy: derivative by the readout of each neuron, if a maximum or an integral is read.
+        dL_dy: derivative by the readout of each neuron, if a maximum is read.
         maxima: the maximum of each neuron; no entry if the readout does not depend on the state.
-        rate: the integral readout is `(1/T) int exp(-rate t) V dt`; None if no integral is read.
-        dL_dv_th: direct derivative by a threshold, the maximum of a neuron that spikes.
+        dL_dintegral: derivative by the integral of each neuron at `T`, its last state.
         ties: ties of the maxima.
     """
 
@@ -43,8 +50,7 @@ class Drive:
     dL_dt_post: dict[Spike, Real] = field(default_factory=dict)
     dL_dy: dict[Neuron, Real] = field(default_factory=dict)
     maxima: dict[Neuron, Maximum] = field(default_factory=dict)
-    rate: Real | None = None
-    dL_dv_th: dict[Neuron, Real] = field(default_factory=dict)
+    dL_dintegral: dict[Neuron, Real] = field(default_factory=dict)
     ties: set[Tie] = field(default_factory=set)
 
 
@@ -62,10 +68,12 @@ def drive(m: Arithmetic, case: Case, trial: Trial) -> Drive:
         return Drive(loss, y, dL_dt_post)
     if case.loss.readout == "max_voltage":
         return _max_voltage(m, case.loss, neurons, trial.T)
-    rate = {"mean_voltage": m.real(0.0), "exp_weighted_voltage": 1 / trial.T}[case.loss.readout]
-    y = [_weighted_mean_voltage(m, neuron, trial.T, rate) for neuron in neurons]
+    rate = integral_rate(m, case)
+    assert rate is not None
+    weight = m.exp(-rate * trial.T) / trial.T
+    y = [weight * state_at(neuron, trial.T)[-1] for neuron in neurons]
     loss, dL_dy = _cross_entropy(m, y, case.loss.label)
-    return Drive(loss, y, dL_dy=dict(zip(neurons, dL_dy, strict=True)), rate=rate)
+    return Drive(loss, y, dL_dintegral={n: weight * slope for n, slope in zip(neurons, dL_dy, strict=True)})
 
 
 def _cross_entropy(m: Arithmetic, y: list[Real], label: int) -> tuple[Real, list[Real]]:
@@ -92,70 +100,64 @@ def _spike_time_mse(m: Arithmetic, loss: SpikeTimeMSE, neurons: list[Neuron], T:
     return Drive(m.fsum(terms), None, dL_dt_post)
 
 
-def _weighted_mean_voltage(m: Arithmetic, neuron: Neuron, T: Real, rate: Real) -> Real:
-    """`(1/T) int exp(-rate t) V dt` over the trial; `V = 0` before the first event."""
-    pieces, times = [], [*(event.t for event in neuron.events), T]
-    for event, t_next in zip(neuron.events, times[1:], strict=True):
-        integral = weighted_integral(m, event.V, event.I, t_next - event.t, rate, neuron.constants)
-        pieces.append(m.exp(-rate * event.t) * integral)
-    return m.fsum(pieces) / T
-
-
 def _max_voltage(m: Arithmetic, loss: CrossEntropy, neurons: list[Neuron], T: Real) -> Drive:
-    """The maximum of a neuron that spikes is its threshold; other maxima are searched for."""
+    """The maximum of a neuron that spikes is at its first spike; other maxima are searched for."""
     y: list[Real] = []
     maxima: dict[Neuron, Maximum] = {}
     ties: set[Tie] = set()
+    turns: dict[Equations, Turns] = {}
     for neuron in neurons:
-        if neuron.spikes:
-            y.append(neuron.constants.v_th)
-            continue
-        maximum, kinds = _maximum(m, neuron, T)
+        kinds: list[str] = []
+        if (maximum := _at_first_spike(neuron)) is None:
+            e = neuron.equations
+            turns.setdefault(e, Turns(e, [m.real(float(k == READ)) for k in range(len(e.A))]))
+            maximum, kinds = _maximum(m, turns[e], neuron, T)
         ties |= {Tie(neuron.population, neuron.index, kind) for kind in kinds}
         y.append(maximum.V if maximum else m.real(0.0))
         if maximum:
             maxima[neuron] = maximum
     value, gradient = _cross_entropy(m, y, loss.label)
-    dL_dy = dict(zip(neurons, gradient, strict=True))
-    dL_dv_th = {neuron: dL_dy[neuron] for neuron in neurons if neuron.spikes}
-    return Drive(value, y, dL_dy=dL_dy, maxima=maxima, dL_dv_th=dL_dv_th, ties=ties)
+    return Drive(value, y, dL_dy=dict(zip(neurons, gradient, strict=True)), maxima=maxima, ties=ties)
 
 
-def _maximum(m: Arithmetic, neuron: Neuron, T: Real) -> tuple[Maximum | None, list[str]]:
+def _at_first_spike(neuron: Neuron) -> Maximum | None:
+    """Its level is the voltage alone (specification, section 2)."""
+    for follows, event in pairwise(neuron.events):
+        if isinstance(event, Crossing):
+            return Maximum(neuron, event.t, event.x_minus, event.x_minus, follows, event)
+    return None
+
+
+def _maximum(m: Arithmetic, turns: Turns, neuron: Neuron, T: Real) -> tuple[Maximum | None, list[str]]:
     """The earliest largest voltage of a silent neuron (None: the initial 0), and its ties."""
     best, V_best, equal = None, m.real(0.0), False
-    for number, event in enumerate(neuron.events):
-        following = neuron.events[number + 1] if number + 1 < len(neuron.events) else None
-        candidate = _maximum_between(m, event, following, T)
-        if candidate is None:
-            continue
-        margin = 16 * m.u * abs(V_best)
-        if candidate.V > V_best + margin:
-            best, V_best, equal = candidate, candidate.V, False
-        elif best and candidate.V >= V_best - margin:
-            equal = True
+    for event, following in pairwise([*neuron.events, None]):
+        assert event is not None
+        for candidate in _maxima_between(m, turns, event, following, T):
+            margin = 16 * m.u * abs(V_best)
+            if candidate.V > V_best + margin:
+                best, V_best, equal = candidate, candidate.V, False
+            elif best and candidate.V >= V_best - margin:
+                equal = True
     ties = ["equal_maxima"] if equal else []
-    if best and best.pinned and len(best.pinned.parcels) > 1:
+    if best and isinstance(best.pinned, Arrivals) and len(best.pinned.parcels) > 1:
         ties.append("simultaneous_arrivals_at_maximum")
     return best, ties
 
 
-def _maximum_between(m: Arithmetic, event: Event, following: Event | None, T: Real) -> Maximum | None:
-    """The local maximum of `V` from `event` to `following`: interior, pinned, or at `T`.
-
-    None if `V` does not rise, or rises on. (A voltage that rises at `I <= 0` stays below 0.)
-    """
-    neuron, V, I = event.neuron, event.V, event.I
-    if I <= V or I <= 0:
-        return None
-    t_next = following.t if following else T
-    h = time_to_peak(m, V, I, neuron.constants)
-    if h is not None and event.t + h < t_next:
-        V_peak, I_peak = flow(m, V, I, h, neuron.constants)
-        return Maximum(neuron, event.t + h, V_peak, I_peak, event, None)
-    V_last, I_last = flow(m, V, I, t_next - event.t, neuron.constants)
-    if following is None:
-        return Maximum(neuron, T, V_last, I_last, event, None)
-    if isinstance(following, Arrivals) and following.I <= V_last:
-        return Maximum(neuron, t_next, V_last, I_last, event, following)
-    return None
+def _maxima_between(
+    m: Arithmetic, turns: Turns, event: Event, following: Event | None, T: Real
+) -> Iterator[Maximum]:
+    """The local maxima of `V` after `event`, and the one at `following`, or at `T`, if it rises to
+    there and not on."""
+    neuron, x = event.neuron, event.x_plus
+    until = (following.t if following else T) - event.t
+    rising = turns.rises(x)
+    for h in turns(x, until):
+        if rising:
+            there = turns.state(x, h)
+            yield Maximum(neuron, event.t + h, there, there, event, None)
+        rising = not rising
+    if rising and (following is None or not turns.rises(following.x_plus)):
+        there = turns.state(x, until) if following is None else following.x_minus
+        yield Maximum(neuron, event.t + until, there, there, event, following)

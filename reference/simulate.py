@@ -13,11 +13,13 @@ The result is the list of events in their order. The adjoint walks it backwards.
 """
 
 import heapq
+from itertools import chain
 
-from delayprop.reference.arithmetic import Arithmetic, Real
+from delayprop.reference.arithmetic import Arithmetic, Real, Row, dot, times
+from delayprop.reference.crossing import Turns, first_rise
+from delayprop.reference.equations import Equations
 from delayprop.reference.events import Arrivals, Crossing, Event, Neuron, Spike, Synapse, Trial
-from delayprop.reference.flow import TOUCH, Constants, flow, time_to_threshold
-from delayprop.spec import Case, Population, Tie
+from delayprop.spec import Case, CrossEntropy, Population, Tie
 
 CROSSING, CHECK, ARRIVAL = 0, 1, 2  # the order at one instant
 MOST_SPIKES = 2**26  # maximum of one current (specification, section 1)
@@ -39,7 +41,10 @@ class _Simulation:
         # number of events when predicted; of a CHECK: the neuron; of an ARRIVAL: spike and synapse.
         self.heap: list[tuple] = []
         self.pushed = 0  # the number, so that contents are never compared
-        neurons = {p.name: _neurons(m, p) for p in case.network.populations if p.kind != "input"}
+        neurons = {p.name: _neurons(m, case, p) for p in case.network.populations if p.kind != "input"}
+        self.turns = {  # one per set of constants
+            e: Turns(e, e.c) for e in {n.equations for n in chain(*neurons.values())} if e.can_spike
+        }
         inputs = {
             name: [[Spike(name, i, m.real(t)) for t in train] for i, train in enumerate(trains)]
             for name, trains in case.inputs.items()
@@ -47,11 +52,13 @@ class _Simulation:
         self.trial = Trial(m.real(case.duration), neurons, inputs, [], set())
         self.synapses: dict[tuple[str, int], list[Synapse]] = {}
         for number, connection in enumerate(case.network.connections):
+            target = case.network.population(connection.target).equations
+            into = target.states.index(connection.into or target.arrivals[0])
             for i, row in enumerate(connection.exists):
                 fan_out = self.synapses.setdefault((connection.source, i), [])
                 for j in row.nonzero()[0]:
                     w, d = m.real(float(connection.w[i, j])), m.real(float(connection.d[i, j]))
-                    fan_out.append(Synapse(number, i, neurons[connection.target][j], w, d))
+                    fan_out.append(Synapse(number, i, neurons[connection.target][j], into, w, d))
 
     def run(self) -> Trial:
         for trains in self.trial.inputs.values():
@@ -98,30 +105,35 @@ class _Simulation:
 
     def arrive(self, t: Real, parcels: list[tuple[Spike, Synapse]]) -> None:
         neuron = parcels[0][1].post
-        V, I_minus = flow(self.m, neuron.V, neuron.I, t - neuron.t, neuron.constants)
-        I = self.m.fsum([I_minus, *(synapse.w for _, synapse in parcels)])
+        x_minus = state_at(neuron, t)
+        weights: dict[int, list[Real]] = {}
+        for _, synapse in parcels:
+            weights.setdefault(synapse.into, []).append(synapse.w)
+        x_plus = [self.m.fsum([x, *weights[k]]) if k in weights else x for k, x in enumerate(x_minus)]
         self.flag_arrival(neuron, t)
-        self.happen(Arrivals(neuron, t, V, I, parcels, I_minus))
+        self.happen(Arrivals(neuron, t, x_minus, x_plus, parcels))
 
     def is_at_threshold(self, neuron: Neuron, t: Real) -> bool:
-        """Whether `V` stands at the threshold to within rounding, and rises (section 4)."""
-        c = neuron.constants
-        if c.v_th is None:
+        """Whether the level stands at the threshold to within rounding, and rises (section 4)."""
+        e = neuron.equations
+        if not e.can_spike:
             return False
-        V, I = flow(self.m, neuron.V, neuron.I, t - neuron.t, c)
-        touch = TOUCH * self.m.u * c.v_th
-        return c.v_th - V <= touch and I > c.v_th + touch
+        x = state_at(neuron, t)
+        rises = dot(e.slope, at_threshold(e, x)) > e.touch * e.rate_of_level
+        return e.v_th - dot(e.c, x) <= e.touch and rises
 
     def cross(self, neuron: Neuron, t: Real) -> None:
-        _, I = flow(self.m, neuron.V, neuron.I, t - neuron.t, neuron.constants)
-        spike = Spike(neuron.population, neuron.index, t)
+        e, spike = neuron.equations, Spike(neuron.population, neuron.index, t)
         neuron.spikes.append(spike)
-        crossing = Crossing(neuron, t, neuron.constants.v_reset, I, spike)
-        if (self.trial.T - t) * crossing.Vdot_minus <= TOUCH * self.m.u * neuron.constants.v_th:
+        x_minus = at_threshold(e, state_at(neuron, t))
+        x_plus = [moved + new for moved, new in zip(times(e.R, x_minus), e.r, strict=True)]
+        crossing = Crossing(neuron, t, x_minus, x_plus, spike)
+        if dot(e.c, x_plus) >= e.v_th:
+            raise ArithmeticError(f"{_where(neuron, t)} is at its threshold again after its spike; lower its reset")
+        if (self.trial.T - t) * crossing.slope <= e.touch:
             self.flag(neuron, "spike_at_end")
         if crossing.spikes_left > MOST_SPIKES:
-            where = f"`{neuron.population}[{neuron.index}]` at {float(t)} ms"
-            raise ArithmeticError(f"{where} spikes too fast, or without end; lower its weights")
+            raise ArithmeticError(f"{_where(neuron, t)} spikes too fast, or without end; lower its weights")
         self.happen(crossing)
         self.send(spike)
 
@@ -130,36 +142,60 @@ class _Simulation:
         neuron = event.neuron
         self.trial.events.append(event)
         neuron.events.append(event)
-        neuron.t, neuron.V, neuron.I = event.t, event.V, event.I
-        if neuron.constants.v_th is not None:
+        neuron.t, neuron.x = event.t, event.x_plus
+        if neuron.equations.can_spike:
             rest = self.trial.T - event.t
-            h = time_to_threshold(self.m, event.V, event.I, rest, neuron.constants)
+            h = first_rise(self.turns[neuron.equations], event.x_plus, rest)
             if h is not None:
                 t = self.trial.T if h == rest else event.t + h  # event.t + rest may round away from T
                 if isinstance(event, Crossing) and t == event.t:
-                    where = f"`{neuron.population}[{neuron.index}]` at {float(t)} ms"
-                    raise ArithmeticError(f"{where} spikes too fast, or without end; lower its weights")
+                    raise ArithmeticError(f"{_where(neuron, t)} spikes too fast, or without end; lower its weights")
                 self.push(t, CROSSING, neuron, (neuron, len(neuron.events)))
 
     def flag_arrival(self, neuron: Neuron, t: Real) -> None:
-        """Flag an arrival that is a tie: `V` would have risen by `(t - t_post) Vdot_minus`."""
+        """Flag an arrival that is a tie: the level would have risen by `(t - t_post) slope`."""
         last = neuron.events[-1] if neuron.events else None
         if t == self.trial.T:
             self.flag(neuron, "arrival_at_end")
-        if isinstance(last, Crossing) and (t - last.t) * last.Vdot_minus <= TOUCH * self.m.u * neuron.constants.v_th:
+        if isinstance(last, Crossing) and (t - last.t) * last.slope <= neuron.equations.touch:
             self.flag(neuron, "arrival_at_crossing")
 
     def flag(self, neuron: Neuron, kind: str) -> None:
         self.trial.ties.add(Tie(neuron.population, neuron.index, kind))
 
 
-def _neurons(m: Arithmetic, population: Population) -> list[Neuron]:
-    def constant(values: object, j: int) -> Real | None:
-        return None if values is None else m.real(float(values[j]))  # type: ignore[index]
+def state_at(neuron: Neuron, t: Real) -> Row:
+    """The state at `t`, if nothing happens after its last event."""
+    return times(neuron.equations.flow(t - neuron.t), neuron.x)
 
-    columns = (population.tau_mem, population.tau_syn, population.v_th, population.v_reset)
-    rest = (m.real(0.0),) * 3
-    return [
-        Neuron(population.name, j, Constants(*(constant(values, j) for values in columns)), *rest)
-        for j in range(population.size)
-    ]
+
+def at_threshold(e: Equations, x: Row) -> Row:
+    """The state with its level moved to the threshold, from which rounding has kept it."""
+    off = (e.v_th - dot(e.c, x)) / dot(e.c, e.c)
+    return [entry + off * weight for entry, weight in zip(x, e.c, strict=True)]
+
+
+def _neurons(m: Arithmetic, case: Case, population: Population) -> list[Neuron]:
+    """At rest; neurons of equal constants share their equations."""
+    rate = integral_rate(m, case) if population.name == case.loss.population else None
+    shared: dict[tuple, Equations] = {}
+    neurons = []
+    for j in range(population.size):
+        constants = tuple(float(values[j]) for values in population.values.values())
+        if constants not in shared:
+            by_name = dict(zip(population.values, map(m.real, constants), strict=True))
+            shared[constants] = Equations(m, population.equations, by_name, rate)
+        e = shared[constants]
+        neurons.append(Neuron(population.name, j, e, m.real(0.0), [m.real(0.0)] * len(e.A)))
+    return neurons
+
+
+def integral_rate(m: Arithmetic, case: Case) -> Real | None:
+    """The readout is `(1/T) int exp(-rate t) V dt`; None if it is no integral."""
+    if isinstance(case.loss, CrossEntropy) and case.loss.readout in ("mean_voltage", "exp_weighted_voltage"):
+        return m.real(0.0) if case.loss.readout == "mean_voltage" else 1 / m.real(case.duration)
+    return None
+
+
+def _where(neuron: Neuron, t: Real) -> str:
+    return f"`{neuron.population}[{neuron.index}]` at {float(t)} ms"

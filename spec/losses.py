@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from delayprop.spec import checks
 from delayprop.spec.errors import SpecError, Verbatim, placed
 from delayprop.spec.network import Network
+from delayprop.spec.population import Population
 from delayprop.spec.spikes import SpikeTrains
 
 VOLTAGE_READOUTS = ("max_voltage", "mean_voltage", "exp_weighted_voltage")
@@ -73,9 +74,22 @@ def check_loss(loss: Loss, network: Network) -> None:
     if read in ("spike_time_mse", "first_spike_time") and not population.spikes:
         expected = f"the name of a population that spikes with `{read}`"
         raise SpecError("population", expected, loss.population, "read a population that spikes")
+    if read == "max_voltage":
+        _check_maximum(population)
     if isinstance(loss, CrossEntropy):
         remedy = f"`{population.name}` has {population.size} neurons"
         checks.whole_number(loss.label, "label", 0, population.size - 1, remedy)
     elif len(loss.targets) != population.size:
         expected = f"a list of {population.size}, one for each neuron"
         raise SpecError("targets", expected, Verbatim(f"a list of {len(loss.targets)}"), "add or remove entries")
+
+
+def _check_maximum(population: Population) -> None:
+    """Refuse neurons whose largest voltage is at no turn, no arrival, no threshold and no end."""
+    neuron, remedy = population.equations, "read `mean_voltage`, or spikes"
+    voltage = neuron.states[0]
+    if voltage in neuron.arrivals:
+        raise SpecError("readout", "", f"cannot be a maximum of `{voltage}`, which jumps at arrivals", remedy)
+    if neuron.spike is not None and neuron.level != (voltage,):
+        got = f"cannot be a maximum of `{voltage}`, since the level of a spike has other states"
+        raise SpecError("readout", "", got, remedy)

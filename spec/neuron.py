@@ -86,6 +86,13 @@ class Neuron:
         names = [node.id for node in nodes if isinstance(node, ast.Name)]
         return tuple(dict.fromkeys(name for name in names if name not in self.rates))
 
+    @cached_property
+    def level(self) -> tuple[str, ...]:
+        """The states that `spike` reads."""
+        tree = next((equation.tree for equation in self._equations if equation.name == "spike"), ast.Constant(0))
+        named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        return tuple(state for state in self.states if state in named)
+
     def matrices(self, constants: Mapping[str, Any], number: Callable[[Fraction], Any] = float) -> Matrices:
         """The matrices, for values of the constants.
 

@@ -17,6 +17,7 @@ from benchmarks.grid.forward import driven, flat, forward
 from benchmarks.grid.networks import KINDS, LOSSES, Drawn, drawn, norm, vector
 from benchmarks.grid.stepped import backward, results
 from delayprop.reference.arithmetic import FLOAT64
+from delayprop.reference.events import Arrivals
 from delayprop.reference.readouts import drive
 from delayprop.reference.simulate import simulate
 from delayprop.spec import Case, Result, SpecError
@@ -102,7 +103,7 @@ def _exact(network: Drawn) -> dict:
 def pinned(case: Case) -> bool:
     """Whether the loss reads a maximum that inhibitory arrivals make."""
     maxima = drive(FLOAT64, case, simulate(FLOAT64, case)).maxima
-    return any(maximum.pinned is not None for maximum in maxima.values())
+    return any(isinstance(maximum.pinned, Arrivals) for maximum in maxima.values())
 
 
 def _compare(exact: Result, found: Result, record: dict) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 import delayprop.reference as reference
 from delayprop.fast.run import run_case
 from delayprop.reference.adjoint import gradients
-from delayprop.reference.arithmetic import Arithmetic
+from delayprop.reference.arithmetic import Arithmetic, of_context
 from delayprop.reference.readouts import drive
 from delayprop.reference.simulate import simulate as simulate_plainly
 from delayprop.spec import Case
@@ -46,7 +46,7 @@ def arithmetic_of_bits(precision: int) -> Arithmetic:
     """Numbers of `precision` bits for the reference, rounded after each operation (float32: 24)."""
     c = mpmath.mp.clone()
     c.prec = precision
-    return Arithmetic(lambda x: +c.mpf(x), c.exp, c.log, c.log1p, c.fsum, c.eps / 2, object)
+    return of_context(c)
 
 
 def errors_in_float32(bits: int, seeds: int) -> tuple[list[float], list[float]]:

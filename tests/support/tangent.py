@@ -1,17 +1,18 @@
 """The tangent of a trial: the derivative of its state along a direction of all parameters.
 
-The sweep runs forward in time, without an adjoint. Tangents `dV, dI` are taken at a fixed time. For
+The sweep runs forward in time, without an adjoint. The tangent `dx` is taken at a fixed time. For
 parameters `p + epsilon dp`:
 
 - Between events the state obeys `x' = A x`. State and tangent together obey one linear equation,
   solved by the exponential of a block matrix:
   `exp(h [[A, 0], [dA, A]]) = [[exp(hA), 0], [d exp(hA), exp(hA)]]`.
-- After a parcel of weight `w` that arrives later by `dt`, the current has decayed less and the
-  voltage has gained less: `dI += dw + w dt / tau_syn`, `dV -= w dt / tau_mem`.
-- At a crossing `V(t_k) = v_th` before and `v_reset` after, for all epsilon. Along the moving `t_k`,
-  `dt_k = (dv_th - dV) / Vdot_minus`, then `dV := dv_reset - Vdot_plus dt_k`. `I` is continuous.
-- An integral of `V`, and its tangent, follow from the equation of motion integrated over a segment.
+- After a parcel of weight `w` that arrives later by `dt`, the state has what it added, but for the
+  time `dt`: `dx += dw e - w dt A e`.
+- At a crossing `c.x(t_k) = v_th` before, and `R x + r` after, for all epsilon. So `t_k` moves by
+  `dt_k = (dv_th - dc.x - c.dx) / (c.A x)`, then `dx := R dx + dR x + dr + (R A x - A x_plus) dt_k`.
+- An integral of `V` is one more state.
 
+The matrices are moved by an imaginary step: `A(p + i s dp) = A + i s dA`, exact for a small `s`.
 The events are those of the reference; its derivatives are not used.
 """
 
@@ -25,7 +26,6 @@ from delayprop.reference.events import Arrivals, Crossing, Neuron, Spike, Trial
 from delayprop.reference.readouts import drive
 from delayprop.reference.simulate import simulate
 from delayprop.spec import Case, Gradients, SpikeTimeMSE
-from delayprop.spec.population import CONSTANTS
 from tests.support.comparison import gradient_blocks
 from tests.support.parameters import changed
 
@@ -67,23 +67,18 @@ def exponential(matrix: np.ndarray) -> np.ndarray:
     return total
 
 
+STEP = 1e-30  # of the imaginary move of constants
+
+
 @dataclass
 class _Moving:
-    """State and tangent of a neuron just after `t`, and the direction of its constants.
-
-    `integral` is the tangent of `int exp(-rate t) V dt` so far.
-    """
+    """State and tangent of a neuron just after `t`; its matrices and their tangents."""
 
     t: float
-    V: float
-    I: float
-    dV: float
-    dI: float
-    dtau_mem: float
-    dtau_syn: float
-    dv_th: float
-    dv_reset: float
-    integral: float = 0.0
+    x: np.ndarray
+    dx: np.ndarray
+    matrices: tuple[np.ndarray, ...]  # A, c, v_th, R, r
+    tangents: tuple[np.ndarray, ...]
 
 
 class _Sweep:
@@ -91,8 +86,8 @@ class _Sweep:
         self.case, self.direction = case, direction
         self.trial: Trial = simulate(FLOAT64, case)
         self.read = drive(FLOAT64, case, self.trial)
-        self.reads_integral = self.read.rate is not None
-        self.rate = self.read.rate or 0.0
+        readout = getattr(case.loss, "readout", "")
+        self.rate = {"mean_voltage": 0.0, "exp_weighted_voltage": 1 / case.duration}.get(readout)
         self.dt: dict[Spike, float] = {
             spike: float(direction.inputs[name][i][k])
             for name, trains in self.trial.inputs.items()
@@ -103,74 +98,66 @@ class _Sweep:
         self.dy: dict[Neuron, float] = {}
 
     def at_rest(self, neuron: Neuron) -> _Moving:
-        columns = self.direction.populations[neuron.population]
-        moves = (float(columns[name][neuron.index]) if name in columns else 0.0 for name in CONSTANTS)
-        return _Moving(0.0, 0.0, 0.0, 0.0, 0.0, *moves)
+        population = self.case.network.population(neuron.population)
+        moves, j = self.direction.populations[neuron.population], neuron.index
+        moved = {name: complex(v[j], STEP * float(moves[name][j])) for name, v in population.values.items()}
+        found = population.equations.matrices(moved, complex)
+        n = len(found.A)
+        parts = [np.array(part, complex) for part in (found.A, found.c, found.v_th, found.R, found.r)]
+        if neuron.population == self.case.loss.population and self.rate is not None:
+            A, c, v_th, R, r = parts
+            A, R = (np.pad(part, ((0, 1), (0, 1))) for part in (A, R))
+            A[n, 0], A[n, n], R[n, n], n = 1.0, self.rate, 1.0, n + 1
+            parts = [A, np.append(c, 0.0), v_th, R, np.append(r, 0.0)]
+        tangents = tuple(part.imag / STEP for part in parts)
+        return _Moving(0.0, np.zeros(n), np.zeros(n), tuple(part.real for part in parts), tangents)
 
     def run(self) -> float:
         for event in self.trial.events:
             moving = self.moving[event.neuron]
-            self.flow(event.neuron, moving, event.t)
+            moving.x, moving.dx, moving.t = *self.later(moving, event.t - moving.t), event.t
             if isinstance(event, Arrivals):
                 self.arrive(event, moving)
             elif isinstance(event, Crossing):
                 self.cross(event, moving)
-            moving.V, moving.I = event.V, event.I
+            moving.x = np.array(event.x_plus)
             maximum = self.read.maxima.get(event.neuron)
             if maximum and maximum.follows is event and not maximum.pinned:
-                self.dy[event.neuron] = self.tangent_after(event.neuron, moving, maximum.t - event.t)[2]
-        for neuron, moving in self.moving.items():
-            self.flow(neuron, moving, self.trial.T)
+                self.dy[event.neuron] = self.later(moving, maximum.t - event.t)[1][0]
         return self.loss()
 
-    def tangent_after(self, neuron: Neuron, moving: _Moving, h: float) -> np.ndarray:
-        """`V, I, dV, dI` a time `h` later."""
-        c = neuron.constants
-        A = np.array([[-1 / c.tau_mem, 1 / c.tau_mem], [0.0, -1 / c.tau_syn]])
-        by_tau_mem = moving.dtau_mem / c.tau_mem**2
-        dA = np.array([[by_tau_mem, -by_tau_mem], [0.0, moving.dtau_syn / c.tau_syn**2]])
-        both = np.block([[A, np.zeros((2, 2))], [dA, A]])
-        return exponential(both * h) @ np.array([moving.V, moving.I, moving.dV, moving.dI])
-
-    def flow(self, neuron: Neuron, moving: _Moving, t: float) -> None:
-        """Advance to `t`, before its event."""
-        c, r = neuron.constants, self.rate
-        V, I, dV, dI = self.tangent_after(neuron, moving, t - moving.t).tolist()
-        if self.reads_integral:
-            early, late = math.exp(-r * moving.t), math.exp(-r * t)
-
-            def gain(after: float, before: float) -> float:
-                return late * after - early * before
-
-            int_I = -c.tau_syn * gain(I, moving.I) / (1 + r * c.tau_syn)
-            int_V = (int_I - c.tau_mem * gain(V, moving.V)) / (1 + r * c.tau_mem)
-            dint_I = -c.tau_syn * gain(dI, moving.dI) - moving.dtau_syn * (gain(I, moving.I) + r * int_I)
-            dint_V = dint_I / (1 + r * c.tau_syn) - c.tau_mem * gain(dV, moving.dV)
-            dint_V -= moving.dtau_mem * (gain(V, moving.V) + r * int_V)
-            moving.integral += dint_V / (1 + r * c.tau_mem)
-        moving.t, moving.V, moving.I, moving.dV, moving.dI = t, V, I, dV, dI
+    def later(self, moving: _Moving, h: float) -> tuple[np.ndarray, np.ndarray]:
+        """State and tangent a time `h` later."""
+        A, dA, n = moving.matrices[0], moving.tangents[0], len(moving.x)
+        both = np.block([[A, np.zeros((n, n))], [dA, A]])
+        there = exponential(both * h) @ np.concatenate([moving.x, moving.dx])
+        return there[:n], there[n:]
 
     def arrive(self, event: Arrivals, moving: _Moving) -> None:
-        c = event.neuron.constants
+        A, dx = moving.matrices[0], moving.dx.copy()
         maximum = self.read.maxima.get(event.neuron)
         if maximum and maximum.pinned is event:
-            self.dy[event.neuron] = moving.dV
+            self.dy[event.neuron] = dx[0]
         for spike, synapse in event.parcels:
             at = (synapse.pre, synapse.post.index)
             by = self.direction.connections[synapse.connection]
             dt_arr = self.dt[spike] + by.dL_dd[at]
             if maximum and maximum.pinned is event:  # the slope with all other arrivals before it, or 0
-                self.dy[event.neuron] += max(0.0, (event.I - synapse.w - event.V) / c.tau_mem) * dt_arr
-            moving.dI += by.dL_dw[at] + synapse.w * dt_arr / c.tau_syn
-            moving.dV -= synapse.w * dt_arr / c.tau_mem
+                slope = A[0] @ np.array(event.x_plus) - synapse.w * A[0, synapse.into]
+                self.dy[event.neuron] += max(0.0, slope) * dt_arr
+            moving.dx[synapse.into] += by.dL_dw[at]
+            moving.dx -= synapse.w * dt_arr * A[:, synapse.into]
 
     def cross(self, event: Crossing, moving: _Moving) -> None:
-        c = event.neuron.constants
-        assert c.v_th is not None and c.v_reset is not None
-        dt = (moving.dv_th - moving.dV) * c.tau_mem / (event.I - c.v_th)
+        A, c, _, R, r = moving.matrices
+        _, dc, dv_th, dR, dr = moving.tangents
+        x, dx = np.array(event.x_minus), moving.dx
+        dt = float((dv_th - dc @ x - c @ dx) / (c @ A @ x))
         self.dt[event.spike] = dt
-        moving.dV = moving.dv_reset - (event.I - c.v_reset) / c.tau_mem * dt
-        moving.integral += math.exp(-self.rate * event.t) * (c.v_th - c.v_reset) * dt
+        maximum = self.read.maxima.get(event.neuron)
+        if maximum and maximum.pinned is event:
+            self.dy[event.neuron] = dx[0] + A[0] @ x * dt
+        moving.dx = R @ dx + dR @ x + dr + (R @ A @ x - A @ (R @ x + r)) * dt
 
     def loss(self) -> float:
         """The tangent of the loss, from the tangents of spikes and readouts."""
@@ -182,9 +169,10 @@ class _Sweep:
         if loss.time_scale is not None:
             dy = [-self.dt[n.spikes[0]] / loss.time_scale if n.spikes else 0.0 for n in neurons]
         elif loss.readout == "max_voltage":
-            dy = [self.moving[n].dv_th if n.spikes else self.dy.get(n, 0.0) for n in neurons]
+            dy = [self.dy.get(n, 0.0) for n in neurons]
         else:
-            assert loss.readout in ("mean_voltage", "exp_weighted_voltage"), "a new readout needs its tangent"
-            dy = [self.moving[n].integral / self.trial.T for n in neurons]
+            assert self.rate is not None, "a new readout needs its tangent"
+            ends = [self.later(self.moving[n], self.trial.T - self.moving[n].t)[1][-1] for n in neurons]
+            dy = [math.exp(-self.rate * self.trial.T) * end / self.trial.T for end in ends]
         weights = np.exp(np.array(self.read.y) - max(self.read.y))
         return float(weights @ dy / weights.sum() - dy[loss.label])

@@ -7,9 +7,8 @@ event, backwards from the next.
 from typing import Any
 
 from delayprop.reference.adjoint import Adjoint, _Sweep
-from delayprop.reference.arithmetic import FLOAT64
+from delayprop.reference.arithmetic import FLOAT64, Row, times, transposed
 from delayprop.reference.events import Arrivals, Crossing, Event, Neuron
-from delayprop.reference.flow import adjoint_flow, flow
 from delayprop.reference.readouts import drive
 from delayprop.reference.simulate import simulate
 from delayprop.spec import Case
@@ -47,30 +46,39 @@ class Traced(_Sweep):
 
     def flow_back(self, adjoint: Adjoint, event: Event) -> None:
         """Records the stretch from the next event of the neuron down to this one."""
-        c, later = event.neuron.constants, adjoint.t
+        later = adjoint.t
         for n in range(SAMPLES + 1):
             h = (later - event.t) * n / SAMPLES
-            lambda_V, lambda_I = adjoint_flow(self.m, adjoint.lambda_V, adjoint.lambda_I, h, c)
-            self.backwards[event.neuron].append((later - h, lambda_V, lambda_I))
+            p = times(transposed(event.neuron.equations.flow(h)), adjoint.p)
+            self.backwards[event.neuron].append((later - h, *lambdas(event.neuron, p)))
         super().flow_back(adjoint, event)
 
     def arrivals(self, adjoint: Adjoint, event: Arrivals) -> None:
         super().arrivals(adjoint, event)
+        lambda_V, lambda_I = lambdas(event.neuron, adjoint.p)
         for spike, synapse in event.parcels:
             self.jumps[event.neuron].append({
                 "kind": "arrival", "t": event.t, "t_pre": spike.t, "d": synapse.d, "w": synapse.w,
                 "source": spike.population, "index": spike.index,
-                "dL_dw": -event.neuron.constants.tau_syn * adjoint.lambda_I,
-                "dL_dd": synapse.w * (adjoint.lambda_V - adjoint.lambda_I),
+                "dL_dw": -event.neuron.equations.values["tau_syn"] * lambda_I,
+                "dL_dd": synapse.w * (lambda_V - lambda_I),
             })
 
     def crossing(self, adjoint: Adjoint, event: Crossing) -> None:
-        plus = adjoint.lambda_V
+        plus, _ = lambdas(event.neuron, adjoint.p)
         super().crossing(adjoint, event)
+        minus, _ = lambdas(event.neuron, adjoint.p)
+        after = times(event.neuron.equations.A, event.x_plus)[0]
         self.jumps[event.neuron].append({
-            "kind": "crossing", "t": event.t, "lambda_V_plus": plus, "lambda_V_minus": adjoint.lambda_V,
-            "ratio": event.Vdot_plus / event.Vdot_minus, "kappa": event.kappa,
+            "kind": "crossing", "t": event.t, "lambda_V_plus": plus, "lambda_V_minus": minus,
+            "ratio": after / event.slope, "kappa": event.kappa,
         })
+
+
+def lambdas(neuron: Neuron, p: Row) -> tuple[float, float]:
+    """The paper's adjoint of a neuron of kind `lif`."""
+    values = neuron.equations.values
+    return -p[0] / values["tau_mem"], -p[1] / values["tau_syn"]
 
 
 def traced(case: Case) -> list[dict[str, Any]]:
@@ -83,7 +91,7 @@ def traced(case: Case) -> list[dict[str, Any]]:
     sweep.run()
     return [
         {
-            "population": neuron.population, "index": neuron.index, "v_th": neuron.constants.v_th,
+            "population": neuron.population, "index": neuron.index, "v_th": neuron.equations.v_th,
             "forwards": _forwards(neuron, trial.T), "backwards": sweep.backwards[neuron][::-1],
             "events": sweep.jumps[neuron][::-1], "spikes": [spike.t for spike in neuron.spikes],
         }
@@ -96,12 +104,8 @@ def _forwards(neuron: Neuron, T: float) -> list[tuple[float, float, float]]:
     found: list[tuple[float, float, float]] = [(0.0, 0.0, 0.0)]
     ends = [*(event.t for event in neuron.events[1:]), T]
     for event, end in zip(neuron.events, ends, strict=True):
-        if isinstance(event, Crossing):
-            assert neuron.constants.v_th is not None
-            found.append((event.t, neuron.constants.v_th, event.I))
-        elif isinstance(event, Arrivals):
-            found.append((event.t, event.V, event.I_minus))
+        found.append((event.t, *event.x_minus))
         for n in range(SAMPLES + 1):
             h = (end - event.t) * n / SAMPLES
-            found.append((event.t + h, *flow(FLOAT64, event.V, event.I, h, neuron.constants)))
+            found.append((event.t + h, *times(neuron.equations.flow(h), event.x_plus)))
     return found

@@ -1,0 +1,158 @@
+"""When a level of a neuron rises through a value, and when it turns: isolated, then refined.
+
+A function `f = row.x` of a free state obeys `(exp(rate t) f)' = exp(rate t) row (A + rate) x`, so
+between two zeros of `row (A + rate) x` it has at most one zero. The product of all these factors is
+0 (Cayley and Hamilton), so each factor leaves a function with one eigenvalue less. The last one is
+`exp(-rate t)`, which has no zero, or an oscillation, whose zeros are known. No zero is missed,
+whatever the shape of `f`, at any ratio of the time constants and over any time. Proved in
+`derivations/`: isolation.
+"""
+
+from collections.abc import Callable, Iterator
+
+from delayprop.reference.arithmetic import Arithmetic, Real, Row, dot, times, transposed
+from delayprop.reference.equations import Equations
+from delayprop.reference.flow import loops
+
+NOISE = 1e4  # in u t: a step of Newton's that may no longer become half as long
+
+
+class Turns:
+    """The times at which `row.x` of a free state stops rising or falling.
+
+    Attributes:
+        rows: `row A`, then each times a further factor `A + rate`, the fastest rate first.
+        pair: rate and angular frequency of the oscillation that is left, or None.
+        between: the difference of the two slowest rates.
+    """
+
+    def __init__(self, equations: Equations, row: Row) -> None:
+        self.e, n = equations, equations.states
+        m = equations.m
+        A = [line[:n] for line in equations.A[:n]]
+        found = m.eigenvalues(A) if loops(A) else [A[k][k] for k in range(n)]
+        rounding = m.u**0.5 * max(abs(value) for value in found)
+        turning = [value for value in found if value.imag > rounding]
+        rates = sorted((-value.real for value in found if abs(value.imag) <= rounding), reverse=True)
+        self.pair = (-turning[0].real, turning[0].imag) if turning else None
+        self.between = rates[-2] - rates[-1] if len(rates) > 1 else m.real(0.0)
+        self.rows = [times(transposed(A), row[:n])]
+        for rate in rates if turning else rates[:-1]:
+            shifted = [[entry + rate * (i == k) for k, entry in enumerate(line)] for i, line in enumerate(A)]
+            self.rows.append(times(transposed(shifted), self.rows[-1]))
+        self.powers = [self.rows[0]]  # row A, row A^2, ...
+        for _ in range(n - 1):
+            self.powers.append(times(transposed(A), self.powers[-1]))
+
+    def rises(self, x: Row) -> bool:
+        """Whether `row.x` rises behind the state `x`: the sign of the first derivative not 0."""
+        found = (dot(power, x[: self.e.states]) for power in self.powers)
+        return next((value for value in found if value != 0), self.e.m.real(0.0)) > 0
+
+    def __call__(self, x: Row, until: Real) -> Iterator[Real]:
+        """In order, all within (0, until)."""
+        return self._zeros(0, x, until)
+
+    def _zeros(self, k: int, x: Row, until: Real) -> Iterator[Real]:
+        if self.pair is not None and k == len(self.rows) - 1:
+            yield from self._of_oscillation(*self.pair, x, until)
+            return
+        if self.pair is None and k >= len(self.rows) - 2:
+            yield from self._of_two(x, until) if k == len(self.rows) - 2 else ()
+            return
+        a, f_a = self.e.m.real(0.0), self._value(k, x)
+        for b in self._ends(k + 1, x, until):
+            f_b = self._value(k, self.state(x, b))
+            if f_a * f_b < 0:
+                yield refined(self.e.m, lambda t: self._value_and_rate(k, x, t), a, b, f_a < 0)
+            if f_b != 0:  # a zero at the end of a piece is found in the next one
+                a, f_a = b, f_b
+
+    def _ends(self, k: int, x: Row, until: Real) -> Iterator[Real]:
+        yield from self._zeros(k, x, until)
+        yield until
+
+    def _of_two(self, x: Row, until: Real) -> Iterator[Real]:
+        """The zero of `exp(-rate t) (f + g (exp(d t) - 1)/d)`, the last function but one."""
+        f, g, d = self._value(-2, x), self._value(-1, x), self.between
+        if f * g >= 0 or (past := -d * f / g) <= -1:
+            return
+        t = -f / g * (self.e.m.log1p(past) / past if past != 0 else 1)
+        if t < until:
+            yield t
+
+    def _of_oscillation(self, rate: Real, omega: Real, x: Row, until: Real) -> Iterator[Real]:
+        """The zeros of `exp(-rate t) (f cos(omega t) + g sin(omega t))`."""
+        m, row = self.e.m, self.rows[-1]
+        f = self._value(-1, x)
+        g = (dot(row, self.rates(x)) + rate * f) / omega
+        if f == 0 and g == 0:
+            return
+        half = m.atan2(m.real(0.0), m.real(-1.0))
+        phase = m.atan2(f, -g)  # tan(omega t) = -f/g
+        turn = 0
+        while (t := (phase + turn * half) / omega) < until:
+            if t > 0:
+                yield t
+            turn += 1
+
+    def _value(self, k: int, x: Row) -> Real:
+        return dot(self.rows[k], x[: self.e.states])
+
+    def _value_and_rate(self, k: int, x: Row, t: Real) -> tuple[Real, Real]:
+        there = self.state(x, t)
+        return self._value(k, there), dot(self.rows[k], self.rates(there))
+
+    def state(self, x: Row, h: Real) -> Row:
+        return times(self.e.flow(h), x)
+
+    def rates(self, x: Row) -> Row:
+        return times(self.e.A, x)[: self.e.states]
+
+
+def first_rise(turns: Turns, x: Row, until: Real) -> Real | None:
+    """The first time in [0, until] at which the level reaches the threshold and rises; None: never.
+
+    A turn above the threshold by rounding only touches it (specification, section 4).
+    """
+    e = turns.e
+    m, below = e.m, dot(e.c, x) - e.v_th
+    if not any(x):
+        return None
+
+    def level(t: Real) -> tuple[Real, Real]:
+        there = turns.state(x, t)
+        return dot(e.c, there) - e.v_th, dot(e.slope, there)
+
+    a, rising = m.real(0.0), turns.rises(x)
+    if below >= 0 and rising:  # by rounding, or arrivals made a level rise that stood at the threshold
+        return a
+    for b in turns(x, until):
+        if rising and level(b)[0] > e.touch:
+            return refined(m, level, a, b, True)
+        a, rising = b, not rising
+    if rising and level(until)[0] >= 0:
+        return refined(m, level, a, until, True)
+    return None
+
+
+def refined(m: Arithmetic, f: Callable[[Real], tuple[Real, Real]], low: Real, high: Real, rises: bool) -> Real:
+    """The zero of `f`, which gives value and rate, in [low, high], where its sign changes once.
+
+    Newton steps; a bisection where they leave the interval or do not become half as long.
+    """
+    t, last = low, high - low
+    while True:
+        value, rate = f(t)
+        if value == 0:
+            return t
+        low, high = (t, high) if (value < 0) == rises else (low, t)
+        later = t - value / rate if rate != 0 else low
+        if not low < later < high or abs(later - t) > last / 2:
+            if last <= NOISE * m.u * t:  # rounding decides the step
+                return t
+            later = (low + high) / 2
+        last = abs(later - t)
+        if last <= 2 * m.u * later or not low < later < high:
+            return later
+        t = later
