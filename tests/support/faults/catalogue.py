@@ -74,7 +74,8 @@ FAULTS = (
           fast=("cpu/backward.py", "            take_spike(", "            e == e_last - 1 or take_spike(")),
     *both("lambda_V left out of the delay gradient", blind="A",
           reference=("adjoint.py", "self.dL_dd[synapse.connection][entry] += dL_dt",
-                     "self.dL_dd[synapse.connection][entry] -= synapse.w * A[synapse.into][synapse.into] * p[synapse.into]"),
+                     "self.dL_dd[synapse.connection][entry] -= synapse.w * A[synapse.into][synapse.into] "
+                     "* p[synapse.into]"),
           fast=("physics/synapse.py", "pack.synapses.w[source, lane] * difference",
                 "pack.synapses.w[source, lane] * -lambda_I")),
     *both("reset gradient from the wrong side of the spike", blind="BC",

@@ -1,0 +1,227 @@
+"""Any neuron of the specification in the reference: states, spikes, gradients, refusals."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import mpmath
+import numpy as np
+import pytest
+
+import delayprop.reference as reference
+from delayprop.fast.run import run_case
+from delayprop.reference.arithmetic import FLOAT64
+from delayprop.reference.events import Crossing
+from delayprop.reference.simulate import simulate
+from delayprop.spec import (
+    NEURONS,
+    Case,
+    CrossEntropy,
+    Network,
+    Neuron,
+    Population,
+    SpecError,
+    UnsupportedError,
+    load_case,
+    save_case,
+)
+from tests.support.effort import many
+from tests.support.networks.neurons import as_equations, network, readouts
+from tests.support.networks.strategies import families, seeded_case
+from tests.support.parameters import blocks, changed, moved, parameters
+from tests.support.report_evidence import Measured
+from tests.support.tangent import dot_product, exponential, random_direction
+from tests.support.tolerances import DOT_PRODUCT, U64, relative
+
+EACH = [(name, readout) for name in NEURONS for readout in readouts(name)]
+SEEDS = many(6)
+
+
+@pytest.mark.check(7)
+@pytest.mark.parametrize(("name", "readout"), EACH)
+def test_tangent_is_adjoint_times_direction(name: str, readout: str, measured: Measured) -> None:
+    found = []
+    for seed in range(SEEDS):
+        case = network(name, seed, readout)
+        gradient = reference.run(case).gradients
+        off, size = dot_product(case, gradient, random_direction(gradient, seed))
+        found += [off / size] if size else []
+    measured(max(found), DOT_PRODUCT, len(found), f"from 0, {SEEDS} of `{name}`")
+    assert max(found) <= DOT_PRODUCT and len(found) >= SEEDS / 2
+
+
+DIGITS, STEP = 30, 2.0**-30
+BENT = 1e-12  # share of a central difference that its third derivative makes
+
+
+def difference_is_off(case: Case, seed: int) -> float | None:
+    """A central difference of the loss along all parameters, against gradient times step."""
+    result = reference.run(case, DIGITS)
+    rng = np.random.default_rng(seed)
+    direction = changed(parameters(case), lambda _, values: rng.uniform(-1.0, 1.0, values.shape))
+    late, early = (moved(case, direction, sign * STEP) for sign in (1.0, -1.0))
+    found = reference.run(late, DIGITS).loss - reference.run(early, DIGITS).loss
+    with mpmath.workdps(DIGITS):
+        terms = [
+            g * (mpmath.mpf(float(b)) - mpmath.mpf(float(a)))
+            for (_, by), (_, after), (_, before) in zip(*(blocks(of) for of in (
+                result.gradients, parameters(late), parameters(early))), strict=True)
+            for g, a, b in zip(by.ravel(), before.ravel(), after.ravel(), strict=True)
+        ]
+        size = mpmath.fsum(terms, absolute=True)
+        return float(abs(mpmath.fsum(terms) - found) / size) if size else None
+
+
+@pytest.mark.check(3)
+@pytest.mark.parametrize("name", NEURONS)
+def test_gradient_is_the_difference_of_the_loss(name: str, measured: Measured) -> None:
+    readout = readouts(name)[0]
+    found = [difference_is_off(network(name, seed, readout), seed) for seed in range(many(1) + 1)]
+    offs = [off for off in found if off is not None]
+    measured(max(offs), BENT, len(offs), f"from 0 of `{name}`")
+    assert max(offs) <= BENT
+
+
+@pytest.mark.parametrize("name", NEURONS)
+def test_states_follow_the_matrix_exponential_and_no_crossing_is_missed(name: str) -> None:
+    samples, spikes = 300, 0
+    for seed in range(SEEDS):
+        trial = simulate(FLOAT64, network(name, seed, readouts(name)[0]))
+        for neuron in (neuron for population in trial.neurons.values() for neuron in population):
+            A, c = (np.array(part, float) for part in (neuron.equations.A, neuron.equations.c))
+            for event, end in zip(neuron.events, [*neuron.events[1:], None], strict=True):
+                h = (end.t if end else trial.T) - event.t
+                x, step = np.array(event.x_plus), exponential(A * h / samples)
+                for _ in range(samples - 1):
+                    x = step @ x
+                    assert c @ x <= neuron.equations.v_th or not neuron.equations.can_spike
+                if end:
+                    assert np.abs(step @ x - end.x_minus).max() <= 1e-12 * (1 + np.abs(x).max())
+                if isinstance(end, Crossing):
+                    spikes += 1
+                    assert end.slope > 0
+    assert spikes > 5 * SEEDS
+
+
+@pytest.mark.parametrize("family", families())
+def test_lif_given_by_equations_is_lif(family: str) -> None:
+    for seed in range(3):
+        case = seeded_case(seed, family)
+        lif, given = reference.run(case), reference.run(as_equations(case))
+        assert float(lif.loss) == float(given.loss) and lif.ties == given.ties
+        for (kind, a), (_, b) in zip(blocks(lif.gradients), blocks(given.gradients), strict=True):
+            assert np.array_equal(a, b), kind
+
+
+@pytest.mark.parametrize("name", NEURONS)
+def test_a_case_file_holds_any_neuron(name: str, tmp_path: Path) -> None:
+    case = network(name, 1, readouts(name)[0])
+    save_case(case, tmp_path / "case.json")
+    again, path = load_case(tmp_path / "case.json"), tmp_path / "own.json"
+    assert reference.run(again).to_dict(again.network) == reference.run(case).to_dict(case.network)
+    document = json.loads((tmp_path / "case.json").read_text(encoding="utf-8"))
+    assert document["populations"][2]["neuron"] == name
+    equations = NEURONS[name]
+    document["populations"][2]["neuron"] = {
+        "rates": dict(equations.rates), "arrivals": list(equations.arrivals), "spike": equations.spike,
+        "reset": dict(equations.reset),
+    }
+    path.write_text(json.dumps(document), encoding="utf-8")
+    assert load_case(path).network.population("out").neuron == equations
+
+
+NEVER_NAMED = Neuron(
+    {"V": "(-V + I - a - s) / tau_mem", "I": "-I / tau_syn", "a": "(-a + g * V) / tau_a", "s": "-s / tau_s"},
+    reset={"V": "v_reset", "a": "a + b", "s": "0.5 * s + k * V"},
+)
+"""Two adaptation currents, one of which oscillates with the voltage."""
+
+
+def test_a_neuron_of_ones_own(measured: Measured) -> None:
+    constants = dict(
+        tau_mem=12.0, tau_syn=4.0, g=3.0, tau_a=20.0, tau_s=60.0, v_th=1.0, v_reset=-0.1, b=0.2, k=0.3,
+    )
+    offs = []
+    for seed in range(SEEDS):
+        case = network("adlif", seed, "spike_time_mse", recurrent=True)
+        own = Population("hid", "neuron", 3, neuron=NEVER_NAMED, constants=constants)
+        populations = tuple(own if p.name == "hid" else p for p in case.network.populations)
+        case = replace(case, network=replace(case.network, populations=populations))
+        gradient = reference.run(case).gradients
+        off, size = dot_product(case, gradient, random_direction(gradient, seed))
+        offs.append(off / size)
+    measured(max(offs), DOT_PRODUCT, len(offs), "from 0")
+    assert max(offs) <= DOT_PRODUCT
+
+
+@pytest.mark.parametrize("far", [1e-6, 1e-3, 1e3, 1e6])
+@pytest.mark.parametrize(("name", "slow"), [("rise", "tau_rise"), ("alif", "tau_a"), ("adlif", "tau_a")])
+def test_time_constants_far_apart(name: str, slow: str, far: float) -> None:
+    """Float64 agrees with 40 digits; nothing is stepped, so no ratio is too large."""
+    case = network(name, 1, "mean_voltage")
+    populations = tuple(
+        p if p.kind == "input" else p.with_values({**p.values, slow: p.values[slow] * far})
+        for p in case.network.populations
+    )
+    charge = far if name == "rise" else 1.0  # of an arrival
+    connections = tuple(replace(c, w=c.w / charge) for c in case.network.connections)
+    case = replace(case, network=Network(populations, connections))
+    plain, exact = reference.run(case), reference.run(case, 40)
+    assert sum(len(train) for trains in exact.spikes.values() for train in trains) > 3
+    allowed = relative(U64, float(exact.kappa_min or 1.0))
+    pairs = list(zip(blocks(plain.gradients), blocks(exact.gradients), strict=True))
+    values = [values for _, values in blocks(parameters(case))]
+    effects = [np.abs(true.astype(float) * value).max(initial=0.0) for (_, (_, true)), value in zip(pairs, values)]
+    for ((kind, a), (_, true)), value, effect in zip(pairs, values, effects, strict=True):
+        off = np.abs((a - true.astype(float)) * value).max(initial=0.0)
+        assert off <= allowed * max(effect, 1e-3 * max(effects)), kind
+
+
+LIF_VALUES = dict(tau_mem=20.0, tau_syn=5.0, v_th=1.0, v_reset=0.0)
+COUPLED_VALUES = {**LIF_VALUES, "g": 0.5, "tau_a": 30.0, "b": 0.1}
+
+
+@pytest.mark.parametrize(("neuron", "constants", "said"), [
+    ("lif", {**LIF_VALUES, "beta": 1.0}, "`constants.beta` is no constant of these equations; the names are tau_mem,"),
+    ("lif", dict(tau_mem=20.0), "`constants.tau_syn` must be given, got nothing; the names are tau_mem,"),
+    ("lif", [20.0], "`constants` must be an object of numbers by name, got list; the names are tau_mem,"),
+    ("lif", {**LIF_VALUES, "tau_mem": "20"}, "`constants.tau_mem` must be a finite number, got '20';"),
+    ("lif", {**LIF_VALUES, "tau_mem": [20.0, 0.0]}, '`neuron.rates["V"]` divides by 0'),
+    ("lif", {**LIF_VALUES, "tau_mem": [20.0, 1e-320]}, "`constants` give neuron 1 a rate or a jump that float64"),
+    ("lif", {**LIF_VALUES, "tau_syn": [5.0, -5.0]}, "`constants` make neuron 1 unstable: its state grows without"),
+    ("coupled", {**COUPLED_VALUES, "g": -1.5}, "`constants` make neuron 0 unstable: its state grows without input;"),
+    ("lif", {**LIF_VALUES, "v_th": 0.0}, "`constants` put neuron 0 at its threshold at rest; raise the threshold"),
+    ("izhikevich", LIF_VALUES, "`neuron` must be one of lif, li, rise, alif, adlif, coupled, two-synapses, got"),
+    ({"rates": {"V": "V * V"}, "arrivals": ["V"]}, {}, '`neuron.rates["V"]` must be linear in the states'),
+    ({"rates": {"V": "-V"}, "delay": 1}, {}, "`neuron.delay` is no key here; the keys are rates, arrivals,"),
+    ({"rates": {"V": "k * I", "I": "-k * I"}, "reset": {}}, {"k": 0.0, "v_th": 1.0},
+     "`constants` give neuron 0 a level that never moves;"),
+    ({"rates": {"V": "k * a - V", "a": "-k * V - a", "I": "k * b - I", "b": "-k * I - b"}}, {"k": 3.0, "v_th": 1.0,
+      "v_reset": 0.0}, "`constants` make neuron 0 oscillate in two ways; at most one is exact here;"),
+], ids=range(14))
+def test_populations_are_refused_with_the_reason(neuron: object, constants: object, said: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        Population("hid", "neuron", 2, neuron=neuron, constants=constants)
+    assert said in str(caught.value)
+
+
+def test_what_a_neuron_cannot_do_is_refused() -> None:
+    case = network("alif", 0, "mean_voltage")
+    maximum = CrossEntropy("max_voltage", "out", 0)
+    with pytest.raises(SpecError, match=r"`loss.readout` cannot be a maximum of `V`, since the level of a spike has"):
+        replace(case, loss=maximum)
+    jumping = Population("out", "neuron", 2, neuron={
+        "rates": {"V": "-V"}, "arrivals": ["V"], "spike": None, "reset": {}}, constants={})
+    onto = replace(case.network.connections[1], into="V")
+    network_ = replace(case.network, populations=(*case.network.populations[:2], jumping),
+                       connections=(case.network.connections[0], onto))
+    with pytest.raises(SpecError, match=r"`loss.readout` cannot be a maximum of `V`, which jumps at arrivals"):
+        replace(case, network=network_, loss=maximum)
+    with pytest.raises(SpecError, match=r"`connections\[1\].into` must be one of I, got 'V'"):
+        replace(case.network, connections=(case.network.connections[0], onto))
+    high = case.network.populations[1].with_values({**case.network.populations[1].values, "v_reset": 2.0})
+    with pytest.raises(ArithmeticError, match=r"`hid\[.\]` at .* ms is at its threshold again after its spike; lower"):
+        reference.run(replace(case, network=replace(
+            case.network, populations=(case.network.populations[0], high, case.network.populations[2]))))
+    with pytest.raises(UnsupportedError, match="`hid` must be of kind lif or li, got neurons given by equations;"):
+        run_case(case)

@@ -1,0 +1,72 @@
+"""Random networks of any neuron: three inputs, three hidden neurons, two outputs."""
+
+import numpy as np
+
+from delayprop.spec import (
+    NEURONS,
+    Case,
+    Connection,
+    CrossEntropy,
+    Network,
+    Population,
+    SpikeTimeMSE,
+    SpikeTrains,
+)
+
+RANGES = {
+    "tau_mem": (8, 25), "tau_syn": (3, 9), "tau_rise": (1.5, 6), "tau_a": (10, 60), "tau_exc": (2, 6),
+    "tau_inh": (5, 12), "v_th": (0.8, 1.2), "v_reset": (-0.3, 0.2), "b": (0.1, 0.5), "g": (0.2, 6), "beta": (0.1, 0.4),
+}
+STRENGTH = {"rise": 1.6}  # of the weights
+OFTEN = 3.0  # how many times smaller second arrivals are, which inhibit
+READOUTS = ("spike_time_mse", "first_spike_time", "max_voltage", "mean_voltage", "exp_weighted_voltage")
+
+
+def readouts(name: str) -> tuple[str, ...]:
+    """The readouts that the specification allows."""
+    neuron = NEURONS[name]
+    allowed = READOUTS if neuron.spike is not None else READOUTS[2:]
+    return tuple(one for one in allowed if one != "max_voltage" or len(neuron.level) < 2)
+
+
+def network(name: str, seed: int, readout: str, recurrent: bool | None = None) -> Case:
+    """Neurons of one kind (LIF before outputs `li`); every second seed has recurrent synapses."""
+    rng = np.random.default_rng([seed, list(NEURONS).index(name)])
+    hidden = name if NEURONS[name].spike is not None else "lif"
+    populations = [Population("in", "input", 3), _population("hid", 3, hidden, rng), _population("out", 2, name, rng)]
+    connections = [*_onto("in", "hid", (3, 3), hidden, 1.0, rng), *_onto("hid", "out", (3, 2), name, 1.0, rng)]
+    if seed % 2 if recurrent is None else recurrent:
+        connections += _onto("hid", "hid", (3, 3), hidden, 0.4, rng)
+    inputs = {"in": SpikeTrains(tuple(np.sort(rng.uniform(0, 25, 3)) for _ in range(3)))}
+    loss = (
+        SpikeTimeMSE("out", SpikeTrains((np.array([10.0, 20.0]), np.array([15.0])))) if readout == "spike_time_mse"
+        else CrossEntropy(readout, "out", 0, 5.0 if readout == "first_spike_time" else None)
+    )
+    return Case(Network(tuple(populations), tuple(connections)), 45.0, inputs, loss)
+
+
+def _population(name: str, size: int, neuron: str, rng: np.random.Generator) -> Population:
+    constants = {constant: rng.uniform(*RANGES[constant], size) for constant in NEURONS[neuron].constants}
+    return Population(name, "neuron", size, neuron=neuron, constants=constants)
+
+
+def _onto(
+    source: str, target: str, shape: tuple[int, int], neuron: str, scale: float, rng: np.random.Generator
+) -> list[Connection]:
+    """A connection onto each state at which spikes arrive; of two, the second one inhibits."""
+    w = rng.normal(2.0, 1.6, shape) * scale * STRENGTH.get(neuron, 1.0)
+    first, *second = NEURONS[neuron].arrivals
+    weights = {first: abs(w) if second else w, **{state: -abs(w) / OFTEN for state in second}}
+    return [Connection(source, target, w, rng.uniform(0.2, 8.0, shape), into=into) for into, w in weights.items()]
+
+
+def as_equations(case: Case) -> Case:
+    """The case with `lif` and `li` given by their equations."""
+    def given(population: Population) -> Population:
+        if population.kind == "input":
+            return population
+        equations, values = population.equations, population.values
+        return Population(population.name, "neuron", population.size, neuron=equations, constants=values)
+
+    populations = tuple(given(population) for population in case.network.populations)
+    return Case(Network(populations, case.network.connections), case.duration, case.inputs, case.loss)
