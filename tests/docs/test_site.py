@@ -15,7 +15,7 @@ import pytest
 import delayprop.fast as fast
 from docs import hooks
 from tests import ROOT
-from tests.support.house.docs_pages import PAGES, SETTINGS, after_scripts, browser, elements, fetched_from_afar
+from tests.support.house.docs_pages import PAGES, SETTINGS, Outline, after_scripts, browser, fetched_from_afar
 
 WIDEST = 96  # characters of code that fit the column where the window is 1280 px wide
 CODE = re.compile(r"^```\w*\n(.*?)^```$|^((?: {4}[^\n]*\n)+)", re.MULTILINE | re.DOTALL)
@@ -83,7 +83,7 @@ def test_the_site_is_whole_and_fetches_nothing(site: Path) -> None:
         assert fetched_from_afar(name, (site / name).read_text(encoding="utf-8")) == [], name
     for style in site.rglob("*.css"):
         assert fetched_from_afar(style.name, style.read_text(encoding="utf-8")) == [], style.name
-    api = elements((site / "api.html").read_text(encoding="utf-8")).ids
+    api = Outline((site / "api.html").read_text(encoding="utf-8")).of("id")
     assert set(fast.__all__) <= {name.rpartition(".")[2] for name in api}
 
 

@@ -27,7 +27,6 @@ from reports.__main__ import main
 from tests import ROOT
 from tests.support.runs.reading import Capture, Patch
 from tests.support.runs.recorded_runs import SEQUENCE, SEQUENCE_LINES, lines, made, made_sequence, recorded, results
-from tests.support.runs.run_pages import NO_BREAK
 
 
 @pytest.mark.parametrize(("make", "task", "names"), [
@@ -147,8 +146,8 @@ def test_the_table_of_classes_follows_the_answers(tmp_path: Path) -> None:
     answers = [[5, 0, 0, 3], [1, 2, 1, 0], [0, 0, 0, 0]]
     results(answers=answers, test_accuracy=7 / 12)(made(tmp_path))
     assert by_class(read(tmp_path)) == [
-        ["0", "8", "5", f"62.5{NO_BREAK}%", "none (3)"],
-        ["1", "4", "2", f"50.0{NO_BREAK}%", "0 (1)"],
+        ["0", "8", "5", "62.5\N{NO-BREAK SPACE}%", "none (3)"],
+        ["1", "4", "2", "50.0\N{NO-BREAK SPACE}%", "0 (1)"],
         ["2", "0", "0", "-", "-"],
     ]
     for first, names in ((answers[0], ["0", "1", "2", "none"]), ([5, 3, 0, 0], ["0", "1", "2"])):
