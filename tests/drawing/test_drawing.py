@@ -3,8 +3,6 @@
 import errno
 import itertools
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -24,7 +22,7 @@ from delayprop.fast.drawing.sequence import delays_of_two
 from delayprop.fast.drawing.synapses import arrivals, distribution, moved_most, moved_neuron, movement
 from delayprop.fast.drawing.trials import OTHERS, trial_picture
 from reports.__main__ import main
-from tests import ROOT
+from tests.support.commands import python
 from tests.support.runs.reading import Capture, Patch
 from tests.support.runs.recorded_runs import SEQUENCE, SEQUENCE_LINES, lines, made, made_sequence, recorded, results
 
@@ -43,8 +41,7 @@ def test_a_run_is_drawn(make: Callable[[Path], Path], task: str, names: str, tmp
 
 def test_drawing_leaves_the_backend_of_a_notebook_alone() -> None:
     program = "import matplotlib; matplotlib.use('svg'); from delayprop.fast.drawing import classification, sequence"
-    line = [sys.executable, "-c", f"{program}; print(matplotlib.get_backend())"]
-    assert subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stdout == "svg\n"
+    assert python("-c", f"{program}; print(matplotlib.get_backend())").stdout == "svg\n"
 
 
 @pytest.mark.parametrize("make", [made_sequence, pytest.param(made, marks=pytest.mark.full)])
@@ -157,9 +154,7 @@ def test_the_table_of_classes_follows_the_answers(tmp_path: Path) -> None:
 
 @pytest.mark.full
 @pytest.mark.parametrize(("classes", "ticks"), [(10, 10), (50, 10), (100, 10), (600, 12)])
-def test_a_confusion_matrix_of_many_classes_has_ticks_that_can_be_read(
-    classes: int, ticks: int, tmp_path: Path
-) -> None:
+def test_the_ticks_of_a_confusion_matrix_of_many_classes_can_be_read(classes: int, ticks: int, tmp_path: Path) -> None:
     assert len(confusion(read(made(tmp_path, (4, 5, classes)))).axes[0].get_yticks()) == ticks
 
 
