@@ -15,11 +15,8 @@ FAMILIES = ("layers", "recurrent")  # a family with feed-forward layers, and one
 
 
 def compile_kernels() -> None:
-    """Starts one process per family, unless a stamp beside the kernels shows a complete cache.
-
-    The processes write into one cache. Two that compile one function for two precisions at one
-    moment might lose an entry of its index, so they are split by family and not by precision.
-    """
+    """Starts one process per family, unless a stamp beside the kernels shows a complete cache. Two
+    that compile one function for two precisions at one moment might lose an entry of its index."""
     from delayprop.fast.compiling.compiler import KERNELS, cache_folder
 
     folder = cache_folder(KERNELS[-1])

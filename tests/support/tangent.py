@@ -68,10 +68,8 @@ def exponential(matrix: np.ndarray) -> np.ndarray:
 
 @dataclass
 class _Moving:
-    """State and tangent of a neuron just after `t`, and the direction of its constants.
-
-    `integral` is the tangent of `int exp(-rate t) V dt` so far.
-    """
+    """State and tangent of a neuron just after `t`, and the direction of its constants; `integral`:
+    the tangent of `int exp(-rate t) V dt` so far."""
 
     t: float
     V: float

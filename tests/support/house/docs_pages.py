@@ -117,10 +117,8 @@ class Outline(HTMLParser):
 
 
 def fetched_from_afar(name: str, text: str) -> list[str]:
-    """Addresses elsewhere that a browser fetches for a page or a style; links do not count.
-
-    Scripts are not read: the theme's scripts fetch only for diagrams or a named repository.
-    """
+    """Addresses elsewhere that a browser fetches for a page or a style; links do not count. Scripts
+    are not read: the theme's scripts fetch only for diagrams or a named repository."""
     if name.endswith(".css"):
         return IN_STYLE.findall(text)
     page = Outline(text)
