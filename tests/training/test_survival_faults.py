@@ -1,9 +1,8 @@
 """Faults of training code and its data, most of them reported elsewhere, and of printed numbers.
 
-A number of an epoch, a run, a report or a benchmark is wrong by the slip of a programmer: the last
-value for the smallest, the mean for the median, one constant or one draw for several; a wrong unit,
-group, pair or side. Each fault, planted, turns a test red; so does each way to hide a NaN that
-training code elsewhere has.
+A number is wrong by the slip of a programmer: the mean for the median, one draw for several, a
+wrong unit, group, pair or side. Each fault, planted, turns a test red; so does each way to hide a
+NaN that training code elsewhere has.
 """
 
 import signal
@@ -70,6 +69,8 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("not asked between pieces", "training/processes.py", "self.world == 1 else", "False else", "between_pieces"),
     ],
     "training/test_classify.py": [
+        ("the last network tested", "training/classify.py", '.load_state_dict(best["network"])', ".eval()",
+         "network_that_is_kept"),
         ("nothing certified", "training/classify.py", "check_certificate(found, usual, self.processes.max(limit))",
          "[]", "breaks"),
         ("chosen on test", "training/classify.py", 'self.evaluate("valid"', 'self.evaluate("test"', "looked_at"),
@@ -119,8 +120,6 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("norm per trial", "training/epoch.py", "{name: total / steps for", "{name: total / trials for", "the_line"),
     ],
     "training/test_generalisation.py": [
-        ("the last network tested", "training/classify.py", '.load_state_dict(best["network"])', ".eval()",
-         "best_average_is_kept"),
         ("dropout not scaled", "training/model.py", "1 / (1 - self.dropout)", "1.0", "what_is_left"),
         ("one mask for ever", "training/model.py", "[seed, step, int(trial), DRAWS]", "[seed, trial]", "a_draw"),
         ("average not evaluated", "training/classify.py", 'cast("Classifier", self.averaged.module)', "self.network",
@@ -165,7 +164,7 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("pairs by rank", "compare.py", "[other.test[other.seeds", "[sorted(other.test)[seeds", "one_seed"),
     ],
     "results/test_command.py": [
-        ("accuracy of the last epoch", "__main__.py", 'best["train_acc', 'log[-1]["train_acc', "was_kept"),
+        ("accuracy of the last epoch", "__main__.py", 'best["train_acc', 'log[-1]["train_acc', "kept_epoch"),
     ],
     "reports/test_distances.py": [
         ("control on the wrong side", "distances.py", "one.missed or one.fault <= 1", "one.missed", "wrong_side"),
