@@ -1,7 +1,4 @@
-"""Adapters of other simulators, and the table of their grades.
-
-Tests of a program that is not installed are skipped; the stepped one is part of this project.
-"""
+"""Adapters of other simulators, and the table of their grades; one not installed is skipped."""
 
 import importlib.util
 import json

@@ -34,11 +34,8 @@ def read(path: Path) -> SpikeData:
     return read_spike_file(path, CHANNELS, CLASSES, DURATION)
 
 
-def test_control_the_file_is_read_before_it_is_damaged(path: Path) -> None:
+def test_control_the_file_is_read_before_it_is_damaged_and_without_spikes(path: Path) -> None:
     assert len(read(path)) == TRIALS
-
-
-def test_rows_without_spikes_are_legal(path: Path) -> None:
     with h5py.File(path, "r+") as file:
         for name, dtype in (("times", np.float32), ("units", np.uint16)):
             created(f"spikes/{name}", (TRIALS,), dtype=h5py.vlen_dtype(dtype))(file)

@@ -97,12 +97,9 @@ def test_what_was_measured(found: dict) -> None:
     assert found["checks"][6]["fault"] is None, "a control without a number"
     assert [entry["n"] for entry in found["figures"]["numbers"]] == list(range(6))
     assert found["figures"]["numbers"][0]["array"] == [0, 1]
+    nan = found["checks"][5]
+    assert math.isnan(nan["worst"]) and nan["headroom"] == 0, "it is beyond every limit"
     assert len(found["checks"]) == len(CHECKS) and {"python", "packages", "cores"} <= set(found["environment"])
-
-
-def test_a_nan_is_beyond_every_limit(found: dict) -> None:
-    check = found["checks"][5]
-    assert math.isnan(check["worst"]) and check["headroom"] == 0
 
 
 def test_a_second_run_with_workers_writes_an_equal_record(found: dict, tmp_path: Path) -> None:

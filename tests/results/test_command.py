@@ -30,7 +30,8 @@ def folder(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> Path:
     return tmp_path / "run"
 
 
-def test_a_line_of_a_run_without_a_test(folder: Path, capsys: Capture) -> None:
+def test_a_line_of_a_finished_run_without_a_test(folder: Path, capsys: Capture) -> None:
+    assert "the folder of a finished run" in refusal(capsys, results, folder.parent)
     assert results([str(folder)]) == 0
     line = json.loads(capsys.readouterr().out)
     assert line["network"] == "4-3-4-3" and line["seed"] == 7 and 0 <= line["valid_accuracy"] <= 1
@@ -89,7 +90,3 @@ SPOILT: dict[str, Change] = {
 def test_no_line_of_a_run_that_has_not_ended_or_is_damaged(spoil: Change, folder: Path, capsys: Capture) -> None:
     spoil(folder)
     refusal(capsys, results, folder)
-
-
-def test_a_run_that_is_not_finished(tmp_path: Path, capsys: Capture) -> None:
-    assert "the folder of a finished run" in refusal(capsys, results, tmp_path)

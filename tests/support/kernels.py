@@ -1,7 +1,5 @@
-"""Compiles the kernels once, before several test processes compile them at the same time.
-
-`python -m tests.support.kernels FAMILY` compiles one kind of layer, at both precisions.
-"""
+"""Compiles the kernels, once for all test processes; `python -m tests.support.kernels FAMILY`
+compiles those of one kind of layer, at both precisions."""
 
 import subprocess
 import sys

@@ -16,23 +16,20 @@ from tests.support.commands import python
 from tests.support.house.imports import LINKED, MAY_IMPORT
 
 
-def test_the_public_names_are_those_of_fast_and_of_the_specification() -> None:
+def test_the_public_names_are_those_of_fast_and_of_the_specification_and_of_a_star_import() -> None:
     """`Network` alone is in both: the torch module, and as `NetworkSpec` that of a case."""
     assert {*fast.__all__, *spec.__all__} < {*public.__all__}
     assert len(public.__all__) == len({*public.__all__})
     assert delayprop.Network is fast.Network and delayprop.NetworkSpec is spec.Network
+    found: dict[str, object] = {}
+    exec("from delayprop import *", found)
+    assert {*found} - {"__builtins__"} == {*public.__all__}
 
 
 @pytest.mark.parametrize("name", public.__all__)
 def test_a_name_is_the_object_of_its_package(name: str) -> None:
     assert getattr(delayprop, name) is getattr(public, name)
     assert name in dir(delayprop)
-
-
-def test_a_star_import_brings_the_public_names_and_no_other() -> None:
-    found: dict[str, object] = {}
-    exec("from delayprop import *", found)
-    assert {*found} - {"__builtins__"} == {*public.__all__}
 
 
 def test_a_name_that_is_not_there_is_named() -> None:

@@ -58,7 +58,7 @@ def spikes(trials: int) -> tuple[Spikes, Tensor]:
     return busy_spikes(trials), torch.arange(trials) % 3
 
 
-def test_a_draw_follows_from_seed_step_and_trial_alone() -> None:
+def test_a_draw_follows_from_seed_step_and_trial_and_leaves_out_the_share_asked_for() -> None:
     whole = kept_neurons((6, 5), 0.4, 3, 7, TRIALS)
     assert [kept.shape for kept in whole] == [(40, 6), (40, 5)] and whole[0].dtype == torch.bool
     for rank in range(3):
@@ -69,9 +69,6 @@ def test_a_draw_follows_from_seed_step_and_trial_alone() -> None:
         for kept in kept_neurons((50, 50), 0.4, seed, step, np.arange(6)) for row in kept
     ]
     assert len(set(drawn)) == len(drawn), "each seed, step, trial and layer has a draw of its own"
-
-
-def test_the_share_that_is_left_out_is_the_one_asked_for() -> None:
     kept = torch.cat(kept_neurons((50, 50), 0.3, 0, 0, np.arange(200)), dim=1).double()
     assert float(kept.mean()) == pytest.approx(0.7, abs=5 * (0.21 / kept.numel()) ** 0.5)
     assert float(kept.mean(0).std()) < 0.06 and float(kept.mean(1).std()) < 0.09, "rows and columns are independent"

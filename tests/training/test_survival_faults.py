@@ -17,6 +17,7 @@ pytestmark = pytest.mark.full
 PROCESSES = "training/test_processes.py"  # slow: training in processes without compiled kernels
 HIDDEN = "fast/test_nan_shows.py"
 DAMAGE, READER = "data/test_spike_files_damage.py", "data/spike_files.py"
+CLASSIFY = "training/classify.py"
 OTHERS = ("benchmarks", "reports", "results")
 SPIKES, READ = "one and layer and float64", "max_voltage and float64"
 KILLED = "test_a_run_that_was_killed_ends_in_the_same_bits and classification and 7"
@@ -39,23 +40,23 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("all half removed", "training/checkpoints.py", 'f".*{HALF}"', '".*"', "nothing_else"),
     ],
     "training/test_survival.py": [
-        ("optimiser forgotten", "training/classify.py",
+        ("optimiser forgotten", CLASSIFY,
          'restore_optimiser(self.optimiser, state["optimiser"], self.optimiser.steps)', "pass", KILLED),
-        ("best forgotten", "training/classify.py", 'state["best"], Epoch(', "self.best, Epoch(", KILLED),
-        ("sums forgotten", "training/classify.py", 'Epoch(**state["epoch"])', "Epoch()", KILLED),
+        ("best forgotten", CLASSIFY, 'state["best"], Epoch(', "self.best, Epoch(", KILLED),
+        ("sums forgotten", CLASSIFY, 'Epoch(**state["epoch"])', "Epoch()", KILLED),
         ("one order for ever", "data/batches.py", "[self.seed, epoch]", "0", "order_of_its_own"),
         ("SIGTERM ignored", "training/signals.py", ", signal.SIGTERM: 143", "", "signal_ends and 143 and step"),
-        ("not asked in evaluation", "training/classify.py", '"valid", check=check', '"valid"', "within_the_evaluation"),
+        ("not asked in evaluation", CLASSIFY, '"valid", check=check', '"valid"', "within_the_evaluation"),
         ("log not cut", "training/run_folder.py", "self.write_bytes(LOG,", "len(", "done_again"),
-        ("average forgotten", "training/classify.py", 'self.averaged.load_state_dict(state["average"])', "pass",
+        ("average forgotten", CLASSIFY, 'self.averaged.load_state_dict(state["average"])', "pass",
          KILLED.replace("classification", "everything")),
-        ("channels not pooled", "training/classify.py", "pool=settings.pool", "pool=1", "each_option and pool"),
-        ("labels not smoothed", "training/classify.py", "y, labels, self.settings.label_smoothing", "y, labels",
+        ("channels not pooled", CLASSIFY, "pool=settings.pool", "pool=1", "each_option and pool"),
+        ("labels not smoothed", CLASSIFY, "y, labels, self.settings.label_smoothing", "y, labels",
          "each_option and smoothing"),
         ("first delays not bounded", "training/model.py", "settings.rec_delay", "1.0", "each_option and rec_delay"),
     ],
     "training/test_survival_refusals.py": [
-        ("finite asked too late", "training/classify.py", "        learned = [(",
+        ("finite asked too late", CLASSIFY, "        learned = [(",
          "        self.optimiser.step()\n        learned = [(", "not_finite"),
         ("no lock", "training/run_folder.py", "self._lock.acquire()", "pass", "two_runs"),
         ("other options taken", "training/run_folder.py", "if before.get(name) != options.get(name):", "if False:",
@@ -69,14 +70,11 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("not asked between pieces", "training/processes.py", "self.world == 1 else", "False else", "between_pieces"),
     ],
     "training/test_classify.py": [
-        ("the last network tested", "training/classify.py", '.load_state_dict(best["network"])', ".eval()",
-         "network_that_is_kept"),
-        ("nothing certified", "training/classify.py", "check_certificate(found, usual, self.processes.max(limit))",
-         "[]", "breaks"),
-        ("chosen on test", "training/classify.py", 'self.evaluate("valid"', 'self.evaluate("test"', "looked_at"),
-        ("the end forgotten", "training/classify.py", 'self.ended = state["ended"]', "pass", "stays_ended"),
-        ("another loss certified", "training/classify.py", "kept, self.settings.label_smoothing", "kept",
-         "certified_loss"),
+        ("the last network tested", CLASSIFY, '.load_state_dict(best["network"])', ".eval()", "network_that_is_kept"),
+        ("nothing certified", CLASSIFY, "check_certificate(found, usual, self.processes.max(limit))", "[]", "breaks"),
+        ("chosen on test", CLASSIFY, 'self.evaluate("valid"', 'self.evaluate("test"', "looked_at"),
+        ("the end forgotten", CLASSIFY, 'self.ended = state["ended"]', "pass", "stays_ended"),
+        ("another loss certified", CLASSIFY, "kept, self.settings.label_smoothing", "kept", "certified_loss"),
     ],
     "data/test_augment.py": [
         ("draws by themselves", "data/augment.py", "[seed, epoch, trial, DRAWS]", "", "what_is_drawn"),
@@ -111,7 +109,7 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("baseline fitted on test", "training/evaluation.py",
          "train.counts()).double(), torch.from_numpy(train.labels)",
          "test.counts()).double(), torch.from_numpy(test.labels)", "baseline"),
-        ("validated on training", "training/classify.py", '("valid", check', '("train", check', "its_own_trials"),
+        ("validated on training", CLASSIFY, '("valid", check', '("train", check', "its_own_trials"),
         ("loss of a full batch", "training/evaluation.py", "* len(own)", "* batch", "rows_are"),
         ("kappa of the last step", "training/epoch.py", "min(self.kappa_min, kappa_min)", "kappa_min", "the_line"),
         ("residual of the last step", "training/epoch.py", "max(residual, self.residuals[name] or 0.0)", "residual",
@@ -122,7 +120,7 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
     "training/test_generalisation.py": [
         ("dropout not scaled", "training/model.py", "1 / (1 - self.dropout)", "1.0", "what_is_left"),
         ("one mask for ever", "training/model.py", "[seed, step, int(trial), DRAWS]", "[seed, trial]", "a_draw"),
-        ("average not evaluated", "training/classify.py", 'cast("Classifier", self.averaged.module)', "self.network",
+        ("average not evaluated", CLASSIFY, 'cast("Classifier", self.averaged.module)', "self.network",
          "what_is_evaluated"),
         ("two steps, one mask", "training/model.py", "[seed, step, int", "[seed, step // 2, int", "a_draw"),
         ("tau of the last layer", "training/gradient_checks.py", "min(taus)", "taus[-1]", "shortest"),
@@ -133,7 +131,7 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("trials of one process", "training/activity.py", "strength / sums[-1]", "strength / len(counts)", "processes"),
     ],
     PROCESSES: [
-        ("a share not weighed", "training/classify.py", "(share * loss +", "(loss +", "two_processes"),
+        ("a share not weighed", CLASSIFY, "(share * loss +", "(loss +", "two_processes"),
         ("all take all", "data/batches.py", "[self.rank :: self.world]", "", "two_processes"),
     ],
     HIDDEN: [

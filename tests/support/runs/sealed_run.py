@@ -3,9 +3,8 @@
 `python -m tests.support.runs.sealed_run REPORT PLANT [OPTIONS of fast.train]` refuses every socket,
 and records every change of a file or folder and every start of a program. REPORT becomes a JSON
 object of these records, up to the very end of the process. PLANT does something forbidden while the
-data are drawn (a control), or nothing (`-`). Without options only PLANT runs.
-
-Audit events cover functions of Python, not libraries of other languages.
+data are drawn (a control), or nothing (`-`). Without options only PLANT runs. Audit events cover
+functions of Python, not libraries of other languages.
 """
 
 import atexit
