@@ -64,9 +64,7 @@ class ByChannel(torch.nn.Module):
         return torch.nn.functional.pad(torch.stack(halves, 1), (0, 18)) + self.unused
 
 
-def test_accuracies_are_of_the_last_epoch_and_of_the_speakers_named(
-    folder: Path, capsys: Capture, monkeypatch: Patch
-) -> None:
+def test_accuracies_of_the_last_epoch_and_the_speakers_named(folder: Path, capsys: Capture, monkeypatch: Patch) -> None:
     """The network is always right; its evaluation is right on speaker 1 alone, who also trains."""
     monkeypatch.setitem(baselines.NETWORKS, "cnn", ByChannel)
 

@@ -1,11 +1,7 @@
-"""Adapters of other simulators, and the table of their grades.
-
-Tests of a program that is not installed are skipped; the stepped one is part of this project.
-"""
+"""Adapters of other simulators, and the table of their grades; one not installed is skipped."""
 
 import importlib.util
 import json
-import os
 import re
 import runpy
 import subprocess
@@ -19,6 +15,7 @@ import pytest
 from delayprop.spec import case_to_dict
 from delayprop.spec.conformance.cases import stored
 from tests import ROOT
+from tests.support.commands import python
 
 EXAMPLES = ROOT / "examples" / "conformance"
 TABLE = (EXAMPLES / "README.md").read_text(encoding="utf-8")
@@ -36,8 +33,7 @@ adapters = pytest.mark.parametrize("name", ["stepped", pytest.param("snntorch", 
 
 def ask(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs a program of the examples as the kit does."""
-    command, environment = [sys.executable, str(EXAMPLES / program), *arguments], os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
+    return python(EXAMPLES / program, *arguments, OMP_NUM_THREADS="1")
 
 
 def written(folder: Path, name: str, **changes: Any) -> str:

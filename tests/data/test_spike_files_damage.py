@@ -34,11 +34,8 @@ def read(path: Path) -> SpikeData:
     return read_spike_file(path, CHANNELS, CLASSES, DURATION)
 
 
-def test_control_the_file_is_read_before_it_is_damaged(path: Path) -> None:
+def test_control_the_file_is_read_before_it_is_damaged_and_without_spikes(path: Path) -> None:
     assert len(read(path)) == TRIALS
-
-
-def test_rows_without_spikes_are_legal(path: Path) -> None:
     with h5py.File(path, "r+") as file:
         for name, dtype in (("times", np.float32), ("units", np.uint16)):
             created(f"spikes/{name}", (TRIALS,), dtype=h5py.vlen_dtype(dtype))(file)
@@ -49,9 +46,7 @@ def test_rows_without_spikes_are_legal(path: Path) -> None:
 OVERWRITTEN: dict[str, Callable[[bytes], bytes]] = {
     "nothing": lambda content: b"",
     "cut: one byte": lambda content: content[:-1],
-    "cut: a quarter": lambda content: content[: len(content) * 3 // 4],
     "cut: half": lambda content: content[: len(content) // 2],
-    "cut: most": lambda content: content[: len(content) // 10],
     "cut: all but the signature": lambda content: content[:8],
     "nothing but zeros": lambda content: bytes(len(content)),
     "zeros where it begins": lambda content: bytes(512) + content[512:],
@@ -183,11 +178,7 @@ DAMAGES: dict[str, tuple[Change, str]] = {
         replaced("spikes/times", np.full((TRIALS, 12, 1), 0.1)),
         r"record 0 times` must be a row, one entry per spike, got an array of shape \[12, 1\]",
     ),
-    "units of two dimensions": (replaced("spikes/units", np.zeros((TRIALS, 3, 4), int)), r"got an array of shape"),
     "flat times": (replaced("spikes/times", np.full(TRIALS, 0.1)), "record 0 times` must be a row, one"),
-    "flat units": (replaced("spikes/units", np.zeros(TRIALS, int)), "record 0 units` must be a row"),
-    "complex times": (replaced("spikes/times", np.full((TRIALS, 12), 1j)), "record 0 times` must be real numbers"),
-    "boolean times": (replaced("spikes/times", np.zeros((TRIALS, 12), bool)), "record 0 times` must be real numbers"),
     "text rows": (rows("spikes/times", "S4", lambda row: row), r"record 0 times` must be real numbers, got \|S4"),
     "text for rows": (replaced("spikes/times", np.array(["soon"] * TRIALS, h5py.string_dtype())), OTHER_KIND),
     "enormous time": (times(lambda row: np.full(len(row), 1e306), None), "record 0 times` must be finite, got inf"),

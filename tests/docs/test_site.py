@@ -3,8 +3,6 @@
 import importlib.util
 import json
 import re
-import subprocess
-import sys
 from html import unescape
 from pathlib import Path
 from textwrap import dedent
@@ -14,8 +12,8 @@ import pytest
 
 import delayprop.fast as fast
 from docs import hooks
-from tests import ROOT
-from tests.support.house.docs_pages import PAGES, SETTINGS, after_scripts, browser, elements, fetched_from_afar
+from tests.support.commands import python
+from tests.support.house.docs_pages import PAGES, SETTINGS, Outline, after_scripts, browser, fetched_from_afar
 
 WIDEST = 96  # characters of code that fit the column where the window is 1280 px wide
 CODE = re.compile(r"^```\w*\n(.*?)^```$|^((?: {4}[^\n]*\n)+)", re.MULTILINE | re.DOTALL)
@@ -56,8 +54,7 @@ onload = async () => {
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built as strictly as by `make docs`: MkDocs finds dead links and anchors."""
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = python("-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -83,7 +80,7 @@ def test_the_site_is_whole_and_fetches_nothing(site: Path) -> None:
         assert fetched_from_afar(name, (site / name).read_text(encoding="utf-8")) == [], name
     for style in site.rglob("*.css"):
         assert fetched_from_afar(style.name, style.read_text(encoding="utf-8")) == [], style.name
-    api = elements((site / "api.html").read_text(encoding="utf-8")).ids
+    api = Outline((site / "api.html").read_text(encoding="utf-8")).of("id")
     assert set(fast.__all__) <= {name.rpartition(".")[2] for name in api}
 
 
@@ -95,19 +92,6 @@ def test_the_search_works_in_a_folder(site: Path, tmp_path: Path, page: str) -> 
     results = re.findall(r'<a href="([^"]+)" class="md-search-result__link"', html)
     assert any("limits.html" in address for address in results), results
     assert all(address.startswith(site.as_uri()) for address in results)
-
-
-@needs_mkdocs
-@needs_browser
-def test_control_without_the_frame_there_is_no_search(site: Path, tmp_path: Path) -> None:
-    script = site / "iframe-worker.js"
-    text = script.read_text(encoding="utf-8")
-    script.write_text("", encoding="utf-8")
-    try:
-        html = after_scripts(f"{(site / 'index.html').as_uri()}?q=grazing", tmp_path)
-    finally:
-        script.write_text(text, encoding="utf-8")
-    assert "md-search" in html and "md-search-result__link" not in html
 
 
 @needs_mkdocs

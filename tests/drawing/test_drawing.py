@@ -3,8 +3,6 @@
 import errno
 import itertools
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -24,10 +22,9 @@ from delayprop.fast.drawing.sequence import delays_of_two
 from delayprop.fast.drawing.synapses import arrivals, distribution, moved_most, moved_neuron, movement
 from delayprop.fast.drawing.trials import OTHERS, trial_picture
 from reports.__main__ import main
-from tests import ROOT
+from tests.support.commands import python
 from tests.support.runs.reading import Capture, Patch
 from tests.support.runs.recorded_runs import SEQUENCE, SEQUENCE_LINES, lines, made, made_sequence, recorded, results
-from tests.support.runs.run_pages import NO_BREAK
 
 
 @pytest.mark.parametrize(("make", "task", "names"), [
@@ -44,8 +41,7 @@ def test_a_run_is_drawn(make: Callable[[Path], Path], task: str, names: str, tmp
 
 def test_drawing_leaves_the_backend_of_a_notebook_alone() -> None:
     program = "import matplotlib; matplotlib.use('svg'); from delayprop.fast.drawing import classification, sequence"
-    line = [sys.executable, "-c", f"{program}; print(matplotlib.get_backend())"]
-    assert subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stdout == "svg\n"
+    assert python("-c", f"{program}; print(matplotlib.get_backend())").stdout == "svg\n"
 
 
 @pytest.mark.parametrize("make", [made_sequence, pytest.param(made, marks=pytest.mark.full)])
@@ -147,8 +143,8 @@ def test_the_table_of_classes_follows_the_answers(tmp_path: Path) -> None:
     answers = [[5, 0, 0, 3], [1, 2, 1, 0], [0, 0, 0, 0]]
     results(answers=answers, test_accuracy=7 / 12)(made(tmp_path))
     assert by_class(read(tmp_path)) == [
-        ["0", "8", "5", f"62.5{NO_BREAK}%", "none (3)"],
-        ["1", "4", "2", f"50.0{NO_BREAK}%", "0 (1)"],
+        ["0", "8", "5", "62.5\N{NO-BREAK SPACE}%", "none (3)"],
+        ["1", "4", "2", "50.0\N{NO-BREAK SPACE}%", "0 (1)"],
         ["2", "0", "0", "-", "-"],
     ]
     for first, names in ((answers[0], ["0", "1", "2", "none"]), ([5, 3, 0, 0], ["0", "1", "2"])):
@@ -158,9 +154,7 @@ def test_the_table_of_classes_follows_the_answers(tmp_path: Path) -> None:
 
 @pytest.mark.full
 @pytest.mark.parametrize(("classes", "ticks"), [(10, 10), (50, 10), (100, 10), (600, 12)])
-def test_a_confusion_matrix_of_many_classes_has_ticks_that_can_be_read(
-    classes: int, ticks: int, tmp_path: Path
-) -> None:
+def test_the_ticks_of_a_confusion_matrix_of_many_classes_can_be_read(classes: int, ticks: int, tmp_path: Path) -> None:
     assert len(confusion(read(made(tmp_path, (4, 5, classes)))).axes[0].get_yticks()) == ticks
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from delayprop.fast.drawing.run_record import read
 from reports.__main__ import main
+from tests.support.runs.reading import Capture, refusal
 from tests.support.runs.recorded_runs import TRACES, Change, lines, made, made_sequence, recorded, results, settings
 
 
@@ -78,7 +79,6 @@ BAD: dict[str, tuple[Change, str]] = {
     "best epoch": (results(best_epoch=3), "`result.json best_epoch` must be 2, the best on validation in his"),
     "last epoch": (settings(choose="last"), "`result.json best_epoch` must be 3, the last in history.jsonl, got 2"),
     "choice": (settings(choose="luck"), "`options.json choose` must be one of best, last, got"),
-    "half an epoch": (results(best_epoch=1.5), "`result.json best_epoch` must be a whole number of at least 0, got"),
     "interval": (results(interval=[0.1]), "`result.json interval` must be a list of 2, got a list of 1"),
     "too few rows": (results(answers=[[1, 0, 0, 0]]), "`result.json answers` must be 3 rows of 4, got 1 rows of 4"),
     "a short row": (results(answers=[[1, 0]] * 3), "`result.json answers` must be 3 rows of 4, got 3 rows of 2"),
@@ -86,9 +86,7 @@ BAD: dict[str, tuple[Change, str]] = {
     "a negative count": (results(answers=[[-1, 0, 0, 0]] * 3), "`result.json answers[0][0]` must be a whole number of"),
     "another accuracy": (results(test_accuracy=0.9), "`result.json test_accuracy` must be 0.75, as its answers give,"),
     "a gradient's norm": (lines(gradient={"d": "steep"}), "`history.jsonl line 1 gradient d` must be a finite number,"),
-    "a residual": (lines(B="small"), "`history.jsonl line 1 B` must be a finite number or null, got"),
     "dtype": (settings(dtype="float16"), "`options.json dtype` must be one of float32, float64, got"),
-    "seed": (settings(seed=None), "`options.json seed` must be a whole number of at least 0, got null"),
 }
 BAD_SEQUENCE: dict[str, tuple[Change, str]] = {
     "no result": (gone("result.json"), "`RUN` must be the folder of a finished run, with result.json, got"),
@@ -120,13 +118,11 @@ CASES = {
 
 @pytest.mark.parametrize(("make", "damage", "words"), CASES.values(), ids=CASES.keys())
 def test_a_damaged_record_is_one_line_and_exit_2(
-    make: Callable[[Path], Path], damage: Change, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    make: Callable[[Path], Path], damage: Change, words: str, tmp_path: Path, capsys: Capture
 ) -> None:
     damage(make(tmp_path))
-    assert main([str(tmp_path)]) == 2
-    out, err = capsys.readouterr()
-    assert out == "" and err.startswith("python -m reports: ") and err.count("\n") == 1
-    assert words in err
+    err = refusal(capsys, main, tmp_path)
+    assert err.startswith("python -m reports: ") and words in err
     assert not list(tmp_path.glob("*.png")) and not list(tmp_path.glob("*.html"))
 
 
@@ -140,12 +136,11 @@ def test_a_damaged_record_is_one_line_and_exit_2(
     ),
 ])
 def test_every_entry_that_is_read_is_checked(
-    change: Callable[..., Change], name: str, keys: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    change: Callable[..., Change], name: str, keys: str, tmp_path: Path, capsys: Capture
 ) -> None:
     for key in keys.split():
         change(**{key: True})(made(tmp_path))
-        assert main([str(tmp_path)]) == 2
-        assert f"`{name} {key}` must be " in capsys.readouterr().err
+        assert f"`{name} {key}` must be " in refusal(capsys, main, tmp_path)
 
 
 def test_no_damaged_byte_ends_in_a_traceback(tmp_path: Path) -> None:

@@ -11,11 +11,17 @@ import pytest
 from delayprop.fast.drawing.classification import html
 from delayprop.fast.drawing.run_record import read
 from reports.__main__ import main
-from tests.support.house.docs_pages import after_scripts, browser
+from tests.support.house.docs_pages import Outline, after_scripts, browser
 from tests.support.runs.recorded_runs import Arrays, Change, lines, made, recorded, results, settings
-from tests.support.runs.run_pages import Outline, drawn
 
 pytestmark = pytest.mark.full
+
+
+def drawn(folder: Path) -> Outline:
+    assert main([str(folder)]) == 0
+    outline = Outline((folder / "run.html").read_text(encoding="utf-8"))
+    assert outline.in_order
+    return outline
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +31,11 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_the_page_needs_nothing_but_itself(content: str) -> None:
     outline, prefix = Outline(content), "data:image/svg+xml;base64,"
+    assert outline.in_order
     assert "http" not in content and "@import" not in content and "url(" not in content
     assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in outline.elements}
     assert all(tag == "a" for tag, attributes in outline.elements if "href" in attributes), "see the contents"
-    sources = [str(attributes["src"]) for tag, attributes in outline.elements if tag == "img"]
+    sources = outline.of("src", "img")
     assert sources and all(source.startswith(prefix) for source in sources)
     for source in sources:
         root = ElementTree.fromstring(base64.b64decode(source.removeprefix(prefix), validate=True))
@@ -38,7 +45,8 @@ def test_the_page_needs_nothing_but_itself(content: str) -> None:
 
 
 def test_every_picture_has_a_name_and_one_sentence(content: str) -> None:
-    names, captions = Outline(content).names(), re.findall(r"<figcaption>(.*?)</figcaption>", content, re.DOTALL)
+    names = Outline(content).of("alt", "img")
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", content, re.DOTALL)
     assert len(captions) == len(names) == len(set(names)) == 13
     for caption in captions:
         assert caption.endswith(".") and not re.search(r"\.\s+[A-Z]", caption)
@@ -63,8 +71,8 @@ def test_the_page_says_what_the_records_say(content: str) -> None:
 def test_the_contents_lead_to_every_section_in_order(content: str) -> None:
     """The curves come first, the settings last and folded."""
     outline = Outline(content)
-    ids = [attributes["id"] for tag, attributes in outline.elements if tag == "section"]
-    assert [attributes["href"] for tag, attributes in outline.elements if tag == "a"] == [f"#{one}" for one in ids]
+    ids = outline.of("id", "section")
+    assert outline.of("href", "a") == [f"#{one}" for one in ids]
     assert ids == ["learning", "answers", "delays", "trials", "certificate", "the-run"]
     assert re.search(r"<details>\s*<summary>All 9 settings</summary>", content)
 
@@ -192,13 +200,13 @@ def test_an_odd_run_is_drawn(name: str, tmp_path: Path) -> None:
         change(tmp_path)
     outline = drawn(tmp_path)
     assert all(words in outline.text for words in there)
-    assert not any(picture.startswith(ABSENT.get(name, ())) for picture in outline.names())
+    assert not any(picture.startswith(ABSENT.get(name, ())) for picture in outline.of("alt", "img"))
     assert not {"script", "b", "i"} & {tag for tag, _ in outline.elements}
 
 
 @pytest.mark.parametrize("sizes", [(4, 5, 6, 3), (1, 1, 2), (24, 8, 27)])
 def test_networks_of_other_sizes(sizes: tuple[int, ...], tmp_path: Path) -> None:
-    names = drawn(made(tmp_path, sizes)).names()
+    names = drawn(made(tmp_path, sizes)).of("alt", "img")
     assert len([name for name in names if name.startswith("delays")]) == len(sizes) - 1
     if len(sizes) == 4:
         assert "delays, hidden 1 to hidden 2" in names

@@ -21,10 +21,12 @@ SPIKES = Spikes.from_trains(TRIALS, 60.0)
 INTEGRALS = ["mean_voltage", "exp_weighted_voltage"]
 
 
-def network(last: str, dtype: torch.dtype = torch.float64) -> list[LIF | LI]:
+def network(last: str, dtype: torch.dtype = torch.float64, recurrent: bool = False) -> list[LIF | LI]:
     generator = torch.Generator().manual_seed(3)
-    hidden = LIF(3, 8, tau_mem=20.0, tau_syn=5.0, v_reset=-0.25, dtype=dtype)
+    hidden = LIF(3, 8, tau_mem=20.0, tau_syn=5.0, v_reset=-0.25, recurrent=recurrent, dtype=dtype)
     hidden.initialise_(4.0, 1.0, 6.0, generator)
+    if recurrent:
+        hidden.initialise_recurrent_(0.3, 0.5, 2.0, generator)
     out = LIF(8, 2, dtype=dtype) if last == "spikes" else LI(8, 2, readout=last, dtype=dtype)
     out.initialise_(1.5, 0.5, 6.0, generator)
     return [hidden, out]
@@ -83,6 +85,20 @@ def test_a_wrong_gradient_is_seen() -> None:
         layers[1].w.grad.mul_(1.001)
         found = certify()
     assert found.A > 1e-5 and found.B > 1e-3
+
+
+def test_the_weights_and_delays_of_a_loop_are_in_the_identities() -> None:
+    """Controls: a fault of its weights breaks A, one of its delays breaks B."""
+    layers = network("exp_weighted_voltage", recurrent=True)
+    with differentiated(layers, SPIKES) as certify:
+        found = certify()
+        assert_exact(found)
+        layers[0].d_rec.grad[2, 0] += 1e-6
+        off = certify()
+        assert off.A == found.A and off.B > identity(U64)
+        layers[0].w_rec.grad[0, 1] *= 1 + 1e-6
+        layers[0].w_rec.grad[2, 0] += 1e-6
+        assert certify().A > identity(U64)
 
 
 @pytest.mark.parametrize("taus", [(20.0, 5.0), (5.0, 20.0), (10.0, 10.0), (10.0, 10.0 + 1e-9)], ids=str)

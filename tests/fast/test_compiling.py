@@ -20,6 +20,7 @@ from delayprop.fast.cpu.forward import forward_sweep, forward_trial
 from delayprop.fast.cpu.sorting import sort_by_bin
 from delayprop.spec import SpecError
 from tests import ROOT
+from tests.support.commands import python
 from tests.support.faults.planting import edit, plant
 from tests.support.runs.reading import screen
 
@@ -39,12 +40,8 @@ if __name__ == "__main__":
 
 
 def run(folder: Path) -> float:
-    environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "delayprop.fast.cpu.kernel"], cwd=folder, env=environment, capture_output=True,
-        text=True, check=True,
-    )
-    return float(done.stdout)
+    path = f"{folder}{os.pathsep}{ROOT}"
+    return float(python("-P", "-m", "delayprop.fast.cpu.kernel", folder=folder, PYTHONPATH=path).stdout)
 
 
 def test_an_edit_of_a_called_function_reaches_a_compiled_kernel(tmp_path: Path) -> None:

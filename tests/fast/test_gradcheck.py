@@ -56,17 +56,13 @@ def outputs(readout: str | None, spiking: bool) -> Callable[..., tuple[Tensor, .
 
 
 @pytest.mark.check(20)
-@pytest.mark.parametrize("readout", [None, *VOLTAGE_READOUTS])
-def test_gradcheck_of_a_spiking_layer(readout: str | None, measured: Measured) -> None:
-    arguments = free_arguments(True)
-    assert jacobian_is_exact(outputs(readout, True), arguments)
+@pytest.mark.parametrize(("spiking", "readout"), [
+    *((True, readout) for readout in (None, *VOLTAGE_READOUTS)), *((False, readout) for readout in VOLTAGE_READOUTS),
+])
+def test_gradcheck_of_a_layer(spiking: bool, readout: str | None, measured: Measured) -> None:
+    arguments = free_arguments(spiking)
+    assert jacobian_is_exact(outputs(readout, spiking), arguments)
     measured(0, 0, sum(map(torch.numel, arguments)), "0")
-
-
-@pytest.mark.check(20)
-@pytest.mark.parametrize("readout", VOLTAGE_READOUTS)
-def test_gradcheck_of_an_integrating_layer(readout: str) -> None:
-    assert jacobian_is_exact(outputs(readout, False), free_arguments(False))
 
 
 def test_the_layer_is_well_conditioned() -> None:
@@ -87,57 +83,41 @@ def test_control_gradcheck_sees_a_thousandth() -> None:
         jacobian_is_exact(wrong, arguments)
 
 
-def two_layers(spiking: bool) -> list[Tensor]:
-    """Input times and parameters of two layers; the second layer receives the input too."""
+LABELS = torch.tensor([1, 0, 1])
+TARGETS = [trains([6.0, 9.0, 15.5], [8.0]), trains([4.0], []), trains([], [9.0])]
+READ: dict[str, tuple[str | None, Callable[[Spikes, Tensor], Tensor]]] = {
+    "times": (None, lambda emitted, _: emitted.times),
+    "cross entropy of first spikes": (
+        None, lambda emitted, _: CrossEntropyLoss()(FirstSpikeTime(3.0)(emitted), LABELS)
+    ),
+    "squares of times": (None, lambda emitted, _: SpikeTimeMSELoss()(emitted, TARGETS)),
+    **{name: (name, lambda _, y: y) for name in VOLTAGE_READOUTS},
+    **{f"cross entropy of {name}": (name, lambda _, y: CrossEntropyLoss()(y, LABELS)) for name in VOLTAGE_READOUTS},
+}
+"""A readout of the second layer, or none: then it spikes; and what is differenced."""
+FULL = ("cross entropy of first spikes", *VOLTAGE_READOUTS)
+
+
+@pytest.mark.check(20)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.full] * (name in FULL)) for name in READ])
+def test_gradcheck_through_two_layers_and_around_one(name: str) -> None:
+    """By input times and parameters; the second layer receives the input too."""
+    readout, read = READ[name]
     generator = torch.Generator().manual_seed(3)
     w = 1.2 + 0.6 * torch.rand(5, 2, dtype=torch.float64, generator=generator)
     d = 3 * torch.rand(5, 2, dtype=torch.float64, generator=generator)
-    second = list(second_layer().parameters())[2 : 6 if spiking else 4]
-    return leaves([given_spikes().times, *first().parameters(), w, d, *second])
+    constants = list(second_layer().parameters())[2 : 4 if readout else 6]
 
+    def function(times: Tensor, *arguments: Tensor) -> Tensor:
+        spikes = with_times(times)
+        hidden, _, inner = propagate(spikes, *arguments[:6])
+        emitted, y, outer = propagate(joined([spikes, hidden]), *arguments[6:], readout=readout)
+        for record in (inner, outer):
+            assert not record.ties.any() and (record.kappa_min is None or record.kappa_min > CONDITIONED)
+        assert readout or emitted.counts().sum(dim=1).tolist()[:2] != [0, 0]
+        return read(emitted, y)
 
-def run_two(times: Tensor, *arguments: Tensor, readout: str | None = None) -> tuple[Spikes, Tensor | None]:
-    spikes = with_times(times)
-    hidden, _, inner = propagate(spikes, *arguments[:6])
-    emitted, y, outer = propagate(joined([spikes, hidden]), *arguments[6:], readout=readout)
-    for record in (inner, outer):
-        assert not record.ties.any() and (record.kappa_min is None or record.kappa_min > CONDITIONED)
-    return emitted, y
-
-
-LABELS = torch.tensor([1, 0, 1])
-TARGETS = [trains([6.0, 9.0, 15.5], [8.0]), trains([4.0], []), trains([], [9.0])]
-READ: dict[str, Callable[[Spikes], Tensor]] = {
-    "times": lambda emitted: emitted.times,
-    "cross entropy of first spikes": lambda emitted: CrossEntropyLoss()(FirstSpikeTime(3.0)(emitted), LABELS),
-    "squares of times": lambda emitted: SpikeTimeMSELoss()(emitted, TARGETS),
-}
-
-
-@pytest.mark.check(20)
-@pytest.mark.parametrize(
-    "read", [pytest.param(read, marks=pytest.mark.full) if "first" in read else read for read in READ]
-)
-def test_gradcheck_of_spikes_through_two_layers_and_around_one(read: str) -> None:
-    def function(*arguments: Tensor) -> Tensor:
-        emitted, _ = run_two(*arguments)
-        assert emitted.counts().sum(dim=1).tolist()[:2] != [0, 0]
-        return READ[read](emitted)
-
-    assert jacobian_is_exact(function, two_layers(spiking=True))
-
-
-@pytest.mark.check(20)
-@pytest.mark.parametrize("loss", [
-    pytest.param(False, id="readout", marks=pytest.mark.full), pytest.param(True, id="cross entropy")
-])
-@pytest.mark.parametrize("readout", VOLTAGE_READOUTS)
-def test_gradcheck_of_readouts_through_two_layers_and_around_one(readout: str, loss: bool) -> None:
-    def function(*arguments: Tensor) -> Tensor:
-        _, y = run_two(*arguments, readout=readout)
-        return CrossEntropyLoss()(y, LABELS) if loss else y
-
-    assert jacobian_is_exact(function, two_layers(spiking=False))
+    assert jacobian_is_exact(function, leaves([given_spikes().times, *first().parameters(), w, d, *constants]))
 
 
 def feed_forward() -> NetworkSpec:

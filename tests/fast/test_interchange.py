@@ -63,6 +63,8 @@ def test_layers_load_a_network_bit_for_bit(dtype: torch.dtype, through_nir: bool
     for ours, theirs in zip(nn.Sequential(*made).parameters(), nn.Sequential(*loaded).parameters(), strict=True):
         assert ours.dtype == theirs.dtype == dtype and torch.equal(ours, theirs)
     assert torch.equal(nn.Sequential(*loaded)(given_spikes()), nn.Sequential(*made)(given_spikes()))
+    load_into(other := row(dtype, seed=3), Network(network.populations[::-1], network.connections[::-1]))
+    assert bits(network_of(other)) == bits(network_of(made)), "in whichever order it is listed"
 
 
 def test_contents_of_network_and_case(tmp_path: Path) -> None:
@@ -86,12 +88,6 @@ def test_contents_of_network_and_case(tmp_path: Path) -> None:
         assert bits(found.network) == bits(network_of(made, ["eye", "a", "b", "say"]))
     alone = network_of([LIF(2, 1)])
     assert [p.name for p in alone.populations] == ["in", "out"] and alone.populations[1].kind == "lif"
-
-
-def test_a_network_is_loaded_whichever_way_it_is_listed() -> None:
-    network, made = network_of(row()), row(seed=3)
-    load_into(made, Network(network.populations[::-1], network.connections[::-1]))
-    assert bits(network_of(made)) == bits(network)
 
 
 def changed(layer: int, name: str, value: float) -> list[Layer]:

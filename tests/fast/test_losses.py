@@ -30,12 +30,6 @@ def test_cross_entropy_is_accurate_where_the_softmax_is_certain(y: list[float], 
     assert gradient[0].tolist() == pytest.approx([float(g) for g in true], rel=rounding, abs=0)
 
 
-def test_control_cross_entropy_of_torch_loses_the_certain_case() -> None:
-    readout = torch.tensor([[60.0, 0.0, -3.0]], dtype=torch.float64)
-    assert float(torch.nn.functional.cross_entropy(readout, torch.tensor([0]))) == 0.0
-    assert float(cross_entropy(readout, torch.tensor([0]))) > 0.0
-
-
 def test_cross_entropy_of_one_class_is_zero() -> None:
     readout = torch.tensor([[3.0], [-1.0]], requires_grad=True)
     loss = cross_entropy(readout, torch.tensor([0, 0]))
@@ -66,12 +60,9 @@ def test_the_loss_is_one_node_whatever_the_number_of_trains() -> None:
     def nodes(neurons: int) -> int:
         spikes = Spikes.from_trains([[[1.0]] * neurons], DURATION)
         spikes.times.requires_grad_()
-        found, todo = set(), [spike_time_mse(spikes, [[[2.0]] * neurons]).grad_fn]
-        while todo:
-            node = todo.pop()
-            if node is not None and node not in found:
-                found.add(node)
-                todo += [before for before, _ in node.next_functions]
+        found = [spike_time_mse(spikes, [[[2.0]] * neurons]).grad_fn]
+        for node in found:  # the list grows meanwhile
+            found += [before for before, _ in node.next_functions if before is not None and before not in found]
         return len(found)
 
     assert nodes(50) == nodes(1)

@@ -15,26 +15,20 @@ CHANNELS, NEURONS, GIVEN, ACTIVE = 50, 50, 10, 500.0  # spikes per channel and t
 
 
 def kept_bytes(step: Any) -> int:
-    seen: dict[int, int] = {}
-
-    def look(thing: Any) -> None:
-        if isinstance(thing, torch.Tensor):
-            seen[thing.untyped_storage().data_ptr()] = thing.untyped_storage().nbytes()
-        elif isinstance(thing, np.ndarray):
-            while isinstance(thing.base, np.ndarray):
-                thing = thing.base
-            seen[thing.ctypes.data] = thing.nbytes
-        elif isinstance(thing, (tuple, list)):
-            for one in thing:
-                look(one)
-        elif hasattr(thing, "__dict__"):
-            for one in vars(thing).values():
-                look(one)
-        elif hasattr(thing, "__slots__"):
-            for name in thing.__slots__:
-                look(getattr(thing, name))
-
-    look(step)
+    seen, todo = dict[int, int](), [step]
+    while todo:
+        match todo.pop():
+            case torch.Tensor() as tensor:
+                seen[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            case np.ndarray(base=np.ndarray() as base):
+                todo.append(base)
+            case np.ndarray() as array:
+                seen[array.ctypes.data] = array.nbytes
+            case tuple() | list() as several:
+                todo += several
+            case thing:
+                todo += getattr(thing, "__dict__", {}).values()
+                todo += (getattr(thing, name) for name in getattr(thing, "__slots__", ()))
     return sum(seen.values())
 
 

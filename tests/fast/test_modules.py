@@ -72,13 +72,10 @@ def test_a_module_shows_sizes_and_constants(made: Callable[[], nn.Module], text:
     assert repr(made()) == text
 
 
-def test_a_record_shows_its_numbers() -> None:
+def test_a_record_and_a_network_show_their_parts() -> None:
     trained = first_layer()
     trained(given_spikes())
     assert repr(trained.record) == "Record(trials 3, neurons 2, spikes 10, kappa_min 0.073, ties 0)"
-
-
-def test_a_network_shows_populations_and_connections() -> None:
     populations = (
         Population("in", "input", 3), Population("hidden", "lif", 2, 9.5, [4.5, 5.0], 1.0, -0.3),
         Population("out", "li", 1, 10.0, 5.0),
@@ -167,7 +164,4 @@ def test_any_subset_can_be_frozen() -> None:
             assert (gradient is None) == (name[2:] in frozen), (frozen, name)
             if gradient is not None and full is not None:
                 assert float((gradient - full).norm()) <= SAME_SUM * float(full.norm()), (frozen, name)
-
-
-def test_everything_can_be_frozen() -> None:
     assert not first_layer().requires_grad_(False)(given_spikes()).times.requires_grad

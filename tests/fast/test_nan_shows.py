@@ -1,8 +1,5 @@
-"""A NaN in an upstream gradient stays NaN or raises; it never becomes a number.
-
-The gradient of a layer is linear in the upstream gradient, so an entry that depends on a NaN or an
-infinity must not be finite.
-"""
+"""A NaN in an upstream gradient stays NaN or raises. The gradient of a layer is linear in it, so an
+entry that depends on a NaN or an infinity must not be finite."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

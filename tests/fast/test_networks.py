@@ -11,14 +11,12 @@ from torch import nn
 
 from delayprop import membrane_traces, spike_count_penalty, wake_
 from delayprop.fast import LI, LIF, Network, Spikes, cross_entropy, joined, param_groups, project_
-from delayprop.fast.nn.certificate import residuals, watched
 from delayprop.fast.nn.interchange import case_of, load_into, network_of
 from delayprop.spec import Connection, Population
 from delayprop.spec import Network as NetworkSpec
 from tests.support.networks.layers import given_spikes
 from tests.support.networks.nir_networks import bits
 from tests.support.refusals import assert_refused
-from tests.support.tolerances import U64, identity
 
 MASK = np.array([[True, False, True, False], [False, True, True, False], [True, True, False, True]])
 NAN, WEIGHTS = float("nan"), np.arange(12.0).reshape(3, 4) / 4 + 2
@@ -145,10 +143,13 @@ def layers(seed: int = 0) -> tuple[LIF, LI]:
     return hidden, LI(4, 2, readout=OUT, dtype=dtype).initialise_(0.0, 1.0, 2.0, random)
 
 
-def test_it_is_the_network_with_a_connection_back() -> None:
+def test_it_is_the_network_with_a_connection_back_and_is_loaded_bit_for_bit() -> None:
     hidden, out = layers()
     cross_entropy(out(hidden(given_spikes())), torch.tensor([0, 1, 1])).backward()
-    network = Network(network_of([hidden, out]), torch.float64)
+    (other, read), described = layers(seed=1), network_of([hidden, out])
+    load_into([other, read], described)
+    assert all(torch.equal(one, two) for one, two in zip(hidden.parameters(), other.parameters(), strict=True))
+    network = Network(described, torch.float64)
     activity = network({"in": given_spikes()}, ("out", OUT))
     cross_entropy(activity.y, torch.tensor([0, 1, 1])).backward()
     assert len(activity.spikes["hidden1"].times) > 10
@@ -156,24 +157,6 @@ def test_it_is_the_network_with_a_connection_back() -> None:
     into, back = network.synapses[:2]
     for ours, theirs in ((hidden.w, into.w), (hidden.d, into.d), (hidden.w_rec, back.w), (hidden.d_rec, back.d)):
         assert torch.equal(ours.grad, theirs.grad) and bool((theirs.grad != 0).any())
-
-
-def test_its_own_weights_and_delays_are_in_the_identities() -> None:
-    """Control: a fault of its own weights breaks A, one of its own delays breaks B."""
-    hidden, out = layers()
-    spikes = given_spikes()
-    with watched([hidden, out], spikes):
-        y = out(hidden(spikes))
-        y.retain_grad()
-        cross_entropy(y, torch.tensor([0, 1, 1])).backward()
-        found = residuals([hidden, out], spikes, y, y.grad)
-        assert max(found.A, found.B, found.C) <= identity(U64)
-        hidden.d_rec.grad[2, 0] += 1e-6
-        off = residuals([hidden, out], spikes, y, y.grad)
-        assert off.A == found.A and off.B > identity(U64)
-        hidden.w_rec.grad[0, 1] *= 1 + 1e-6
-        hidden.w_rec.grad[2, 0] += 1e-6
-        assert residuals([hidden, out], spikes, y, y.grad).A > identity(U64)
 
 
 def test_parameters_are_drawn_clamped_saved_and_copied() -> None:
@@ -196,10 +179,3 @@ def test_a_new_one_reaches_no_neuron_until_it_is_drawn() -> None:
     for layer in (plain, hidden):
         layer.initialise_(4.0, 1.0, 3.0, torch.Generator().manual_seed(0))
     assert torch.allclose(hidden(given_spikes()).times, plain(given_spikes()).times, rtol=1e-14, atol=0)
-
-
-def test_a_network_with_a_connection_back_is_loaded_bit_for_bit() -> None:
-    (hidden, out), (other, read) = layers(), layers(seed=1)
-    load_into([other, read], network_of([hidden, out]))
-    for one, two in zip(hidden.parameters(), other.parameters(), strict=True):
-        assert torch.equal(one, two)

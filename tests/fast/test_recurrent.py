@@ -1,8 +1,6 @@
 """Recurrent networks in `fast`: delays below a bin, the end of a trial, realistic sizes."""
 
 import math
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -14,14 +12,12 @@ from delayprop.fast import LIF, Spikes
 from delayprop.fast.run import run_case
 from delayprop.spec import Case, Connection, CrossEntropy, Population, SpikeTimeMSE, SpikeTrains
 from delayprop.spec import Network as NetworkSpec
+from tests.support.commands import python
 from tests.support.comparison import assert_same_results
 from tests.support.float32 import counts
 from tests.support.identities import identities
+from tests.support.networks.documents import lif, read, wire
 from tests.support.tolerances import U32, U64, identity, relative
-
-
-def population(name: str, size: int) -> Population:
-    return Population(name, "lif", size, 10.0, 4.0, 1.0, -0.2)
 
 
 def loop(delay: float, populations: int = 1) -> Case:
@@ -35,7 +31,8 @@ def loop(delay: float, populations: int = 1) -> Case:
     # a second connection between two populations, or of one onto itself
     connections.append(Connection("p0", names[-1], rng.normal(-0.3, 0.3, (3, 3)), rng.uniform(1.0, 6.0, (3, 3))))
     trains = tuple(np.sort(rng.uniform(0.0, 20.0, 4)) for _ in range(4))
-    network = NetworkSpec((Population("in", "input", 4), *(population(name, 3) for name in names)), tuple(connections))
+    neurons = (Population(name, "lif", 3, 10.0, 4.0, 1.0, -0.2) for name in names)
+    network = NetworkSpec((Population("in", "input", 4), *neurons), tuple(connections))
     targets = SpikeTrains(tuple(np.array([10.0, 15.0]) for _ in range(3)))
     return Case(network, 30.0, {"in": SpikeTrains(trains)}, SpikeTimeMSE(names[-1], targets))
 
@@ -51,13 +48,9 @@ def test_delays_much_shorter_than_a_bin_are_exact(delay: float, populations: int
 
 
 def test_two_neurons_that_spike_at_the_same_instant() -> None:
-    w, d = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([[1.0, 2.0], [2.0, 1.0]])
-    network = NetworkSpec(
-        (Population("in", "input", 1), population("p", 2)),
-        (Connection("in", "p", np.full((1, 2), 6.0), np.ones((1, 2))), Connection("p", "p", w, d)),
-    )
-    targets = SpikeTrains((np.array([5.0]), np.array([9.0])))
-    case = Case(network, 25.0, {"in": SpikeTrains((np.array([0.5, 4.0]),))}, SpikeTimeMSE("p", targets))
+    wires = [wire("in", "p", [[6.0, 6.0]], 1.0), wire("p", "p", [[0.0, 1.0], [1.0, 0.0]], [[1.0, 2.0], [2.0, 1.0]])]
+    loss = {"kind": "spike_time_mse", "population": "p", "targets": [[5.0], [9.0]]}
+    case = read(25.0, [[0.5, 4.0]], [lif("p", 2, tau_mem=10.0, tau_syn=4.0, reset=-0.2)], wires, loss)
     true = reference.run(case)
     assert len(true.spikes["p"][0]) > 1 and np.array_equal(true.spikes["p"][0], true.spikes["p"][1])
     assert_same_results(case, run_case(case), true)
@@ -127,8 +120,7 @@ print(int(counts.min()), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - b
 
 def test_memory_of_a_volley_within_one_bin() -> None:
     """384 neurons spike at almost one instant: lists copied at each arrival would take 200 MB."""
-    done = subprocess.run([sys.executable, "-c", VOLLEY], capture_output=True, text=True, check=True)
-    spikes, added = done.stdout.split()
+    spikes, added = python("-c", VOLLEY).stdout.split()
     assert int(spikes) >= 1 and float(added) < 80
 
 

@@ -34,10 +34,7 @@ def test_only_bins_that_may_hold_a_spike_are_solved() -> None:
     assert record.solved_bins.shape == (1, 2)
     assert record.solved_bins[0, 0] == 0
     assert 1 <= record.solved_bins[0, 1] <= 3
-
-
-def test_the_last_bin_is_solved_if_a_spike_arrives_in_it() -> None:
-    assert solved_by([[DURATION - 0.25]], [[0.5]])[1].solved_bins.tolist() == [[1]]
+    assert solved_by([[DURATION - 0.25]], [[0.5]])[1].solved_bins.tolist() == [[1]], "a spike arrives in the last bin"
 
 
 @pytest.mark.parametrize("delay", [0.01, 3.0])

@@ -28,7 +28,7 @@ def slopes(found: Tensor, spikes: Spikes) -> list[float]:
     return torch.autograd.grad(found, spikes.times)[0].tolist()
 
 
-def test_numbers_of_a_batch() -> None:
+def test_numbers_of_a_batch_and_its_trials_one_by_one() -> None:
     spikes = given_spikes()
     assert (len(spikes), spikes.shape, spikes.device, spikes.dtype) == (3, (3, 3), torch.device("cpu"), torch.float64)
     assert (spikes.trials, spikes.size, spikes.duration, spikes.offsets.dtype) == (3, 3, DURATION, torch.int64)
@@ -36,6 +36,9 @@ def test_numbers_of_a_batch() -> None:
     assert repr(spikes) == "Spikes(3 trials x 3 neurons, 7 spikes, 16 ms, cpu)"
     assert repr(given_spikes([[[1.5]]])) == "Spikes(1 trial x 1 neuron, 1 spike, 16 ms, cpu)"
     assert [given_spikes(TRIALS[n:]).silent() for n in (0, 1, 2)] == [0, 2, 3]
+    assert [trial.to_lists() for trial in spikes] == [[trial] for trial in TRIALS]
+    with pytest.raises(IndexError):
+        spikes[3]
 
 
 @pytest.mark.parametrize(("chosen", "numbers"), [
@@ -48,12 +51,6 @@ def test_trials_are_chosen_as_rows_of_a_tensor(chosen: Any, numbers: list[int]) 
     assert found.to_lists() == [TRIALS[n] for n in numbers] and found.duration == DURATION
     times = [numbers.count(b) for b, trial in enumerate(TRIALS) for train in trial for _ in train]
     assert slopes(found.times.sum(), spikes) == times
-
-
-def test_iteration_goes_trial_by_trial() -> None:
-    assert [trial.to_lists() for trial in given_spikes()] == [[trial] for trial in TRIALS]
-    with pytest.raises(IndexError):
-        given_spikes()[3]
 
 
 def test_equality_is_that_of_every_bit() -> None:

@@ -60,9 +60,7 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {
 
 
 @pytest.mark.parametrize(("change", "sides", "words"), ROWS.values(), ids=ROWS)
-def test_a_row_shows_the_sides_of_the_limit(
-    change: dict[str, Any], sides: dict[str, str], words: str, tmp_path: Path
-) -> None:
+def test_a_row_shows_the_sides_of_the_limit(change: dict, sides: dict, words: str, tmp_path: Path) -> None:
     page = distance_rows(checks(tmp_path, check_7=change))
     shown, failed = row(page, 7), change.get("status") == "red"
     (limit,) = re.findall(r'class="limit" style="left:([\d.]+)%', shown)

@@ -2,14 +2,11 @@
 
 import json
 import math
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests import ROOT
+from tests.support.commands import python
 from tests.support.report_checks import CHECKS
 
 TESTS = """
@@ -64,26 +61,20 @@ def test_of_no_check():
 def evidence(folder: Path, *words: str, effort: str = "ordinary") -> dict:
     """The record of a run of `TESTS`."""
     (folder / "test_some.py").write_text(TESTS)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.support.report_evidence", "-p", "no:cacheprovider"]
-    command += [*words, "--rootdir", str(folder), "--evidence", str(folder / "record.json"), "."]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "DELAYPROP_EFFORT": effort}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    command = ["-m", "pytest", "-q", "-p", "tests.support.report_evidence", "-p", "no:cacheprovider", *words]
+    where = ["--rootdir", folder, "--evidence", folder / "record.json", "."]
+    done = python(*command, *where, folder=folder, DELAYPROP_EFFORT=effort)
     assert done.returncode == 1 and "must not run" not in done.stdout, done.stdout + done.stderr
     found: dict = json.loads((folder / "record.json").read_text())
     return found
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
-    """One run alone, beside a file that has no check, and one with workers."""
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """The record of a run beside a file that has no check."""
     folder = tmp_path_factory.mktemp("alone")
     (folder / "test_other.py").write_text("raise RuntimeError('must not run')")
-    return [evidence(folder), evidence(tmp_path_factory.mktemp("workers"), "-n", "2")]
-
-
-@pytest.fixture(scope="module")
-def found(runs: list[dict]) -> dict:
-    return runs[0]
+    return evidence(folder)
 
 
 @pytest.mark.parametrize(("number", "status", "words"), [
@@ -106,17 +97,13 @@ def test_what_was_measured(found: dict) -> None:
     assert found["checks"][6]["fault"] is None, "a control without a number"
     assert [entry["n"] for entry in found["figures"]["numbers"]] == list(range(6))
     assert found["figures"]["numbers"][0]["array"] == [0, 1]
+    nan = found["checks"][5]
+    assert math.isnan(nan["worst"]) and nan["headroom"] == 0, "it is beyond every limit"
     assert len(found["checks"]) == len(CHECKS) and {"python", "packages", "cores"} <= set(found["environment"])
 
 
-def test_a_nan_is_beyond_every_limit(found: dict) -> None:
-    check = found["checks"][5]
-    assert math.isnan(check["worst"]) and check["headroom"] == 0
-
-
-def test_a_second_run_with_workers_writes_an_equal_record(runs: list[dict]) -> None:
-    first, second = ({**record, "made": ""} for record in runs)
-    assert first == second
+def test_a_second_run_with_workers_writes_an_equal_record(found: dict, tmp_path: Path) -> None:
+    assert {**evidence(tmp_path, "-n", "2"), "made": ""} == {**found, "made": ""}
 
 
 def test_quick_runs_the_middle_of_many_and_leaves_no_check_out(found: dict, tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from reports.__main__ import main
 from reports.page import html, verdict
 from reports.record import TEMPLATES, number, read
 from tests import ROOT
+from tests.support.house.docs_pages import Outline
 from tests.support.report_checks import CHECKS, GROUPS
 from tests.support.runs.reading import Capture, Patch, refusal
-from tests.support.runs.run_pages import Outline
 from tests.support.runs.traced import small_figure
 from tests.support.runs.verification_records import FAILED, SKIPPED, record
 
@@ -68,10 +68,10 @@ def test_the_page_depends_on_the_record_alone_and_loads_nothing(tmp_path: Path) 
     loaded = re.findall(r'(?:src|srcset|href)="([^"]{0,20})', page)
     assert loaded and all(one.startswith(("data:image/svg+xml", "#check-")) for one in loaded)
     assert "<script" not in page and "@import" not in page and "url(" not in page
-    elements = Outline(page).elements
-    drawn = [n for n, (_, attributes) in enumerate(elements) if attributes.get("class") == "drawn"]
-    assert len(drawn) == 2
-    for tag, attributes in (elements[n + 1] for n in drawn):
+    outline = Outline(page)
+    drawn = [n for n, (_, attributes) in enumerate(outline.elements) if attributes.get("class") == "drawn"]
+    assert outline.in_order and len(drawn) == 2
+    for tag, attributes in (outline.elements[n + 1] for n in drawn):
         assert (tag, attributes["class"]) == ("img", "fixed")
         assert re.fullmatch(r"--drawn:\d+px", str(attributes["style"]))
 

@@ -10,10 +10,9 @@ import pytest
 from delayprop.fast.runs.compared_runs import grouped
 from delayprop.fast.tasks import yin_yang
 from delayprop.fast.train import main as train
-from delayprop.fast.training.classify import Classification
-from delayprop.fast.training.evaluation import Evaluation
 from results.__main__ import main as results
 from tests.support.runs.reading import Capture, Patch, history, refusal, rewrite
+from tests.support.runs.short_runs import with_validation
 
 OF_THE_TEST = {"test_accuracy", "count_baseline", "trials_sha256", "wrong"}
 FEW = [
@@ -31,7 +30,8 @@ def folder(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> Path:
     return tmp_path / "run"
 
 
-def test_a_line_of_a_run_without_a_test(folder: Path, capsys: Capture) -> None:
+def test_a_line_of_a_finished_run_without_a_test(folder: Path, capsys: Capture) -> None:
+    assert "the folder of a finished run" in refusal(capsys, results, folder.parent)
     assert results([str(folder)]) == 0
     line = json.loads(capsys.readouterr().out)
     assert line["network"] == "4-3-4-3" and line["seed"] == 7 and 0 <= line["valid_accuracy"] <= 1
@@ -48,14 +48,9 @@ def test_a_line_of_a_run_without_a_test(folder: Path, capsys: Capture) -> None:
     assert same(of_line) == same(of_folder), "`compare` takes either"
 
 
-def test_a_line_is_of_the_epoch_that_was_kept(
-    folder: Path, monkeypatch: Patch, tmp_path: Path, capsys: Capture
-) -> None:
+def test_a_line_is_of_the_kept_epoch(folder: Path, monkeypatch: Patch, tmp_path: Path, capsys: Capture) -> None:
     """Validation is best in the second of three epochs; the time is that of all."""
-    right = iter([20, 40, 30])
-    monkeypatch.setattr(
-        Classification, "evaluate", lambda *_, **__: Evaluation([[n := next(right), 50 - n, 0], [0, 0, 0]], 1.0)
-    )
+    with_validation(monkeypatch, [0.4, 0.8, 0.6])
     assert train([*FEW, "--epochs", "3", "--out", str(tmp_path / "three"), "--no-test"]) == 0
     log = [{**line, "train_accuracy": n / 10} for n, line in enumerate(history(tmp_path / "three"))]
     (tmp_path / "three" / "history.jsonl").write_text("".join(json.dumps(one) + "\n" for one in log))
@@ -66,11 +61,14 @@ def test_a_line_is_of_the_epoch_that_was_kept(
     assert line["seconds"] == pytest.approx(sum(one["seconds"] for one in log), abs=0.05)
 
 
-def another_option(**entries: object) -> Callable[[Path], object]:
+Change = Callable[[Path], object]
+
+
+def another_option(**entries: object) -> Change:
     return lambda folder: rewrite(folder / "options.json", **entries)
 
 
-def damaged(name: str, end: int | None) -> Callable[[Path], object]:
+def damaged(name: str, end: int | None) -> Change:
     """The content of the last such file up to an end."""
 
     def spoil(folder: Path) -> None:
@@ -80,7 +78,7 @@ def damaged(name: str, end: int | None) -> Callable[[Path], object]:
     return spoil
 
 
-SPOILT: dict[str, Callable[[Path], object]] = {
+SPOILT: dict[str, Change] = {
     "log": lambda folder: (folder / "history.jsonl").write_text(json.dumps(history(folder)[0]) + "\n"),
     "more epochs": another_option(epochs=5), "test not ended": another_option(test=True),
     "sequence": another_option(task="sequence"), "checkpoint": damaged("checkpoint-*.pt", -1),
@@ -89,13 +87,6 @@ SPOILT: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
-def test_no_line_of_a_run_that_has_not_ended_or_is_damaged(
-    spoil: Callable[[Path], object], folder: Path, capsys: Capture
-) -> None:
+def test_no_line_of_a_run_that_has_not_ended_or_is_damaged(spoil: Change, folder: Path, capsys: Capture) -> None:
     spoil(folder)
-    assert results([str(folder)]) == 2
-    assert capsys.readouterr().out == ""
-
-
-def test_a_run_that_is_not_finished(tmp_path: Path, capsys: Capture) -> None:
-    assert "the folder of a finished run" in refusal(capsys, results, tmp_path)
+    refusal(capsys, results, folder)

@@ -18,12 +18,7 @@ def curves(path: Path = LINES) -> Curves:
     return {task: curves_over(found, "hidden") for task, found in by_task(grouped([path], several_tasks=True)).items()}
 
 
-def test_the_picture_shows_the_lines() -> None:
-    assert f"]({PICTURE})" in README
-    assert sha256_of(curves()) in (ROOT / PICTURE).read_text(encoding="utf-8")
-
-
-def test_the_table_has_the_lines() -> None:
+def test_the_table_has_the_lines_and_the_text_below_the_accuracies_in_training() -> None:
     rows = 0
     for task, found in curves().items():
         for size in sorted({size for curve in found.values() for size in curve}):
@@ -32,6 +27,11 @@ def test_the_table_has_the_lines() -> None:
             assert has_row(f"`{task}`", f"{size:g}", *cells), (task, size, cells)
             rows += 1
     assert rows > 5
+    fitted = {
+        run["network"]: f"{100 * run['train_accuracy']:.1f} %" for run in entries("sizes.jsonl")
+        if (run["task"], run["seed"], run["freeze_delays"]) == ("shd", 0, False)
+    }
+    assert f"({fitted['140-128-20']} against {fitted['140-32-20']}, the augmented ones)" in PROSE
 
 
 def test_the_tutorial_states_a_recorded_run() -> None:
@@ -45,37 +45,23 @@ def test_the_tutorial_states_a_recorded_run() -> None:
     assert f"took {run['seconds'] / 60:.0f} minutes, and" in page
 
 
-def test_kinds_of_delays_differ_in_nothing_else() -> None:
+def test_kinds_of_delays_differ_in_nothing_else_and_shd_is_that_in_use() -> None:
     for task in curves():
         runs = [run for run in entries("sizes.jsonl") if run["task"] == task]
         settings = runs[0].keys() - {"hidden", "seed", "freeze_delays", "delay"} - OF_THE_RESULT
         assert len({tuple(str(run[name]) for name in sorted(settings)) for run in runs}) == 1
+        assert task != "shd" or {run["data_sha256"]["train"] for run in runs} == {SHD}
 
 
-def test_the_text_below_the_table_has_the_accuracies_in_training() -> None:
-    fitted = {
-        run["network"]: f"{100 * run['train_accuracy']:.1f} %" for run in entries("sizes.jsonl")
-        if (run["task"], run["seed"], run["freeze_delays"]) == ("shd", 0, False)
-    }
-    assert f"({fitted['140-128-20']} against {fitted['140-32-20']}, the augmented ones)" in PROSE
-
-
-def test_runs_on_shd_are_of_the_files_in_use() -> None:
-    assert {run["data_sha256"]["train"] for run in entries("sizes.jsonl") if run["task"] == "shd"} == {SHD}
-
-
-def sentence() -> str:
-    """What the picture shows: the means of learned delays and of delays as drawn, size by size."""
+def test_the_readme_has_the_picture_of_the_lines_and_says_what_it_shows() -> None:
+    """The means of learned delays and of delays as drawn, size by size."""
+    assert f"]({PICTURE})" in README and sha256_of(curves()) in (ROOT / PICTURE).read_text(encoding="utf-8")
     words = []
     for task, name in (("yin-yang", "Yin-Yang"), ("shd", "SHD")):
         learned, drawn = (curves()[task][kind] for kind in KINDS[:2])
         added = [statistics.mean(learned[size]) - statistics.mean(drawn[size]) for size in learned if size in drawn]
         words.append(f"{min(added):.1f} to {max(added):.1f} points on {name}")
-    return f"Learning the delays adds {' and '.join(words)}."
-
-
-def test_the_readme_says_what_the_picture_shows() -> None:
-    assert sentence() in " ".join(README.split())
+    assert f"Learning the delays adds {' and '.join(words)}." in " ".join(README.split())
     for found in curves().values():
         drawn, none = (found[kind] for kind in KINDS[1:])
         assert all(statistics.mean(drawn[size]) > statistics.mean(none[size]) for size in drawn if size in none)

@@ -1,16 +1,25 @@
 """Command lines in child processes, and parts of their output."""
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 from tests import ROOT
-from tests.support.forking import command
+from tests.support.forking import HUNG, command
 
 
 def run(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     """`python -m NAME ARGUMENTS` in a forked process, without a GPU."""
     return command(name, *arguments, environment={"CUDA_VISIBLE_DEVICES": ""})
+
+
+def python(*words: object, folder: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`python WORDS` in a fresh interpreter, on the packages of this checkout, or of its copy."""
+    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(ROOT)]))
+    line, variables = [sys.executable, *map(str, words)], {**os.environ, "PYTHONPATH": path, **environment}
+    return subprocess.run(line, cwd=folder, env=variables, capture_output=True, text=True, timeout=HUNG)
 
 
 def result_of(done: subprocess.CompletedProcess[str]) -> dict:

@@ -36,11 +36,9 @@ Numbers = Sequence | np.ndarray
 
 @dataclass(frozen=True)
 class Block:
-    """One block of a gradient, found and true.
-
-    `error`: norm of the difference, relative to the norm of the block or its share of the largest;
-    infinite if a number is missing or not finite. `alone`: relative to the block. `zero`: it is 0.
-    """
+    """One block of a gradient, found and true. `error`: norm of the difference, relative to the
+    norm of the block or its share of the largest; infinite if a number is missing or not finite.
+    `alone`: relative to the block. `zero`: it is 0."""
 
     name: str
     found: list[mpmath.mpf]

@@ -21,11 +21,8 @@ hundred exponentials. Relative, of a voltage and its threshold, of two instants,
 
 @dataclass
 class Float32:
-    """Networks in float32 compared with the reference.
-
-    `errors`: the largest block error of each network with the right spikes and a gradient. `lost`:
-    networks with other spike counts, each with its margin.
-    """
+    """Networks in float32 against the reference. `errors`: the largest block error of each network
+    with the right spikes and a gradient; `lost`: those with other spike counts, with margins."""
 
     device: str = "cpu"
     errors: list[float] = field(default_factory=list)

@@ -32,10 +32,8 @@ from tests.support.tolerances import U32, VANISHES, identity
 
 
 def identities(case: Case, result: Result) -> dict[str, list[float]]:
-    """The terms of A, B and C, with a minus for the right side; each list adds up to 0.
-
-    C has one list for the inputs, `C`, and one per population, `C` and its name.
-    """
+    """The terms of A, B and C, with a minus for the right side; each list adds up to 0. C has one
+    list for the inputs, `C`, and one per population, `C` and its name."""
     terms: dict[str, list[float]] = {"A": [], "B": [], "C": []}
     gradients = result.gradients
     for ((kind, owner, *_), g), (_, values) in zip(blocks(gradients), blocks(parameters(case)), strict=True):
@@ -143,11 +141,9 @@ def _by_readout(loss: CrossEntropy, result: Result) -> list[float]:
 
 
 def residuals(case: Case, result: Result, u: float) -> dict[str, float]:
-    """The sum of the terms of each identity, as a share of the sum of their absolute values.
-
-    All terms of C may cancel within themselves (a maximum that moves with the input). The rest is
-    then compared with the largest block of the gradient. Identities without terms are left out.
-    """
+    """The sum of the terms of each identity, as a share of the sum of their absolute values. All
+    terms of C may cancel within themselves (a maximum that moves with the input). The rest is then
+    compared with the largest block of the gradient. Identities without terms are left out."""
     found: dict[str, float] = {}
     for law, terms in identities(case, result).items():
         name = law[0]

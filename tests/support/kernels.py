@@ -1,7 +1,5 @@
-"""Compiles the kernels once, before several test processes compile them at the same time.
-
-`python -m tests.support.kernels FAMILY` compiles one kind of layer, at both precisions.
-"""
+"""Compiles the kernels, once for all test processes; `python -m tests.support.kernels FAMILY`
+compiles those of one kind of layer, at both precisions."""
 
 import subprocess
 import sys
@@ -15,11 +13,8 @@ FAMILIES = ("layers", "recurrent")  # a family with feed-forward layers, and one
 
 
 def compile_kernels() -> None:
-    """Starts one process per family, unless a stamp beside the kernels shows a complete cache.
-
-    The processes write into one cache. Two that compile one function for two precisions at one
-    moment might lose an entry of its index, so they are split by family and not by precision.
-    """
+    """Starts one process per family, unless a stamp beside the kernels shows a complete cache. Two
+    that compile one function for two precisions at one moment might lose an entry of its index."""
     from delayprop.fast.compiling.compiler import KERNELS, cache_folder
 
     folder = cache_folder(KERNELS[-1])

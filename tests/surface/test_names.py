@@ -1,9 +1,6 @@
 """`from delayprop import ...`: each public name, imported when used, beside modules of the user."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,26 +12,24 @@ from delayprop import public
 from delayprop.fast.compiling.announcing import TOLD
 from delayprop.fast.nn.other_tools import NAMES
 from tests import ROOT
+from tests.support.commands import python
 from tests.support.house.imports import LINKED, MAY_IMPORT
 
 
-def test_the_public_names_are_those_of_fast_and_of_the_specification() -> None:
+def test_the_public_names_are_those_of_fast_and_of_the_specification_and_of_a_star_import() -> None:
     """`Network` alone is in both: the torch module, and as `NetworkSpec` that of a case."""
     assert {*fast.__all__, *spec.__all__} < {*public.__all__}
     assert len(public.__all__) == len({*public.__all__})
     assert delayprop.Network is fast.Network and delayprop.NetworkSpec is spec.Network
+    found: dict[str, object] = {}
+    exec("from delayprop import *", found)
+    assert {*found} - {"__builtins__"} == {*public.__all__}
 
 
 @pytest.mark.parametrize("name", public.__all__)
 def test_a_name_is_the_object_of_its_package(name: str) -> None:
     assert getattr(delayprop, name) is getattr(public, name)
     assert name in dir(delayprop)
-
-
-def test_a_star_import_brings_the_public_names_and_no_other() -> None:
-    found: dict[str, object] = {}
-    exec("from delayprop import *", found)
-    assert {*found} - {"__builtins__"} == {*public.__all__}
 
 
 def test_a_name_that_is_not_there_is_named() -> None:
@@ -52,13 +47,8 @@ def test_a_name_of_another_tool_is_answered(name: str) -> None:
     assert name not in public.__all__
 
 
+DELAYPROP = ("-m", "delayprop")
 MAIN = "import delayprop.__main__ as m; m.main"
-
-
-def python(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    line = [sys.executable, *words]
-    return subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(("program", "used", "unused"), [
@@ -73,14 +63,14 @@ def python(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     ("import delayprop.fast.drawing.comparison", "matplotlib", set()),  # control
 ])
 def test_only_the_packages_in_use_are_imported(program: str, used: str, unused: set[str]) -> None:
-    found = {*python(ROOT, "-c", f"import sys; {program}; print(*sys.modules, file=sys.stderr)").stderr.split()}
+    found = {*python("-c", f"import sys; {program}; print(*sys.modules, file=sys.stderr)").stderr.split()}
     assert used in found and not unused & found
 
 
 @pytest.mark.parametrize("name", ["fast.train", "fast.drawing", "reference", "derivations", "reports"])
 def test_a_command_of_the_checkout_imports_no_module_twice(name: str) -> None:
     """`python -m fast.train` imports `fast`, as Python must, and all else within `delayprop`."""
-    log = python(ROOT, "-X", "importtime", "-m", name, "--help").stderr
+    log = python("-X", "importtime", "-m", name, "--help").stderr
     found = re.findall(r"^import time:.*\| +(\S+)$", log, re.MULTILINE)
     assert any(each.startswith("delayprop.") for each in found)
     assert [each for each in found if each.split(".")[0] in LINKED and not f"{name}.".startswith(f"{each}.")] == []
@@ -111,7 +101,7 @@ def test_a_script_has_its_own_modules_and_ours(package: bool, tmp_path: Path) ->
     for name in LINKED:
         own(tmp_path, name, package)
     (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
-    done = python(tmp_path, "script.py")
+    done = python("script.py", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     *marks, last = done.stdout.splitlines()
     assert marks == [MARK] * len(LINKED)
@@ -123,9 +113,9 @@ def test_a_command_runs_none_of_the_modules_of_the_user(package: bool, tmp_path:
     """Nor one named like a folder of the checkout, from which `report` imports `reports`."""
     for name in ({*MAY_IMPORT} | {"tests"}) - {"delayprop"}:
         own(tmp_path, name, package)
-    done = python(tmp_path, "-m", "delayprop", "train", "--task", "sequence", "--epochs", "1", "--out", "run")
+    done = python(*DELAYPROP, "train", "--task", "sequence", "--epochs", "1", "--out", "run", folder=tmp_path)
     assert done.returncode in (0, 1) and MARK not in done.stdout and {*done.stderr.splitlines()} <= {TOLD}
     picture = tmp_path / "run" / "voltages.png"
     picture.unlink()
-    drawn = python(tmp_path, "-m", "delayprop", "report", "run")
+    drawn = python(*DELAYPROP, "report", "run", folder=tmp_path)
     assert (drawn.returncode, drawn.stderr) == (0, "") and MARK not in drawn.stdout and picture.exists()

@@ -2,18 +2,20 @@
 
 import math
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from delayprop import LIF, SpecError, Spikes, spike_count_penalty, wake_
+from delayprop import LIF, Spikes, spike_count_penalty, wake_
 from delayprop.fast.train import main
 from delayprop.fast.training.epoch import silence_warnings
 from delayprop.fast.training.model import Classifier, scale_first_weights_
 from delayprop.fast.training.settings import Settings
 from tests.support.networks.layers import filled
+from tests.support.refusals import assert_refused
 from tests.support.runs import undrawn
 from tests.support.runs.reading import Capture, history, refusal
 from tests.support.runs.short_runs import DURATION, letters
@@ -68,17 +70,17 @@ def test_the_penalty_has_its_value_and_refuses_other_spikes() -> None:
     spikes = Spikes.from_trains([[[2.0], [3.0]], [[4.0], []], [[], [1.0]]], 12.0)
     emitted = of(spikes)
     assert spike_count_penalty(of, emitted, 0.25, 0.3).item() == pytest.approx(0.15 * 2 * (2 / 3 - 0.25) ** 2)
-    with pytest.raises(SpecError, match="`emitted` must be the last spikes of the layer, got 2 spikes of 2 neurons"):
-        spike_count_penalty(of, emitted.keep(torch.tensor([True, False])), 1.0, 1.0)
-    with pytest.raises(SpecError, match=r"`emitted` must be a `delayprop\.Spikes`, got Tensor"):
-        spike_count_penalty(of, emitted.counts(), 1.0, 1.0)
-    for name, values in {"target": (-1.0, 1.0), "strength": (1.0, math.nan)}.items():
-        with pytest.raises(SpecError, match=f"`{name}` must be"):
-            spike_count_penalty(of, emitted, *values)
-    with pytest.raises(SpecError, match=r"`spike_counts` must be of shape \[2\], got shape \[3, 2\]"):
-        wake_(of, emitted.counts(), 0.1)
-    with pytest.raises(SpecError, match="`increment` must be a finite number"):
-        wake_(of, emitted.counts().sum(0), math.inf)
+    penalty = partial(spike_count_penalty, of)
+    some, counts = emitted.keep(torch.tensor([True, False])), emitted.counts()
+    for call, words in (
+        (lambda: penalty(some, 1.0, 1.0), "`emitted` must be the last spikes of the layer, got 2 spikes of 2 neurons"),
+        (lambda: penalty(counts, 1.0, 1.0), r"`emitted` must be a `delayprop\.Spikes`, got Tensor"),
+        (lambda: penalty(emitted, -1.0, 1.0), "`target` must be"),
+        (lambda: penalty(emitted, 1.0, math.nan), "`strength` must be"),
+        (lambda: wake_(of, counts, 0.1), r"`spike_counts` must be of shape \[2\], got shape \[3, 2\]"),
+        (lambda: wake_(of, counts.sum(0), math.inf), "`increment` must be a finite number"),
+    ):
+        assert_refused(call, words)
 
 
 @pytest.mark.parametrize("target", [1.0, 6.0])

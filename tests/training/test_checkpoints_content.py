@@ -110,31 +110,14 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.mark.parametrize(("wrong", "words"), CONTENT.values(), ids=CONTENT.keys())
 def test_wrong_content_is_named(wrong: Change, words: str, content: bytes, tmp_path: Path, capsys: Capture) -> None:
     checkpoints = Checkpoints(tmp_path)
-    for step, state in ((5, decoded(content)), (6, wrong(decoded(content)))):
+    for step, state in ((5, {**decoded(content), "step": 5}), (6, wrong(decoded(content)))):
         checkpoints.save(step, state)
     resumed = classification()
-    keeper = CheckpointKeeper(resumed, Folder(tmp_path), Processes())
-    keeper.resume()
-    warning, _ = capsys.readouterr().out.splitlines()
-    assert warning.startswith("warning: skipped checkpoint-000000006.pt: ")
+    assert CheckpointKeeper(resumed, Folder(tmp_path), Processes()).resume() == 5
+    warning, said = capsys.readouterr().out.splitlines()
+    assert warning.startswith("warning: skipped checkpoint-000000006.pt: ") and said == "resumed after step 5 of 12"
     assert re.search(words, warning), warning
     assert digest(resumed.state()) == digest(decoded(content)["training"])
-
-
-@pytest.mark.parametrize("name", ["a list", "another shape", "sparse moments", "no end"])
-def test_the_checkpoint_before_is_used(name: str, tmp_path: Path, capsys: Capture) -> None:
-    """The resumed run ends in the bits of one that was never stopped."""
-    wrong, words = CONTENT[name]
-    state, whole, resumed = last_state(tmp_path / "run"), classification(), classification()
-    newest, _ = Checkpoints(tmp_path / "run").paths()
-    newest.write_bytes(encoded(wrong(state)))
-    capsys.readouterr()
-    run(resumed, tmp_path / "run", resume=True)
-    warning, said = capsys.readouterr().out.split("\n", 1)
-    assert re.search(f"^warning: skipped {newest.name}: .*{words}", warning), warning
-    assert "resumed after step 5 of 12" in said
-    run(whole, tmp_path / "whole")
-    assert digest(resumed.state()) == digest(whole.state())
 
 
 @pytest.mark.parametrize(("make", "wrong", "words"), [

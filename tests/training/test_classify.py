@@ -17,14 +17,13 @@ from delayprop.fast.nn.certificate import Residuals
 from delayprop.fast.solving.solved import Gradients, Solved
 from delayprop.fast.train import main
 from delayprop.fast.training import classify
-from delayprop.fast.training.checkpoints import HALF, Checkpoints, digest
+from delayprop.fast.training.checkpoints import Checkpoints, digest
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.engine import REPRODUCER
 from delayprop.fast.training.gradient_checks import CertificateError, certify, check_certificate
 from delayprop.fast.training.model import Classifier
 from delayprop.fast.training.settings import Settings
 from delayprop.fast.training.tensorboard import ScalarWriter
-from delayprop.spec import SpecError
 from tests.support.runs.reading import Patch, calls, result
 from tests.support.runs.short_runs import classification, killed, log, run, with_validation
 
@@ -45,17 +44,23 @@ def test_a_run_that_has_ended_stays_ended(tmp_path: Path, monkeypatch: Patch) ->
     assert len(log(tmp_path / "run")) == 2 and again.ended == 2
 
 
-@pytest.mark.parametrize(("choose", "epoch"), [("best", 2), ("last", 3)])
-def test_the_network_that_is_kept(choose: str, epoch: int, tmp_path: Path, monkeypatch: Patch) -> None:
-    with_validation(monkeypatch, [0.3, 0.5, 0.5])
-    training = classification(choose=choose)
-    kept = calls(monkeypatch, Classification, "_end_epoch", lambda self, *_: digest(self.network.state_dict()))
-    run(training, tmp_path / "run")
-    assert digest(torch.load(tmp_path / "run" / "network.pt", weights_only=True)) == kept[epoch - 1]
-    assert result(tmp_path / "run")["best_epoch"] == epoch
+@pytest.mark.parametrize("average", [0.0, 0.8])
+@pytest.mark.parametrize(("choose", "patience", "epochs", "epoch"), [("best", 2, 4, 2), ("last", 0, 5, 5)])
+def test_the_network_that_is_kept(
+    choose: str, patience: int, epochs: int, epoch: int, average: float, tmp_path: Path, monkeypatch: Patch
+) -> None:
+    """It, or its average, is tested, and the last one is back. Patience begins at the best."""
+    with_validation(monkeypatch, [0.3, 0.5, 0.4, 0.4, 0.3])
+    networks = calls(monkeypatch, Classification, "evaluate", lambda of, *_, **__: digest(of.evaluated.state_dict()))
+    training = classification(choose=choose, patience=patience, epochs=5, average=average)
+    run(training, tmp_path)
+    assert len(log(tmp_path)) == epochs and result(tmp_path)["best_epoch"] == training.best["epoch"] == epoch
+    kept = digest(torch.load(tmp_path / "network.pt", weights_only=True))
+    assert kept == networks[epoch - 1] == networks[-1], "the last evaluation is of the test split"
+    assert digest(training.evaluated.state_dict()) == networks[epochs - 1]
 
 
-def test_the_test_split_is_looked_at_once(tmp_path: Path, monkeypatch: Patch) -> None:
+def test_the_test_split_is_looked_at_once_and_each_epoch_is_logged(tmp_path: Path, monkeypatch: Patch) -> None:
     looked = calls(monkeypatch, Classification, "evaluate", lambda self, split, **_: split)
     one, other = classification(), classification()
     other.data["test"] = other.data["test"].where(np.arange(6) < 4)
@@ -63,6 +68,9 @@ def test_the_test_split_is_looked_at_once(tmp_path: Path, monkeypatch: Patch) ->
     run(other, tmp_path / "other")
     assert looked == 2 * ["valid", "valid", "valid", "test"]
     assert log(tmp_path / "one") == log(tmp_path / "other") and digest(one.state()) == digest(other.state())
+    for line in log(tmp_path / "one"):
+        assert set(line["gradient"]) == {"w", "w_out", "d"} and all(norm > 0 for norm in line["gradient"].values())
+        assert 0 < line["kappa_min"] < math.inf and line["clamped"] >= 0
 
 
 def test_a_gradient_that_breaks_an_identity_stops_the_run(tmp_path: Path, monkeypatch: Patch) -> None:
@@ -92,6 +100,8 @@ def test_the_certificate_sees_a_wrong_gradient_and_leaves_the_training_alone(mon
     calls(monkeypatch, Classifier, "loss", lambda self, *_: [one.d.register_hook(torch.neg) for one in self.layers])
     with pytest.raises(CertificateError, match="identity B"):
         check_certificate(*certify(training.network, spikes, labels))
+    said = check_certificate(Residuals(1e-3, 1e-5, None), 6e-4, 0.1)
+    assert said == ["identity A is off by 1.0e-03; rounding may explain 1.0e-01"]
 
 
 def test_the_certified_loss_is_the_one_that_is_learned(tmp_path: Path, monkeypatch: Patch) -> None:
@@ -104,16 +114,6 @@ def test_the_certified_loss_is_the_one_that_is_learned(tmp_path: Path, monkeypat
     run(training, tmp_path / "run")
     certified = 3 * 2  # steps 1 and 3 of three epochs
     assert seen.count((True, 0.1)) == 3 * 3 + certified and set(seen) == {(True, 0.1), (False, 0.0)}
-
-
-def test_more_neighbours_than_channels_are_refused() -> None:
-    with pytest.raises(SpecError, match="`--pool` must be at most the number of channels, 4, got 5"):
-        classification(pool=5)
-
-
-def test_what_rounding_may_explain_is_said() -> None:
-    said = check_certificate(Residuals(1e-3, 1e-5, None), 6e-4, 0.1)
-    assert said == ["identity A is off by 1.0e-03; rounding may explain 1.0e-01"]
 
 
 @pytest.mark.parametrize("frozen", [False, True])
@@ -137,22 +137,6 @@ def test_a_run_that_goes_on_is_known_by_what_it_has_become(tmp_path: Path) -> No
     run(classification(schedule="constant", epochs=1), tmp_path / "short")
     killed(longer, 6, tmp_path / "short", resume=True)
     assert not (tmp_path / "short" / "result.json").exists()
-
-
-@pytest.mark.parametrize("resume", [[], ["--resume"]], ids=["again", "resumed"])
-def test_a_run_killed_before_its_first_checkpoint_is_begun_anew(resume: list[str], tmp_path: Path) -> None:
-    for name in (".lock", "options.json", f".options.json{HALF}"):
-        (tmp_path / name).write_text("{}")
-    given = ["--task", "yin-yang", "--out", str(tmp_path), "--hidden", "3", "--batch", "2500", "--epochs", "1"]
-    assert main([*given, *resume]) in (0, 1)
-    assert main(given) == 2, "a finished run is not overwritten"
-
-
-def test_the_log_holds_gradients_and_grazing(tmp_path: Path) -> None:
-    run(classification(), tmp_path / "run")
-    for line in log(tmp_path / "run"):
-        assert set(line["gradient"]) == {"w", "w_out", "d"} and all(norm > 0 for norm in line["gradient"].values())
-        assert 0 < line["kappa_min"] < math.inf and line["clamped"] >= 0
 
 
 def test_numbers_go_to_tensorboard(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_a_comparison_is_drawn(runs: Path, tmp_path: Path, capsys: Capture) -> N
     assert compared(capsys, *given, "--picture", picture)[-1] == f"picture: {picture}"
     assert picture.stat().st_size > 5000
     for name, said in (("picture.xyz", "`--picture` must be a file that ends in"), ("no/where.png", "cannot write")):
-        assert said in refusal(capsys, compare, *given, "--picture", tmp_path / name)
+        assert said in refusal(capsys, compare, *given, "--picture", tmp_path / name, late=True)
 
 
 def test_bars_are_intervals_of_means_and_thin_ones_of_single_runs() -> None:
@@ -131,9 +131,7 @@ def test_a_run_has_the_interval_of_its_trials(runs: Path, monkeypatch: Patch, tm
       for wrong in (KeyError, [0.9, 0.8])),
     ("options.json", {"task": "braille"}, "must be a run of spikes, as the first, got"),
 ])
-def test_a_run_that_does_not_fit(
-    name: str, change: dict, words: str, runs: Path, tmp_path: Path, capsys: Capture
-) -> None:
+def test_a_run_does_not_fit(name: str, change: dict, words: str, runs: Path, tmp_path: Path, capsys: Capture) -> None:
     copy = shutil.copytree(runs / "free0", tmp_path / "copy")
     rewrite(copy / name, **change)
     assert words in refusal(capsys, compare, runs / "free0", copy)
@@ -166,7 +164,9 @@ LINE = {
 
 
 def write_lines(path: Path, *changes: dict) -> str:
-    path.write_text("".join(json.dumps({**LINE, **change}) + "\n" for change in changes))
+    """Writes lines with these entries changed; `KeyError` stands for none."""
+    lines = ({name: value for name, value in {**LINE, **change}.items() if value is not KeyError} for change in changes)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return str(path)
 
 
@@ -203,24 +203,18 @@ def test_accuracies_are_drawn_over_a_setting(tmp_path: Path, monkeypatch: Patch,
     ([{}, {}], [], "lines.jsonl line 2` must be a run of another seed"),
     ([{"seed": -1}], [], "line 1 seed` must be a whole number of at least 0, got -1; give lines"),
     ([{"test_accuracy": None}], [], "line 1 test_accuracy` must be a finite number, got null; give lines"),
+    ([{"hidden": KeyError}], [], "a line with all settings, got one without hidden; give lines of `python -m results`"),
 ])
 def test_lines_that_cannot_be_compared(changes: list, words: list, said: str, tmp_path: Path, capsys: Capture) -> None:
-    assert said in refusal(capsys, compare, write_lines(tmp_path / "lines.jsonl", *changes), *words)
+    assert said in refusal(capsys, compare, write_lines(tmp_path / "lines.jsonl", *changes), *words, late=True)
 
 
-WITHOUT = json.dumps({key: LINE[key] for key in LINE if key != "hidden"}).encode()
-
-
-@pytest.mark.parametrize(("text", "said"), [
-    *((text, "") for text in (b"{", b"\xff", b"[" * 10000, b"", None)),
-    (WITHOUT, "line 1` must be a line with all settings, got one without hidden"),
-])
-def test_a_file_without_such_lines_is_refused(text: bytes | None, said: str, tmp_path: Path, capsys: Capture) -> None:
+@pytest.mark.parametrize("text", [b"{", b"\xff", b"[" * 10000, b"", None])
+def test_a_file_without_such_lines_is_refused(text: bytes | None, tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "lines.jsonl"
     if text is not None:
         path.write_bytes(text)
-    err = refusal(capsys, compare, path)
-    assert "python -m results" in err and said in err
+    assert "python -m results" in refusal(capsys, compare, path)
 
 
 def test_runs_of_one_kind_that_differ_otherwise_are_curves_of_their_own(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """`--average` and `--dropout`: what is evaluated and kept, what is drawn, and exact gradients."""
 
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,17 +9,12 @@ import torch
 from torch import Tensor
 
 from delayprop.fast import Spikes
-from delayprop.fast.runs.saved_runs import opened
-from delayprop.fast.tasks import yin_yang
-from delayprop.fast.train import main
 from delayprop.fast.training import classify, gradient_checks
-from delayprop.fast.training.checkpoints import digest
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.gradient_checks import certify
-from delayprop.fast.training.model import Classifier, kept_neurons
-from delayprop.fast.training.settings import Settings
+from delayprop.fast.training.model import kept_neurons
 from tests.support.runs.reading import Patch, calls
-from tests.support.runs.short_runs import classification, log, run, with_validation
+from tests.support.runs.short_runs import busy, busy_spikes, classification, log, run
 
 DECAY = 0.8
 
@@ -45,59 +40,25 @@ def test_the_average_decays_step_by_step(tmp_path: Path, monkeypatch: Patch) -> 
             assert not torch.equal(value, past[-1][name])
 
 
-def test_the_average_is_what_is_evaluated_and_kept(tmp_path: Path, monkeypatch: Patch) -> None:
+def test_the_average_is_what_is_evaluated(tmp_path: Path, monkeypatch: Patch) -> None:
     training = classification(average=DECAY, choose="last")
     seen = calls(monkeypatch, classify, "evaluate", lambda network, *_: network)
     run(training, tmp_path / "run")
     assert len(seen) == 4 and all(network is training.evaluated is not training.network for network in seen)
-    kept = torch.load(tmp_path / "run" / "network.pt", weights_only=True)
-    for name, value in training.evaluated.state_dict().items():
-        assert torch.equal(kept[name], value)
-
-
-def test_a_finished_run_is_opened_with_its_average(tmp_path: Path, monkeypatch: Patch) -> None:
-    monkeypatch.setattr(yin_yang, "POINTS", {"train": 60, "valid": 40, "test": 40})
-    words = ["--task", "yin-yang", "--epochs", "2", "--hidden", "4", "--average", "0.5", "--out", str(tmp_path / "run")]
-    assert main(words) in (0, 1)
-    training, kept = opened(tmp_path / "run"), torch.load(tmp_path / "run" / "network.pt", weights_only=True)
-    for network in (training.network, training.evaluated):
-        assert all(torch.equal(value, kept[name]) for name, value in network.state_dict().items())
-
-
-def test_without_an_average_the_learning_network_is_evaluated() -> None:
-    training = classification()
-    assert training.evaluated is training.network and "average" not in training.state()
-
-
-def test_the_best_average_is_kept_and_patience_counts_from_it(tmp_path: Path, monkeypatch: Patch) -> None:
-    """The average of epoch 2 is the best; two epochs later the run ends with it."""
-    with_validation(monkeypatch, [0.3, 0.5, 0.4, 0.4, 0.9])
-    averages = calls(monkeypatch, Classification, "evaluate", lambda of, *_, **__: digest(of.evaluated.state_dict()))
-    training = classification(average=DECAY, epochs=6, patience=2)
-    run(training, tmp_path / "run")
-    assert training.ended == 4 and training.best["epoch"] == 2
-    kept = torch.load(tmp_path / "run" / "network.pt", weights_only=True)
-    assert digest(kept) == averages[1] == averages[4], "the last evaluation is of the test split"
-    assert digest(training.evaluated.state_dict()) == averages[3], "and the last average is back afterwards"
+    plain = classification()
+    assert plain.evaluated is plain.network and "average" not in plain.state()
 
 
 TRIALS = np.arange(40)
-SETTINGS = Settings(
-    hidden=(6, 5), w_mean=3.0, w_sd=1.0, inner_mean=1.5, inner_sd=0.8, out_sd=0.5, delay=2.0, dropout=0.4
-)
-
-
-def network(recurrent: bool = False) -> Classifier:
-    return Classifier(4, 3, replace(SETTINGS, recurrent=recurrent, rec_sd=0.5), torch.float64, 0)
+DROPOUT = 0.4
+network = partial(busy, dropout=DROPOUT, out_sd=0.5)
 
 
 def spikes(trials: int) -> tuple[Spikes, Tensor]:
-    random = np.random.default_rng(1)
-    trains = [[np.sort(random.uniform(0, 8, 3)) for _ in range(4)] for _ in range(trials)]
-    return Spikes.from_trains(trains, 12.0), torch.arange(trials) % 3
+    return busy_spikes(trials), torch.arange(trials) % 3
 
 
-def test_a_draw_follows_from_seed_step_and_trial_alone() -> None:
+def test_a_draw_follows_from_seed_step_and_trial_and_leaves_out_the_share_asked_for() -> None:
     whole = kept_neurons((6, 5), 0.4, 3, 7, TRIALS)
     assert [kept.shape for kept in whole] == [(40, 6), (40, 5)] and whole[0].dtype == torch.bool
     for rank in range(3):
@@ -108,9 +69,6 @@ def test_a_draw_follows_from_seed_step_and_trial_alone() -> None:
         for kept in kept_neurons((50, 50), 0.4, seed, step, np.arange(6)) for row in kept
     ]
     assert len(set(drawn)) == len(drawn), "each seed, step, trial and layer has a draw of its own"
-
-
-def test_the_share_that_is_left_out_is_the_one_asked_for() -> None:
     kept = torch.cat(kept_neurons((50, 50), 0.3, 0, 0, np.arange(200)), dim=1).double()
     assert float(kept.mean()) == pytest.approx(0.7, abs=5 * (0.21 / kept.numel()) ** 0.5)
     assert float(kept.mean(0).std()) < 0.06 and float(kept.mean(1).std()) < 0.09, "rows and columns are independent"
@@ -120,21 +78,21 @@ def test_the_share_that_is_left_out_is_the_one_asked_for() -> None:
 def test_what_is_left_is_the_network_without_the_other_neurons(recurrent: bool) -> None:
     """One trial: the rows of dropped neurons are 0, the other weights grow by 1 / (1 - dropout).
     Neurons of a recurrent layer reach each other, dropped or not."""
-    whole, left = network(recurrent), network(recurrent)
+    whole, left = network(recurrent=recurrent), network(recurrent=recurrent)
     given, label = spikes(1)
     kept = [torch.tensor([[True, False, True, True, True, False]]), torch.tensor([[True, True, False, True, True]])]
     y, emitted = whole(given, kept)
     whole.loss(y, label).backward()
     with torch.no_grad():
         for layer, mask in zip(left.layers[1:], kept, strict=True):
-            layer.w.mul_(mask[0][:, None].double() / (1 - SETTINGS.dropout))
+            layer.w.mul_(mask[0][:, None].double() / (1 - DROPOUT))
     expected, same = left(given)
     left.loss(expected, label).backward()
     assert sum(len(trains.times) for trains in emitted) > 20
     assert all(len(one.times) == len(other.times) for one, other in zip(emitted, same, strict=True))
     assert torch.allclose(y, expected, rtol=1e-12, atol=0)
     for n, (ours, theirs) in enumerate(zip(whole.layers, left.layers, strict=True)):
-        factor = kept[n - 1][0][:, None].double() / (1 - SETTINGS.dropout) if n else torch.ones(1)
+        factor = kept[n - 1][0][:, None].double() / (1 - DROPOUT) if n else torch.ones(1)
         assert torch.allclose(ours.w.grad, theirs.w.grad * factor, rtol=1e-9, atol=1e-15)
         assert torch.allclose(ours.d.grad, theirs.d.grad, rtol=1e-9, atol=1e-15)
 
@@ -142,10 +100,10 @@ def test_what_is_left_is_the_network_without_the_other_neurons(recurrent: bool) 
 def test_the_certificate_holds() -> None:
     """Also for weights that are scaled; the scale of the gradient is part of it."""
     made, (given, labels) = network(), spikes(40)
-    kept = kept_neurons(SETTINGS.hidden, 0.4, 0, 0, TRIALS)
+    kept = kept_neurons((6, 5), 0.4, 0, 0, TRIALS)
     found, usual, limit = certify(made, given, labels, kept)
     assert max(found.A, found.B, found.C) <= usual
-    made.out.w.register_hook(lambda gradient: gradient * (1 - SETTINGS.dropout))
+    made.out.w.register_hook(lambda gradient: gradient * (1 - DROPOUT))
     assert certify(made, given, labels, kept)[0].A > limit
 
 

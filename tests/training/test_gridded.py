@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +11,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from delayprop.fast import Spikes
 from delayprop.fast.evaluate import main as evaluate
 from delayprop.fast.training.evaluation import Evaluation
 from delayprop.fast.training.gridded import Gridded, lines, on_grids
-from delayprop.fast.training.model import Classifier
-from delayprop.fast.training.settings import Settings
-from tests.support.runs import undrawn
 from tests.support.runs.reading import Capture, refusal
-from tests.support.runs.short_runs import OPTIONS, data_of
+from tests.support.runs.short_runs import busy, busy_spikes
 
-SETTINGS = Settings(
-    hidden=(8, 6), recurrent=True, rec_sd=0.4, rec_delay=3.0, w_mean=3.0, w_sd=1.0, inner_mean=1.5, inner_sd=0.8,
-    delay=4.0,
-)
-
-
-def network() -> Classifier:
-    return Classifier(4, 3, SETTINGS, torch.float64, 0)
-
-
-def given() -> Spikes:
-    random = np.random.default_rng(1)
-    return Spikes.from_trains([[np.sort(random.uniform(0, 8, 3)) for _ in range(4)] for _ in range(5)], 12.0)
+network = partial(busy, recurrent=True, rec_sd=0.4, rec_delay=3.0, delay=4.0)
+given = partial(busy_spikes, 5)
 
 
 def rounded(times: Tensor, step: float) -> Tensor:
@@ -83,11 +69,9 @@ def test_delays_beyond_the_steps_of_a_chip_are_cut_and_counted() -> None:
     assert long.found["cut_delays"] is long.found["delays_and_times"] and long.share == 0 and len(seen) == 5
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def run(runs: Path) -> Path:
-    words = [*OPTIONS, *data_of(runs), "--average", "0.5", "--out", str(runs / "averaged")]
-    assert undrawn.main(*words) in (0, 1)
-    return runs / "averaged"
+    return runs / "free1"
 
 
 def evaluated_json(capsys: Capture, run: Path, *words: str) -> dict[str, Any]:

@@ -1,16 +1,14 @@
 """A run of several processes equals the run of one, and each continues the other."""
 
-import os
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from delayprop.fast.training.checkpoints import Checkpoints, digest
-from tests import ROOT
-from tests.support.forking import HUNG, started
+from tests.support.commands import python
+from tests.support.forking import started
 from tests.support.runs.reading import history, result
 from tests.support.runs.written_files import splits
 
@@ -22,6 +20,7 @@ OPTIONS = [
     "--constants-lr", "0.05",
 ]
 UNDRAWN = "tests.support.runs.undrawn"
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node"]
 
 
@@ -59,14 +58,6 @@ def forked(folder: Path, processes: int, *options: str) -> list[subprocess.Compl
     return [child.wait() for child in children]
 
 
-def ran(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """Runs Python with one thread on the packages under test (a copy, if a fault is planted)."""
-    path = os.pathsep.join([*os.environ.get("PYTHONPATH", "").split(os.pathsep), str(ROOT)]).lstrip(os.pathsep)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "PYTHONPATH": path}
-    command = [sys.executable, *command]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=HUNG)
-
-
 def apart(folder: Path, run: str) -> float:
     """How far the network of a run ends from that of the run `one`."""
     ends = [Checkpoints(folder / name).load()[0]["training"]["network"] for name in (run, "one")]
@@ -76,7 +67,7 @@ def apart(folder: Path, run: str) -> float:
 
 @pytest.mark.full
 def test_two_processes_learn_what_one_learns(folder: Path) -> None:
-    done = ran([*TORCHRUN, "2", "--standalone", "-m", UNDRAWN, *given(folder, "two", 3)], folder)
+    done = python(*TORCHRUN, "2", "--standalone", "-m", UNDRAWN, *given(folder, "two", 3), folder=folder, **ONE_THREAD)
     assert done.returncode in (0, 1), done.stderr
     assert apart(folder, "two") < 1e-9
     for one, two in zip(history(folder / "one"), history(folder / "two"), strict=True):
@@ -131,7 +122,8 @@ def test_a_process_that_is_lost_is_started_again(how: str, pair: str, folder: Pa
     )
     where = ["--standalone"] if how == "standalone" else ["--master-port", free_port()]
     run = f"lost {how}"
-    done = ran([*TORCHRUN, "2", "--max-restarts", "1", *where, str(driver), *given(folder, run, 3)], folder)
+    words = [*TORCHRUN, "2", "--max-restarts", "1", *where, driver, *given(folder, run, 3)]
+    done = python(*words, folder=folder, **ONE_THREAD)
     assert done.returncode == 0, done.stderr
     assert "resumed after step" in done.stdout
     assert end(folder, run) == pair
@@ -154,7 +146,7 @@ def test_the_same_command_ends_in_the_same_state(workers: int, folder: Path) -> 
 def test_the_seed_of_hashes_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in ("0", "1"):
         monkeypatch.setenv("PYTHONHASHSEED", seed)
-        done = ran(["-m", UNDRAWN, *given(folder, f"hash{seed}", 1)], folder)
+        done = python("-m", UNDRAWN, *given(folder, f"hash{seed}", 1), folder=folder, **ONE_THREAD)
         assert done.returncode in (0, 1), done.stderr
     assert end(folder, "hash0") == end(folder, "hash1")
 

@@ -13,6 +13,7 @@ import torch
 from delayprop.fast.compare import main as compare
 from delayprop.fast.evaluate import main as evaluate
 from delayprop.fast.export import main as export
+from delayprop.fast.runs.saved_runs import opened
 from delayprop.fast.train import main
 from delayprop.reference.__main__ import main as reference
 from delayprop.spec.nir_graph import from_nir
@@ -161,13 +162,16 @@ def test_a_run_of_an_earlier_version_is_read_with_neutral_settings(runs: Path, c
 
 
 @pytest.mark.pictures
-def test_a_recurrent_run_is_drawn_exported_and_put_on_a_grid(runs: Path, capsys: Capture) -> None:
-    """With learned time constants and an average; its own delays are drawn too."""
+def test_a_recurrent_run_is_opened_drawn_exported_and_put_on_a_grid(runs: Path, capsys: Capture) -> None:
+    """With learned time constants, and with its average; its own delays are drawn too."""
     more = ["--recurrent", "--rec-delay", "0.3", "--rec-sd", "0.3", "--learn-constants", "--average", "0.5"]
     run = runs / "recurrent"
     assert main([*OPTIONS, *data_of(runs), *more, "--delay-lr", "5", "--out", str(run)]) in (0, 1)
     assert 'alt="moved delays, hidden to itself"' in (run / "run.html").read_text()
     assert history(run)[0]["gradient"]["tau"] > 0
+    training, kept = opened(run), torch.load(run / "network.pt", weights_only=True)
+    for network in (training.network, training.evaluated):
+        assert all(torch.equal(value, kept[name]) for name, value in network.state_dict().items())
     with np.load(run / "page.npz", allow_pickle=False) as page:
         assert (page["d_rec_after_0"] >= 0.1).all() and (page["d_rec_after_0"] != page["d_rec_before_0"]).any()
     assert export([str(run), "--case", str(runs / "recurrent.json"), "--nir", str(runs / "recurrent.nir")]) == 0
@@ -178,4 +182,4 @@ def test_a_recurrent_run_is_drawn_exported_and_put_on_a_grid(runs: Path, capsys:
 
 def test_a_picture_that_cannot_be_written_is_an_error_of_one_line(copy: Path, capsys: Capture) -> None:
     (copy / "grid-test.png").mkdir()
-    assert "cannot write" in refusal(capsys, evaluate, copy, "--split", "test", "--grid", "1")
+    assert "cannot write" in refusal(capsys, evaluate, copy, "--split", "test", "--grid", "1", late=True)

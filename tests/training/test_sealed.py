@@ -1,8 +1,7 @@
 """A training run opens no socket, starts only harmless programs, and writes only into its folder.
 
-It runs in a process under watch (`tests/support/runs/sealed_run.py`), as a user without a home:
-HOME is a file, so a write there fails. A long run needs no more memory and no more files than after
-its warm-up (`tests/support/runs/long_run.py`).
+It is under watch, as a user without a home: HOME is a file, so a write there fails. A long run
+needs no more memory and no more files than after its warm-up.
 """
 
 import json
@@ -80,19 +79,14 @@ def test_control_what_a_run_must_not_do_is_seen(tmp_path: Path) -> None:
     assert set(seen.outside) == {f"open {tmp_path / 'here' / 'seen'}"}
 
 
-@pytest.mark.parametrize("plant", ["connect", "look up", "send"])
-def test_control_every_way_to_talk_is_seen(plant: str, tmp_path: Path) -> None:
-    assert watched(tmp_path, plant).talked
+def test_control_a_question_for_an_address_is_seen(tmp_path: Path) -> None:
+    assert watched(tmp_path, "look up").talked
 
 
 WRITES = {
-    "write": ["open seen"],
     "by number": ["open seen"],
-    "make": ["os.mkdir seen"],
     "rename": ["os.rename given", "os.rename seen"],
-    "link": ["os.symlink given", "os.symlink seen"],
     "remove": ["os.remove given"],
-    "touch": ["os.utime given"],
     "in an open folder": ["os.mkdir there", "os.mkdir there/inner"],
 }
 
@@ -134,12 +128,5 @@ def test_memory_and_files_stay_flat() -> None:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(("kind", "steps"), [("graphs", 1000), ("numbers", 6000)])
-def test_control_memory_that_is_kept_is_seen(kind: str, steps: int) -> None:
-    """Graphs of autograd, and a thousand bytes a step."""
-    assert growth(kind, steps)[0] > MOST
-
-
-@pytest.mark.full
-def test_control_one_file_in_a_hundred_steps_is_seen() -> None:
-    assert growth("files", 300)[1] == 3
+def test_control_a_thousand_bytes_a_step_and_a_file_in_a_hundred_steps_are_seen() -> None:
+    assert growth("numbers", 6000)[0] > MOST and growth("files", 300)[1] == 3

@@ -65,12 +65,13 @@ def test_in_float64_the_learned_difference_is_the_optimum(seed: int, tmp_path: P
 
 
 @pytest.mark.check(33, 34, control=True)
-@pytest.mark.parametrize("seed", range(5))
-def test_frozen_delays_learn_nothing(seed: int, tmp_path: Path) -> None:
-    code, result, history = sequence_run(tmp_path, "--seed", str(seed), "--freeze-delays")
-    assert code == 1 and not result["learned"] and result["presentations"] is None
-    assert result["d"] == [[0.0, 10.0], [10.0, 0.0]]
-    assert {line["accuracy"] for line in history} == {0.0}
+@pytest.mark.parametrize("given", [*(("--seed", str(seed)) for seed in range(5)), ("--inputs", "4", "--epochs", "5")])
+def test_frozen_delays_learn_nothing_and_stay_at_the_worst_start(given: tuple[str, ...], tmp_path: Path) -> None:
+    code, result, history = sequence_run(tmp_path, *given, "--freeze-delays")
+    assert code == 1 and not result["learned"] and result["presentations"] is result.get("kept_from") is None
+    assert result["d"] == result["d_start"] == Ring(len(result["d"])).worst_delays().tolist()
+    assert {line["accuracy"] for line in history} == {0.0} == {result["unseen_accuracy"]}
+    assert {line.get("right") for line in history} == {0 if "--inputs" in given else None}
 
 
 def test_jitter_makes_samples_that_were_never_seen(tmp_path: Path) -> None:
@@ -79,14 +80,10 @@ def test_jitter_makes_samples_that_were_never_seen(tmp_path: Path) -> None:
     assert len({line["loss"] for line in history[:20]}) == 20, "every presentation must be a sample of its own"
 
 
-def test_too_few_presentations_do_not_count_as_learned(tmp_path: Path) -> None:
-    code, result, _ = sequence_run(tmp_path / "run", "--epochs", "1")
-    assert code == 1 and not result["learned"]
-
-
 def test_an_identity_that_does_not_apply_is_a_dash(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
     monkeypatch.setattr(sequence, "residuals", lambda *_: Residuals(None, None, None))
-    _, _, history = sequence_run(tmp_path / "run", "--epochs", "1")
+    code, result, history = sequence_run(tmp_path / "run", "--epochs", "1")
+    assert code == 1 and not result["learned"], "too few presentations"
     assert {line[name] for line in history for name in "ABC"} == {None}
     head, legend, *steps = capsys.readouterr().out.splitlines()
     assert head.startswith("sequence detection")
@@ -160,14 +157,6 @@ def test_four_inputs_are_learned(seed: int, tmp_path: Path) -> None:
     assert result["unseen_accuracy"] >= 0.99
     assert max(max(line["A"], line["B"], line["C"]) for line in history) <= 1e-5
     assert np.shape(result["d"]) == np.shape(history[0]["d"]) == (4, 4)
-
-
-def test_the_start_is_the_worst_case_and_frozen_delays_stay_there(tmp_path: Path) -> None:
-    code, result, history = sequence_run(tmp_path / "run", "--inputs", "4", "--freeze-delays", "--epochs", "5")
-    assert code == 1 and not result["learned"] and result["presentations"] is None and result["kept_from"] is None
-    assert result["d"] == result["d_start"] == Ring(4).worst_delays().tolist()
-    assert {line["accuracy"] for line in history} == {0.0} == {result["unseen_accuracy"]}
-    assert {line["right"] for line in history} == {0}
 
 
 def test_control_fast_membranes_do_not_leave_the_worst_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,22 +99,17 @@ def test_a_signal_ends_the_run(where: str, number: int, code: int, tmp_path: Pat
     assert digest(resumed.state()) == straight("classification")[0]
 
 
-def signalled(monkeypatch: Patch, data: SpikeData) -> list[bool]:
-    """A signal at each batch of the data; whose batches were taken."""
-
-    def note(of: SpikeData, *_: object) -> bool:
-        if of is data:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return of is data
-
-    return calls(monkeypatch, SpikeData, "batch", note)
-
-
 @pytest.mark.parametrize(("split", "step"), [("valid", 3), ("test", 12)])
 def test_a_signal_is_seen_within_the_evaluation(split: str, step: int, tmp_path: Path, monkeypatch: Patch) -> None:
     """It may take minutes and changes nothing, so the signal cancels it; no result is of a part."""
     stopped, resumed = classification(), classification()
-    batches = signalled(monkeypatch, stopped.data[split])
+
+    def note(of: SpikeData, *_: object) -> bool:
+        if of is stopped.data[split]:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return of is stopped.data[split]
+
+    batches = calls(monkeypatch, SpikeData, "batch", note)
     assert run(stopped, tmp_path) == 143
     assert sum(batches) == 1 and Checkpoints(tmp_path).load()[0]["step"] == step
     assert not (tmp_path / "result.json").exists()

@@ -1,9 +1,8 @@
 """Faults of training code and its data, most of them reported elsewhere, and of printed numbers.
 
-A number of an epoch, a run, a report or a benchmark is wrong by the slip of a programmer: the last
-value for the smallest, the mean for the median, one constant or one draw for several; a wrong unit,
-group, pair or side. Each fault, planted, turns a test red; so does each way to hide a NaN that
-training code elsewhere has.
+A number is wrong by the slip of a programmer: the mean for the median, one draw for several, a
+wrong unit, group, pair or side. Each fault, planted, turns a test red; so does each way to hide a
+NaN that training code elsewhere has.
 """
 
 import signal
@@ -18,6 +17,7 @@ pytestmark = pytest.mark.full
 PROCESSES = "training/test_processes.py"  # slow: training in processes without compiled kernels
 HIDDEN = "fast/test_nan_shows.py"
 DAMAGE, READER = "data/test_spike_files_damage.py", "data/spike_files.py"
+CLASSIFY = "training/classify.py"
 OTHERS = ("benchmarks", "reports", "results")
 SPIKES, READ = "one and layer and float64", "max_voltage and float64"
 KILLED = "test_a_run_that_was_killed_ends_in_the_same_bits and classification and 7"
@@ -36,30 +36,27 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("no checksum", "training/checkpoints.py", ".hexdigest() != digest:", ".hexdigest() == 0:", "one_byte"),
         ("one kept", "training/checkpoints.py", "KEPT = 2", "KEPT = 1", "truncated or last_two"),
         ("pickle", "training/checkpoints.py", "weights_only=True", "weights_only=False", "nothing_in_a_file"),
-        ("half stays", "training/checkpoints.py", "            path.unlink()\n\n", "            pass\n\n",
-         "nothing_else"),
+        ("half stays", "training/checkpoints.py", "            path.unlink()", "            pass", "nothing_else"),
         ("all half removed", "training/checkpoints.py", 'f".*{HALF}"', '".*"', "nothing_else"),
     ],
     "training/test_survival.py": [
-        ("optimiser forgotten", "training/classify.py",
+        ("optimiser forgotten", CLASSIFY,
          'restore_optimiser(self.optimiser, state["optimiser"], self.optimiser.steps)', "pass", KILLED),
-        ("best forgotten", "training/classify.py", 'state["best"], Epoch(', "self.best, Epoch(", KILLED),
-        ("sums forgotten", "training/classify.py", 'Epoch(**state["epoch"])', "Epoch()", KILLED),
-        ("one order for ever", "data/batches.py", "default_rng([self.seed, epoch])", "default_rng(0)",
-         "order_of_its_own"),
+        ("best forgotten", CLASSIFY, 'state["best"], Epoch(', "self.best, Epoch(", KILLED),
+        ("sums forgotten", CLASSIFY, 'Epoch(**state["epoch"])', "Epoch()", KILLED),
+        ("one order for ever", "data/batches.py", "[self.seed, epoch]", "0", "order_of_its_own"),
         ("SIGTERM ignored", "training/signals.py", ", signal.SIGTERM: 143", "", "signal_ends and 143 and step"),
-        ("not asked in evaluation", "training/classify.py", '"valid", check=check)', '"valid")',
-         "within_the_evaluation"),
+        ("not asked in evaluation", CLASSIFY, '"valid", check=check', '"valid"', "within_the_evaluation"),
         ("log not cut", "training/run_folder.py", "self.write_bytes(LOG,", "len(", "done_again"),
-        ("average forgotten", "training/classify.py", 'self.averaged.load_state_dict(state["average"])', "pass",
+        ("average forgotten", CLASSIFY, 'self.averaged.load_state_dict(state["average"])', "pass",
          KILLED.replace("classification", "everything")),
-        ("channels not pooled", "training/classify.py", "pool=settings.pool", "pool=1", "each_option and pool"),
-        ("labels not smoothed", "training/classify.py", "y, labels, self.settings.label_smoothing", "y, labels",
+        ("channels not pooled", CLASSIFY, "pool=settings.pool", "pool=1", "each_option and pool"),
+        ("labels not smoothed", CLASSIFY, "y, labels, self.settings.label_smoothing", "y, labels",
          "each_option and smoothing"),
         ("first delays not bounded", "training/model.py", "settings.rec_delay", "1.0", "each_option and rec_delay"),
     ],
     "training/test_survival_refusals.py": [
-        ("finite asked too late", "training/classify.py", "        learned = [(",
+        ("finite asked too late", CLASSIFY, "        learned = [(",
          "        self.optimiser.step()\n        learned = [(", "not_finite"),
         ("no lock", "training/run_folder.py", "self._lock.acquire()", "pass", "two_runs"),
         ("other options taken", "training/run_folder.py", "if before.get(name) != options.get(name):", "if False:",
@@ -70,21 +67,18 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
     ],
     "training/test_survival_signals.py": [
         ("second interrupt ignored", "training/signals.py", "if interrupts > 1:", "if False:", "second_interrupt"),
-        ("not asked between pieces", "training/processes.py", "if self.world == 1 else", "if False else",
-         "between_pieces"),
+        ("not asked between pieces", "training/processes.py", "self.world == 1 else", "False else", "between_pieces"),
     ],
     "training/test_classify.py": [
-        ("nothing certified", "training/classify.py", "check_certificate(found, usual, self.processes.max(limit))",
-         "[]", "breaks"),
-        ("chosen on test", "training/classify.py", 'self.evaluate("valid"', 'self.evaluate("test"', "looked_at"),
-        ("the end forgotten", "training/classify.py", 'self.ended = state["ended"]', "pass", "stays_ended"),
-        ("another loss certified", "training/classify.py", "kept, self.settings.label_smoothing", "kept",
-         "certified_loss"),
+        ("the last network tested", CLASSIFY, '.load_state_dict(best["network"])', ".eval()", "network_that_is_kept"),
+        ("nothing certified", CLASSIFY, "check_certificate(found, usual, self.processes.max(limit))", "[]", "breaks"),
+        ("chosen on test", CLASSIFY, 'self.evaluate("valid"', 'self.evaluate("test"', "looked_at"),
+        ("the end forgotten", CLASSIFY, 'self.ended = state["ended"]', "pass", "stays_ended"),
+        ("another loss certified", CLASSIFY, "kept, self.settings.label_smoothing", "kept", "certified_loss"),
     ],
     "data/test_augment.py": [
         ("draws by themselves", "data/augment.py", "[seed, epoch, trial, DRAWS]", "", "what_is_drawn"),
-        ("channels cut off", "data/augment.py", "np.rint(mean + factor * (units - mean))",
-         "(mean + factor * (units - mean))", "a_spread"),
+        ("channels cut off", "data/augment.py", "np.rint(", "(", "a_spread"),
         ("two trials, one draw", "data/augment.py", "epoch, trial, DRAWS", "epoch, trial // 2, DRAWS", "what_is_drawn"),
         ("channels in 8 bits", "data/spike_data.py", "np.min_scalar_type(channels)", "np.uint8", "become_one"),
     ],
@@ -96,8 +90,7 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("which record it is", READER, '{path.name} record {n}"', '{path.name} record 0"', "an infinite time"),
         ("which file it is", READER, 'name = f"{path.name} ', 'name = f"the file\'s ', "an infinite time"),
         ("units are whole numbers", READER, '"iu", "whole', '"fiu", "whole', "units that are no whole numbers"),
-        ("rows of one dimension", "data/collating.py", "if row.ndim != 1:", "if row.ndim == 0:",
-         "rows of two dimensions"),
+        ("rows of one dimension", "data/collating.py", "row.ndim != 1", "row.ndim == 0", "rows of two dimensions"),
         *((name, "data/spike_data.py", text, wrong, of) for name, text, wrong, of in (
             ("a unit for each time", "if len(times) != len(units):", "if False:", "a time too many"),
             ("labels are numbers", "if not isinstance(label, np.integer):", "if False:", "two labels a trial"),
@@ -111,16 +104,13 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
         )),
     ],
     "training/test_evaluation.py": [
-        ("confusions transposed", "training/evaluation.py", "(confusion, (data.labels, given)",
-         "(confusion.T, (data.labels, given)", "rows_are"),
+        ("confusions transposed", "training/evaluation.py", "(confusion, (", "(confusion.T, (", "rows_are"),
         ("one split for ever", "data/spike_data.py", "default_rng([seed, DRAWS])", "default_rng(0)", "each_seed"),
         ("baseline fitted on test", "training/evaluation.py",
          "train.counts()).double(), torch.from_numpy(train.labels)",
          "test.counts()).double(), torch.from_numpy(test.labels)", "baseline"),
-        ("validated on training", "training/classify.py", 'self.evaluate("valid", check',
-         'self.evaluate("train", check', "its_own_trials"),
-        ("loss of a full batch", "training/evaluation.py", "labels.to(device))) * len(own)",
-         "labels.to(device))) * batch", "rows_are"),
+        ("validated on training", CLASSIFY, '("valid", check', '("train", check', "its_own_trials"),
+        ("loss of a full batch", "training/evaluation.py", "* len(own)", "* batch", "rows_are"),
         ("kappa of the last step", "training/epoch.py", "min(self.kappa_min, kappa_min)", "kappa_min", "the_line"),
         ("residual of the last step", "training/epoch.py", "max(residual, self.residuals[name] or 0.0)", "residual",
          "the_line"),
@@ -128,26 +118,20 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("norm per trial", "training/epoch.py", "{name: total / steps for", "{name: total / trials for", "the_line"),
     ],
     "training/test_generalisation.py": [
-        ("the last network tested", "training/classify.py", '.load_state_dict(best["network"])', ".eval()",
-         "best_average_is_kept"),
         ("dropout not scaled", "training/model.py", "1 / (1 - self.dropout)", "1.0", "what_is_left"),
         ("one mask for ever", "training/model.py", "[seed, step, int(trial), DRAWS]", "[seed, trial]", "a_draw"),
-        ("average not evaluated", "training/classify.py", 'cast("Classifier", self.averaged.module)', "self.network",
+        ("average not evaluated", CLASSIFY, 'cast("Classifier", self.averaged.module)', "self.network",
          "what_is_evaluated"),
-        ("two steps, one mask", "training/model.py", "[seed, step, int(trial)", "[seed, step // 2, int(trial)",
-         "a_draw"),
-        ("tau of the last layer", "training/gradient_checks.py", "duration / min(taus)", "duration / taus[-1]",
-         "shortest"),
+        ("two steps, one mask", "training/model.py", "[seed, step, int", "[seed, step // 2, int", "a_draw"),
+        ("tau of the last layer", "training/gradient_checks.py", "min(taus)", "taus[-1]", "shortest"),
     ],
     "training/test_activity.py": [
         ("spikes pushed off", "training/activity.py", "dR_dt = -strength", "dR_dt = strength", "the_pull_is"),
-        ("one tau_mem for all", "training/activity.py", "layer.tau_mem.double()[neuron]",
-         "layer.tau_mem.double().mean()", "the_pull_is"),
-        ("trials of one process", "training/activity.py", "-strength / sums[-1]", "-strength / len(counts)",
-         "processes"),
+        ("one tau_mem for all", "training/activity.py", ".double()[neuron]", ".double().mean()", "the_pull_is"),
+        ("trials of one process", "training/activity.py", "strength / sums[-1]", "strength / len(counts)", "processes"),
     ],
     PROCESSES: [
-        ("a share not weighed", "training/classify.py", "(share * loss +", "(loss +", "two_processes"),
+        ("a share not weighed", CLASSIFY, "(share * loss +", "(loss +", "two_processes"),
         ("all take all", "data/batches.py", "[self.rank :: self.world]", "", "two_processes"),
     ],
     HIDDEN: [
@@ -155,8 +139,7 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
          f"solved.backward({without_nan('dL_dt_post')},", SPIKES),
         ("of readouts, at the door", "nn/autograd.py", "dL_dt_post, dL_dy.double()",
          f"dL_dt_post, {without_nan('dL_dy.double()')}", READ),
-        ("of weights", "solving/solved.py", "return Gradients(t_in, dL_dw,",
-         f"return Gradients(t_in, {without_nan('dL_dw')},", SPIKES),
+        ("of weights", "solving/solved.py", "(t_in, dL_dw,", f"(t_in, {without_nan('dL_dw')},", SPIKES),
         ("of delays", "solving/solved.py", ", dL_dw, dL_dd /", f", dL_dw, {without_nan('dL_dd')} /", SPIKES),
         ("of input times", "solving/solved.py", "index_copy_(0, self.order, dL_dt_pre / width)",
          f"index_copy_(0, self.order, {without_nan('dL_dt_pre')} / width)", SPIKES),
@@ -176,41 +159,32 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
          "three and float64"),
     ],
     "training/test_compare.py": [
-        ("pairs by rank", "compare.py", "pairs = [other.test[other.seeds.index(seed)] -",
-         "pairs = [sorted(other.test)[seeds.index(seed)] -", "one_seed"),
+        ("pairs by rank", "compare.py", "[other.test[other.seeds", "[sorted(other.test)[seeds", "one_seed"),
     ],
     "results/test_command.py": [
-        ("accuracy of the last epoch", "__main__.py", 'best["train_accuracy"]', 'log[-1]["train_accuracy"]',
-         "was_kept"),
+        ("accuracy of the last epoch", "__main__.py", 'best["train_acc', 'log[-1]["train_acc', "kept_epoch"),
     ],
     "reports/test_distances.py": [
         ("control on the wrong side", "distances.py", "one.missed or one.fault <= 1", "one.missed", "wrong_side"),
         ("limit of the check", "distances.py", 'check["fault_limit"])', 'check["limit"])', "control_right"),
-        ("columns in another order", "figures.py", 'entry["found"][name]', 'list(entry["found"].values())[x]',
-         "column"),
+        ("columns in another order", "figures.py", 'entry["found"][name', 'list(entry["found"].values())[x', "column"),
     ],
     "reports/test_verification.py": [
-        ("headroom of a red check", "templates/cards.html", 'check.headroom and check.status == "green"',
-         "check.headroom", "did_not_run_show"),
-        ("every control passed", "templates/cards.html", 'check.caught ~ " of', 'check.controls ~ " of',
-         "did_not_run_show"),
-        ("accuracy on its own grid", "templates/grid_accuracies.html", "way.on_exact.mean", "way.on_grid.mean",
-         "cost_of_a_grid"),
+        ("headroom of a red check", "templates/cards.html", ' and check.status == "green"', "", "did_not_run_show"),
+        ("every control passed", "templates/cards.html", "check.caught", "check.controls", "did_not_run_show"),
+        ("accuracy on its own grid", "templates/grid_accuracies.html", "exact.mean", "grid.mean", "cost_of_a_grid"),
     ],
     "benchmarks/test_regress.py": [
         ("mean of ratios", "regress.py", "step = statistics.median(", "step = statistics.mean(", "median"),
-        ("here and BASE exchanged", "regress.py", "min(map(sum, now)), min(map(sum, before))",
-         "min(map(sum, before)), min(map(sum, now))", "median"),
+        ("here and BASE exchanged", "regress.py", "now)), min(map(sum, before", "before)), min(map(sum, now", "median"),
     ],
     "benchmarks/test_measured_numbers.py": [
         ("mean of steps", "step.py", "statistics.median(column)", "statistics.mean(column)", "median"),
         ("grid not scaled", "yardstick.py", '"seconds": found.step * scale', '"seconds": found.step', "scaled"),
     ],
     "benchmarks/test_baselines.py": [
-        ("known speakers are new", "baselines.py", '("known_speakers", known)', '("known_speakers", ~known)',
-         "speakers_named"),
-        ("right answers of all epochs", "baselines.py", "        right = 0\n        for n in", "        for n in",
-         "speakers_named"),
+        ("known speakers are new", "baselines.py", '", known)', '", ~known)', "speakers_named"),
+        ("right answers of all epochs", "baselines.py", "        right = 0\n", "", "speakers_named"),
     ],
 }
 """By file of tests: a fault, its file, the text before and after, and tests that must see it: an

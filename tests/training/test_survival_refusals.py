@@ -17,7 +17,7 @@ import torch
 from delayprop.fast.tasks import yin_yang
 from delayprop.fast.train import main
 from delayprop.fast.training import engine
-from delayprop.fast.training.checkpoints import Checkpoints, decoded, digest
+from delayprop.fast.training.checkpoints import HALF, Checkpoints, decoded, digest
 from delayprop.fast.training.gradient_checks import NotFiniteError
 from delayprop.fast.training.run_folder import LOG, NotWrittenError, RunFolder
 from delayprop.spec import SpecError
@@ -84,9 +84,9 @@ def test_a_run_is_not_resumed_as_another_network_or_on_other_data(tmp_path: Path
         ["--dropout", "0.5"], ["--average", "0.9"], ["--label-smoothing", "0.1"], ["--warm-up", "1"], ["--clip", "1"],
         ["--learn-constants"], ["--constants-lr", "1"], ["--least-tau", "1"], ["--rec-sd", "1"], ["--rec-delay", "1"],
     ):
-        assert f"`{changed[0]}` must be" in refusal(capsys, main, *given, "--resume", *changed)
+        assert f"`{changed[0]}` must be" in refusal(capsys, main, *given, "--resume", *changed, late=True)
     write(Path(files[1]), *small_trials(20, 7))
-    assert "`--data-sha256` must be" in refusal(capsys, main, *given, "--resume")
+    assert "`--data-sha256` must be" in refusal(capsys, main, *given, "--resume", late=True)
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
@@ -123,21 +123,22 @@ def test_a_process_that_is_killed_leaves_no_lock_and_goes_on(tmp_path: Path) -> 
     assert end.startswith("state sha256 ")
 
 
+@pytest.mark.parametrize("more", [["--resume"], []], ids=["resumed", "again"])
 @pytest.mark.parametrize("left", ["nothing", "an empty folder", "a killed start"])
-def test_resume_starts_a_run_that_has_no_checkpoint_yet(left: str, tmp_path: Path, capsys: Capture) -> None:
-    """A job that is queued again always passes `--resume`; both runs end in the same bits."""
-    words = ["--task", "sequence", "--epochs", "3"]
-    again, straight = tmp_path / "again", tmp_path / "straight"
+def test_a_run_without_a_checkpoint_is_begun(left: str, more: list[str], tmp_path: Path, capsys: Capture) -> None:
+    """A job that is queued again always passes `--resume`; all runs end in the same bits."""
+    again, straight = (["--task", "sequence", "--epochs", "3", "--out", str(tmp_path / name)] for name in "ab")
     if left != "nothing":
-        again.mkdir()
+        (tmp_path / "a").mkdir()
     if left == "a killed start":
-        (again / ".lock").touch()
-        (again / "options.json").write_text("{}")
-    main([*words, "--out", str(straight)])
+        for name in (".lock", "options.json", f".options.json{HALF}"):
+            (tmp_path / "a" / name).write_text("{}")
+    main(straight)
     before = capsys.readouterr().out.splitlines()[-1]
-    main([*words, "--out", str(again), "--resume"])
+    main([*again, *more])
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == f"no checkpoint in {again} yet: the run starts" and said[-1] == before
+    assert (said[0] == f"no checkpoint in {tmp_path / 'a'} yet: the run starts") == bool(more) and said[-1] == before
+    assert main(again) == 2, "a finished run is not overwritten"
 
 
 def test_a_run_resumes_under_the_new_name_of_its_preset(tmp_path: Path, monkeypatch: Patch) -> None:

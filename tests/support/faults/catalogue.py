@@ -5,11 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Fault:
-    """`text` of `package/file` becomes `wrong`; `name` describes the effect.
-
-    `blind`: the identities that cannot see it. `source`: a published system that had this fault, or
-    one of its kind; "" if we know of none.
-    """
+    """`text` of `package/file` becomes `wrong`; `name` describes the effect. `blind`: the
+    identities that cannot see it. `source`: a published system that had this fault, or one of its
+    kind; "" if we know of none."""
 
     name: str
     package: str

@@ -17,8 +17,9 @@ from typing import Any
 
 from delayprop.spec import Case, Result
 from tests import ROOT
+from tests.support.commands import python
 from tests.support.faults.catalogue import Fault
-from tests.support.forking import HUNG, called
+from tests.support.forking import called
 
 WITHOUT_KERNELS = ("training", "data", "compare")  # parts of `fast` that the server of forks has not imported
 
@@ -50,9 +51,8 @@ def findings(package: str, folder: Path, evidence: Path, kinds: Mapping[str, str
 def findings_on_cuda(folder: Path, evidence: Path, kinds: Mapping[str, str] | None = None) -> dict[str, float]:
     """`findings` with the CUDA kernels on a simulated GPU, which takes a fresh interpreter."""
     call = f"print_findings({str(folder)!r}, 'fast', {str(evidence)!r}, {kinds!r}, on_cuda=True)"
-    command = [sys.executable, "-c", f"from tests.support.faults.planting import print_findings; {call}"]
-    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": str(ROOT)}
-    return _loaded(subprocess.run(command, env=environment, capture_output=True, text=True, timeout=HUNG))
+    program = f"from tests.support.faults.planting import print_findings; {call}"
+    return _loaded(python("-c", program, NUMBA_ENABLE_CUDASIM="1"))
 
 
 def results(package: str, folder: Path) -> dict[str, dict]:

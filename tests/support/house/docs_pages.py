@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass
-from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ FETCHING = {
     "script": "src", "img": "src", "iframe": "src", "audio": "src", "video": "src", "source": "src", "embed": "src",
     "object": "data", "link": "href", "image": "href", "use": "href",
 }
+VOID = {"meta", "img", "source"}
 ABROAD = re.compile(r"(?:[a-z]+:)?//", re.IGNORECASE)
 IN_STYLE = re.compile(r"""(?:url\(\s*["']?|@import\s+["'])((?:https?:)?//[^"')\s]+)""", re.IGNORECASE)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -77,49 +77,54 @@ def nav(settings: str) -> list[str]:
     return re.findall(r"^ +- (?:[^:\n]+: )?(\S+\.md)$", found[1], re.MULTILINE) if found else []
 
 
-class _Elements(HTMLParser):
-    def __init__(self) -> None:
+class Outline(HTMLParser):
+    """The content of a page, as a browser reads it."""
+
+    def __init__(self, page: str) -> None:
         super().__init__()
-        self.fetched: list[str] = []
-        self.ids: set[str] = set()
+        self.open: list[str] = []
+        self.in_order = True  # each element is closed before those around it
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.words: list[str] = []
         self.style = ""
-        self.in_style = False
+        self.feed(page)
+        self.close()
+        self.in_order &= not self.open
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
-        self.in_style = tag == "style"
-        self.ids |= {given[name] for name in ("id", "name") if name in given}
+        self.elements.append((tag, given))
         self.style += given.get("style", "") + "\n"
-        if tag in FETCHING and FETCHING[tag] in given:
-            self.fetched.append(given[FETCHING[tag]])
-        self.fetched += [part.split()[0] for part in given.get("srcset", "").split(",") if part.strip()]
+        if tag not in VOID:
+            self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        self.in_style = False
+        self.in_order &= bool(self.open) and self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.in_style:
+        if self.cdata_elem == "style":
             self.style += data
+        else:
+            self.words.append(data)
 
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).replace("\N{NO-BREAK SPACE}", " ").split())
 
-@cache
-def elements(html: str) -> _Elements:
-    """The addresses that a built page fetches, and its anchors."""
-    parser = _Elements()
-    parser.feed(html)
-    parser.close()
-    return parser
+    def of(self, name: str, tag: str = "") -> list[str]:
+        """The values of an attribute of all elements, or of those of one tag."""
+        return [given[name] for each, given in self.elements if name in given and tag in ("", each)]
 
 
 def fetched_from_afar(name: str, text: str) -> list[str]:
-    """Addresses elsewhere that a browser fetches for a page or a style; links do not count.
-
-    Scripts are not read: the theme's scripts fetch only for diagrams or a named repository.
-    """
+    """Addresses elsewhere that a browser fetches for a page or a style; links do not count. Scripts
+    are not read: the theme's scripts fetch only for diagrams or a named repository."""
     if name.endswith(".css"):
         return IN_STYLE.findall(text)
-    page = elements(text)
-    return [address for address in page.fetched if ABROAD.match(address)] + IN_STYLE.findall(page.style)
+    page = Outline(text)
+    fetched = [given[FETCHING[tag]] for tag, given in page.elements if FETCHING.get(tag) in given]
+    fetched += [part.split()[0] for several in page.of("srcset") for part in several.split(",") if part.strip()]
+    return [address for address in fetched if ABROAD.match(address)] + IN_STYLE.findall(page.style)
 
 
 def browser() -> str | None:

@@ -17,11 +17,8 @@ _stored: dict[tuple[Path, str], Path] = {}
 
 @contextmanager
 def stored_on_failure(case: Case, name: str, folder: Path = FOLDER) -> Iterator[None]:
-    """Writes the case to `folder/NAME-HASH.json` if the body raises.
-
-    One file stays per name and test run: the last case, which is the smallest, since Hypothesis
-    shrinks a failing case step by step.
-    """
+    """Writes the case to `folder/NAME-HASH.json` if the body raises. One file stays per name and
+    run: the last case, which is the smallest, since Hypothesis shrinks it step by step."""
     try:
         yield
     except UnsatisfiedAssumption:

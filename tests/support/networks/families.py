@@ -44,12 +44,10 @@ SPIKE_LOSSES = ("spike_time_mse", "first_spike_time")
 
 @dataclass(frozen=True)
 class Family:
-    """The options of each feature; a network has one of each.
-
-    `taus`: the two time constants of a neuron. `reset`: its sign. `gain`: mean input current, in
-    units of the threshold. `inhibitory`: inhibitory synapses in 8, of strength `inhibition`.
-    `losses`: readout, and kind of the population read.
-    """
+    """The options of each feature; a network has one of each. `taus`: the two time constants of a
+    neuron. `reset`: its sign. `gain`: mean input current, in units of the threshold. `inhibitory`:
+    inhibitory synapses in 8, of strength `inhibition`. `losses`: readout, and kind of the
+    population read."""
 
     hidden: tuple[int, ...] = (0, 1, 2)
     recurrent: tuple[bool, ...] = (False,)

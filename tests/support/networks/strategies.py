@@ -172,13 +172,8 @@ def _numbers(target: Population) -> tuple[np.ndarray, np.ndarray, np.ndarray, np
 
 
 def _driving_weights(pattern: np.ndarray, target: Population, spikes: np.ndarray, drive: float) -> np.ndarray:
-    """Weights with which the source spikes give a mean current of `drive / T` thresholds.
-
-    Args:
-        pattern: signs and proportions, `[pre, post]`.
-        spikes: number of spikes per source neuron, known or guessed.
-        drive: ms.
-    """
+    """Weights of these signs and proportions with which the spikes per source neuron, known or
+    guessed, give a mean current of `drive / T` thresholds; `drive`: ms."""
     weights = pattern.copy()
     tau_mem, tau_syn, v_ths, _ = _numbers(target)
     count = np.maximum(spikes, 0.0 if spikes.any() else 1.0)

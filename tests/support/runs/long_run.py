@@ -1,8 +1,8 @@
 """Many training steps of a small network in one process; for a child of `tests.support.forking`.
 
 Prints, as JSON, memory (resident bytes) and open files after the warm-up and after each tenth of
-STEPS, and the losses and spikes. KIND is `plain`, or a leak (the controls): `graphs` keeps autograd
-graphs, `numbers` keeps 256 numbers per step, `files` keeps one open file per hundred steps.
+STEPS, and the losses and spikes. KIND is `plain`, or a leak (the controls): `numbers` keeps 256
+numbers per step, `files` keeps one open file per hundred steps.
 """
 
 import json
@@ -36,9 +36,7 @@ def main(kind: str, steps: int) -> None:
         optimiser.step()
         project_(net)
         found["fired"] += len(spikes.times)
-        if kind == "graphs":
-            kept.append(cross_entropy(net(Spikes.from_trains(TRIALS, 30.0)), LABELS))
-        elif kind == "numbers":
+        if kind == "numbers":
             kept.append(hidden.w.detach().clone().repeat(8, 1))
         elif kind == "files" and step % 100 == 0:
             kept.append(open(os.devnull))  # noqa: SIM115 - never closed: that is the fault

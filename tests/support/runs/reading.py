@@ -13,12 +13,13 @@ Capture = pytest.CaptureFixture[str]
 Patch = pytest.MonkeyPatch
 
 
-def refusal(capsys: Capture, main: Callable[[list[str]], int], *words: object, code: int = 2) -> str:
-    """The one line on standard error with which a command ends; asserts the exit code."""
+def refusal(capsys: Capture, main: Callable[..., int], *words: object, code: int = 2, late: bool = False) -> str:
+    """The one line on standard error with which a command ends; asserts the exit code, and for code
+    2 that nothing was printed before, unless the refusal comes `late`."""
     capsys.readouterr()
     assert main([*map(str, words)]) == code
-    err = capsys.readouterr().err
-    assert err.count("\n") == 1
+    out, err = capsys.readouterr()
+    assert err.count("\n") == 1 and (not out or late or code != 2)
     return err
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from delayprop.fast import Spikes
 from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.tasks.sequence.task import Sequence
 from delayprop.fast.train import main
@@ -18,6 +19,7 @@ from delayprop.fast.training import engine
 from delayprop.fast.training.checkpoints import digest
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.evaluation import Evaluation
+from delayprop.fast.training.model import Classifier
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.run_folder import Folder, RunFolder
 from delayprop.fast.training.settings import Settings
@@ -46,9 +48,20 @@ def letters(trials: int, seed: int) -> SpikeData:
     return SpikeData(times, [random.integers(0, 4, 6) for _ in range(trials)], random.integers(0, 3, trials), 4, 3)
 
 
-def classification(seed: int = 3, workers: int = 0, **changed: Any) -> Classification:
+def busy(**changed: Any) -> Classifier:
+    """4 channels, two hidden layers whose neurons spike often, 3 classes; in float64."""
+    plain = {"w_mean": 3.0, "w_sd": 1.0, "inner_mean": 1.5, "inner_sd": 0.8, "rec_sd": 0.5, "delay": 2.0}
+    return Classifier(4, 3, Settings(hidden=(6, 5), **{**plain, **changed}), torch.float64, 0)
+
+
+def busy_spikes(trials: int) -> Spikes:
+    random = np.random.default_rng(1)
+    return Spikes.from_trains([[np.sort(random.uniform(0, 8, 3)) for _ in range(4)] for _ in range(trials)], DURATION)
+
+
+def classification(seed: int = 3, **changed: Any) -> Classification:
     """13 trials in batches of at most 5: an epoch has three steps, and a fourth that evaluates."""
-    settings, given = replace(SETTINGS, **changed), options(seed=seed, workers=workers)
+    settings, given = replace(SETTINGS, **changed), options(seed=seed)
     data = {name: letters(trials, n) for n, (name, trials) in enumerate({"train": 13, "valid": 6, "test": 6}.items())}
     training = Classification(settings, given, data, DURATION, torch.float32, Processes())
     training.draw = lambda folder: []

@@ -34,12 +34,8 @@ def small_figure() -> dict[str, Any]:
 
 
 class Traced(_Sweep):
-    """The backward pass, with a record of its states.
-
-    Attributes:
-        backwards: per neuron, `(t, lambda_V, lambda_I)` from late to early; two per event.
-        jumps: per neuron, one entry per event, from late to early.
-    """
+    """The backward pass, with a record of its states from late to early: per neuron `backwards`,
+    `(t, lambda_V, lambda_I)`, two per event, and `jumps`, one entry per event."""
 
     backwards: dict[Neuron, list[tuple[float, float, float]]]
     jumps: dict[Neuron, list[dict[str, Any]]]

@@ -25,14 +25,10 @@ class OrderChanged(ArithmeticError):
     """The order of events changes within the step, so the difference is no derivative."""
 
 
-def gradient(
-    case: Case, digits: float = DIGITS, h: str = STEP, sides: Mapping[Key, int] | None = None
-) -> Gradients:
-    """The gradient of the loss, as object arrays of numbers of mpmath.
-
-    Delays and input times within the step of 0 are differenced from above; `sides`: further
-    parameters that are differenced from one side. Raises `OrderChanged`, as `difference`.
-    """
+def gradient(case: Case, digits: float = DIGITS, h: str = STEP, sides: Mapping[Key, int] | None = None) -> Gradients:
+    """The gradient of the loss, as object arrays of numbers of mpmath. Delays and input times
+    within the step of 0 are differenced from above; `sides`: further parameters that are
+    differenced from one side. Raises `OrderChanged`, as `difference`."""
     around, sides = _Neighbourhood(Problem.from_case(case), digits, h), sides or {}
     slopes = {
         key: around.slope({key: 1.0}, sides.get(key, around.side(key)), key not in sides) for key in around.values
@@ -52,11 +48,9 @@ def truth_of(case: Case) -> Result:
 
 def difference(problem: Problem, along: Key | Direction, h: str = STEP, side: int = 0) -> mpmath.mpf:
     """The derivative by one parameter, or along a direction in the space of all parameters:
-    central, or from above or below (`side` +1 or -1).
-
-    One-sided, the order of events must be constant on that side, and may differ at the problem
-    itself, as at a tie. Raises `OrderChanged` where it changes.
-    """
+    central, or from above or below (`side` +1 or -1). One-sided, the order of events must be
+    constant on that side, and may differ at the problem itself, as at a tie. Raises `OrderChanged`
+    where it changes."""
     direction = along if isinstance(along, Mapping) else {along: 1.0}
     return _Neighbourhood(problem, DIGITS, h).slope(direction, side, side == 0)
 

@@ -19,11 +19,9 @@ Arrival = tuple[int, int]  # the synapse, and the index of the spike of its sour
 @dataclass(frozen=True)
 class Signature:
     """The order of events, which must be equal in two runs whose difference is a derivative.
-
     `arrivals`: per neuron that is no input, those before its first spike, between the first and the
     second, ..., after the last; within these groups they commute. `maxima`: the place of the
-    maximum of every neuron read, if `max_voltage` is read.
-    """
+    maximum of every neuron read, if `max_voltage` is read."""
 
     arrivals: tuple[tuple[frozenset[Arrival], ...], ...]
     maxima: tuple[tuple, ...]
@@ -156,10 +154,8 @@ class Run:
         return not passed and voltage.slope(t, x, y) > 0
 
     def _look_ahead(self, n: int, t: Real, x: Real, y: Real) -> None:
-        """Find the crossing and the peak before the next arrival.
-
-        A neuron that is not read needs neither while its current, a bound of V, is below threshold.
-        """
+        """Find the crossing and the peak before the next arrival. A neuron that is not read needs
+        neither while its current, a bound of V, is below threshold."""
         voltage = self.voltages[n]
         next_arrival = self.pending[n][0][0] if self.pending[n] else INFINITY
         self.crossings[n], self.peaks[n], self.next[n] = INFINITY, None, next_arrival

@@ -15,10 +15,8 @@ from tests.support.truth.run import Run, Signature
 
 @dataclass
 class Problem:
-    """A case, of which only the structure is used, and its numbers.
-
-    `values`, every parameter of the gradient, may be changed in place. `duration`: `T`, ms.
-    """
+    """A case, of which only the structure is used, and its numbers: `values`, every parameter of
+    the gradient, may be changed in place; `duration`: `T`, ms."""
 
     case: Case
     values: dict[Key, mpmath.mpf]

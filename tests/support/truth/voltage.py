@@ -17,11 +17,9 @@ Memo: TypeAlias = dict[tuple[Real, Real, Real], tuple[Real, Real]]
 
 
 class Voltage:
-    """V(t) of one neuron, given its events so far.
-
-    `v_th`, `v_reset`: None for a neuron that never spikes. `integral` has the weight
-    `exp(-rate t)`. `memo`: exponentials, shared by runs of equal precision.
-    """
+    """V(t) of one neuron, given its events so far. `v_th`, `v_reset`: None for a neuron that never
+    spikes. `integral` has the weight `exp(-rate t)`. `memo`: exponentials, shared by runs of equal
+    precision."""
 
     def __init__(
         self, tau_mem: Real, tau_syn: Real, v_th: Real | None, v_reset: Real | None, rate: Real, tolerance: Real,
@@ -78,9 +76,7 @@ class Voltage:
 
     def peak(self, t: Real) -> tuple[Real, Real] | None:
         """Time and height of the maximum after `t`, where V rises; None if V rises to 0 for ever.
-
-        The sum has at most one extremum, so a later extremum of a rising voltage is its maximum.
-        """
+        The sum has at most one extremum, so a later extremum of a rising voltage is its maximum."""
         if self.equal:
             if self.B <= 0:
                 return None
@@ -95,10 +91,8 @@ class Voltage:
 
     def crossing(self, t: Real, v: Real, peak: tuple[Real, Real], guess: Real | None) -> Real:
         """The one time at which V rises through `v_th`, between `t` with voltage `v`, and the peak.
-
         Newton steps inside a bracket start at the guess, or at the root of the parabola through
-        both ends with its vertex at the peak.
-        """
+        both ends with its vertex at the peak."""
         low, high = t, peak[0]
         if guess is None or not low < guess < high:
             guess = high - (high - low) * sqrt((peak[1] - self.v_th) / (peak[1] - v))
@@ -134,10 +128,8 @@ class Voltage:
 
 class Maximum:
     """The largest of the local maxima, offered in order of time; the first is the initial 0.
-
     `place`: ("initial",), ("spike",), ("end",), ("arrival", arrivals) or ("interior", events before
-    it). `gap`: the distance of the earliest largest to the second largest.
-    """
+    it). `gap`: the distance of the earliest largest to the second largest."""
 
     def __init__(self) -> None:
         self.value, self.place, self.gap = Real(0), ("initial",), INFINITY
