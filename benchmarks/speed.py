@@ -11,7 +11,6 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numba
@@ -44,7 +43,7 @@ def _run(options: argparse.Namespace) -> int:
     whole_number(options.repeats, "--repeats", 1, 1000, "give the number of steps to time")
     use_threads(options)
     workload = build(sizes_of(options))
-    agreement = asdict(agree(workload))
+    agreement = agree(workload)
     found = {**measured(workload, options.repeats), "agreement": agreement, "yardstick": None}
     if not options.no_yardstick and workload.sizes.workload != "recurrent":
         other = yardstick(workload, options.repeats)

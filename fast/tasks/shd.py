@@ -50,12 +50,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
     settings = Settings.of(options)
+    return Classification(settings, options, splits(options), DATA.duration, dtype, processes)
+
+
+def splits(options: argparse.Namespace) -> dict[str, SpikeData]:
+    """The splits `train`, `valid` and `test` that the options ask for."""
     train, test = DATA.read(options).values()
     if options.valid_speakers:
-        data = split_by_speaker(train, test, options.valid_speakers)
-    else:
-        data = {**held_out(train, SHARE, options.seed), "test": test}
-    return Classification(settings, options, data, DATA.duration, dtype, processes)
+        return split_by_speaker(train, test, options.valid_speakers)
+    return {**held_out(train, SHARE, options.seed), "test": test}
 
 
 def split_by_speaker(train: SpikeData, test: SpikeData, speakers: list[int]) -> dict[str, SpikeData]:
