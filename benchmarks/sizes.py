@@ -17,15 +17,7 @@ WORKLOADS = ("shd-like", "yin-yang", "recurrent")
 @dataclass(frozen=True)
 class Sizes:
     """One configuration of one workload; `OPTIONS` has the meaning and unit of each size.
-
-    Args:
-        w_mean: mean weight onto hidden neurons; None: searched for by `workloads.build`.
-        seed: of everything random: inputs, weights and delays.
-
-    Raises:
-        SpecError: a size out of range.
-        UnsupportedError: a device that `fast` does not run on.
-    """
+    `SpecError`: a size is out of range; `UnsupportedError`: `fast` does not run on the device."""
 
     workload: str
     batch: int
@@ -37,8 +29,8 @@ class Sizes:
     dtype: str = "float32"
     device: str = "cpu"
     outputs: int = 20
-    w_mean: float | None = None
-    seed: int = 0
+    w_mean: float | None = None  # mean weight onto hidden neurons; None: `workloads.build` searches for it
+    seed: int = 0  # of inputs, weights and delays
 
     def __post_init__(self) -> None:
         one_of(self.workload, "--workload", WORKLOADS)

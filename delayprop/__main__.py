@@ -23,12 +23,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "delayprop") -> int:
-    """Run the command that the first word names; returns its exit code.
-
-    Args:
-        argv: the words after `prog`; None: those of the command line.
-        prog: what the user typed before them, for messages.
-    """
+    """Run the command that the first word names; returns its exit code. `argv`: the words after
+    `prog`, which the user typed before them; None: those of the command line."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words and words[0] in COMMANDS:
         name = f"{prog} {words[0]}"

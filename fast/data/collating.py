@@ -15,10 +15,10 @@ from delayprop.spec.errors import SpecError, Verbatim
 
 
 class Events(NamedTuple):
-    """Per trial: times (float64, in the unit of the user), neurons (int64) and the label."""
+    """An entry per trial in each list."""
 
-    times: list[np.ndarray]
-    neurons: list[np.ndarray]
+    times: list[np.ndarray]  # float64, in the unit of the user
+    neurons: list[np.ndarray]  # int64
     labels: list[int]
 
 

@@ -21,24 +21,15 @@ OTHER_LAYOUT = "the data are damaged or of another layout"
 
 @dataclass(frozen=True, eq=False)
 class SpikeData(Dataset):
-    """Labelled trials.
+    """Labelled trials."""
 
-    Attributes:
-        times: ms, float64, one ascending array per trial.
-        units: channel of each spike, one array per trial.
-        labels: `[trials]`.
-        channels, classes: number of channels and of classes.
-        speakers: speaker of each trial, if the file has them.
-        pool: neighbouring channels that become one neuron of a batch.
-    """
-
-    times: list[np.ndarray]
-    units: list[np.ndarray]
-    labels: np.ndarray
-    channels: int
+    times: list[np.ndarray]  # ms, float64, ascending, one array per trial
+    units: list[np.ndarray]  # channel of each spike, one array per trial
+    labels: np.ndarray  # `[trials]`
+    channels: int  # how many
     classes: int
-    speakers: np.ndarray | None = None
-    pool: int = 1
+    speakers: np.ndarray | None = None  # of each trial, if the file has them
+    pool: int = 1  # neighbouring channels that become one neuron of a batch
 
     @property
     def inputs(self) -> int:

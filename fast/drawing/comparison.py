@@ -23,14 +23,8 @@ def comparison(
 ) -> Figure:
     """A row per setting: a point per seed, the mean, and its 95 % interval.
 
-    A setting of too few seeds for this interval has a thin bar per seed: the 95 % interval of one
-    run, from the number of its test trials.
-
-    Args:
-        labels: one per setting.
-        accuracies: per cent, of each setting's seeds.
-        of_means, of_trials: the intervals of each setting's mean (None: too few seeds), and of each
-            of its runs (None: not recorded).
+    A setting of too few seeds for this interval (None in `of_means`) has a thin bar per seed: the
+    95 % interval of one run, from the number of its test trials (`of_trials`; None: not recorded).
     """
     figure = Figure(figsize=(7, 1.2 + 0.5 * len(labels)))
     axes = figure.subplots()
@@ -85,13 +79,8 @@ def draw_grids(
     run: Path, split: str, exact: float, interval: tuple[float, float], steps: Sequence[float],
     accuracies: Mapping[str, Sequence[float]],
 ) -> str:
-    """Draws `grid-SPLIT.png` into the folder of the run, as `style.save`; returns its path.
-
-    Args:
-        exact, interval: accuracy without a grid, and its 95 % interval.
-        steps: of the grids, ms.
-        accuracies: by what is rounded, one per step.
-    """
+    """Draws `grid-SPLIT.png` into the folder of the run, as `style.save`; returns its path. `exact,
+    interval`: without a grid; `accuracies`: by what is rounded, one per step."""
     figure = Figure(figsize=(6, 4))
     axes = figure.subplots()
     axes.axhspan(100 * interval[0], 100 * interval[1], color="0.82", label="exact, 95 %")

@@ -22,13 +22,8 @@ PAUSE, STEP = 2000, 150  # ms that the first and the last frame are shown, and e
 
 
 class _Pattern:
-    """One pattern: voltage of both outputs, and a bar per delay, from a spike to its arrival.
-
-    Args:
-        axes: for voltages, and for delays.
-        emitted: time of the spike of each input, ms.
-        constants: `tau_mem, tau_syn` of the outputs, ms.
-    """
+    """One pattern: voltage of both outputs on the first axes, and on the others a bar per delay,
+    from a spike (its time in `emitted`) to its arrival."""
 
     def __init__(self, axes: Sequence[Axes], name: str, emitted: list[float], constants: tuple[float, float]) -> None:
         self.emitted, self.constants = emitted, constants

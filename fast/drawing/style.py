@@ -33,13 +33,8 @@ def plain(axes: Axes, x: str, y: str, title: str = "") -> None:
 
 
 def panels(heights: Sequence[float], right: float = RIGHT, legends: Sequence[int] = ()) -> tuple[Figure, list[Axes]]:
-    """A figure with panels that share the x axis.
-
-    Args:
-        heights: of the panels from the top, inches.
-        right: the right margin.
-        legends: panels, except the first, that need space for a legend above them.
-    """
+    """A figure with panels of these heights from the top, inches, that share the x axis. `legends`:
+    panels, except the first, that need space for a legend above them."""
     gaps = [TOP, *(GAP_WITH_LEGEND if n in legends else GAP for n in range(1, len(heights)))]
     width, height = WIDTH - LEFT - right, sum(heights) + sum(gaps) + BOTTOM
     figure, found, top = Figure(figsize=(WIDTH, height)), list[Axes](), height

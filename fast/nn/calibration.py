@@ -34,13 +34,8 @@ def typical(spikes: Spikes, rate: float) -> Spikes:
 
 
 def scale_for(rate: float, rate_at: Callable[[float], float], start: float) -> float:
-    """The scale of weights whose spikes per neuron and trial come nearest to `rate`, else
-    `SpecError`.
-
-    Args:
-        rate_at: spikes per neuron and trial at a scale; infinite where neurons spike too fast.
-        start: first guess.
-    """
+    """The scale of weights whose spikes per neuron and trial come nearest to `rate`, from a first
+    guess; `SpecError`: none reaches it. `rate_at`: infinite where neurons spike too fast."""
     best = (math.inf, 0.0)
 
     def found(scale: float) -> float:

@@ -101,16 +101,9 @@ class Folder:
 class RunFolder(Folder):
     """The folder of a run, locked until `close`, or until its process ends in any way.
 
-    Args:
-        out: path; must not exist, or be empty, unless the run is resumed. None: the first free
-            `runs/<task>-<n>`.
-        options: of the command line, stored with the run.
-        may_change: options that may differ when this run is resumed, beside `MAY_CHANGE`.
-
-    Raises:
-        SpecError: the folder is not empty, holds no run to resume or one with other options, is in
-            use, or cannot be created or read.
-        NotWrittenError: there is no space.
+    `options`: of the command line, stored with the run. `may_change`: those that may differ when
+    this run is resumed, beside `MAY_CHANGE`. `SpecError`: the folder is not empty, holds no run to
+    resume or one with other options, is in use, or cannot be created or read.
     """
 
     writes = True
@@ -147,8 +140,8 @@ class RunFolder(Folder):
 
 
 def _new(out: str | None, task: str) -> Path:
-    """A folder of this name; None: the first free one, and as `mkdir` is the test, no runs share
-    it."""
+    """A new or empty folder of this name; None: the first free `runs/<task>-<n>`, and as `mkdir` is
+    the test, no runs share it."""
     if out is None:
         Path("runs").mkdir(exist_ok=True)
         numbers = count(1)

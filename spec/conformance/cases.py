@@ -13,19 +13,12 @@ from delayprop.spec.losses import VOLTAGE_READOUTS, CrossEntropy, SpikeTimeMSE
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """A stored case.
+    """A stored case."""
 
-    Attributes:
-        name: name of the file, without `.json`.
-        text: content of the file.
-        case: the problem without its results, as a simulator gets it.
-        expected: the results, in the layout of the command lines.
-    """
-
-    name: str
-    text: str
-    case: Case
-    expected: dict
+    name: str  # of the file, without `.json`
+    text: str  # content of the file
+    case: Case  # the problem without its results, as a simulator gets it
+    expected: dict  # the results, in the layout of the command lines
 
     @property
     def question(self) -> str:
