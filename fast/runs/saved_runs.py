@@ -83,7 +83,18 @@ class Run:
         With `pool` above 1 its inputs are pools of that many channels. `SpecError`: the network is
         damaged, not finite, or of another version.
         """
-        return kept_network(self.folder, self.options, self.result)
+        given = argparse.Namespace(**{**self.options, "device": "cpu"})
+        with _of_this_version(self.folder):
+            if given.task == "sequence":
+                layer = sequence.prepare(given, DTYPES[given.dtype], Processes()).layer
+                delays = {"d": torch.tensor(self.result["d"])}
+                layer.load_state_dict(_finite(self.folder, {**layer.state_dict(), **delays}))
+                return layer
+            parameters = _parameters(self.folder)
+            channels, classes = len(parameters["hidden.0.w"]), parameters["out.w"].shape[1]
+            network = Classifier(channels, classes, Settings.of(given), DTYPES[given.dtype], given.seed)
+            network.load_state_dict(parameters)
+        return network
 
     def __repr__(self) -> str:
         shares = ", ".join(f"{split} {share:.1%}" for split, share in self.accuracies.items())
@@ -139,32 +150,6 @@ def opened(folder: Path, data: list[str] | None = None) -> Classification:
     if now != before:
         print(printable(f"warning: the run had other data: SHA-256 {before}, now {now}"), file=sys.stderr)
     return training
-
-
-def kept_classifier(folder: Path) -> Classifier:
-    """The network that a run kept, from its folder alone: no data are read."""
-    saved, result, _ = records(folder, untested=True)
-    if saved.get("test", True):
-        records(folder)
-    check_classifies(folder, saved)
-    network = kept_network(folder, saved, result)
-    assert isinstance(network, Classifier), "of a run that classifies"
-    return network
-
-
-def kept_network(folder: Path, options: dict, result: dict) -> Classifier | LI:
-    """The network that a run has kept, from its folder alone; on the CPU."""
-    given = argparse.Namespace(**{**options, "device": "cpu"})
-    with _of_this_version(folder):
-        if given.task == "sequence":
-            layer = sequence.prepare(given, DTYPES[given.dtype], Processes()).layer
-            layer.load_state_dict(_finite(folder, {**layer.state_dict(), "d": torch.tensor(result["d"])}))
-            return layer
-        parameters = _parameters(folder)
-        channels, classes = len(parameters["hidden.0.w"]), parameters["out.w"].shape[1]
-        network = Classifier(channels, classes, Settings.of(given), DTYPES[given.dtype], given.seed)
-        network.load_state_dict(parameters)
-    return network
 
 
 def _parameters(folder: Path) -> dict[str, torch.Tensor]:
