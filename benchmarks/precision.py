@@ -22,7 +22,7 @@ from torch import Tensor
 
 from benchmarks.allowed_errors import FLOAT32_GRADIENTS, FLOAT64_GRADIENTS, SPIKES_OFF, Disagreement, limit
 from benchmarks.step import Step
-from benchmarks.workloads import Stage, Workload, first_trials, links
+from benchmarks.workloads import Stage, Workload, links
 from delayprop.fast import Spikes
 
 TRIALS = 32  # of a stage that runs alone: with more, more neurons have a spike that grazes
@@ -76,10 +76,10 @@ def _stages_alone(workload: Workload, double: Workload, true: Step) -> dict[str,
     errors: dict[str, float] = {}
     before = [workload.spikes, *true.trains]
     for n, (stage, stage64) in enumerate(zip(workload.model.stages, double.model.stages)):
-        arriving = first_trials(before[n], TRIALS)
+        arriving = before[n][:TRIALS].detach()
         if stage.recurrent:
             duration = min(arriving.duration, DELAYS * workload.sizes.max_delay)
-            arriving = replace(first_trials(arriving, TRIALS_RECURRENT), duration=duration)
+            arriving = replace(arriving[:TRIALS_RECURRENT], duration=duration)
         for found, expected in zip(_gradients(stage, arriving), _gradients(stage64, arriving), strict=True):
             for name, a, b in zip("wd", found, expected):
                 norms, off = b.norm(dim=0), (a - b).norm(dim=0)

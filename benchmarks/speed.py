@@ -35,7 +35,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, help="threads of the kernels and of torch (default: torch's)")
     parser.add_argument("--repeats", type=int, default=5, help="timed steps, whose median counts (default: 5)")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
-    parser.add_argument("--no-yardstick", action="store_true", help="leave out the slow time grid in torch")
     return parser.run(_run, argv, {Disagreement: WRONG})
 
 
@@ -45,7 +44,7 @@ def _run(options: argparse.Namespace) -> int:
     workload = build(sizes_of(options))
     agreement = agree(workload)
     found = {**measured(workload, options.repeats), "agreement": agreement, "yardstick": None}
-    if not options.no_yardstick and workload.sizes.workload != "recurrent":
+    if workload.sizes.workload != "recurrent":
         other = yardstick(workload, options.repeats)
         found["yardstick"] = {**other, "ratio": other["seconds"] / found["seconds"]}
     print(json.dumps(found, allow_nan=False) if options.json else readable(found))

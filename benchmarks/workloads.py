@@ -84,14 +84,7 @@ class Workload:
 
     def of_trials(self, trials: int) -> "Workload":
         """The workload with its first `trials` trials."""
-        return dataclasses.replace(self, spikes=first_trials(self.spikes, trials), labels=self.labels[:trials])
-
-
-def first_trials(spikes: Spikes, trials: int) -> Spikes:
-    """The spikes of the first `trials` trials."""
-    trials = min(trials, spikes.trials)
-    offsets = spikes.offsets[: trials * spikes.size + 1]
-    return Spikes(spikes.times.detach()[: int(offsets[-1])].clone(), offsets, trials, spikes.size, spikes.duration)
+        return dataclasses.replace(self, spikes=self.spikes[:trials].detach(), labels=self.labels[:trials])
 
 
 def build(sizes: Sizes) -> Workload:
@@ -99,7 +92,7 @@ def build(sizes: Sizes) -> Workload:
     per trial."""
     spikes, labels = _yin_yang(sizes) if sizes.workload == "yin-yang" else _random(sizes)
     if sizes.w_mean is None:
-        sizes = dataclasses.replace(sizes, w_mean=_searched(sizes, first_trials(spikes, SEARCH_TRIALS)))
+        sizes = dataclasses.replace(sizes, w_mean=_searched(sizes, spikes[:SEARCH_TRIALS]))
     assert sizes.w_mean is not None
     model = Model(_hidden(sizes, sizes.w_mean), _output(sizes)).to(sizes.device)
     return Workload(sizes, model, spikes.to(sizes.device), labels.to(sizes.device))

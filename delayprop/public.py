@@ -3,22 +3,9 @@
 `Network` is the torch module; the network of the specification, `spec.Network`, is `NetworkSpec`.
 """
 
-from delayprop.fast import (
-    LI,
-    LIF,
-    CrossEntropyLoss,
-    FirstSpikeTime,
-    Network,
-    Spikes,
-    SpikeTimeMSELoss,
-    cross_entropy,
-    first_spike_time,
-    joined,
-    param_groups,
-    project_,
-    propagate,
-    spike_time_mse,
-)
+# ruff: noqa: F403, F405  # all names of `fast` are public
+
+from delayprop.fast import *
 from delayprop.fast.data.collating import collate
 from delayprop.fast.data.spike_files import write_spike_file
 from delayprop.fast.nn.autograd import Record

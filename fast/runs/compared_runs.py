@@ -24,7 +24,9 @@ NOT_A_SETTING = HOW_IT_RAN | OF_THE_RESULT | {"seed", "preset", "certify"}
 
 @dataclass
 class Group:
-    """Runs that differ only in their seed."""
+    """Runs that differ only in their seed; accuracies in per cent. `of_trials`: the 95 % interval
+    of each test accuracy by the number of trials (None: of a line, which has none). `wrong`: the
+    SHA-256 of the test trials of each run, and the wrong ones (None: not recorded)."""
 
     settings: dict
     seeds: list[int] = field(default_factory=list)
@@ -32,10 +34,7 @@ class Group:
     valid: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     of_trials: list[tuple[float, float] | None] = field(default_factory=list)
-    """Of each run, the 95 % interval of its test accuracy by the number of trials, in per cent;
-    None: of a line that does not have it."""
     wrong: list[tuple[str, frozenset[int]] | None] = field(default_factory=list)
-    """Of each run, the SHA-256 of its test trials, and the wrong ones; None: not recorded."""
 
 
 def grouped(paths: Sequence[Path], several_tasks: bool = False) -> list[Group]:
