@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from delayprop.fast.drawing import confusion, curves, synapses, trials
 from delayprop.fast.drawing.pages import page, templates
 from delayprop.fast.drawing.run_record import Run, read
-from delayprop.fast.drawing.style import COLOURS, plain, save, write
+from delayprop.fast.drawing.style import COLOURS, plain, save, subplots, write
 
 TASKS = {
     "yin-yang": "Yin-Yang", "braille": "Braille letters", "shd": "Spoken digits (SHD)", "ssc": "Spoken commands (SSC)",
@@ -24,8 +24,7 @@ def draw(folder: Path) -> list[str]:
 
 def overview(run: Run) -> Figure:
     """Accuracy, loss, activity, and the delays of the first layer."""
-    figure = Figure(figsize=(10, 6.5))
-    (accuracy, loss), (spikes, delays) = figure.subplots(2, 2)
+    figure, ((accuracy, loss), (spikes, delays)) = subplots(10, 6.5, 2, 2)
     silent = spikes.twinx()
     curves.draw_accuracy(accuracy, run)
     curves.draw_loss(loss, run)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure, SubFigure
 
 from delayprop.fast.data.records import NUMBER, NUMBER_OR_NULL, RecordError, history, record
 from delayprop.fast.drawing.sequence_animation import animate
-from delayprop.fast.drawing.style import COLOURS, plain, save
+from delayprop.fast.drawing.style import COLOURS, plain, save, subplots
 
 LINE = {"presentation": NUMBER, "loss": NUMBER}
 TRACE = {"pattern": {"A", "B"}, "output": {0, 1}, "t": [NUMBER], "V": [NUMBER], "arrivals": [NUMBER]}
@@ -43,8 +43,7 @@ def _records(run: Path, inputs: int) -> tuple[list[dict], dict]:
 
 def delays_of_two(log: list[dict], found: dict) -> Figure:
     """The delays of two inputs over presentations, with the optimum, and the loss."""
-    figure = Figure(figsize=(8, 6.5))
-    delays, loss = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    figure, (delays, loss) = subplots(8, 6.5, 2, 1, sharex=True, height_ratios=(3, 1))
     last = {line["presentation"]: line for line in log}
     # The x axis counts presentations of single patterns: a step of both patterns counts as two.
     steps = [2 * line["presentation"] - (line is not last[line["presentation"]]) for line in log]
@@ -130,8 +129,7 @@ def _reached(found: dict) -> str:
 
 
 def _voltages(found: dict, inputs: int) -> Figure:
-    figure = Figure(figsize=(10, 6))
-    grid = figure.subplots(2, 2, sharex=True, sharey=True)
+    figure, grid = subplots(10, 6, 2, 2, sharex=True, sharey=True)
     for row, when in enumerate(("before", "after")):
         for column, pattern in enumerate("AB"):
             traces = [trace for trace in found[when] if trace["pattern"] == pattern]

@@ -8,6 +8,7 @@ from the labels would take longer than drawing.
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -22,6 +23,12 @@ WIDTH = 5.2  # of a figure, inches: its text can be read on a phone
 LEFT, RIGHT, TOP, BOTTOM = 0.7, 0.12, 0.28, 0.45
 GAP, GAP_WITH_LEGEND = 0.2, 0.32  # above a panel
 LABEL = 0.57  # from the axes to the label of the y axis
+
+
+def subplots(width: float, height: float, *shape: int, **how: Any) -> tuple[Figure, Any]:
+    """A figure of this size, inches, and its axes, as `Figure.subplots` makes them."""
+    figure = Figure(figsize=(width, height))
+    return figure, figure.subplots(*shape, **how)
 
 
 def plain(axes: Axes, x: str, y: str, title: str = "") -> None:
