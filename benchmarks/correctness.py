@@ -58,8 +58,7 @@ def certified(workload: Workload) -> tuple[Step, Residuals]:
         output.retain_grad()
         workload.loss(trains, y).backward()
         assert output.grad is not None
-        found = residuals(model.stages, spikes, output, output.grad)
-        return found_by(workload, trains, y), found
+        return found_by(workload, trains, y), residuals(model.stages, spikes, output, output.grad)
 
 
 def _follow(workload: Workload, true: Step) -> dict[str, float]:

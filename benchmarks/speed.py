@@ -42,8 +42,7 @@ def _run(options: argparse.Namespace) -> int:
     whole_number(options.repeats, "--repeats", 1, 1000, "give the number of steps to time")
     use_threads(options)
     workload = build(sizes_of(options))
-    agreement = agree(workload)
-    found = {**measured(workload, options.repeats), "agreement": agreement, "yardstick": None}
+    found = {"agreement": agree(workload), **measured(workload, options.repeats), "yardstick": None}
     if workload.sizes.workload != "recurrent":
         other = yardstick(workload, options.repeats)
         found["yardstick"] = {**other, "ratio": other["seconds"] / found["seconds"]}

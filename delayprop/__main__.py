@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,6 +20,7 @@ COMMANDS = {
     "conformance": "grade a simulator against cases with known results",
     "report": "draw the pictures of a run again; without a run, make the verification report",
 }
+MODULES = {"conformance": "spec.conformance.__main__"}  # all others: `fast.NAME`
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -40,22 +42,10 @@ def main(argv: Sequence[str] | None = None, prog: str = "delayprop") -> int:
 
 def command(name: str) -> Main:
     """The `main` of a command. Only this command is imported: `run --help` needs no task."""
-    match name:
-        case "train":
-            from delayprop.fast.train import main
-        case "run":
-            from delayprop.fast.run import main
-        case "evaluate":
-            from delayprop.fast.evaluate import main
-        case "compare":
-            from delayprop.fast.compare import main
-        case "export":
-            from delayprop.fast.export import main
-        case "conformance":
-            from delayprop.spec.conformance.__main__ import main
-        case _:
-            return report_command
-    return main
+    if name == "report":
+        return report_command
+    found: Main = import_module(f"delayprop.{MODULES.get(name, f'fast.{name}')}").main
+    return found
 
 
 def report_command(argv: Sequence[str], prog: str) -> int:

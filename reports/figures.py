@@ -5,7 +5,6 @@ The docstring of a figure is its caption.
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -33,18 +32,14 @@ def taylor(found: Found) -> Figure:
             panel.loglog(entry["steps"], entry["R1"], "o-", color=COLOURS[not right], ms=3, label=label)
             if right:
                 panel.loglog(entry["steps"], entry["R0"], "s:", color="0.5", ms=3, label="without a gradient")
-                _slopes(panel, entry)
+                steps = np.array(entry["steps"])
+                for values, slope in ((entry["R0"], 1), (entry["R1"], 2)):
+                    panel.loglog(steps, values[0] * (steps / steps[0]) ** slope, color="0.8", lw=3, zorder=0)
         plain(panel, "step", "remainder", kind)
     _legend(axes[0, 0])
     for panel in axes.flat[len(kinds):]:
         panel.set_visible(False)
     return figure
-
-
-def _slopes(panel: Axes, entry: dict[str, Any]) -> None:
-    steps = np.array(entry["steps"])
-    for values, slope in ((entry["R0"], 1), (entry["R1"], 2)):
-        panel.loglog(steps, values[0] * (steps / steps[0]) ** slope, color="0.8", lw=3, zorder=0)
 
 
 def identities(found: Found) -> Figure:
@@ -102,8 +97,7 @@ def grazing(found: Found) -> Figure:
         heights = [e["height"] for e in own]
         axes.loglog(heights, _positive(e["error"] for e in own), mark + "-", color=colour, ms=4, label=name)
     axes.loglog(heights, [100 * U64 / e["kappa"] for e in own], "--", color="0.5", lw=1, label=r"100 $u/\kappa$")
-    by_differences = [e["differences"] for e in own]
-    axes.loglog(heights, by_differences, "x-", color=COLOURS[1], ms=4, label="differences, step 1e-6")
+    axes.loglog(heights, [e["differences"] for e in own], "x-", color=COLOURS[1], ms=4, label="differences, step 1e-6")
     _legend(axes)
     plain(axes, "peak of the voltage above the threshold", "relative error of dL/dw")
     return figure

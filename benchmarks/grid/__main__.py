@@ -45,8 +45,7 @@ def _run(options: argparse.Namespace) -> int:
     path = Path(options.out)
     before, began = _read(path), time.perf_counter()
     found = groups()
-    gradients = {"networks": found, "summary": summary(found)}
-    _write(path, {**before, "dts": list(DTS), "gradients": gradients})
+    _write(path, {**before, "dts": list(DTS), "gradients": {"networks": found, "summary": summary(found)}})
     print(f"{time.perf_counter() - began:.0f} s, {path}", flush=True)
     return 0
 

@@ -28,11 +28,10 @@ TIME_SCALE = 5.0
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """A network with its exact result; `seed`, `redrawn`: the network is draw number `redrawn` of
-    this seed."""
+    """A network with its exact result."""
 
     seed: int
-    redrawn: int
+    redrawn: int  # the network is this draw of the seed
     case: Case
     exact: Result
 

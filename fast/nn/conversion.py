@@ -95,8 +95,7 @@ def of_trains(trials: Sequence[SpikeTrains | Sequence], unit: str) -> tuple[Tens
     `Spikes.from_trains`."""
     one_of(unit, "unit", UNITS)
     if len(trials) == 0:
-        expected = "a list of at least one trial"
-        raise SpecError("trials", expected, Verbatim("none"), "give one list of trains per trial")
+        raise SpecError("trials", "a list of at least one trial", Verbatim("none"), "give one list of trains per trial")
     given: list[Tensor | np.ndarray] = []
     for b, trial in enumerate(trials):
         plain = [train.detach().cpu().numpy() if isinstance(train, Tensor) else train for train in trial]

@@ -49,8 +49,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
-    settings = Settings.of(options)
-    return Classification(settings, options, splits(options), DATA.duration, dtype, processes)
+    return Classification(Settings.of(options), options, splits(options), DATA.duration, dtype, processes)
 
 
 def splits(options: argparse.Namespace) -> dict[str, SpikeData]:
