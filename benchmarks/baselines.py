@@ -110,8 +110,7 @@ def tested(network: Counts, data: SpikeData, batch: int) -> Evaluation:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Trains and tests a network, and prints the result as a JSON object; `SpecError`: an option is
-    out of range, or data are missing or damaged."""
+    """Trains and tests a network, and prints the result as a JSON object."""
     use_threads(options)
     for name in ("epochs", "batch"):
         whole_number(getattr(options, name), f"--{name}", 1, 100_000, "give a positive number")

@@ -74,8 +74,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def sizes_of(options: argparse.Namespace) -> Sizes:
-    """The configuration that the options describe; `SpecError`: an option out of range, or one that
-    the workload does not have."""
+    """The configuration that the options describe; `SpecError`: one that the workload lacks."""
     default = DEFAULTS[options.workload]
     asked = (*OPTIONS, "dtype", "device")
     chosen = {name: value for name in asked if (value := getattr(options, name)) is not None}

@@ -131,8 +131,7 @@ def device_name(device: str) -> str:
 
 
 def use_threads(options: argparse.Namespace) -> None:
-    """Set the number of threads, if the option is given; `SpecError`: the number is out of
-    range."""
+    """Set the number of threads, if the option is given; `SpecError`: it is out of range."""
     if options.threads is not None:
         torch.set_num_threads(whole_number(options.threads, "--threads", 1, 1024, "give the number of threads"))
 

@@ -55,8 +55,7 @@ def found_by(workload: Workload, trains: list[Spikes], y: Tensor | None) -> Step
 
 
 def timed(network: nn.Module, loss: Callable[[], Tensor], repeats: int) -> Times:
-    """Median times of a step, after one to warm up; gradients are cleared before each, untimed.
-    `loss`: the forward pass."""
+    """Median times of a step, after one to warm up; gradients are cleared before each, untimed."""
     on_gpu = any(parameter.is_cuda for parameter in network.parameters())
     seconds: list[tuple[float, float, float]] = []
     for _ in range(repeats + 1):

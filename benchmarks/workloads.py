@@ -47,8 +47,7 @@ def links(stage: Stage) -> list[Link]:
 
 
 class Model(nn.Module):
-    """Two stages, one after the other. `stages`: hidden neurons; then LI (largest voltage read) or
-    LIF (first spikes read)."""
+    """Two stages: hidden neurons; then LI (largest voltage read) or LIF (first spikes read)."""
 
     def __init__(self, hidden: Stage, last: Stage) -> None:
         super().__init__()
@@ -89,8 +88,7 @@ class Workload:
 
 
 def build(sizes: Sizes) -> Workload:
-    """The workload of these sizes; `SpecError`: no mean weight makes the neurons spike `RATE` times
-    per trial."""
+    """The workload of these sizes; `SpecError`: no mean weight makes the neurons spike enough."""
     spikes, labels = _yin_yang(sizes) if sizes.workload == "yin-yang" else _random(sizes)
     if sizes.w_mean is None:
         sizes = dataclasses.replace(sizes, w_mean=_searched(sizes, spikes[:SEARCH_TRIALS]))

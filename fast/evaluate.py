@@ -98,8 +98,7 @@ def _plain_grid(grid: OnGrid) -> dict:
 
 
 def known_and_new(answers: Evaluation, trained: np.ndarray | None) -> dict[str, tuple[int, int]]:
-    """Correct trials and trials of the speakers in the training split, and of all others; a group
-    without trials has no entry."""
+    """Correct trials and trials of known and of new speakers, where there are such trials."""
     known = set() if trained is None else set(trained.tolist())
     found = dict[str, tuple[int, int]]()
     for speaker, (right, trials) in answers.speakers.items():

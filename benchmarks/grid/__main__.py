@@ -178,8 +178,7 @@ def _order(kind: str, which: str, off: Sequence[dict]) -> dict[str, Any]:
 
 
 def _binned(off: Sequence[dict], quantity: str, edges: Sequence[float], dt: float) -> dict[str, Any]:
-    """The dependence of the weight gradient's error on a quantity: Spearman's rank correlation, and
-    medians between edges."""
+    """The weight gradient's error by a quantity: Spearman's correlation, medians between edges."""
     networks = [n for group in off for n in group["networks"] if n[quantity] is not None and not n["pinned"]]
     values = np.array([network[quantity] for network in networks], dtype=float)
     errors = np.array([network["error_w"][DTS.index(dt)] for network in networks])

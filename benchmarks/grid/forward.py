@@ -48,8 +48,7 @@ class Flat:
 
 
 def flat(cases: Sequence[Case]) -> Flat:
-    """The arrays of some cases of one duration; `SpecError`: no case, or cases of different
-    durations."""
+    """The arrays of some cases of one duration; `SpecError`: no case, or several durations."""
     if not cases:
         raise SpecError("cases", "a list of at least one case", Verbatim("none"), "give the cases to step")
     neurons, neuron_at, constants = 0, list[dict[str, int]](), []

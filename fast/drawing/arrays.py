@@ -76,8 +76,7 @@ class Page:
 
 
 def page(run: Path, sizes: Sequence[int]) -> Page:
-    """The arrays of a network with layers of these sizes; `RecordError`: the file, or an array in
-    it, is missing, damaged, or of another shape."""
+    """The arrays of a network of these sizes; `RecordError`: one is missing or damaged."""
     arrays = _Arrays(run)
     t, duration = arrays.numbers("t", None), float(arrays.numbers("duration"))
     if duration <= 0:

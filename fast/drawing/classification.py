@@ -16,8 +16,7 @@ TASKS = {
 
 
 def draw(folder: Path) -> list[str]:
-    """Draws `training.png` and `run.html` into the folder of the run, with the errors of `read` and
-    of `style.write`; returns their paths."""
+    """Draws `training.png` and `run.html` into the folder of the run; returns their paths."""
     run = read(folder)
     return [save(overview(run), folder, "training.png"), write(html(run).encode(), folder, "run.html")]
 

@@ -60,9 +60,8 @@ class _Pattern:
 
 
 def animate(log: list[dict], found: dict, run: Path) -> str:
-    """Draws `learning.gif` into the folder of a run with two inputs, as `style.write`; returns its
-    path. `log`: the history. `found`: the result, with the `gap` between the spikes of a pattern,
-    and `tau_mem, tau_syn` of the outputs, ms."""
+    """Draws `learning.gif` into the folder of a run with two inputs, from its history and its
+    result; returns its path."""
     figure = Figure(figsize=(9, 4.2), dpi=90)
     grid = figure.subplots(2, 2, sharex=True, sharey="row")
     figure.subplots_adjust(left=0.175, right=0.98, bottom=0.11, top=0.86, wspace=0.05, hspace=0.08)

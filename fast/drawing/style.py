@@ -84,7 +84,6 @@ def save(figure: Figure, run: Path, name: str) -> str:
 
 
 def write(content: bytes, run: Path, name: str) -> str:
-    """Writes the content of a picture, whole or not at all; returns its path. `OSError`: the folder
-    cannot be written to."""
+    """Writes the content of a picture, whole or not at all; returns its path."""
     write_whole(run / name, content)
     return str(run / name)

@@ -19,8 +19,7 @@ DOUBLINGS, HALVINGS = 60, 30
 
 
 def typical(spikes: Spikes, rate: float) -> Spikes:
-    """The trials that are simulated; `SpecError`: `rate` is not above 0, or above one spike per ms;
-    silent input."""
+    """The trials that are simulated; `SpecError`: silent input, or no `rate` up to one per ms."""
     if positive_number(rate, "rate") > spikes.duration:
         expected = f"at most one spike per ms, {spikes.duration:g}"
         remedy = "`rate` counts the spikes of a neuron in a whole trial"

@@ -38,8 +38,7 @@ class Group:
 
 
 def grouped(paths: Sequence[Path], several_tasks: bool = False) -> list[Group]:
-    """The runs, from folders of finished ones and from files of lines that `python -m results` has
-    printed, in groups of equal settings, in the order given."""
+    """The runs of folders, and of files of results, in groups of equal settings, as given."""
     groups: list[Group] = []
     for path in paths:
         for where, run in _lines(path) if path.suffix == LINES else [(str(path), _of_folder(path))]:

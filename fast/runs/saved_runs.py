@@ -102,8 +102,7 @@ class Run:
 
 
 def records(folder: Path, untested: bool = False) -> tuple[dict, dict, list[dict]]:
-    """Options, result and log of a run; `untested`: the test split was left alone, so there is no
-    result."""
+    """Options, result and log of a run; `untested`: there is no result, with `--no-test`."""
     if not folder.is_dir():
         got, remedy = Verbatim("no such folder"), "give the folder of `--out`"
         raise SpecError(str(folder), "the folder of a finished run", got, remedy)

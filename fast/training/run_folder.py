@@ -74,8 +74,7 @@ class Folder:
                 (self.path / name).unlink(missing_ok=True)
 
     def truncate_log(self, lines: int) -> None:
-        """Keeps the first lines of the log, as a resumed run repeats the later ones; `SpecError`:
-        the log has fewer."""
+        """Keeps the first lines of the log, as a resumed run repeats the later ones."""
         if not self.writes:
             return
         path = self.path / LOG
@@ -140,14 +139,13 @@ class RunFolder(Folder):
 
 
 def _new(out: str | None, task: str) -> Path:
-    """A new or empty folder of this name; None: the first free `runs/<task>-<n>`, and as `mkdir` is
-    the test, no runs share it."""
+    """A new or empty folder of this name; None: the first free `runs/<task>-<n>`."""
     if out is None:
         Path("runs").mkdir(exist_ok=True)
         numbers = count(1)
         while True:
             free = Path("runs") / f"{task}-{next(numbers)}"
-            with suppress(FileExistsError):
+            with suppress(FileExistsError):  # `mkdir` is the test, so no runs share it
                 free.mkdir()
                 return free
     if not out.isprintable():

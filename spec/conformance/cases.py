@@ -29,8 +29,7 @@ class Stored:
 
 
 def stored(names: Sequence[str] | None = None) -> tuple[Stored, ...]:
-    """All cases, or the cases of these names; the smallest network first. `SpecError`: a name that
-    no case has."""
+    """All cases, or the cases of these names; the smallest network first."""
     everything = _everything()
     legal = sorted(one.name for one in everything)
     wanted = legal if names is None else [one_of(name, "case", legal) for name in names]
@@ -71,6 +70,8 @@ class Facts:
         self.reads_lif = any(population.name == loss.population for population in lif)
         self.pairs = [(connection.source, connection.target) for connection in network.connections]
         self.reached = {source: _reached(source, self.pairs) for source, _ in self.pairs}
+        longer = {(a, c) for a, b in self.pairs for c in self.reached.get(b, ()) if len({a, b, c}) == 3}
+        self.skips = any(pair in longer for pair in self.pairs)
         self.hidden = any(a not in one.case.inputs and a != b for a, b in self.pairs)
         self.recurrent = any(name in targets for name, targets in self.reached.items())
         self.absent = not all(connection.exists.all() for connection in network.connections)
@@ -88,16 +89,7 @@ class Facts:
         self.delays: set[float] = set().union(*self.by_connection)
         inputs = () if self.silent else one.case.inputs.values()
         self.times = [float(t) for trains in inputs for train in trains for t in train]
-
-    @property
-    def skips(self) -> bool:
-        """Whether a population is reached both directly and through another."""
-        return any((a, c) in self.pairs for a, b in self.pairs for c in self.reached.get(b, ()) if len({a, b, c}) == 3)
-
-    @property
-    def whole_ms(self) -> bool:
-        """Whether a grid of 1 ms holds all delays and input times."""
-        return not any(t % 1 for t in (*self.delays, *self.times))
+        self.whole_ms = not any(t % 1 for t in (*self.delays, *self.times))
 
 
 def _reached(start: str, pairs: list[tuple[str, str]]) -> set[str]:
