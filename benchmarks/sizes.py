@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from delayprop.fast.nn.devices import DTYPES, check_device
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
 from delayprop.spec import SpecError
-from delayprop.spec.checks import duration, non_negative_time, one_of, whole_number
+from delayprop.spec.checks import duration, non_negative_time, whole_number
 from delayprop.spec.errors import Verbatim
 
 MANY = 1_000_000_000
@@ -33,7 +33,6 @@ class Sizes:
     seed: int = 0  # of inputs, weights and delays
 
     def __post_init__(self) -> None:
-        one_of(self.workload, "--workload", WORKLOADS)
         for name in ("batch", "inputs", "hidden", "outputs"):
             whole_number(getattr(self, name), f"--{name}", 1, 10_000_000, "give a positive number")
         whole_number(self.spikes, "--spikes", 1, MANY, "give the number of input spikes per trial")
@@ -42,7 +41,6 @@ class Sizes:
         if self.workload == "recurrent" and self.max_delay < LEAST_RECURRENT_DELAY:
             expected = f"at least {LEAST_RECURRENT_DELAY} (ms) for recurrent"
             raise SpecError("--max-delay", expected, self.max_delay, "a loop must take time")
-        one_of(self.dtype, "--dtype", tuple(DTYPES))
         check_device(self.device)
 
 

@@ -20,7 +20,6 @@ COMMANDS = {
     "conformance": "grade a simulator against cases with known results",
     "report": "draw the pictures of a run again; without a run, make the verification report",
 }
-MODULES = {"conformance": "spec.conformance.__main__"}  # all others: `fast.NAME`
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -44,7 +43,8 @@ def command(name: str) -> Main:
     """The `main` of a command. Only this command is imported: `run --help` needs no task."""
     if name == "report":
         return report_command
-    found: Main = import_module(f"delayprop.{MODULES.get(name, f'fast.{name}')}").main
+    place = "spec.conformance.__main__" if name == "conformance" else f"fast.{name}"
+    found: Main = import_module(f"delayprop.{place}").main
     return found
 
 

@@ -89,12 +89,11 @@ def measured(kind: str, loss: str, where: str, seeds: Sequence[int]) -> list[dic
 
 def _exact(network: Drawn) -> dict:
     exact = network.exact
-    columns = ("error_w", "error_d", "cosine_w", "cosine_d", "falling")
     spikes = sum(len(train) for trains in exact.spikes.values() for train in trains)
     kappa_min = None if exact.kappa_min is None else float(f"{exact.kappa_min:.3g}")
     return {
         "seed": network.seed, "redrawn": network.redrawn, "spikes": spikes, "kappa_min": kappa_min,
-        "pinned": pinned(network.case), "kept": "", "ordered": "", **{column: [] for column in columns},
+        "pinned": pinned(network.case), "kept": "", "ordered": "", "falling": [], **{name: [] for name in QUANTITIES},
     }
 
 

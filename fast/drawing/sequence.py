@@ -10,17 +10,21 @@ from delayprop.fast.data.records import NUMBER, NUMBER_OR_NULL, RecordError, his
 from delayprop.fast.drawing.sequence_animation import animate
 from delayprop.fast.drawing.style import COLOURS, plain, save, subplots
 
-LINE = {"presentation": NUMBER, "loss": NUMBER}
+LINE = {"presentation": NUMBER, "loss": NUMBER, "accuracy": NUMBER}
 TRACE = {"pattern": {"A", "B"}, "output": {0, 1}, "t": [NUMBER], "V": [NUMBER], "arrivals": [NUMBER]}
 TRACES = (TRACE, TRACE, TRACE, TRACE)
 RESULT = {"presentations": NUMBER_OR_NULL, "before": TRACES, "after": TRACES}
+TWO = {"optimum": NUMBER, "gap?": NUMBER, "tau_mem?": NUMBER, "tau_syn?": NUMBER}  # older runs: only the optimum
 
 
 def draw(run: Path) -> list[str]:
     """Draws `delays.png`, `voltages.png`, and of two inputs `learning.gif`, into the folder of the
     run, as `style.write`; returns their paths. `RecordError`: a record is missing or misshapen."""
     inputs = record(run, "result.json", {"inputs?": {*range(3, 17)}}).get("inputs", 2)
-    log, found = _records(run, inputs)
+    matrix = ((NUMBER,) * inputs,) * inputs
+    log = history(run, {**LINE, **({"d": matrix} if inputs == 2 else {})})
+    more = TWO if inputs == 2 else {"gap": NUMBER, "kept_from": NUMBER_OR_NULL, "d": matrix}
+    found = record(run, "result.json", {**RESULT, **more, "d_start": matrix})
     for n, trace in enumerate([*found["before"], *found["after"]]):
         if len(trace["t"]) != len(trace["V"]):
             got = f"{len(trace['V'])} for {len(trace['t'])} times"
@@ -29,16 +33,6 @@ def draw(run: Path) -> list[str]:
     drawn = [save(delays, run, "delays.png"), save(_voltages(found, inputs), run, "voltages.png")]
     animated = inputs == 2 and {"gap", "tau_mem", "tau_syn"} <= found.keys()
     return [*drawn, animate(log, found, run)] if animated else drawn
-
-
-def _records(run: Path, inputs: int) -> tuple[list[dict], dict]:
-    """Log and result; the log of two inputs holds delays, that of more inputs accuracies."""
-    matrix = ((NUMBER,) * inputs,) * inputs
-    line = {**LINE, "accuracy": NUMBER, **({"d": matrix} if inputs == 2 else {})}
-    # Older runs have no record of the numbers that an animation needs.
-    two = {"optimum": NUMBER, "gap?": NUMBER, "tau_mem?": NUMBER, "tau_syn?": NUMBER}
-    more = two if inputs == 2 else {"gap": NUMBER, "kept_from": NUMBER_OR_NULL, "d": matrix}
-    return history(run, line), record(run, "result.json", {**RESULT, **more, "d_start": matrix})
 
 
 def delays_of_two(log: list[dict], found: dict) -> Figure:
