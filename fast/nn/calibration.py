@@ -19,7 +19,7 @@ DOUBLINGS, HALVINGS = 60, 30
 
 
 def typical(spikes: Spikes, rate: float) -> Spikes:
-    """The trials that are simulated; `SpecError`: silent input, or no `rate` up to one per ms."""
+    """The trials that are simulated; `SpecError`: silent input, or a `rate` out of range."""
     if positive_number(rate, "rate") > spikes.duration:
         expected = f"at most one spike per ms, {spikes.duration:g}"
         remedy = "`rate` counts the spikes of a neuron in a whole trial"

@@ -38,7 +38,7 @@ class Group:
 
 
 def grouped(paths: Sequence[Path], several_tasks: bool = False) -> list[Group]:
-    """The runs of folders, and of files of results, in groups of equal settings, as given."""
+    """Runs of folders and files of results, in groups of equal settings, in the order given."""
     groups: list[Group] = []
     for path in paths:
         for where, run in _lines(path) if path.suffix == LINES else [(str(path), _of_folder(path))]:

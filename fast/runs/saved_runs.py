@@ -57,7 +57,7 @@ class Run:
         self.folder = Path(folder)
         untested = (self.folder / NETWORK).is_file() and not (self.folder / RESULT).exists()
         self.options, self.result, self.history = records(self.folder, untested)
-        if untested and self.options["test"]:
+        if untested and self.options.get("test", True):
             records(self.folder)  # names the missing result
         log, found = self.history, self.result
         self.learned: bool | None = None
@@ -67,7 +67,7 @@ class Run:
             self.accuracies = {"valid": log[-1]["accuracy"], "test": found["unseen_accuracy"]}
             self.learned = self.accuracies["valid"] == 1.0
             return
-        kept = log[-1] if self.options["choose"] == "last" else max(log, key=lambda line: line["valid_accuracy"])
+        kept = log[-1] if self.options.get("choose") == "last" else max(log, key=lambda line: line["valid_accuracy"])
         check_shape(kept, {"train_accuracy": NUMBER, "valid_accuracy": NUMBER}, "history.jsonl")
         self.accuracies = {split: kept[f"{split}_accuracy"] for split in ("train", "valid")}
         if not untested:
@@ -102,7 +102,7 @@ class Run:
 
 
 def records(folder: Path, untested: bool = False) -> tuple[dict, dict, list[dict]]:
-    """Options, result and log of a run; `untested`: there is no result, with `--no-test`."""
+    """Options, result and log of a run; `untested`: of `--no-test`, so it has no result."""
     if not folder.is_dir():
         got, remedy = Verbatim("no such folder"), "give the folder of `--out`"
         raise SpecError(str(folder), "the folder of a finished run", got, remedy)
