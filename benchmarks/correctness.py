@@ -43,9 +43,7 @@ def agree(workload: Workload) -> dict[str, Any]:
     error, h = differences(double.of_trials(TRIALS)) or (None, None)
     if error is not None:
         limit(f"the gradient against finite differences with step {h:g}", error, FINITE_DIFFERENCES)
-    return {
-        "precision": found, "residuals": vars(identities), "followed": neurons, "finite_difference_error": error,
-    }
+    return {"precision": found, "residuals": vars(identities), "followed": neurons, "finite_difference_error": error}
 
 
 def certified(workload: Workload) -> tuple[Step, Residuals]:

@@ -51,9 +51,7 @@ def precision(workload: Workload, timed: Step, double: Workload, true: Step) -> 
         of_neurons = _stages_alone(workload, double, true)
         for name, error in of_neurons.items():
             limit(f"gradient of {name} against float64, median over neurons", error, FLOAT32_GRADIENTS)
-    return {
-        "spikes_off": spikes, "neurons_off": neurons, "gradient_error": errors, "neuron_gradient_error": of_neurons,
-    }
+    return {"spikes_off": spikes, "neurons_off": neurons, "gradient_error": errors, "neuron_gradient_error": of_neurons}
 
 
 def _counts(timed: Step, true: Step, dtype: str) -> tuple[int, int]:

@@ -42,10 +42,8 @@ PRESETS = {
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     DATA.add_options(parser)
-    parser.add_argument(
-        "--valid-speakers", type=int, nargs="*", default=[3, 6],
-        help=f"speakers held out of training (default: %(default)s); none: one trial in {SHARE}, of all speakers",
-    )
+    what = f"speakers held out of training (default: %(default)s); none: one trial in {SHARE}, of all speakers"
+    parser.add_argument("--valid-speakers", type=int, nargs="*", default=[3, 6], help=what)
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
