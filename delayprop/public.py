@@ -19,31 +19,15 @@ from delayprop.fast.runs.saved_runs import Run
 from delayprop.fast.train import train
 from delayprop.fast.training.activity import spike_count_penalty, wake_
 from delayprop.fast.training.evaluation import confusion_matrix, plot_confusion
-from delayprop.spec import (
-    READOUTS,
-    VOLTAGE_READOUTS,
-    Case,
-    Connection,
-    ConnectionGradient,
-    CrossEntropy,
-    Gradients,
-    Loss,
-    Population,
-    PopulationGradient,
-    Result,
-    SpecError,
-    SpikeTimeMSE,
-    SpikeTrains,
-    Tie,
-    UnsupportedError,
-    case_from_text,
-    case_to_dict,
-    load_case,
-    save_case,
-)
-from delayprop.spec import Network as NetworkSpec
+from delayprop.spec.case import Case, case_from_text, case_to_dict, load_case, save_case
 from delayprop.spec.conformance import check
+from delayprop.spec.errors import SpecError, UnsupportedError
+from delayprop.spec.losses import READOUTS, VOLTAGE_READOUTS, CrossEntropy, Loss, SpikeTimeMSE
+from delayprop.spec.network import Connection, Population
+from delayprop.spec.network import Network as NetworkSpec
 from delayprop.spec.nir_graph import from_nir, to_nir
+from delayprop.spec.results import ConnectionGradient, Gradients, PopulationGradient, Result, Tie
+from delayprop.spec.spikes import SpikeTrains
 
 __all__ = [
     "LI", "LIF", "READOUTS", "VOLTAGE_READOUTS", "Activity", "Case", "Connection", "ConnectionGradient", "CrossEntropy",
