@@ -17,8 +17,7 @@ KEYS = (
     "worst", "limit", "headroom", "fault", "fault_limit", "wrong",
 )
 
-Found = dict[str, list[dict[str, Any]]]
-"""The data of the figures, by name: a list of entries each."""
+Found = dict[str, list[dict[str, Any]]]  # the data of the figures, by name: a list of entries each
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,7 @@ from delayprop.spec.checks import positive_number
 from delayprop.spec.errors import Verbatim
 from delayprop.spec.network import CONSTANTS
 
-NEVER = (1.0, 1.0, np.inf, 0.0)
-"""Constants of input neurons, which emit given spikes only; `li` neurons share the threshold."""
+NEVER = (1.0, 1.0, np.inf, 0.0)  # of input neurons, which emit given spikes only; `li` neurons share the threshold
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,8 +33,7 @@ from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.solving.problem import Problem
 from delayprop.spec.errors import SpecError, Verbatim
 
-LEAST = 1e-20
-"""Of `lambda_I`: below, adjoints come near the smallest numbers of float32."""
+LEAST = 1e-20  # of `lambda_I`: below, adjoints come near the smallest numbers of float32
 CHUNK = 2**20  # arrivals that are looked at together, which bounds the memory
 
 

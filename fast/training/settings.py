@@ -171,7 +171,7 @@ def kind_of_delays(settings: Mapping[str, Any]) -> str:
     return "learned, with time constants" if settings.get("learn_constants") else "learned"
 
 
-GROUPS: dict[str, tuple[str, ...]] = {
+GROUPS: dict[str, tuple[str, ...]] = {  # the settings as `--help` shows them
     "network": ("hidden", "recurrent", "pool", "tau_mem", "tau_syn", "readout", "gain", "max_delay"),
     "first values": (
         "rate", "w_mean", "w_sd", "inner_mean", "inner_sd", "rec_sd", "out_sd", "delay", "rec_delay",
@@ -186,7 +186,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "augmentation": ("shift", "spread", "stretch", "blend", "drop"),
     "end": ("choose", "patience", "test", "certify"),
 }
-"""The settings as `--help` shows them."""
 
 
 def add_settings(parser: argparse.ArgumentParser, presets: Mapping[str, Settings], preset: str) -> None:

@@ -102,7 +102,7 @@ def _reached(start: str, pairs: list[tuple[str, str]]) -> set[str]:
     return found
 
 
-CAPABILITIES: dict[str, Callable[[Facts], bool]] = {
+CAPABILITIES: dict[str, Callable[[Facts], bool]] = {  # by name, with the test of whether a case needs one
     "one layer": lambda f: not f.hidden,
     "hidden layers": lambda f: f.hidden,
     "feed-forward": lambda f: not f.recurrent,
@@ -133,7 +133,6 @@ CAPABILITIES: dict[str, Callable[[Facts], bool]] = {
     "silent network": lambda f: f.silent,
     "events after the end": lambda f: any(t > f.duration for t in (*f.delays, *f.times)),
 }
-"""The capabilities by name, each with the test of whether a case needs it."""
 
 
 def needs(one: Stored) -> tuple[str, ...]:

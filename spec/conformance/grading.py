@@ -18,8 +18,7 @@ from delayprop.spec.conformance.layout import GRADIENTS, Place, found_at, number
 from delayprop.spec.errors import SpecError
 
 CANCELLATION = 1e-3
-MOST_DIGITS = -math.log10(2.0**-53)
-"""Stored results are rounded to float64; an error below its unit roundoff looks like none."""
+MOST_DIGITS = -math.log10(2.0**-53)  # stored results are float64; an error below its unit roundoff looks like none
 
 OF_SPIKES = ("spikes", "kappa")  # quantities with one number per spike
 
