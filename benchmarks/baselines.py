@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from benchmarks.speed import use_threads
 from delayprop.fast.data.augment import Augmentation
 from delayprop.fast.data.batches import Batches
-from delayprop.fast.data.spike_data import SpikeData, held_out
+from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.tasks import shd
 from delayprop.fast.training.evaluation import Evaluation, evaluate
@@ -110,18 +110,12 @@ def tested(network: Counts, data: SpikeData, batch: int) -> Evaluation:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Trains and tests a network, and prints the result as a JSON object; `SpecError`: an option is
-    out of range, or data are missing or damaged."""
+    """Trains and tests a network, and prints the result as a JSON object."""
     use_threads(options)
     for name in ("epochs", "batch"):
         whole_number(getattr(options, name), f"--{name}", 1, 100_000, "give a positive number")
     whole_number(options.seed, "--seed", 0, 2**63 - 1, "give the seed of all random numbers")
-    files = shd.DATA.read(options)
-    if options.valid_speakers:
-        splits = shd.split_by_speaker(files["train"], files["test"], options.valid_speakers)
-    else:
-        splits = {**held_out(files["train"], shd.SHARE, options.seed), "test": files["test"]}
-    data = {split: replace(part, pool=POOL) for split, part in splits.items()}
+    data = {split: replace(part, pool=POOL) for split, part in shd.splits(options).items()}
     torch.manual_seed(options.seed)
     began = time.perf_counter()
     network = Counts(NETWORKS[options.network](data["train"].inputs, data["train"].classes))

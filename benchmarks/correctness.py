@@ -9,12 +9,12 @@ If the timed step is in float64 itself, (a) compares it with the step of (b). Th
 for the gradients of input times and constants, and so takes another path through the kernels.
 """
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from benchmarks.allowed_errors import FINITE_DIFFERENCES, IDENTITIES, READOUTS, SPIKE_TIMES, Disagreement, limit
-from benchmarks.precision import Precision, precision
+from benchmarks.precision import precision
 from benchmarks.step import Step, found_by, step
 from benchmarks.without_kernels import differences, followed
 from benchmarks.workloads import Workload, links, sources
@@ -26,35 +26,10 @@ FOLLOWED = 6  # neurons of each stage
 TRIALS = 1  # of finite differences: with few spikes, larger steps change no spike count
 
 
-@dataclass
-class Followed:
-    """Neurons compared with `reference`: their number, their spikes, the largest errors."""
-
-    neurons: int = 0
-    spikes: int = 0
-    spike_time_error_ms: float = 0.0
-    readout_error: float = 0.0
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Results of the checks.
-
-    Attributes:
-        precision: result of (a).
-        residuals: of the identities A, B and C; None for one that does not apply.
-        followed: neurons of (c).
-        finite_difference_error: None if every step tried changes a spike count.
-    """
-
-    precision: Precision
-    residuals: Residuals
-    followed: Followed
-    finite_difference_error: float | None
-
-
-def agree(workload: Workload) -> Agreement:
-    """Check the configuration; `Disagreement`: a check failed."""
+def agree(workload: Workload) -> dict[str, Any]:
+    """Check the configuration; the errors found, as a JSON object. A residual is None if its
+    identity does not apply, the error of differences if every step tried changes a spike count.
+    `Disagreement`: a check failed."""
     timed = step(workload)
     double = workload.in_float64()
     true, identities = certified(double)
@@ -68,7 +43,7 @@ def agree(workload: Workload) -> Agreement:
     error, h = differences(double.of_trials(TRIALS)) or (None, None)
     if error is not None:
         limit(f"the gradient against finite differences with step {h:g}", error, FINITE_DIFFERENCES)
-    return Agreement(found, identities, neurons, error)
+    return {"precision": found, "residuals": vars(identities), "followed": neurons, "finite_difference_error": error}
 
 
 def certified(workload: Workload) -> tuple[Step, Residuals]:
@@ -81,16 +56,16 @@ def certified(workload: Workload) -> tuple[Step, Residuals]:
         output.retain_grad()
         workload.loss(trains, y).backward()
         assert output.grad is not None
-        found = residuals(model.stages, spikes, output, output.grad)
-        return found_by(workload, trains, y), found
+        return found_by(workload, trains, y), residuals(model.stages, spikes, output, output.grad)
 
 
-def _follow(workload: Workload, true: Step) -> Followed:
-    """Compare neurons of every stage, in one trial, with `reference`; `Disagreement`: a neuron has
-    other spikes, or another largest voltage."""
+def _follow(workload: Workload, true: Step) -> dict[str, float]:
+    """Compare neurons of every stage, in one trial, with `reference`: their number, their spikes,
+    the largest errors. `Disagreement`: a neuron has other spikes, or another largest voltage."""
     random = np.random.default_rng(workload.sizes.seed + 1)
     trial = int(random.integers(0, workload.spikes.trials))
-    into, found = sources(workload, true.trains), Followed()
+    into = sources(workload, true.trains)
+    found = {"neurons": 0, "spikes": 0, "spike_time_error_ms": 0.0, "readout_error": 0.0}
     for n, stage in enumerate(workload.model.stages):
         here = [into.pop(0) for _ in links(stage)]
         arriving = [source.train(trial, i).detach().cpu().numpy() for source, _ in here for i in range(source.size)]
@@ -99,18 +74,18 @@ def _follow(workload: Workload, true: Step) -> Followed:
             values = {name: getattr(stage, name) for name in CONSTANTS}
             own = {name: float(value[j]) for name, value in values.items() if value is not None}
             times, largest = followed(arriving, w[:, j], d[:, j], workload.spikes.duration, **own)
-            found.neurons += 1
+            found["neurons"] += 1
             if true.y is not None and isinstance(stage, LI):
                 y, name = float(true.y[trial, j]), f"largest voltage of output {j}, trial {trial}"
                 error = abs(y - largest) / max(abs(largest), abs(y)) if y != largest else 0.0
                 limit(f"{name}, followed event by event", error, READOUTS)
-                found.readout_error = max(found.readout_error, error)
+                found["readout_error"] = max(found["readout_error"], error)
                 continue
             given, name = true.trains[n].train(trial, j).cpu().numpy(), f"neuron {j} of population {n}, trial {trial}"
             if len(given) != len(times):
                 raise Disagreement(f"{name}: {len(given)} spikes, {len(times)} if it is followed event by event")
             error = float(np.abs(given - times).max(initial=0.0))
             limit(f"spike times (ms) of {name}, followed event by event", error, SPIKE_TIMES)
-            found.spikes += len(given)
-            found.spike_time_error_ms = max(found.spike_time_error_ms, error)
+            found["spikes"] += len(given)
+            found["spike_time_error_ms"] = max(found["spike_time_error_ms"], error)
     return found

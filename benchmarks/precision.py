@@ -14,46 +14,44 @@ spikes dominate a norm (`README.md` has numbers). So in float32
 The errors of the whole step by blocks are reported as well, without a limit.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from benchmarks.allowed_errors import FLOAT32_GRADIENTS, FLOAT64_GRADIENTS, SPIKES_OFF, Disagreement, limit
 from benchmarks.step import Step
-from benchmarks.workloads import Stage, Workload, first_trials, links
+from benchmarks.workloads import Stage, Workload, links
 from delayprop.fast import Spikes
 
 TRIALS = 32  # of a stage that runs alone: with more, more neurons have a spike that grazes
 TRIALS_RECURRENT, DELAYS = 8, 2
 
 
-@dataclass(frozen=True)
-class Precision:
-    """Relative errors of the timed step against float64. `spikes_off`, `neurons_off`: missing or
-    surplus spikes; pairs of trial and neuron with any. `gradient_error`: of each block of the whole
-    step, `w[n]` and `d[n]` of connection n. `neuron_gradient_error`: in float32, of the median
-    neuron of each stage run alone, by the same names; else None."""
+def precision(workload: Workload, timed: Step, double: Workload, true: Step) -> dict[str, Any]:
+    """Compare the timed step with the float64 step of its network.
 
-    spikes_off: int
-    neurons_off: int
-    gradient_error: dict[str, float]
-    neuron_gradient_error: dict[str, float] | None
+    Returns:
+        A JSON object. `spikes_off`, `neurons_off`: missing or surplus spikes; pairs of trial and
+        neuron with any. `gradient_error`: relative, of each block of the whole step, `w[n]` and
+        `d[n]` of connection n. `neuron_gradient_error`: in float32, of the median neuron of each
+        stage run alone, by the same names; else None.
 
-
-def precision(workload: Workload, timed: Step, double: Workload, true: Step) -> Precision:
-    """Compare the timed step with the float64 step of its network; `Disagreement`: more spikes off,
-    or a larger error, than the precision explains."""
+    Raises:
+        Disagreement: more spikes off, or a larger error, than the precision explains.
+    """
     spikes, neurons = _counts(timed, true, workload.sizes.dtype)
     errors = {name: _relative(timed.gradients[name], expected) for name, expected in true.gradients.items()}
+    of_neurons: dict[str, float] | None = None
     if workload.sizes.dtype == "float64":
         for name, error in errors.items():
             limit(f"gradient of {name} against that with all gradients wanted", error, FLOAT64_GRADIENTS)
-        return Precision(spikes, neurons, errors, None)
-    of_neurons = _stages_alone(workload, double, true)
-    for name, error in of_neurons.items():
-        limit(f"gradient of {name} against float64, median over neurons", error, FLOAT32_GRADIENTS)
-    return Precision(spikes, neurons, errors, of_neurons)
+    else:
+        of_neurons = _stages_alone(workload, double, true)
+        for name, error in of_neurons.items():
+            limit(f"gradient of {name} against float64, median over neurons", error, FLOAT32_GRADIENTS)
+    return {"spikes_off": spikes, "neurons_off": neurons, "gradient_error": errors, "neuron_gradient_error": of_neurons}
 
 
 def _counts(timed: Step, true: Step, dtype: str) -> tuple[int, int]:
@@ -76,10 +74,10 @@ def _stages_alone(workload: Workload, double: Workload, true: Step) -> dict[str,
     errors: dict[str, float] = {}
     before = [workload.spikes, *true.trains]
     for n, (stage, stage64) in enumerate(zip(workload.model.stages, double.model.stages)):
-        arriving = first_trials(before[n], TRIALS)
+        arriving = before[n][:TRIALS].detach()
         if stage.recurrent:
             duration = min(arriving.duration, DELAYS * workload.sizes.max_delay)
-            arriving = replace(first_trials(arriving, TRIALS_RECURRENT), duration=duration)
+            arriving = replace(arriving[:TRIALS_RECURRENT], duration=duration)
         for found, expected in zip(_gradients(stage, arriving), _gradients(stage64, arriving), strict=True):
             for name, a, b in zip("wd", found, expected):
                 norms, off = b.norm(dim=0), (a - b).norm(dim=0)

@@ -53,14 +53,13 @@ for _ in sys.stdin:
 
 @dataclass(frozen=True)
 class Ratio:
-    """Time of a step relative to BASE, and of its halves: medians over pairs; `seconds, base`: the
-    shortest steps."""
+    """Time of a step relative to BASE, and of its halves: medians over pairs."""
 
     step: float
     forward: float
     backward: float
-    seconds: float
-    base: float
+    seconds: float  # of the shortest step here
+    base: float  # and in BASE
 
 
 class Worker:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from delayprop.fast.nn.devices import DTYPES, check_device
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
 from delayprop.spec import SpecError
-from delayprop.spec.checks import duration, non_negative_time, one_of, whole_number
+from delayprop.spec.checks import duration, non_negative_time, whole_number
 from delayprop.spec.errors import Verbatim
 
 MANY = 1_000_000_000
@@ -17,15 +17,7 @@ WORKLOADS = ("shd-like", "yin-yang", "recurrent")
 @dataclass(frozen=True)
 class Sizes:
     """One configuration of one workload; `OPTIONS` has the meaning and unit of each size.
-
-    Args:
-        w_mean: mean weight onto hidden neurons; None: searched for by `workloads.build`.
-        seed: of everything random: inputs, weights and delays.
-
-    Raises:
-        SpecError: a size out of range.
-        UnsupportedError: a device that `fast` does not run on.
-    """
+    `SpecError`: a size is out of range; `UnsupportedError`: `fast` does not run on the device."""
 
     workload: str
     batch: int
@@ -37,11 +29,10 @@ class Sizes:
     dtype: str = "float32"
     device: str = "cpu"
     outputs: int = 20
-    w_mean: float | None = None
-    seed: int = 0
+    w_mean: float | None = None  # mean weight onto hidden neurons; None: `workloads.build` searches for it
+    seed: int = 0  # of inputs, weights and delays
 
     def __post_init__(self) -> None:
-        one_of(self.workload, "--workload", WORKLOADS)
         for name in ("batch", "inputs", "hidden", "outputs"):
             whole_number(getattr(self, name), f"--{name}", 1, 10_000_000, "give a positive number")
         whole_number(self.spikes, "--spikes", 1, MANY, "give the number of input spikes per trial")
@@ -50,7 +41,6 @@ class Sizes:
         if self.workload == "recurrent" and self.max_delay < LEAST_RECURRENT_DELAY:
             expected = f"at least {LEAST_RECURRENT_DELAY} (ms) for recurrent"
             raise SpecError("--max-delay", expected, self.max_delay, "a loop must take time")
-        one_of(self.dtype, "--dtype", tuple(DTYPES))
         check_device(self.device)
 
 
@@ -82,8 +72,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def sizes_of(options: argparse.Namespace) -> Sizes:
-    """The configuration that the options describe; `SpecError`: an option out of range, or one that
-    the workload does not have."""
+    """The configuration that the options describe; `SpecError`: one that the workload lacks."""
     default = DEFAULTS[options.workload]
     asked = (*OPTIONS, "dtype", "device")
     chosen = {name: value for name in asked if (value := getattr(options, name)) is not None}

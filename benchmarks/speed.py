@@ -11,7 +11,6 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numba
@@ -36,7 +35,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, help="threads of the kernels and of torch (default: torch's)")
     parser.add_argument("--repeats", type=int, default=5, help="timed steps, whose median counts (default: 5)")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
-    parser.add_argument("--no-yardstick", action="store_true", help="leave out the slow time grid in torch")
     return parser.run(_run, argv, {Disagreement: WRONG})
 
 
@@ -44,9 +42,8 @@ def _run(options: argparse.Namespace) -> int:
     whole_number(options.repeats, "--repeats", 1, 1000, "give the number of steps to time")
     use_threads(options)
     workload = build(sizes_of(options))
-    agreement = asdict(agree(workload))
-    found = {**measured(workload, options.repeats), "agreement": agreement, "yardstick": None}
-    if not options.no_yardstick and workload.sizes.workload != "recurrent":
+    found = {"agreement": agree(workload), **measured(workload, options.repeats), "yardstick": None}
+    if workload.sizes.workload != "recurrent":
         other = yardstick(workload, options.repeats)
         found["yardstick"] = {**other, "ratio": other["seconds"] / found["seconds"]}
     print(json.dumps(found, allow_nan=False) if options.json else readable(found))
@@ -134,8 +131,7 @@ def device_name(device: str) -> str:
 
 
 def use_threads(options: argparse.Namespace) -> None:
-    """Set the number of threads, if the option is given; `SpecError`: the number is out of
-    range."""
+    """Set the number of threads, if the option is given; `SpecError`: it is out of range."""
     if options.threads is not None:
         torch.set_num_threads(whole_number(options.threads, "--threads", 1, 1024, "give the number of threads"))
 

@@ -14,13 +14,11 @@ from delayprop.fast import Spikes
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """The results of one step. `trains`: spikes of each stage that spikes, detached. `y`: the
-    readout `[trials, outputs]`, or None. `gradients`: of weights and delays, by name, in the order
-    of the connections."""
+    """The results of one step."""
 
-    trains: list[Spikes]
-    y: Tensor | None
-    gradients: dict[str, Tensor]
+    trains: list[Spikes]  # of each stage that spikes, detached
+    y: Tensor | None  # the readout `[trials, outputs]`
+    gradients: dict[str, Tensor]  # of weights and delays, by name, in the order of the connections
 
 
 @dataclass(frozen=True)
@@ -57,8 +55,7 @@ def found_by(workload: Workload, trains: list[Spikes], y: Tensor | None) -> Step
 
 
 def timed(network: nn.Module, loss: Callable[[], Tensor], repeats: int) -> Times:
-    """Median times of a step, after one to warm up; gradients are cleared before each, untimed.
-    `loss`: the forward pass."""
+    """Median times of a step, after one to warm up; gradients are cleared before each, untimed."""
     on_gpu = any(parameter.is_cuda for parameter in network.parameters())
     seconds: list[tuple[float, float, float]] = []
     for _ in range(repeats + 1):

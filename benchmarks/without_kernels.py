@@ -18,11 +18,8 @@ def followed(
 ) -> tuple[np.ndarray, float]:
     """Spike times (ms) and largest voltage of one neuron, followed event by event by `reference`.
 
-    Args:
-        trains: spikes of each source, ms.
-        w, d: `[pre]`, weights and delays (ms) of its synapses.
-        duration: of the trial, ms.
-        constants: `tau_mem`, `tau_syn`, and for a LIF neuron `v_th`, `v_reset`.
+    It has a synapse, with `w` and `d`, from each source of `trains`. `constants`: `tau_mem`,
+    `tau_syn`, and for a LIF neuron `v_th`, `v_reset`.
     """
     neuron = Population("neuron", "lif" if "v_th" in constants else "li", 1, **constants)
     synapses = Connection("sources", "neuron", w[:, None], d[:, None])
@@ -44,17 +41,12 @@ gradient is wrong at every step.
 
 
 def differences(workload: Workload) -> tuple[float, float] | None:
-    """Relative error of the loss's derivative along a random direction of all weights and delays.
+    """Relative error of the loss's derivative along a random direction of all weights and delays
+    of a workload in float64: the smallest, and the step of its central difference; None if every
+    step tried changes a spike count.
 
     A weight moves in units of the spread of its connection's weights, a delay in ms. Delays within
     ten times the largest step of 0 do not move.
-
-    Args:
-        workload: in float64.
-
-    Returns:
-        The smallest error, and the step of its central difference in units of the direction; None
-        if every step tried changes a spike count.
     """
     random = torch.Generator().manual_seed(workload.sizes.seed + 17)
     start, by_gradient = step(workload), 0.0

@@ -1,7 +1,7 @@
 """The workloads, built from their sizes (a network, its input and its loss), and their arrivals.
 
-Neurons spike about as often as in training, `RATE` times per trial, at all sizes: a bisection on
-the first trials finds their mean weight. The means of the default sizes are stored.
+Neurons spike about as often as in training, `RATE` times per trial, at all sizes: a search on the
+first trials finds their mean weight. The means of the default sizes are stored.
 
 An arrival, the unit of work, is one spike through one existing synapse that reaches its target in
 the trial.
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from benchmarks.sizes import Sizes
 from delayprop.fast import LI, LIF, Spikes, cross_entropy, first_spike_time
+from delayprop.fast.nn.calibration import scale_for
 from delayprop.fast.nn.devices import DTYPES
 from delayprop.fast.tasks import yin_yang
 from delayprop.spec import SpecError
@@ -25,7 +26,7 @@ from delayprop.spec.errors import Verbatim
 
 RATE = 14.0  # spikes per hidden neuron and trial
 TIME_SCALE = 5.0  # ms, of the first spikes of yin-yang
-SEARCH_TRIALS, BISECTIONS = 8, 12
+SEARCH_TRIALS = 8
 AT_ONCE = 2**24  # pairs of a spike and a target that are counted together
 
 Stage = LIF | LI
@@ -46,8 +47,7 @@ def links(stage: Stage) -> list[Link]:
 
 
 class Model(nn.Module):
-    """Two stages, one after the other. `stages`: hidden neurons; then LI (largest voltage read) or
-    LIF (first spikes read)."""
+    """Two stages: hidden neurons; then LI (largest voltage read) or LIF (first spikes read)."""
 
     def __init__(self, hidden: Stage, last: Stage) -> None:
         super().__init__()
@@ -84,22 +84,14 @@ class Workload:
 
     def of_trials(self, trials: int) -> "Workload":
         """The workload with its first `trials` trials."""
-        return dataclasses.replace(self, spikes=first_trials(self.spikes, trials), labels=self.labels[:trials])
-
-
-def first_trials(spikes: Spikes, trials: int) -> Spikes:
-    """The spikes of the first `trials` trials."""
-    trials = min(trials, spikes.trials)
-    offsets = spikes.offsets[: trials * spikes.size + 1]
-    return Spikes(spikes.times.detach()[: int(offsets[-1])].clone(), offsets, trials, spikes.size, spikes.duration)
+        return dataclasses.replace(self, spikes=self.spikes[:trials].detach(), labels=self.labels[:trials])
 
 
 def build(sizes: Sizes) -> Workload:
-    """The workload of these sizes; `SpecError`: no mean weight makes the neurons spike `RATE` times
-    per trial."""
+    """The workload of these sizes; `SpecError`: no mean weight makes the neurons spike enough."""
     spikes, labels = _yin_yang(sizes) if sizes.workload == "yin-yang" else _random(sizes)
     if sizes.w_mean is None:
-        sizes = dataclasses.replace(sizes, w_mean=_searched(sizes, first_trials(spikes, SEARCH_TRIALS)))
+        sizes = dataclasses.replace(sizes, w_mean=_searched(sizes, spikes[:SEARCH_TRIALS]))
     assert sizes.w_mean is not None
     model = Model(_hidden(sizes, sizes.w_mean), _output(sizes)).to(sizes.device)
     return Workload(sizes, model, spikes.to(sizes.device), labels.to(sizes.device))
@@ -137,7 +129,7 @@ def _output(sizes: Sizes) -> Stage:
 
 
 def _searched(sizes: Sizes, arriving: Spikes) -> float:
-    """The mean weight at which hidden neurons spike `RATE` times per trial, to 0.05 %."""
+    """The mean weight at which hidden neurons spike about `RATE` times per trial."""
 
     @torch.no_grad()
     def rate(w_mean: float) -> float:
@@ -145,17 +137,12 @@ def _searched(sizes: Sizes, arriving: Spikes) -> float:
         assert isinstance(found, Spikes)
         return float(found.counts().double().mean())
 
-    low, high = 0.0, 1e-3
-    while rate(high) < RATE:
-        low, high = high, 2 * high
-        if high > 1e3:
-            remedy = "give more input spikes, or a longer trial"
-            expected = f"enough to make hidden neurons spike {RATE:g} times per trial"
-            raise SpecError("--spikes", expected, Verbatim(sizes.spikes), remedy)
-    for _ in range(BISECTIONS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if rate(middle) < RATE else (low, middle)
-    return high
+    try:
+        return scale_for(RATE, rate, 1e-3)
+    except SpecError:
+        expected = f"enough to make hidden neurons spike {RATE:g} times per trial"
+        remedy = "give more input spikes, or a longer trial"
+        raise SpecError("--spikes", expected, Verbatim(sizes.spikes), remedy) from None
 
 
 def _random(sizes: Sizes) -> tuple[Spikes, Tensor]:

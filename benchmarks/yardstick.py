@@ -94,11 +94,8 @@ class Grid(nn.Module):
 
 
 def yardstick(workload: Workload, repeats: int) -> dict:
-    """Time the step of a feed-forward workload on a grid, for the trials `MOST_FLOATS` allows.
-
-    Returns:
-        A JSON object: times in s, measured on `trials_run` trials and scaled to all.
-    """
+    """Time the step of a feed-forward workload on a grid; a JSON object. Times (s) are measured on
+    `trials_run` trials, as many as `MOST_FLOATS` allows, and scaled to all."""
     sizes, dt = workload.sizes, DT.get(workload.sizes.workload, 1.0)
     steps, neurons = sizes.duration / dt, sizes.hidden + sizes.outputs
     kept = KEPT_A_STEP * steps * neurons + KEPT_AN_ARRIVAL * sizes.spikes * sizes.hidden

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,12 +24,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "delayprop") -> int:
-    """Run the command that the first word names; returns its exit code.
-
-    Args:
-        argv: the words after `prog`; None: those of the command line.
-        prog: what the user typed before them, for messages.
-    """
+    """Run the command that the first word names; returns its exit code. `argv`: the words after
+    `prog`, which the user typed before them; None: those of the command line."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words and words[0] in COMMANDS:
         name = f"{prog} {words[0]}"
@@ -44,22 +41,11 @@ def main(argv: Sequence[str] | None = None, prog: str = "delayprop") -> int:
 
 def command(name: str) -> Main:
     """The `main` of a command. Only this command is imported: `run --help` needs no task."""
-    match name:
-        case "train":
-            from delayprop.fast.train import main
-        case "run":
-            from delayprop.fast.run import main
-        case "evaluate":
-            from delayprop.fast.evaluate import main
-        case "compare":
-            from delayprop.fast.compare import main
-        case "export":
-            from delayprop.fast.export import main
-        case "conformance":
-            from delayprop.spec.conformance.__main__ import main
-        case _:
-            return report_command
-    return main
+    if name == "report":
+        return report_command
+    place = "spec.conformance.__main__" if name == "conformance" else f"fast.{name}"
+    found: Main = import_module(f"delayprop.{place}").main
+    return found
 
 
 def report_command(argv: Sequence[str], prog: str) -> int:

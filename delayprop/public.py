@@ -3,22 +3,9 @@
 `Network` is the torch module; the network of the specification, `spec.Network`, is `NetworkSpec`.
 """
 
-from delayprop.fast import (
-    LI,
-    LIF,
-    CrossEntropyLoss,
-    FirstSpikeTime,
-    Network,
-    Spikes,
-    SpikeTimeMSELoss,
-    cross_entropy,
-    first_spike_time,
-    joined,
-    param_groups,
-    project_,
-    propagate,
-    spike_time_mse,
-)
+# ruff: noqa: F403, F405  # all names of `fast` are public
+
+from delayprop.fast import *
 from delayprop.fast.data.collating import collate
 from delayprop.fast.data.spike_files import write_spike_file
 from delayprop.fast.nn.autograd import Record
@@ -32,30 +19,16 @@ from delayprop.fast.runs.saved_runs import Run
 from delayprop.fast.train import train
 from delayprop.fast.training.activity import spike_count_penalty, wake_
 from delayprop.fast.training.evaluation import confusion_matrix, plot_confusion
-from delayprop.spec import (
-    READOUTS,
-    VOLTAGE_READOUTS,
-    Case,
-    Connection,
-    ConnectionGradient,
-    CrossEntropy,
-    Gradients,
-    Loss,
-    Population,
-    Result,
-    SpecError,
-    SpikeTimeMSE,
-    SpikeTrains,
-    Tie,
-    UnsupportedError,
-    case_from_text,
-    case_to_dict,
-    load_case,
-    save_case,
-)
-from delayprop.spec import Network as NetworkSpec
+from delayprop.spec.case import Case, case_from_text, case_to_dict, load_case, save_case
 from delayprop.spec.conformance import check
+from delayprop.spec.errors import SpecError, UnsupportedError
+from delayprop.spec.losses import READOUTS, VOLTAGE_READOUTS, CrossEntropy, Loss, SpikeTimeMSE
+from delayprop.spec.network import Connection
+from delayprop.spec.network import Network as NetworkSpec
 from delayprop.spec.nir_graph import from_nir, to_nir
+from delayprop.spec.population import Population
+from delayprop.spec.results import ConnectionGradient, Gradients, Result, Tie
+from delayprop.spec.spikes import SpikeTrains
 
 __all__ = [
     "LI", "LIF", "READOUTS", "VOLTAGE_READOUTS", "Activity", "Case", "Connection", "ConnectionGradient", "CrossEntropy",

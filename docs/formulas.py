@@ -13,10 +13,7 @@ TOKENS = {"mi", "mo", "mn", "mtext"}
 
 def formula(tex: str, block: bool) -> str:
     r"""An HTML element. Parts of a block between `\qquad` wrap where the page is narrow.
-
-    Raises:
-        ValueError: TeX that ziamath would not draw, or draw in part.
-    """
+    `ValueError`: TeX that ziamath would not draw, or draw in part."""
     if block:
         pictures = "".join(picture(part) for part in tex.split(r"\qquad"))
         return f'<div class="formula">{pictures}</div>'

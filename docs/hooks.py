@@ -111,11 +111,7 @@ def content(uri: str) -> str:
 
 
 def target_of(link: str, folder: Path, where: str) -> str:
-    """The place in the site of a link's target.
-
-    Raises:
-        FileNotFoundError: the target does not exist.
-    """
+    """The place in the site of a link's target; `FileNotFoundError`: there is none."""
     path = Path(posixpath.normpath((folder / link).as_posix()))
     if path.is_dir():
         path = next((path / name for name in ("README.md", "__init__.py") if (path / name).exists()), path)

@@ -32,10 +32,8 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.evaluate
     what = "splits to evaluate (default: valid test)"
     parser.add_argument("--split", choices=SPLITS, nargs="+", default=["valid", "test"], help=what)
     parser.add_argument("--data", nargs="+", help="the data, as --data of the task (default: the data of the run)")
-    parser.add_argument(
-        "--grid", type=float, nargs="+", metavar="MS", default=[],
-        help="also with delays, and spike times, rounded to these steps; draws grid-SPLIT.png in RUN, unless --json",
-    )
+    what = "also with delays, and spike times, rounded to these steps; draws grid-SPLIT.png in RUN, unless --json"
+    parser.add_argument("--grid", type=float, nargs="+", metavar="MS", default=[], help=what)
     what = "with --grid: also with delays of at most so many steps, as on a chip (62 on Loihi 2)"
     parser.add_argument("--max-steps", type=int, metavar="N", help=what)
     parser.add_argument("--json", action="store_true", help="print one JSON object, with all confusions and speakers")
@@ -98,8 +96,7 @@ def _plain_grid(grid: OnGrid) -> dict:
 
 
 def known_and_new(answers: Evaluation, trained: np.ndarray | None) -> dict[str, tuple[int, int]]:
-    """Correct trials and trials of the speakers in the training split, and of all others; a group
-    without trials has no entry."""
+    """Correct trials and trials of known and of new speakers, where there are such trials."""
     known = set() if trained is None else set(trained.tolist())
     found = dict[str, tuple[int, int]]()
     for speaker, (right, trials) in answers.speakers.items():

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from delayprop.fast.nn.interchange import case_of, network_of
-from delayprop.fast.runs.saved_runs import kept_classifier, opened
+from delayprop.fast.runs.saved_runs import Run, check_classifies, opened, records
+from delayprop.fast.training.model import Classifier
 from delayprop.spec.case import save_case
 from delayprop.spec.checks import whole_number
 from delayprop.spec.command import OneLineParser, run_and_exit
@@ -31,7 +32,8 @@ def _export(options: argparse.Namespace) -> int:
     if options.case is None and options.nir is None:
         raise SpecError("--case", "", "is missing, and so is --nir", "name the file to write")
     if options.case is None:
-        network = kept_classifier(options.run)
+        check_classifies(options.run, records(options.run, untested=True)[0])
+        network = Run(options.run).network()
     else:
         training = opened(options.run, options.data)
         network = training.network
@@ -42,6 +44,7 @@ def _export(options: argparse.Namespace) -> int:
             print(f"the run's loss takes {network.gain} times the readout, that of the case the readout")
         save_case(case_of(network.layers, spikes, 0, int(labels[0])), options.case)
     if options.nir is not None:
+        assert isinstance(network, Classifier), "of a run that classifies"
         library().write(options.nir, to_nir(network_of(network.layers)))
     return 0
 

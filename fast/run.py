@@ -12,19 +12,10 @@ from delayprop.fast.nn.devices import DEVICES, DTYPES, check_device
 from delayprop.fast.nn.losses import cross_entropy, first_spike_time, spike_time_mse
 from delayprop.fast.nn.network import Activity, Network
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.spec import (
-    VOLTAGE_READOUTS,
-    Case,
-    ConnectionGradient,
-    CrossEntropy,
-    Gradients,
-    Result,
-    SpikeTrains,
-    Tie,
-)
+from delayprop.spec import VOLTAGE_READOUTS, Case, CrossEntropy, SpikeTrains
 from delayprop.spec.checks import one_of
 from delayprop.spec.command import OneLineParser, run_and_exit, run_case_command
-from delayprop.spec.results import TIE_KINDS
+from delayprop.spec.results import TIE_KINDS, ConnectionGradient, Gradients, Result, Tie
 
 
 def run_case(case: Case, dtype: str = "float64", device: str = "cpu") -> Result:

@@ -49,15 +49,8 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m reports") -> 
 
 
 def make(out: Path, quick: bool) -> int:
-    """Run the checks, write record, page and PDF into a folder, and print the verdict.
-
-    Returns:
-        0: no check is red; 1: a check is red.
-
-    Raises:
-        RecordError: the tests are missing, or broke off.
-        OSError: the folder is not writable.
-    """
+    """Run the checks, write record, page and PDF into a folder, and print the verdict; 1 if a check
+    is red. `RecordError`: the tests are missing, or broke off."""
     if not (ROOT / "tests" / "support" / "report_checks.py").exists() or importlib.util.find_spec("xdist") is None:
         remedy = "run `make report` in a clone of the project"
         raise RecordError("tests", "there, with pytest-xdist", f"neither at {ROOT}", remedy)

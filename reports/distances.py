@@ -20,21 +20,13 @@ KINDS = {GREEN: "passed", RED: "failed", NOT_RUN: "missing"}
 
 @dataclass(frozen=True)
 class Distance:
-    """One check of the record.
+    """One check of the record."""
 
-    Attributes:
-        check: its record.
-        share: its worst value over the limit; None: it has no number.
-        fault: that of the control nearest to the limit; None: its controls have no number.
-        unmeasured: whether a test failed, and the value that failed is not in the record.
-        missed: whether a control failed: a planted fault was not found.
-    """
-
-    check: dict[str, Any]
-    share: float | None
-    fault: float | None
-    unmeasured: bool
-    missed: bool
+    check: dict[str, Any]  # its record
+    share: float | None  # its worst value over the limit; None: it has no number
+    fault: float | None  # that of the control nearest to the limit; None: its controls have no number
+    unmeasured: bool  # whether a test failed, and the value that failed is not in the record
+    missed: bool  # whether a control failed: a planted fault was not found
 
     @property
     def failed(self) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from delayprop.fast.drawing.style import COLOURS, plain
+from delayprop.fast.drawing.style import COLOURS, plain, subplots
 from reports.record import Found
 
 NAMES = {"hidden": 1, "out": 2}
@@ -17,10 +17,8 @@ def adjoint(found: Found) -> Figure:
     variables decay, and jump at each spike of their own neuron (dotted). Their values at each
     arrival (dashed) give the gradients of weight and delay."""
     entry = found["adjoint"][0]
-    figure = Figure(figsize=(8.6, 8.4))
-    raster, voltage, current, by_voltage, by_current = figure.subplots(
-        5, 1, sharex=True, gridspec_kw={"height_ratios": [1.1, 1.5, 1.0, 1.5, 1.2]}
-    )
+    figure, axes = subplots(8.6, 8.4, 5, 1, sharex=True, height_ratios=(1.1, 1.5, 1.0, 1.5, 1.2))
+    raster, voltage, current, by_voltage, by_current = axes
     _raster(raster, entry)
     for neuron, colour in zip(entry["neurons"], COLOURS, strict=False):
         t, V, I = zip(*neuron["forwards"], strict=True)

@@ -5,14 +5,13 @@ The docstring of a figure is its caption.
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from delayprop.fast.drawing.style import COLOURS, plain
+from delayprop.fast.drawing.style import COLOURS, plain, subplots
 from reports.record import Found
 
 U64, U32 = 2.0**-53, 2.0**-24
@@ -25,27 +24,22 @@ def taylor(found: Found) -> Figure:
     one, or none, in proportion to the step (slope 1)."""
     kinds = list(dict.fromkeys(entry["kind"] for entry in found["taylor"]))
     rows = -(-len(kinds) // 4)
-    figure = Figure(figsize=(9.0, 2.4 * rows))
-    axes = figure.subplots(rows, 4, squeeze=False, sharex=True).ravel()
-    for panel, kind in zip(axes, kinds, strict=False):
+    figure, axes = subplots(9.0, 2.4 * rows, rows, 4, squeeze=False, sharex=True)
+    for panel, kind in zip(axes.flat, kinds, strict=False):
         for entry in (one for one in found["taylor"] if one["kind"] == kind):
             right = entry["gradient"] == "right"
             label = f"with the {entry['gradient']} gradient"
             panel.loglog(entry["steps"], entry["R1"], "o-", color=COLOURS[not right], ms=3, label=label)
             if right:
                 panel.loglog(entry["steps"], entry["R0"], "s:", color="0.5", ms=3, label="without a gradient")
-                _slopes(panel, entry)
+                steps = np.array(entry["steps"])
+                for values, slope in ((entry["R0"], 1), (entry["R1"], 2)):
+                    panel.loglog(steps, values[0] * (steps / steps[0]) ** slope, color="0.8", lw=3, zorder=0)
         plain(panel, "step", "remainder", kind)
-    _legend(axes[0])
-    for panel in axes[len(kinds):]:
+    _legend(axes[0, 0])
+    for panel in axes.flat[len(kinds):]:
         panel.set_visible(False)
     return figure
-
-
-def _slopes(panel: Axes, entry: dict[str, Any]) -> None:
-    steps = np.array(entry["steps"])
-    for values, slope in ((entry["R0"], 1), (entry["R1"], 2)):
-        panel.loglog(steps, values[0] * (steps / steps[0]) ** slope, color="0.8", lw=3, zorder=0)
 
 
 def identities(found: Found) -> Figure:
@@ -53,8 +47,7 @@ def identities(found: Found) -> Figure:
     Those of right gradients are rounding errors. Those of faulty gradients are many orders of
     magnitude larger, unless a network gives that kind of gradient no weight. A residual of 0 stands
     at the left."""
-    figure = Figure(figsize=(9.0, 2.8))
-    panels = figure.subplots(1, 3, sharex=True, sharey=True)
+    figure, panels = subplots(9.0, 2.8, 1, 3, sharex=True, sharey=True)
     groups = (
         ("float64", COLOURS[0], lambda e: e["u"] == U64 and not e["fault"]),
         ("float32", COLOURS[2], lambda e: e["u"] == U32 and not e["fault"]),
@@ -74,8 +67,7 @@ def errors(found: Found) -> Figure:
     """First: relative error of the worst block of each network's gradient. Second: the kernels in
     float32, compared with plain code: the reference in numbers of 24 bits. The median of their
     errors, and all but one in a hundred, must lie below the limit."""
-    figure = Figure(figsize=(9.0, 2.9))
-    by_precision, ranked = figure.subplots(1, 2)
+    figure, (by_precision, ranked) = subplots(9.0, 2.9, 1, 2)
     bins = np.linspace(-18, 0, 55)
     of_64 = [entry["error"] for entry in found.get("float64", [])]
     _histogram(by_precision, of_64, bins, "float64, reference", COLOURS[0])
@@ -98,16 +90,14 @@ def grazing(found: Found) -> Figure:
     """A voltage that barely reaches its threshold: the error of the gradient grows as the
     conditioning predicts, and no further. Central differences lose all digits as soon as one of
     their steps removes the spike."""
-    figure = Figure(figsize=(8.6, 3.6))
-    axes = figure.subplots()
+    figure, axes = subplots(8.6, 3.6)
     ordered = sorted(found["grazing"], key=lambda e: e["height"])
     for name, colour, mark in (("fast", COLOURS[2], "s"), ("reference", COLOURS[0], "o")):  # the last has all keys
         own = [e for e in ordered if e["implementation"] == name]
         heights = [e["height"] for e in own]
         axes.loglog(heights, _positive(e["error"] for e in own), mark + "-", color=colour, ms=4, label=name)
     axes.loglog(heights, [100 * U64 / e["kappa"] for e in own], "--", color="0.5", lw=1, label=r"100 $u/\kappa$")
-    by_differences = [e["differences"] for e in own]
-    axes.loglog(heights, by_differences, "x-", color=COLOURS[1], ms=4, label="differences, step 1e-6")
+    axes.loglog(heights, [e["differences"] for e in own], "x-", color=COLOURS[1], ms=4, label="differences, step 1e-6")
     _legend(axes)
     plain(axes, "peak of the voltage above the threshold", "relative error of dL/dw")
     return figure
@@ -117,8 +107,7 @@ def delay_path(found: Found) -> Figure:
     """First: the difference of the two delays onto each output during learning of the sequence
     task, and the optimum by a formula. Second: the loss of each step, and below it the certificate
     of that step in float32."""
-    figure = Figure(figsize=(9.0, 3.2))
-    path, certificate = figure.subplots(1, 2)
+    figure, (path, certificate) = subplots(9.0, 3.2, 1, 2)
     lines = found["delay path"][0]["lines"]
     steps = range(1, len(lines) + 1)
     for j, colour in ((0, COLOURS[0]), (1, COLOURS[1])):
@@ -142,8 +131,7 @@ def faults(found: Found) -> Figure:
     entries = found["faults"]
     names = list(entries[0]["found"])
     rows = [entry for package in ("reference", "fast") for entry in entries if entry["package"] == package]
-    figure = Figure(figsize=(8.6, 1.2 + 0.24 * len(rows)))
-    axes = figure.subplots()
+    figure, axes = subplots(8.6, 1.2 + 0.24 * len(rows))
     for y, entry in enumerate(rows):
         for x, name in enumerate(names):
             value = entry["found"][name]

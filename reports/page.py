@@ -24,11 +24,10 @@ WIDTH, LINES = 100, 70  # of a page of text, characters
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure that is drawn when a page needs it. `draw`: makes it from the data; its docstring is
-    the caption."""
+    """A figure that is drawn when a page needs it."""
 
     name: str
-    draw: Callable[[Found], Figure]
+    draw: Callable[[Found], Figure]  # from the data; its docstring is the caption
 
     @property
     def caption(self) -> str:

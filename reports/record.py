@@ -17,18 +17,16 @@ KEYS = (
     "worst", "limit", "headroom", "fault", "fault_limit", "wrong",
 )
 
-Found = dict[str, list[dict[str, Any]]]
-"""The data of the figures, by name: a list of entries each."""
+Found = dict[str, list[dict[str, Any]]]  # the data of the figures, by name: a list of entries each
 
 
 @dataclass(frozen=True)
 class Verification:
-    """The content of the file. `checks`: their records, by number. `figures`: the data of the
-    figures. `about`: time, environment, commit, and effort."""
+    """The content of the file."""
 
-    checks: list[dict[str, Any]]
+    checks: list[dict[str, Any]]  # their records, by number
     figures: Found
-    about: dict[str, Any]
+    about: dict[str, Any]  # time, environment, commit, and effort
 
     def count(self, status: str) -> int:
         """The number of checks with this status."""

@@ -46,8 +46,7 @@ def _run(options: argparse.Namespace) -> int:
     path = Path(options.out)
     before, began = _read(path), time.perf_counter()
     found = groups()
-    gradients = {"networks": found, "summary": summary(found)}
-    _write(path, {**before, "dts": list(DTS), "gradients": gradients})
+    _write(path, {**before, "dts": list(DTS), "gradients": {"networks": found, "summary": summary(found)}})
     print(f"{time.perf_counter() - began:.0f} s, {path}", flush=True)
     return 0
 
@@ -91,12 +90,11 @@ def measured(kind: str, loss: str, where: str, seeds: Sequence[int]) -> list[dic
 
 def _exact(network: Drawn) -> dict:
     exact = network.exact
-    columns = ("error_w", "error_d", "cosine_w", "cosine_d", "falling")
     spikes = sum(len(train) for trains in exact.spikes.values() for train in trains)
     kappa_min = None if exact.kappa_min is None else float(f"{exact.kappa_min:.3g}")
     return {
         "seed": network.seed, "redrawn": network.redrawn, "spikes": spikes, "kappa_min": kappa_min,
-        "pinned": pinned(network.case), "kept": "", "ordered": "", **{column: [] for column in columns},
+        "pinned": pinned(network.case), "kept": "", "ordered": "", "falling": [], **{name: [] for name in QUANTITIES},
     }
 
 
@@ -180,8 +178,7 @@ def _order(kind: str, which: str, off: Sequence[dict]) -> dict[str, Any]:
 
 
 def _binned(off: Sequence[dict], quantity: str, edges: Sequence[float], dt: float) -> dict[str, Any]:
-    """The dependence of the weight gradient's error on a quantity: Spearman's rank correlation, and
-    medians between edges."""
+    """The weight gradient's error by a quantity: Spearman's correlation, medians between edges."""
     networks = [n for group in off for n in group["networks"] if n[quantity] is not None and not n["pinned"]]
     values = np.array([network[quantity] for network in networks], dtype=float)
     errors = np.array([network["error_w"][DTS.index(dt)] for network in networks])

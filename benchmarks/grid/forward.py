@@ -19,30 +19,22 @@ from delayprop.spec.checks import positive_number
 from delayprop.spec.errors import Verbatim
 from delayprop.spec.population import CONSTANTS
 
-NEVER = (1.0, 1.0, np.inf, 0.0)
-"""Constants of input neurons, which emit given spikes only; `li` neurons share the threshold."""
+NEVER = (1.0, 1.0, np.inf, 0.0)  # of input neurons, which emit given spikes only; `li` neurons share the threshold
 
 
 @dataclass(frozen=True, eq=False)
 class Flat:
-    """All neurons, inputs included, and all synapses: case by case, connection by connection.
-
-    Attributes:
-        constants: `tau_mem`, `tau_syn`, `v_th`, `v_reset`, each `[neurons]`.
-        pre, post, w, d: `[synapses]`, source and target neuron, weight, delay (ms).
-        source, time: neuron and time of each input spike.
-        neuron_at: number of each population's first neuron, one dict per case.
-    """
+    """All neurons, inputs included, and all synapses: case by case, connection by connection."""
 
     cases: tuple[Case, ...]
-    constants: np.ndarray
-    pre: np.ndarray
-    post: np.ndarray
+    constants: np.ndarray  # `tau_mem`, `tau_syn`, `v_th`, `v_reset`, each `[neurons]`
+    pre: np.ndarray  # source neuron of each synapse
+    post: np.ndarray  # its target neuron
     w: np.ndarray
-    d: np.ndarray
-    source: np.ndarray
-    time: np.ndarray
-    neuron_at: tuple[dict[str, int], ...]
+    d: np.ndarray  # ms
+    source: np.ndarray  # neuron of each input spike
+    time: np.ndarray  # ms
+    neuron_at: tuple[dict[str, int], ...]  # per case: number of each population's first neuron
 
     @property
     def duration(self) -> float:
@@ -55,8 +47,7 @@ class Flat:
 
 
 def flat(cases: Sequence[Case]) -> Flat:
-    """The arrays of some cases of one duration; `SpecError`: no case, or cases of different
-    durations."""
+    """The arrays of some cases of one duration; `SpecError`: no case, or several durations."""
     if not cases:
         raise SpecError("cases", "a list of at least one case", Verbatim("none"), "give the cases to step")
     neurons, neuron_at, constants = 0, list[dict[str, int]](), []
@@ -83,21 +74,15 @@ def flat(cases: Sequence[Case]) -> Flat:
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """The record of a forward pass.
-
-    Attributes:
-        delay: `[synapses]`, in steps.
-        emitted: `[steps + 1 and more, neurons]`, spikes per step. A delay leads back at most to row
-            `-delay`, one of the rows of 0 at the end.
-        I_minus_V: `[steps + 1, neurons]`, where a neuron spikes, before its reset.
-        V, I: the state `[steps + 1]` of each neuron that is read, after resets and arrivals.
-    """
+    """The record of a forward pass. `V, I`: the state `[steps + 1]` of each neuron that is read,
+    after resets and arrivals. A delay leads back at most to row `-delay` of `emitted`, one of the
+    rows of 0 at the end."""
 
     dt: float
     steps: int
-    delay: np.ndarray
-    emitted: np.ndarray
-    I_minus_V: np.ndarray
+    delay: np.ndarray  # `[synapses]`, in steps
+    emitted: np.ndarray  # `[steps + 1 and more, neurons]`, spikes per step
+    I_minus_V: np.ndarray  # `[steps + 1, neurons]`, where a neuron spikes, before its reset
     V: dict[int, np.ndarray]
     I: dict[int, np.ndarray]
 
@@ -147,25 +132,16 @@ def forward(arrays: Flat, dt: float) -> Trace:
 
 @dataclass(frozen=True, eq=False)
 class Driven:
-    """Losses, one per case, and their effect on the adjoint.
-
-    Attributes:
-        loss, y: the loss and the readout of each case (None for a loss of spike times).
-        dL_dt: `[steps + 1, neurons]`, direct derivatives of the losses by spike times.
-        weight, rate: `[neurons]`; the drive at `t` is `weight exp(-rate t)`.
-        kick_step, kick: `[neurons]`, the step at which the maximum is read, -1 for none; and
-            `dL/dy` there.
-        kick_rise: `I - V` after the arrivals of that step.
-    """
+    """Losses, one per case, and their effect on the adjoint, `[neurons]` but for `dL_dt`."""
 
     loss: list[float]
-    y: list[np.ndarray | None]
-    dL_dt: np.ndarray
-    weight: np.ndarray
+    y: list[np.ndarray | None]  # the readout; None for a loss of spike times
+    dL_dt: np.ndarray  # `[steps + 1, neurons]`, direct derivatives of the losses by spike times
+    weight: np.ndarray  # of the drive at `t`, `weight exp(-rate t)`
     rate: np.ndarray
-    kick_step: np.ndarray
-    kick: np.ndarray
-    kick_rise: np.ndarray
+    kick_step: np.ndarray  # at which the maximum is read; -1: none is
+    kick: np.ndarray  # `dL/dy` there
+    kick_rise: np.ndarray  # `I - V` after the arrivals of that step
 
     def drive(self, t: float) -> np.ndarray:
         """The drive of `lambda_V` at time `t`, `[neurons]`."""

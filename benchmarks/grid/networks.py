@@ -15,8 +15,7 @@ from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, 
 
 KINDS = ("recurrent", "feed-forward")
 LOSSES = ("mean_voltage", "exp_weighted_voltage", "max_voltage", "spike_time_mse", "first_spike_time")
-WHERE = ("off", "delays on", "all on")
-"""Relative to the grid of 1 ms: delays and inputs off it; delays on it; delays and inputs on it."""
+WHERE = ("off", "delays on", "all on")  # the grid of 1 ms: delays and inputs are off it, delays on it, both on it
 
 INPUTS, HIDDEN, OUTPUTS, T = 4, 4, 2, 40.0
 TAU_MEM, TAU_SYN = 20.0, 5.0
@@ -28,11 +27,10 @@ TIME_SCALE = 5.0
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """A network with its exact result; `seed`, `redrawn`: the network is draw number `redrawn` of
-    this seed."""
+    """A network with its exact result."""
 
     seed: int
-    redrawn: int
+    redrawn: int  # the network is this draw of the seed
     case: Case
     exact: Result
 

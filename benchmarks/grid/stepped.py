@@ -41,13 +41,8 @@ def run(case: Case, dt: float, pinned: bool = False) -> Result:
 
 def run_many(cases: Sequence[Case], dt: float, pinned: bool = False) -> list[Result]:
     """One result per case; all cases have one duration and are stepped together. `pinned`: whether
-    the delay gradient has the term of maxima that move with an arrival.
-
-    Raises:
-        SpecError: a step that is not positive or does not divide the duration, or different
-            durations.
-        ArithmeticError: a spike's `I - V` is 0, so that its gradient is infinite.
-    """
+    the delay gradient has the term of maxima that move with an arrival. Errors: as `flat`,
+    `forward` and `backward`."""
     arrays = flat(cases)
     trace = forward(arrays, dt)
     loss = driven(arrays, trace)

@@ -40,8 +40,7 @@ class Augmentation:
     def trial(
         self, data: SpikeData, classmates: list[np.ndarray], trial: int, seed: int, epoch: int, duration: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Times (ms, ascending) and channels of one trial in one epoch; `classmates`: see
-        `by_class`."""
+        """Times (ms, ascending) and channels of a trial in an epoch; `classmates`: `by_class`."""
         random = np.random.default_rng([seed, epoch, trial, DRAWS])
         times, units = data.times[trial], data.units[trial]
         if random.random() < self.blend:

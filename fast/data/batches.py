@@ -19,11 +19,8 @@ from delayprop.fast.nn.spikes import Spikes
 class Batches(Dataset):
     """The batches of all epochs; each epoch has its own order, and sizes that differ by at most 1.
 
-    Args:
-        batch: largest number of trials per batch, over all processes.
-        seed: of the orders and the augmentation.
-        workers: processes that prepare batches ahead; 0: this process prepares each one.
-        rank, world: number of this process, and number of processes that share each batch.
+    `batch`: largest number of trials per batch, over the `world` processes that share it.
+    `workers`: processes that prepare batches ahead; 0: this process prepares each one.
     """
 
     def __init__(

@@ -15,10 +15,10 @@ from delayprop.spec.errors import SpecError, Verbatim
 
 
 class Events(NamedTuple):
-    """Per trial: times (float64, in the unit of the user), neurons (int64) and the label."""
+    """An entry per trial in each list."""
 
-    times: list[np.ndarray]
-    neurons: list[np.ndarray]
+    times: list[np.ndarray]  # float64, in the unit of the user
+    neurons: list[np.ndarray]  # int64
     labels: list[int]
 
 
@@ -142,8 +142,7 @@ def _label(name: str, label: Any) -> int:
 
 
 def _check_other_fields(name: str, events: np.ndarray, only: dict[str, Any]) -> None:
-    """Refuses fields beside `t` and `x` that vary, for they would be lost; `only`: their value in
-    the entries before."""
+    """Refuses other fields that vary: they would be lost; `only`: their values until then."""
     for field in events.dtype.names or ():
         if field in ("t", "x") or not len(events):
             continue

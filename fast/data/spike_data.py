@@ -21,24 +21,15 @@ OTHER_LAYOUT = "the data are damaged or of another layout"
 
 @dataclass(frozen=True, eq=False)
 class SpikeData(Dataset):
-    """Labelled trials.
+    """Labelled trials."""
 
-    Attributes:
-        times: ms, float64, one ascending array per trial.
-        units: channel of each spike, one array per trial.
-        labels: `[trials]`.
-        channels, classes: number of channels and of classes.
-        speakers: speaker of each trial, if the file has them.
-        pool: neighbouring channels that become one neuron of a batch.
-    """
-
-    times: list[np.ndarray]
-    units: list[np.ndarray]
-    labels: np.ndarray
-    channels: int
+    times: list[np.ndarray]  # ms, float64, ascending, one array per trial
+    units: list[np.ndarray]  # channel of each spike, one array per trial
+    labels: np.ndarray  # `[trials]`
+    channels: int  # how many
     classes: int
-    speakers: np.ndarray | None = None
-    pool: int = 1
+    speakers: np.ndarray | None = None  # of each trial, if the file has them
+    pool: int = 1  # neighbouring channels that become one neuron of a batch
 
     @property
     def inputs(self) -> int:
@@ -73,8 +64,16 @@ class SpikeData(Dataset):
         self, times: Sequence[np.ndarray], units: Sequence[np.ndarray], trials: np.ndarray, duration: float
     ) -> tuple[Spikes, torch.Tensor]:
         """Spikes and labels of these trials, with other times (ms, ascending) and channels."""
-        pooled = units if self.pool == 1 else [u // self.pool for u in units]
-        return batch_of(times, pooled, self.inputs, duration), torch.from_numpy(self.labels[trials])
+        channels, ordered = self.inputs, [np.empty(0)]
+        counts = np.empty((len(trials), channels), np.int64)
+        smallest = np.min_scalar_type(channels)  # NumPy sorts whole numbers of 16 bits ten times faster than of 64
+        for n, (t, u) in enumerate(zip(times, units, strict=True)):
+            pooled = u // self.pool
+            ordered.append(t[np.argsort(pooled.astype(smallest), kind="stable")])
+            counts[n] = np.bincount(pooled, minlength=channels)
+        offsets = torch.from_numpy(np.concatenate([[0], counts.ravel().cumsum()]))
+        spikes = Spikes(torch.from_numpy(np.concatenate(ordered)), offsets, len(trials), channels, duration)
+        return spikes, torch.from_numpy(self.labels[trials])
 
     def where(self, chosen: np.ndarray) -> Self:
         """The trials where a boolean array is true, in order."""
@@ -98,18 +97,6 @@ def content_sha256(times: Sequence[np.ndarray], units: Sequence[np.ndarray], lab
         found.update(np.array([len(t), label], "<i8").tobytes())
         found.update(np.asarray(t, "<f8").tobytes() + np.asarray(u, "<i8").tobytes())
     return found.hexdigest()
-
-
-def batch_of(times: Sequence[np.ndarray], units: Sequence[np.ndarray], channels: int, duration: float) -> Spikes:
-    """A batch from the times (ms, ascending) and channels of each trial's spikes."""
-    ordered, counts = [], np.empty((len(times), channels), np.int64)
-    smallest = np.min_scalar_type(channels)  # NumPy sorts whole numbers of 16 bits ten times faster than of 64
-    for n, (t, u) in enumerate(zip(times, units, strict=True)):
-        ordered.append(t[np.argsort(u.astype(smallest), kind="stable")])
-        counts[n] = np.bincount(u, minlength=channels)
-    offsets = np.concatenate([[0], counts.ravel().cumsum()])
-    flat = torch.from_numpy(np.concatenate([np.empty(0), *ordered]))
-    return Spikes(flat, torch.from_numpy(offsets), len(times), channels, duration)
 
 
 def doubts(data: SpikeData, duration: float) -> list[str]:

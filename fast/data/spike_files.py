@@ -28,12 +28,8 @@ PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6}
 
 
 def read_spike_file(path: Path, channels: int, classes: int, duration: float) -> SpikeData:
-    """Reads and checks a file; a record that breaks the layout is named.
-
-    Args:
-        channels, classes: upper bounds of units and labels, exclusive.
-        duration: of a trial, ms; no spike may be later.
-    """
+    """Reads and checks a file; a record that breaks the layout is named. `channels`, `classes`:
+    upper bounds of units and labels, exclusive; no spike may be later than `duration` (ms)."""
     try:
         found, stated = datasets(path, NAMES, (SPEAKERS,), CONTENT)
     except SpecError:

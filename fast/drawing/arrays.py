@@ -49,21 +49,13 @@ class Layer:
 
 @dataclass(frozen=True)
 class Trial:
-    """The activity of the trained network in one trial.
+    """The activity of the trained network in one trial."""
 
-    Attributes:
-        label: the class.
-        y: the readout of each class.
-        spikes: times (ms) and neurons, of the input and of each hidden layer.
-        V: voltage of each output, `[classes, points]`.
-        arrivals: times (ms) and weights at the output of the class.
-    """
-
-    label: int
-    y: np.ndarray
-    spikes: list[tuple[np.ndarray, np.ndarray]]
-    V: np.ndarray
-    arrivals: tuple[np.ndarray, np.ndarray]
+    label: int  # the class
+    y: np.ndarray  # the readout of each class
+    spikes: list[tuple[np.ndarray, np.ndarray]]  # times (ms) and neurons, of the input and of each hidden layer
+    V: np.ndarray  # of each output, `[classes, points]`
+    arrivals: tuple[np.ndarray, np.ndarray]  # times (ms) and weights at the output of the class
 
     @property
     def answer(self) -> int | None:
@@ -74,18 +66,17 @@ class Trial:
 
 @dataclass(frozen=True)
 class Page:
-    """The content of the file; `t`: times of the voltages; `recurrent`: layers onto themselves."""
+    """The content of the file."""
 
-    duration: float
-    t: np.ndarray
+    duration: float  # of a trial, ms
+    t: np.ndarray  # times of the voltages, ms
     layers: list[Layer]
-    recurrent: list[Layer]
+    recurrent: list[Layer]  # layers onto themselves
     trials: list[Trial]
 
 
 def page(run: Path, sizes: Sequence[int]) -> Page:
-    """The arrays of a network with layers of these sizes; `RecordError`: the file, or an array in
-    it, is missing, damaged, or of another shape."""
+    """The arrays of a network of these sizes; `RecordError`: one is missing or damaged."""
     arrays = _Arrays(run)
     t, duration = arrays.numbers("t", None), float(arrays.numbers("duration"))
     if duration <= 0:

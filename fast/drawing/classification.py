@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from delayprop.fast.drawing import confusion, curves, synapses, trials
 from delayprop.fast.drawing.pages import page, templates
 from delayprop.fast.drawing.run_record import Run, read
-from delayprop.fast.drawing.style import COLOURS, plain, save, write
+from delayprop.fast.drawing.style import COLOURS, plain, save, subplots, write
 
 TASKS = {
     "yin-yang": "Yin-Yang", "braille": "Braille letters", "shd": "Spoken digits (SHD)", "ssc": "Spoken commands (SSC)",
@@ -16,16 +16,14 @@ TASKS = {
 
 
 def draw(folder: Path) -> list[str]:
-    """Draws `training.png` and `run.html` into the folder of the run, with the errors of `read` and
-    of `style.write`; returns their paths."""
+    """Draws `training.png` and `run.html` into the folder of the run; returns their paths."""
     run = read(folder)
     return [save(overview(run), folder, "training.png"), write(html(run).encode(), folder, "run.html")]
 
 
 def overview(run: Run) -> Figure:
     """Accuracy, loss, activity, and the delays of the first layer."""
-    figure = Figure(figsize=(10, 6.5))
-    (accuracy, loss), (spikes, delays) = figure.subplots(2, 2)
+    figure, ((accuracy, loss), (spikes, delays)) = subplots(10, 6.5, 2, 2)
     silent = spikes.twinx()
     curves.draw_accuracy(accuracy, run)
     curves.draw_loss(loss, run)

@@ -11,7 +11,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from delayprop.fast.drawing.style import COLOURS, plain, save
+from delayprop.fast.drawing.style import COLOURS, plain, save, subplots
 
 RECURRENT = ", recurrent"  # of a label: drawn dashed, in the colour of the label without it
 APART = 0.15  # rows, between the runs of a setting of few seeds
@@ -23,17 +23,10 @@ def comparison(
 ) -> Figure:
     """A row per setting: a point per seed, the mean, and its 95 % interval.
 
-    A setting of too few seeds for this interval has a thin bar per seed: the 95 % interval of one
-    run, from the number of its test trials.
-
-    Args:
-        labels: one per setting.
-        accuracies: per cent, of each setting's seeds.
-        of_means, of_trials: the intervals of each setting's mean (None: too few seeds), and of each
-            of its runs (None: not recorded).
+    A setting of too few seeds for this interval (None in `of_means`) has a thin bar per seed: the
+    95 % interval of one run, from the number of its test trials (`of_trials`; None: not recorded).
     """
-    figure = Figure(figsize=(7, 1.2 + 0.5 * len(labels)))
-    axes = figure.subplots()
+    figure, axes = subplots(7, 1.2 + 0.5 * len(labels))
     for row, (values, of_mean, of_runs) in enumerate(zip(accuracies, of_means, of_trials, strict=True)):
         mean, colour = statistics.mean(values), COLOURS[row % len(COLOURS)]
         if of_mean is None:
@@ -59,10 +52,10 @@ def accuracies_over(setting: str, panels: Mapping[str, Mapping[str, Mapping[floa
     """A panel per task: the mean accuracy of each curve against a setting, in a band from the
     lowest to the highest seed; `panels`: test accuracies of seeds, per cent, by task, curve, and
     value of the setting."""
-    figure = Figure(figsize=(0.6 + 3.6 * len(panels), 3.4))
+    figure, (row,) = subplots(0.6 + 3.6 * len(panels), 3.4, 1, len(panels), squeeze=False)
     labels = list(dict.fromkeys(label for curves in panels.values() for label in curves))
     kinds = list(dict.fromkeys(label.replace(RECURRENT, "") for label in labels))
-    for axes, (task, curves) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+    for axes, (task, curves) in zip(row, panels.items(), strict=True):
         for label, curve in curves.items():
             values = sorted(curve)
             means, tests = [statistics.mean(curve[value]) for value in values], [curve[value] for value in values]
@@ -85,15 +78,9 @@ def draw_grids(
     run: Path, split: str, exact: float, interval: tuple[float, float], steps: Sequence[float],
     accuracies: Mapping[str, Sequence[float]],
 ) -> str:
-    """Draws `grid-SPLIT.png` into the folder of the run, as `style.save`; returns its path.
-
-    Args:
-        exact, interval: accuracy without a grid, and its 95 % interval.
-        steps: of the grids, ms.
-        accuracies: by what is rounded, one per step.
-    """
-    figure = Figure(figsize=(6, 4))
-    axes = figure.subplots()
+    """Draws `grid-SPLIT.png` into the folder of the run, as `style.save`; returns its path. `exact,
+    interval`: without a grid; `accuracies`: by what is rounded, one per step."""
+    figure, axes = subplots(6, 4)
     axes.axhspan(100 * interval[0], 100 * interval[1], color="0.82", label="exact, 95 %")
     axes.axhline(100 * exact, color="0.5", linewidth=1)
     for (label, found), colour, mark in zip(accuracies.items(), COLOURS, "os^", strict=False):

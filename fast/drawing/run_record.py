@@ -27,18 +27,12 @@ OPTIONS = {"seed": COUNT, "dtype": {"float32", "float64"}, "choose?": {"best", "
 
 @dataclass(frozen=True)
 class Run:
-    """The records of a finished run.
+    """The records of a finished run."""
 
-    Attributes:
-        log: one entry per epoch.
-        result, options: the content of `result.json` and `options.json`.
-        page: the content of `page.npz`.
-    """
-
-    log: list[dict]
-    result: dict
-    options: dict
-    page: Page
+    log: list[dict]  # one entry per epoch
+    result: dict  # the content of `result.json`
+    options: dict  # and of `options.json`
+    page: Page  # and of `page.npz`
 
     @property
     def epochs(self) -> list[int]:

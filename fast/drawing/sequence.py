@@ -8,19 +8,23 @@ from matplotlib.figure import Figure, SubFigure
 
 from delayprop.fast.data.records import NUMBER, NUMBER_OR_NULL, RecordError, history, record
 from delayprop.fast.drawing.sequence_animation import animate
-from delayprop.fast.drawing.style import COLOURS, plain, save
+from delayprop.fast.drawing.style import COLOURS, plain, save, subplots
 
-LINE = {"presentation": NUMBER, "loss": NUMBER}
+LINE = {"presentation": NUMBER, "loss": NUMBER, "accuracy": NUMBER}
 TRACE = {"pattern": {"A", "B"}, "output": {0, 1}, "t": [NUMBER], "V": [NUMBER], "arrivals": [NUMBER]}
 TRACES = (TRACE, TRACE, TRACE, TRACE)
 RESULT = {"presentations": NUMBER_OR_NULL, "before": TRACES, "after": TRACES}
+TWO = {"optimum": NUMBER, "gap?": NUMBER, "tau_mem?": NUMBER, "tau_syn?": NUMBER}  # older runs: only the optimum
 
 
 def draw(run: Path) -> list[str]:
     """Draws `delays.png`, `voltages.png`, and of two inputs `learning.gif`, into the folder of the
     run, as `style.write`; returns their paths. `RecordError`: a record is missing or misshapen."""
     inputs = record(run, "result.json", {"inputs?": {*range(3, 17)}}).get("inputs", 2)
-    log, found = _records(run, inputs)
+    matrix = ((NUMBER,) * inputs,) * inputs
+    log = history(run, {**LINE, **({"d": matrix} if inputs == 2 else {})})
+    more = TWO if inputs == 2 else {"gap": NUMBER, "kept_from": NUMBER_OR_NULL, "d": matrix}
+    found = record(run, "result.json", {**RESULT, **more, "d_start": matrix})
     for n, trace in enumerate([*found["before"], *found["after"]]):
         if len(trace["t"]) != len(trace["V"]):
             got = f"{len(trace['V'])} for {len(trace['t'])} times"
@@ -31,20 +35,9 @@ def draw(run: Path) -> list[str]:
     return [*drawn, animate(log, found, run)] if animated else drawn
 
 
-def _records(run: Path, inputs: int) -> tuple[list[dict], dict]:
-    """Log and result; the log of two inputs holds delays, that of more inputs accuracies."""
-    matrix = ((NUMBER,) * inputs,) * inputs
-    line = {**LINE, "accuracy": NUMBER, **({"d": matrix} if inputs == 2 else {})}
-    # Older runs have no record of the numbers that an animation needs.
-    two = {"optimum": NUMBER, "gap?": NUMBER, "tau_mem?": NUMBER, "tau_syn?": NUMBER}
-    more = two if inputs == 2 else {"gap": NUMBER, "kept_from": NUMBER_OR_NULL, "d": matrix}
-    return history(run, line), record(run, "result.json", {**RESULT, **more, "d_start": matrix})
-
-
 def delays_of_two(log: list[dict], found: dict) -> Figure:
     """The delays of two inputs over presentations, with the optimum, and the loss."""
-    figure = Figure(figsize=(8, 6.5))
-    delays, loss = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    figure, (delays, loss) = subplots(8, 6.5, 2, 1, sharex=True, height_ratios=(3, 1))
     last = {line["presentation"]: line for line in log}
     # The x axis counts presentations of single patterns: a step of both patterns counts as two.
     steps = [2 * line["presentation"] - (line is not last[line["presentation"]]) for line in log]
@@ -130,8 +123,7 @@ def _reached(found: dict) -> str:
 
 
 def _voltages(found: dict, inputs: int) -> Figure:
-    figure = Figure(figsize=(10, 6))
-    grid = figure.subplots(2, 2, sharex=True, sharey=True)
+    figure, grid = subplots(10, 6, 2, 2, sharex=True, sharey=True)
     for row, when in enumerate(("before", "after")):
         for column, pattern in enumerate("AB"):
             traces = [trace for trace in found[when] if trace["pattern"] == pattern]

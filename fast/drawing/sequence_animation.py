@@ -22,13 +22,8 @@ PAUSE, STEP = 2000, 150  # ms that the first and the last frame are shown, and e
 
 
 class _Pattern:
-    """One pattern: voltage of both outputs, and a bar per delay, from a spike to its arrival.
-
-    Args:
-        axes: for voltages, and for delays.
-        emitted: time of the spike of each input, ms.
-        constants: `tau_mem, tau_syn` of the outputs, ms.
-    """
+    """One pattern: voltage of both outputs on the first axes, and on the others a bar per delay,
+    from a spike (its time in `emitted`) to its arrival."""
 
     def __init__(self, axes: Sequence[Axes], name: str, emitted: list[float], constants: tuple[float, float]) -> None:
         self.emitted, self.constants = emitted, constants
@@ -65,9 +60,8 @@ class _Pattern:
 
 
 def animate(log: list[dict], found: dict, run: Path) -> str:
-    """Draws `learning.gif` into the folder of a run with two inputs, as `style.write`; returns its
-    path. `log`: the history. `found`: the result, with the `gap` between the spikes of a pattern,
-    and `tau_mem, tau_syn` of the outputs, ms."""
+    """Draws `learning.gif` into the folder of a run with two inputs, from its history and its
+    result; returns its path."""
     figure = Figure(figsize=(9, 4.2), dpi=90)
     grid = figure.subplots(2, 2, sharex=True, sharey="row")
     figure.subplots_adjust(left=0.175, right=0.98, bottom=0.11, top=0.86, wspace=0.05, hspace=0.08)

@@ -8,6 +8,7 @@ from the labels would take longer than drawing.
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -24,6 +25,12 @@ GAP, GAP_WITH_LEGEND = 0.2, 0.32  # above a panel
 LABEL = 0.57  # from the axes to the label of the y axis
 
 
+def subplots(width: float, height: float, *shape: int, **how: Any) -> tuple[Figure, Any]:
+    """A figure of this size, inches, and its axes, as `Figure.subplots` makes them."""
+    figure = Figure(figsize=(width, height))
+    return figure, figure.subplots(*shape, **how)
+
+
 def plain(axes: Axes, x: str, y: str, title: str = "") -> None:
     """Labels the axes, and removes the lines at the top and on the right."""
     axes.set_xlabel(x)
@@ -33,13 +40,8 @@ def plain(axes: Axes, x: str, y: str, title: str = "") -> None:
 
 
 def panels(heights: Sequence[float], right: float = RIGHT, legends: Sequence[int] = ()) -> tuple[Figure, list[Axes]]:
-    """A figure with panels that share the x axis.
-
-    Args:
-        heights: of the panels from the top, inches.
-        right: the right margin.
-        legends: panels, except the first, that need space for a legend above them.
-    """
+    """A figure with panels of these heights from the top, inches, that share the x axis. `legends`:
+    panels, except the first, that need space for a legend above them."""
     gaps = [TOP, *(GAP_WITH_LEGEND if n in legends else GAP for n in range(1, len(heights)))]
     width, height = WIDTH - LEFT - right, sum(heights) + sum(gaps) + BOTTOM
     figure, found, top = Figure(figsize=(WIDTH, height)), list[Axes](), height
@@ -82,7 +84,6 @@ def save(figure: Figure, run: Path, name: str) -> str:
 
 
 def write(content: bytes, run: Path, name: str) -> str:
-    """Writes the content of a picture, whole or not at all; returns its path. `OSError`: the folder
-    cannot be written to."""
+    """Writes the content of a picture, whole or not at all; returns its path."""
     write_whole(run / name, content)
     return str(run / name)

@@ -36,8 +36,7 @@ def distribution(layer: Layer) -> Figure:
 
 
 def movement(layer: Layer) -> Figure:
-    """Delays after training over delays before it, coloured by weight; or over weights, where all
-    were equal before."""
+    """Delays after over those before, coloured by weight; over weights, if all began equal."""
     size, start = np.abs(layer.w_after).ravel(), layer.start
     order = np.argsort(size, kind="stable")  # the strongest are drawn last, on top
     y = layer.d_after.ravel()[order]

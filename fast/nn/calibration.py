@@ -19,8 +19,7 @@ DOUBLINGS, HALVINGS = 60, 30
 
 
 def typical(spikes: Spikes, rate: float) -> Spikes:
-    """The trials that are simulated; `SpecError`: `rate` is not above 0, or above one spike per ms;
-    silent input."""
+    """The trials that are simulated; `SpecError`: silent input, or a `rate` out of range."""
     if positive_number(rate, "rate") > spikes.duration:
         expected = f"at most one spike per ms, {spikes.duration:g}"
         remedy = "`rate` counts the spikes of a neuron in a whole trial"
@@ -34,13 +33,8 @@ def typical(spikes: Spikes, rate: float) -> Spikes:
 
 
 def scale_for(rate: float, rate_at: Callable[[float], float], start: float) -> float:
-    """The scale of weights whose spikes per neuron and trial come nearest to `rate`, else
-    `SpecError`.
-
-    Args:
-        rate_at: spikes per neuron and trial at a scale; infinite where neurons spike too fast.
-        start: first guess.
-    """
+    """The scale of weights whose spikes per neuron and trial come nearest to `rate`, from a first
+    guess; `SpecError`: none reaches it. `rate_at`: infinite where neurons spike too fast."""
     best = (math.inf, 0.0)
 
     def found(scale: float) -> float:

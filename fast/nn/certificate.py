@@ -33,8 +33,7 @@ from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.solving.problem import Problem
 from delayprop.spec.errors import SpecError, Verbatim
 
-LEAST = 1e-20
-"""Of `lambda_I`: below, adjoints come near the smallest numbers of float32."""
+LEAST = 1e-20  # of `lambda_I`: below, adjoints come near the smallest numbers of float32
 CHUNK = 2**20  # arrivals that are looked at together, which bounds the memory
 
 
@@ -147,12 +146,8 @@ def _product(parameter: Tensor) -> Tensor:
 
 
 def _relative(terms: list[Tensor], parts: Sequence[Tensor] = ()) -> float | None:
-    """Residual of the sum of all terms; None if all are 0.
-
-    Args:
-        parts: the summands of the terms, if the terms are sums. Where the parts cancel, the
-            rounding error is relative to the parts.
-    """
+    """Residual of the sum of all terms; None if all are 0. `parts`: the summands of terms that are
+    sums; where the parts cancel, the rounding error is relative to the parts."""
     flat = torch.cat([term.detach().double().flatten() for term in terms])
     size = float(flat.abs().sum())
     size = max(size, sum(float(part.abs().sum()) for part in parts)) if size > 0 else size

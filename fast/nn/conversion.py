@@ -91,12 +91,10 @@ def within(spikes: "Spikes") -> "Spikes":
 
 
 def of_trains(trials: Sequence[SpikeTrains | Sequence], unit: str) -> tuple[Tensor, Tensor, int]:
-    """Times (ms), offsets, and number of neurons, from trains `[trial][neuron][spike]`; see
-    `Spikes.from_trains`."""
+    """Times (ms), offsets, and number of neurons, from trains; see `Spikes.from_trains`."""
     one_of(unit, "unit", UNITS)
     if len(trials) == 0:
-        expected = "a list of at least one trial"
-        raise SpecError("trials", expected, Verbatim("none"), "give one list of trains per trial")
+        raise SpecError("trials", "a list of at least one trial", Verbatim("none"), "give one list of trains per trial")
     given: list[Tensor | np.ndarray] = []
     for b, trial in enumerate(trials):
         plain = [train.detach().cpu().numpy() if isinstance(train, Tensor) else train for train in trial]
@@ -117,8 +115,7 @@ def of_trains(trials: Sequence[SpikeTrains | Sequence], unit: str) -> tuple[Tens
 def of_events(
     times: Any, neurons: Any, trials: Any, size: int, batch: int | None, unit: str
 ) -> tuple[Tensor, Tensor, int]:
-    """Times (ms), offsets, and number of trials, from events in any order; see
-    `Spikes.from_events`."""
+    """Times (ms), offsets, and number of trials, from events; see `Spikes.from_events`."""
     one_of(unit, "unit", UNITS)
     whole_number(size, "size", 1, 2**31 - 1, "give the number of neurons")
     times = torch.as_tensor(times, dtype=torch.float64)

@@ -41,8 +41,7 @@ def check_tensors(named: Mapping[str, Tensor | None]) -> None:
     given = {name: tensor for name, tensor in named.items() if tensor is not None}
     for name, tensor in given.items():
         if tensor.device.type not in DEVICES:
-            remedy = "use `.to('cpu')`"
-            raise UnsupportedError(name, "on the CPU or on a GPU of CUDA", Verbatim(tensor.device), remedy)
+            raise UnsupportedError(name, "on the CPU or on a GPU of CUDA", Verbatim(tensor.device), "use `.to('cpu')`")
     first, device = next((name, tensor.device) for name, tensor in given.items())
     for name, tensor in given.items():
         if tensor.device != device:

@@ -160,8 +160,7 @@ def _loop(network: Network, population: Population, layer: Layer, name: str) -> 
 
 
 def _fit(layer: Layer, name: str, pre: int, connection: Connection, path: str, kind: str) -> None:
-    """Refuse a connection, onto neurons of this `kind`, that does not fit the layer; `pre`: its
-    number of sources."""
+    """Refuse a connection of `pre` sources, onto this `kind`, that does not fit the layer."""
     given, wanted = (*connection.w.shape, kind), (pre, layer.post, "li" if isinstance(layer, LI) else "lif")
     if given != wanted:
         expected = f"{wanted[0]} -> {wanted[1]} {wanted[2]} neurons, as {name}"
@@ -188,8 +187,7 @@ def _numbers(tensor: Tensor) -> np.ndarray:
 
 
 def _chain(network: Network, layers: int) -> list[tuple[int, Population]]:
-    """Index and target population of each connection of a chain, from the input on; connections
-    of a population onto itself are left out."""
+    """Index and target of each connection of a chain, from the input on, without loops."""
     inputs = [population.name for population in network.populations if population.kind == "input"]
     across = [(c, one) for c, one in enumerate(network.connections) if one.source != one.target]
     others = len(network.populations) - len(inputs)

@@ -64,9 +64,9 @@ def membrane_traces(
 
 
 def _voltage(layer: LIF | LI, spikes: Spikes, own: Spikes | None, neuron: int, times: np.ndarray) -> np.ndarray:
-    arriving = arrivals(layer, spikes, neuron)
+    arriving = arrivals(layer.w, layer.d, spikes, neuron)
     if own is not None and layer.w_rec is not None and layer.d_rec is not None:
-        arriving = np.concatenate([arriving, _through(layer.w_rec, layer.d_rec, own, neuron)])
+        arriving = np.concatenate([arriving, arrivals(layer.w_rec, layer.d_rec, own, neuron)])
     constants = float(layer.tau_mem[neuron]), float(layer.tau_syn[neuron])
     if own is None or layer.v_th is None or layer.v_reset is None:
         return voltage_of(arriving, *constants, times)
@@ -74,12 +74,8 @@ def _voltage(layer: LIF | LI, spikes: Spikes, own: Spikes | None, neuron: int, t
     return voltage_of(arriving, *constants, times, own.train(0, neuron).cpu().numpy(), fall)
 
 
-def arrivals(layer: LIF | LI, spikes: Spikes, neuron: int) -> np.ndarray:
+def arrivals(w: Tensor, d: Tensor, spikes: Spikes, neuron: int) -> np.ndarray:
     """`t_arr` (ms) and `w` of each arrival at one neuron in trial 0, `[n, 2]`, by source neuron."""
-    return _through(layer.w, layer.d, spikes, neuron)
-
-
-def _through(w: Tensor, d: Tensor, spikes: Spikes, neuron: int) -> np.ndarray:
     source = torch.arange(spikes.size).repeat_interleave(spikes.counts()[0].cpu())
     t = spikes.times[: len(source)].detach().cpu()
     weights, delays = (values[:, neuron].detach().cpu().double()[source] for values in (w, d))

@@ -6,8 +6,7 @@ from typing import Any
 
 from delayprop.spec.checks import duration as spec_duration
 
-UNITS = ("ms", "s", "us")
-"""Units in which data may come."""
+UNITS = ("ms", "s", "us")  # in which data may come
 SHORTEST = 0.1  # ms: no trial and no time constant is shorter, unless its unit is wrong
 INSIDE = ("delayprop.", "torch.")
 

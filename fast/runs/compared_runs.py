@@ -14,17 +14,18 @@ from delayprop.spec.errors import SpecError, Verbatim
 LINES = ".jsonl"
 LINE = {"task": TEXT, "seed": COUNT, "test_accuracy": NUMBER, "valid_accuracy": NUMBER, "seconds": AMOUNT}
 WITH, REMEDY = {"hidden", "delay", "freeze_delays"}, "give lines of `python -m results`, of runs with a test"
-OF_THE_RESULT = frozenset({
+OF_THE_RESULT = frozenset({  # the entries of a line of `python -m results` that are no setting
     "network", "best_epoch", "test_accuracy", "count_baseline", "interval", "trials_sha256", "wrong", "train_accuracy",
     "valid_accuracy", "seconds", "machine", "state_sha256",
 })
-"""The entries of a line of `python -m results` that are no setting."""
 NOT_A_SETTING = HOW_IT_RAN | OF_THE_RESULT | {"seed", "preset", "certify"}
 
 
 @dataclass
 class Group:
-    """Runs that differ only in their seed."""
+    """Runs that differ only in their seed; accuracies in per cent. `of_trials`: the 95 % interval
+    of each test accuracy by the number of trials (None: of a line, which has none). `wrong`: the
+    SHA-256 of the test trials of each run, and the wrong ones (None: not recorded)."""
 
     settings: dict
     seeds: list[int] = field(default_factory=list)
@@ -32,15 +33,11 @@ class Group:
     valid: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     of_trials: list[tuple[float, float] | None] = field(default_factory=list)
-    """Of each run, the 95 % interval of its test accuracy by the number of trials, in per cent;
-    None: of a line that does not have it."""
     wrong: list[tuple[str, frozenset[int]] | None] = field(default_factory=list)
-    """Of each run, the SHA-256 of its test trials, and the wrong ones; None: not recorded."""
 
 
 def grouped(paths: Sequence[Path], several_tasks: bool = False) -> list[Group]:
-    """The runs, from folders of finished ones and from files of lines that `python -m results` has
-    printed, in groups of equal settings, in the order given."""
+    """Runs of folders and files of results, in groups of equal settings, in the order given."""
     groups: list[Group] = []
     for path in paths:
         for where, run in _lines(path) if path.suffix == LINES else [(str(path), _of_folder(path))]:

@@ -57,7 +57,7 @@ class Run:
         self.folder = Path(folder)
         untested = (self.folder / NETWORK).is_file() and not (self.folder / RESULT).exists()
         self.options, self.result, self.history = records(self.folder, untested)
-        if untested and self.options["test"]:
+        if untested and self.options.get("test", True):
             records(self.folder)  # names the missing result
         log, found = self.history, self.result
         self.learned: bool | None = None
@@ -67,7 +67,7 @@ class Run:
             self.accuracies = {"valid": log[-1]["accuracy"], "test": found["unseen_accuracy"]}
             self.learned = self.accuracies["valid"] == 1.0
             return
-        kept = log[-1] if self.options["choose"] == "last" else max(log, key=lambda line: line["valid_accuracy"])
+        kept = log[-1] if self.options.get("choose") == "last" else max(log, key=lambda line: line["valid_accuracy"])
         check_shape(kept, {"train_accuracy": NUMBER, "valid_accuracy": NUMBER}, "history.jsonl")
         self.accuracies = {split: kept[f"{split}_accuracy"] for split in ("train", "valid")}
         if not untested:
@@ -83,7 +83,18 @@ class Run:
         With `pool` above 1 its inputs are pools of that many channels. `SpecError`: the network is
         damaged, not finite, or of another version.
         """
-        return kept_network(self.folder, self.options, self.result)
+        given = argparse.Namespace(**{**self.options, "device": "cpu"})
+        with _of_this_version(self.folder):
+            if given.task == "sequence":
+                layer = sequence.prepare(given, DTYPES[given.dtype], Processes()).layer
+                delays = {"d": torch.tensor(self.result["d"])}
+                layer.load_state_dict(_finite(self.folder, {**layer.state_dict(), **delays}))
+                return layer
+            parameters = _parameters(self.folder)
+            channels, classes = len(parameters["hidden.0.w"]), parameters["out.w"].shape[1]
+            network = Classifier(channels, classes, Settings.of(given), DTYPES[given.dtype], given.seed)
+            network.load_state_dict(parameters)
+        return network
 
     def __repr__(self) -> str:
         shares = ", ".join(f"{split} {share:.1%}" for split, share in self.accuracies.items())
@@ -91,8 +102,7 @@ class Run:
 
 
 def records(folder: Path, untested: bool = False) -> tuple[dict, dict, list[dict]]:
-    """Options, result and log of a run; `untested`: the test split was left alone, so there is no
-    result."""
+    """Options, result and log of a run; `untested`: of `--no-test`, so it has no result."""
     if not folder.is_dir():
         got, remedy = Verbatim("no such folder"), "give the folder of `--out`"
         raise SpecError(str(folder), "the folder of a finished run", got, remedy)
@@ -139,32 +149,6 @@ def opened(folder: Path, data: list[str] | None = None) -> Classification:
     if now != before:
         print(printable(f"warning: the run had other data: SHA-256 {before}, now {now}"), file=sys.stderr)
     return training
-
-
-def kept_classifier(folder: Path) -> Classifier:
-    """The network that a run kept, from its folder alone: no data are read."""
-    saved, result, _ = records(folder, untested=True)
-    if saved.get("test", True):
-        records(folder)
-    check_classifies(folder, saved)
-    network = kept_network(folder, saved, result)
-    assert isinstance(network, Classifier), "of a run that classifies"
-    return network
-
-
-def kept_network(folder: Path, options: dict, result: dict) -> Classifier | LI:
-    """The network that a run has kept, from its folder alone; on the CPU."""
-    given = argparse.Namespace(**{**options, "device": "cpu"})
-    with _of_this_version(folder):
-        if given.task == "sequence":
-            layer = sequence.prepare(given, DTYPES[given.dtype], Processes()).layer
-            layer.load_state_dict(_finite(folder, {**layer.state_dict(), "d": torch.tensor(result["d"])}))
-            return layer
-        parameters = _parameters(folder)
-        channels, classes = len(parameters["hidden.0.w"]), parameters["out.w"].shape[1]
-        network = Classifier(channels, classes, Settings.of(given), DTYPES[given.dtype], given.seed)
-        network.load_state_dict(parameters)
-    return network
 
 
 def _parameters(folder: Path) -> dict[str, torch.Tensor]:

@@ -24,23 +24,20 @@ FLAGS = argparse.BooleanOptionalAction, argparse._StoreTrueAction
 def parser_of(prog: str, task: str | None, preset: str | None = None) -> OneLineParser:
     """The options of all tasks, and those of `task` with the defaults of the preset."""
     parser = OneLineParser(prog, "Train a network with delays by exact gradients.")
-    parser.add_argument("--task", choices=tuple(TASKS), required=True, help="the task; with --help: its options")
-    parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default: %(default)s)")
-    parser.add_argument("--out", help="folder of the run (default: the first free runs/TASK-N)")
-    parser.add_argument(
-        "--resume", action="store_true",
-        help="continue the run in --out from its last checkpoint; start it if there is none",
-    )
-    parser.add_argument(
-        "--save-seconds", type=float, default=60.0, help="time between checkpoints, s (default: %(default)s)"
-    )
-    parser.add_argument("--tensorboard", action="store_true", help="also write the log for TensorBoard, in --out")
-    parser.add_argument("--device", choices=DEVICES, default="cpu", help="device that computes (default: %(default)s)")
-    parser.add_argument("--dtype", choices=tuple(DTYPES), default="float32", help="precision (default: %(default)s)")
+    add = parser.add_argument
+    add("--task", choices=tuple(TASKS), required=True, help="the task; with --help: its options")
+    add("--seed", type=int, default=0, help="seed of all random numbers (default: %(default)s)")
+    add("--out", help="folder of the run (default: the first free runs/TASK-N)")
+    what = "continue the run in --out from its last checkpoint; start it if there is none"
+    add("--resume", action="store_true", help=what)
+    add("--save-seconds", type=float, default=60.0, help="time between checkpoints, s (default: %(default)s)")
+    add("--tensorboard", action="store_true", help="also write the log for TensorBoard, in --out")
+    add("--device", choices=DEVICES, default="cpu", help="device that computes (default: %(default)s)")
+    add("--dtype", choices=tuple(DTYPES), default="float32", help="precision (default: %(default)s)")
     if task in TASKS:
         TASKS[task].add_options(parser)
     if task in CLASSIFYING:
-        parser.add_argument("--workers", type=int, default=0, help="processes that prepare batches (default: 0)")
+        add("--workers", type=int, default=0, help="processes that prepare batches (default: 0)")
         presets = CLASSIFYING[task].PRESETS
         add_settings(parser, presets, next(iter(presets)) if preset not in presets else str(preset))
     return parser

@@ -42,20 +42,20 @@ PRESETS = {
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     DATA.add_options(parser)
-    parser.add_argument(
-        "--valid-speakers", type=int, nargs="*", default=[3, 6],
-        help=f"speakers held out of training (default: %(default)s); none: one trial in {SHARE}, of all speakers",
-    )
+    what = f"speakers held out of training (default: %(default)s); none: one trial in {SHARE}, of all speakers"
+    parser.add_argument("--valid-speakers", type=int, nargs="*", default=[3, 6], help=what)
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
-    settings = Settings.of(options)
+    return Classification(Settings.of(options), options, splits(options), DATA.duration, dtype, processes)
+
+
+def splits(options: argparse.Namespace) -> dict[str, SpikeData]:
+    """The splits `train`, `valid` and `test` that the options ask for."""
     train, test = DATA.read(options).values()
     if options.valid_speakers:
-        data = split_by_speaker(train, test, options.valid_speakers)
-    else:
-        data = {**held_out(train, SHARE, options.seed), "test": test}
-    return Classification(settings, options, data, DATA.duration, dtype, processes)
+        return split_by_speaker(train, test, options.valid_speakers)
+    return {**held_out(train, SHARE, options.seed), "test": test}
 
 
 def split_by_speaker(train: SpikeData, test: SpikeData, speakers: list[int]) -> dict[str, SpikeData]:

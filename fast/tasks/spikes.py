@@ -34,14 +34,10 @@ PRESETS = {
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--data", nargs="+", metavar="FILE", default=[],
-        help=f"TRAIN TEST, or TRAIN VALID TEST; without VALID one trial in {SHARE} of TRAIN is held out",
-    )
-    parser.add_argument(
-        "--duration", type=float,
-        help="duration of a trial, ms; later arrivals have no effect (default: 1.1 times the last spike time)",
-    )
+    what = f"TRAIN TEST, or TRAIN VALID TEST; without VALID one trial in {SHARE} of TRAIN is held out"
+    parser.add_argument("--data", nargs="+", metavar="FILE", default=[], help=what)
+    what = "duration of a trial, ms; later arrivals have no effect (default: 1.1 times the last spike time)"
+    parser.add_argument("--duration", type=float, help=what)
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:

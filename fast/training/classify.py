@@ -38,16 +38,10 @@ from delayprop.spec import SpecError
 
 
 class Classification:
-    """A classifier, its data and its optimiser.
+    """A classifier, its data (the splits `train`, `valid`, `test`) and its optimiser.
 
-    Args:
-        settings: network, initial values and learning.
-        options: of the command line; read are `task`, `seed`, `workers` and `valid_speakers`.
-        data: the splits `train`, `valid`, `test`.
-        duration: of a trial, ms.
-        dtype: of the parameters.
-        processes: the processes that share the run.
-        initial: settings that the network is built from, where they differ from `settings`.
+    Of the options are read `task`, `seed`, `workers` and `valid_speakers`. `initial`: settings that
+    the network is built from, where they differ from `settings`.
     """
 
     def __init__(

@@ -45,7 +45,7 @@ def page_arrays(network: Classifier, before: dict[str, Tensor], data: SpikeData,
             found[f"units_{e}_{n}"] = np.repeat(np.arange(layer.size), layer.counts()[0].cpu().numpy())
         last = hidden_spikes[-1]
         found[f"V_{e}"] = membrane_traces(network.out, last, found["t"]).numpy()
-        found[f"arrivals_{e}"] = arrivals(network.out, last, label)
+        found[f"arrivals_{e}"] = arrivals(network.out.w, network.out.d, last, label)
     content = io.BytesIO()
     np.savez_compressed(content, **found)  # type: ignore[arg-type]  # NumPy 2.0 types have no `allow_pickle` here
     return content.getvalue()

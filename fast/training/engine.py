@@ -165,7 +165,6 @@ class CheckpointKeeper:
 
 def _write_reproducer(training: Training, folder: Folder, step: int, options: dict[str, Any]) -> None:
     """Writes the state before a failed step, and the inputs of the step."""
-    state, inputs = training.state(), training.last_inputs()
-    content = {"step": step, "options": json.dumps(options), "training": state, "under_way": inputs}
-    folder.write_bytes(REPRODUCER, encoded(content))
+    content = {"training": training.state(), "under_way": training.last_inputs()}
+    folder.write_bytes(REPRODUCER, encoded({"step": step, "options": json.dumps(options), **content}))
     print(f"step {step} can be repeated from {folder.path / REPRODUCER}", flush=True)

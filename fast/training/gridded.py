@@ -28,12 +28,11 @@ HEADS = {"delays": "delays rounded", "delays_and_times": "spike times as well", 
 
 @dataclass(frozen=True)
 class OnGrid:
-    """The evaluations of a network on a grid of `step` ms, by what is on it; `share`: of delays
-    cut."""
+    """A network on a grid."""
 
-    step: float
-    found: dict[str, Evaluation]
-    share: float = 0.0
+    step: float  # ms
+    found: dict[str, Evaluation]  # by what is on the grid
+    share: float = 0.0  # of delays cut
 
 
 class Gridded(nn.Module):

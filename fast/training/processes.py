@@ -24,14 +24,9 @@ T = TypeVar("T")
 
 
 class Processes:
-    """The group of processes. Without `torchrun` it is this process alone, and nothing is sent.
-
-    GPUs communicate by NCCL, CPUs by gloo.
-
-    Attributes:
-        rank, world: number of this process, and number of processes.
-        restarted: whether `torchrun` has restarted the group after the loss of a process.
-    """
+    """The group of `world` processes, of which this one has the number `rank`. Without `torchrun`
+    it is this process alone, and nothing is sent. GPUs communicate by NCCL, CPUs by gloo.
+    `restarted`: whether `torchrun` has restarted the group after the loss of a process."""
 
     def __init__(self, device: str = "cpu") -> None:
         self.world, self.rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))

@@ -74,8 +74,7 @@ class Folder:
                 (self.path / name).unlink(missing_ok=True)
 
     def truncate_log(self, lines: int) -> None:
-        """Keeps the first lines of the log, as a resumed run repeats the later ones; `SpecError`:
-        the log has fewer."""
+        """Keeps the first lines of the log, as a resumed run repeats the later ones."""
         if not self.writes:
             return
         path = self.path / LOG
@@ -101,16 +100,9 @@ class Folder:
 class RunFolder(Folder):
     """The folder of a run, locked until `close`, or until its process ends in any way.
 
-    Args:
-        out: path; must not exist, or be empty, unless the run is resumed. None: the first free
-            `runs/<task>-<n>`.
-        options: of the command line, stored with the run.
-        may_change: options that may differ when this run is resumed, beside `MAY_CHANGE`.
-
-    Raises:
-        SpecError: the folder is not empty, holds no run to resume or one with other options, is in
-            use, or cannot be created or read.
-        NotWrittenError: there is no space.
+    `options`: of the command line, stored with the run. `may_change`: those that may differ when
+    this run is resumed, beside `MAY_CHANGE`. `SpecError`: the folder is not empty, holds no run to
+    resume or one with other options, is in use, or cannot be created or read.
     """
 
     writes = True
@@ -147,14 +139,13 @@ class RunFolder(Folder):
 
 
 def _new(out: str | None, task: str) -> Path:
-    """A folder of this name; None: the first free one, and as `mkdir` is the test, no runs share
-    it."""
+    """A new or empty folder of this name; None: the first free `runs/<task>-<n>`."""
     if out is None:
         Path("runs").mkdir(exist_ok=True)
         numbers = count(1)
         while True:
             free = Path("runs") / f"{task}-{next(numbers)}"
-            with suppress(FileExistsError):
+            with suppress(FileExistsError):  # `mkdir` is the test, so no runs share it
                 free.mkdir()
                 return free
     if not out.isprintable():

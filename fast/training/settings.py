@@ -65,11 +65,8 @@ def setting(default: Any, check: Callable[..., Any] | None, help: str, choices: 
 class Settings:
     """Network, initial values and learning of a classification.
 
-    Initial weights are drawn from N(w_mean, w_sd) onto the first hidden layer, from N(inner_mean,
-    inner_sd) onto later hidden layers, from N(0, rec_sd) within recurrent layers, and from N(0,
-    out_sd) onto outputs. Initial delays are drawn from U(0, delay) onto hidden layers, from U(0,
-    rec_delay) within recurrent layers, and are 0 onto outputs. Weights
-    onto a hidden layer that emits less than `rate` spikes per neuron and trial are scaled up.
+    Initial weights are normally distributed, those within recurrent layers with mean 0. Initial
+    delays are drawn uniformly from 0 on, and are 0 onto outputs.
     """
 
     epochs: int = setting(20, count, "passes over the training split")
@@ -160,8 +157,7 @@ class Settings:
 
 
 def with_defaults(options: dict[str, Any]) -> dict[str, Any]:
-    """The options of a run; one of an earlier version lacks newer settings, whose defaults change
-    nothing."""
+    """The options of a run, with the defaults of settings that its version lacked."""
     newer = {one.name: one.default for one in fields(Settings)} if "hidden" in options else {}
     return {**newer, **options}
 
@@ -175,7 +171,7 @@ def kind_of_delays(settings: Mapping[str, Any]) -> str:
     return "learned, with time constants" if settings.get("learn_constants") else "learned"
 
 
-GROUPS: dict[str, tuple[str, ...]] = {
+GROUPS: dict[str, tuple[str, ...]] = {  # the settings as `--help` shows them
     "network": ("hidden", "recurrent", "pool", "tau_mem", "tau_syn", "readout", "gain", "max_delay"),
     "first values": (
         "rate", "w_mean", "w_sd", "inner_mean", "inner_sd", "rec_sd", "out_sd", "delay", "rec_delay",
@@ -190,7 +186,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "augmentation": ("shift", "spread", "stretch", "blend", "drop"),
     "end": ("choose", "patience", "test", "certify"),
 }
-"""The settings as `--help` shows them."""
 
 
 def add_settings(parser: argparse.ArgumentParser, presets: Mapping[str, Settings], preset: str) -> None:

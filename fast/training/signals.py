@@ -33,12 +33,9 @@ class StopSignals:
     """Context that records the signals; the second SIGINT ends the process at once.
 
     Checkpoints are whole or absent, so this end does no harm; the lock of the folder ends with the
-    process.
-
-    Args:
-        ends: whether the process is the run's alone. If not, a second signal raises
-            `KeyboardInterrupt` instead; and outside the main thread, to which Python gives all
-            signals, none is recorded.
+    process. `ends`: whether the process is the run's alone. If not, a second signal raises
+    `KeyboardInterrupt` instead; and outside the main thread, to which Python gives all signals,
+    none is recorded.
     """
 
     def __init__(self, processes: Processes, ends: bool = True) -> None:

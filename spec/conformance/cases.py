@@ -13,19 +13,12 @@ from delayprop.spec.losses import VOLTAGE_READOUTS, CrossEntropy, SpikeTimeMSE
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """A stored case.
+    """A stored case."""
 
-    Attributes:
-        name: name of the file, without `.json`.
-        text: content of the file.
-        case: the problem without its results, as a simulator gets it.
-        expected: the results, in the layout of the command lines.
-    """
-
-    name: str
-    text: str
-    case: Case
-    expected: dict
+    name: str  # of the file, without `.json`
+    text: str  # content of the file
+    case: Case  # the problem without its results, as a simulator gets it
+    expected: dict  # the results, in the layout of the command lines
 
     @property
     def question(self) -> str:
@@ -36,8 +29,7 @@ class Stored:
 
 
 def stored(names: Sequence[str] | None = None) -> tuple[Stored, ...]:
-    """All cases, or the cases of these names; the smallest network first. `SpecError`: a name that
-    no case has."""
+    """All cases, or the cases of these names; the smallest network first."""
     everything = _everything()
     legal = sorted(one.name for one in everything)
     wanted = legal if names is None else [one_of(name, "case", legal) for name in names]
@@ -78,6 +70,8 @@ class Facts:
         self.reads_lif = any(population.name == loss.population for population in lif)
         self.pairs = [(connection.source, connection.target) for connection in network.connections]
         self.reached = {source: _reached(source, self.pairs) for source, _ in self.pairs}
+        longer = {(a, c) for a, b in self.pairs for c in self.reached.get(b, ()) if len({a, b, c}) == 3}
+        self.skips = any(pair in longer for pair in self.pairs)
         self.hidden = any(a not in one.case.inputs and a != b for a, b in self.pairs)
         self.recurrent = any(name in targets for name, targets in self.reached.items())
         self.absent = not all(connection.exists.all() for connection in network.connections)
@@ -95,16 +89,7 @@ class Facts:
         self.delays: set[float] = set().union(*self.by_connection)
         inputs = () if self.silent else one.case.inputs.values()
         self.times = [float(t) for trains in inputs for train in trains for t in train]
-
-    @property
-    def skips(self) -> bool:
-        """Whether a population is reached both directly and through another."""
-        return any((a, c) in self.pairs for a, b in self.pairs for c in self.reached.get(b, ()) if len({a, b, c}) == 3)
-
-    @property
-    def whole_ms(self) -> bool:
-        """Whether a grid of 1 ms holds all delays and input times."""
-        return not any(t % 1 for t in (*self.delays, *self.times))
+        self.whole_ms = not any(t % 1 for t in (*self.delays, *self.times))
 
 
 def _reached(start: str, pairs: list[tuple[str, str]]) -> set[str]:
@@ -117,7 +102,7 @@ def _reached(start: str, pairs: list[tuple[str, str]]) -> set[str]:
     return found
 
 
-CAPABILITIES: dict[str, Callable[[Facts], bool]] = {
+CAPABILITIES: dict[str, Callable[[Facts], bool]] = {  # by name, with the test of whether a case needs one
     "one layer": lambda f: not f.hidden,
     "hidden layers": lambda f: f.hidden,
     "feed-forward": lambda f: not f.recurrent,
@@ -148,7 +133,6 @@ CAPABILITIES: dict[str, Callable[[Facts], bool]] = {
     "silent network": lambda f: f.silent,
     "events after the end": lambda f: any(t > f.duration for t in (*f.delays, *f.times)),
 }
-"""The capabilities by name, each with the test of whether a case needs it."""
 
 
 def needs(one: Stored) -> tuple[str, ...]:

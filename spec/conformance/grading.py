@@ -18,8 +18,7 @@ from delayprop.spec.conformance.layout import GRADIENTS, Place, found_at, number
 from delayprop.spec.errors import SpecError
 
 CANCELLATION = 1e-3
-MOST_DIGITS = -math.log10(2.0**-53)
-"""Stored results are rounded to float64; an error below its unit roundoff looks like none."""
+MOST_DIGITS = -math.log10(2.0**-53)  # stored results are float64; an error below its unit roundoff looks like none
 
 OF_SPIKES = ("spikes", "kappa")  # quantities with one number per spike
 
@@ -38,27 +37,17 @@ HUGE = -100.0  # right digits below which squares could leave float64
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """One block of one case.
+    """One block of one case. `state`: `graded`, `left out`, `failed`, or `another network` (other
+    spikes, so another gradient)."""
 
-    Attributes:
-        quantity, path: see `layout.Place`.
-        true: the right numbers.
-        floor: norm below which a block counts as 0.
-        state: `graded`, `left out`, `failed` (see `reason`), or `another network` (other spikes, so
-            another gradient).
-        digits: right digits of a graded block, else None.
-        reason: one line if it failed or the network is another, else None.
-        found: the numbers given, or None.
-    """
-
-    quantity: str
+    quantity: str  # see `layout.Place`
     path: str
-    true: np.ndarray
-    floor: float
+    true: np.ndarray  # the right numbers
+    floor: float  # norm below which a block counts as 0
     state: str = "left out"
-    digits: float | None = None
-    reason: str | None = None
-    found: np.ndarray | None = None
+    digits: float | None = None  # right ones, of a graded block
+    reason: str | None = None  # one line if it failed or the network is another
+    found: np.ndarray | None = None  # the numbers given
 
 
 def grade(digits: float) -> str:
@@ -145,12 +134,11 @@ def _unit(case: Case, place: Place) -> float:
 
 @dataclass(frozen=True)
 class Factor:
-    """A common factor, by least squares. `quantities`: kinds of gradients. `factor`: the number; 0
-    where all are 0. `residual`: the norm that is left, relative to the gradients found."""
+    """A common factor, by least squares."""
 
-    quantities: tuple[str, ...]
-    factor: float
-    residual: float
+    quantities: tuple[str, ...]  # kinds of gradients
+    factor: float  # 0 where all are 0
+    residual: float  # the norm that is left, relative to the gradients found
 
 
 def factors(found: Sequence[Block]) -> list[Factor]:

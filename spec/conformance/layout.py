@@ -18,19 +18,12 @@ _OURS = {word: quantity for quantity, word in FILE_NAMES.items()}
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """Where a block stands.
+    """Where a block stands."""
 
-    Attributes:
-        quantity: one of `QUANTITIES`.
-        steps: keys and indices that lead to it.
-        lengths: length of the list at each index among the steps, in order.
-        expected: its value in the expected result.
-    """
-
-    quantity: str
-    steps: tuple[str | int, ...]
-    lengths: tuple[int, ...]
-    expected: object
+    quantity: str  # one of `QUANTITIES`
+    steps: tuple[str | int, ...]  # keys and indices that lead to it
+    lengths: tuple[int, ...]  # length of the list at each index among the steps, in order
+    expected: object  # its value in the expected result
 
     @property
     def path(self) -> str:

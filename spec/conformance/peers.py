@@ -25,12 +25,11 @@ MOST_OUTPUT = 64 * 2**20  # bytes; results of these cases have some thousand
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """A simulator's answer to a case. `state`: `answered`, `not offered` or `failed`. `document`:
-    the result if answered, else None. `reason`: one line if not answered, else None."""
+    """A simulator's answer to a case."""
 
-    state: str
-    document: Mapping[str, object] | None
-    reason: str | None
+    state: str  # `answered`, `not offered` or `failed`
+    document: Mapping[str, object] | None  # the result, if answered
+    reason: str | None  # one line, if not answered
 
 
 Peer = Callable[[Stored], Answer]
@@ -56,14 +55,8 @@ def of_function(function: Callable[[Case], object]) -> Peer:
 
 
 def of_command(command: Sequence[str], timeout: float) -> Peer:
-    """A peer from a command that gets the path of a case file and prints its result.
-
-    The peer raises `SpecError` if there is no such program.
-
-    Args:
-        command: the program and its arguments; the path is appended.
-        timeout: maximum time per case, s.
-    """
+    """A peer from a command, to which the path of a case file is appended, and which prints its
+    result within `timeout` s. The peer raises `SpecError` if there is no such program."""
 
     def ask(one: Stored) -> Answer:
         with TemporaryDirectory() as folder, TemporaryFile() as out, TemporaryFile() as err:

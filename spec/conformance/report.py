@@ -17,25 +17,15 @@ OFFERED = ("graded", "failed", "another network")
 
 @dataclass(frozen=True, eq=False)
 class CaseReport:
-    """The answer to one case.
-
-    Attributes:
-        name, needs: the case, and the capabilities that it needs.
-        has: quantities of its right result.
-        state: `answered`, `not offered` or `failed`.
-        reason: one line if it was not answered, else None.
-        seconds: time of the answer.
-        unknown_keys: keys of the answer that have no meaning.
-        blocks: the blocks of the answer.
-    """
+    """The answer to one case."""
 
     name: str
-    needs: tuple[str, ...]
-    has: frozenset[str]
-    state: str
-    reason: str | None
+    needs: tuple[str, ...]  # capabilities
+    has: frozenset[str]  # quantities of its right result
+    state: str  # `answered`, `not offered` or `failed`
+    reason: str | None  # one line if it was not answered
     seconds: float
-    unknown_keys: tuple[str, ...]
+    unknown_keys: tuple[str, ...]  # keys of the answer that have no meaning
     blocks: tuple[Block, ...]
 
     def of(self, *quantities: str) -> list[Block]:

@@ -70,10 +70,10 @@ def test_a_measurement_as_text(capsys: Capture) -> None:
 def test_every_workload_is_right(workload: str, dtype: str) -> None:
     """Every check has data: spikes of each population, the identities, a difference of losses."""
     found = agree(build(small(workload, dtype=dtype)))
-    assert found.followed.spikes > 0 and 0 < found.followed.spike_time_error_ms <= 1e-6
-    assert found.residuals.A is not None and found.residuals.B is not None
-    assert found.finite_difference_error is not None
-    assert (found.precision.neuron_gradient_error is None) == (dtype == "float64")
+    assert found["followed"]["spikes"] > 0 and 0 < found["followed"]["spike_time_error_ms"] <= 1e-6
+    assert found["residuals"]["A"] is not None and found["residuals"]["B"] is not None
+    assert found["finite_difference_error"] is not None
+    assert (found["precision"]["neuron_gradient_error"] is None) == (dtype == "float64")
 
 
 class _Scaled(torch.autograd.Function):

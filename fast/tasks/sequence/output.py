@@ -21,7 +21,7 @@ def traces(layer: LI, ring: Ring) -> list[dict]:
         for neuron in (0, 1):
             found.append({
                 "pattern": NAMES[label], "output": neuron, "t": times.tolist(), "V": V[neuron],
-                "arrivals": arrivals(layer, spikes, neuron)[:, 0].tolist(),
+                "arrivals": arrivals(layer.w, layer.d, spikes, neuron)[:, 0].tolist(),
             })
     return found
 

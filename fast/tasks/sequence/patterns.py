@@ -20,14 +20,12 @@ MOST_INPUTS, MOST_DISTRACTORS = len(NAMES), 100
 
 @dataclass(frozen=True)
 class Ring:
-    """The patterns of as many classes as inputs, with `jitter`, the standard deviation of the noise
-    on their times (ms), and `distractors`: further spikes per presentation, of random inputs at
-    random times. A trial has `room` (ms) after the last arrival."""
+    """The patterns of as many classes as inputs."""
 
     inputs: int
-    jitter: float = 0.0
-    distractors: int = 0
-    room: float = 35.0
+    jitter: float = 0.0  # standard deviation of the noise on their times, ms
+    distractors: int = 0  # further spikes per presentation, of random inputs at random times
+    room: float = 35.0  # of a trial after the last arrival, ms
 
     @property
     def length(self) -> float:

@@ -26,27 +26,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Plan:
-    """A schedule over presentations, counted from 1.
+    """A schedule over presentations, counted from 1."""
 
-    Args:
-        learn: presentations of each pattern with momentum.
-        epochs: default of all presentations.
-        lr: default of the first step of the delays, ms.
-        end: factor on the first step after `learn` presentations.
-        betas: of Adam, up to `learn`.
-        one_by_one: whether a step up to `learn` presents one pattern, or all.
-        slow: factor on both time constants at first.
-        shrink: factor on the step per presentation after `learn`.
-    """
-
-    learn: int
-    epochs: int
-    lr: float
-    end: float
-    betas: tuple[float, float]
-    one_by_one: bool
-    slow: float
-    shrink: float = 0.85
+    learn: int  # presentations of each pattern with momentum
+    epochs: int  # default of all presentations
+    lr: float  # default of the first step of the delays, ms
+    end: float  # factor on the first step after `learn` presentations
+    betas: tuple[float, float]  # of Adam, up to `learn`
+    one_by_one: bool  # whether a step up to `learn` presents one pattern, or all
+    slow: float  # factor on both time constants at first
+    shrink: float = 0.85  # factor on the step per presentation after `learn`
 
     def step_factor(self, epoch: int) -> float:
         """Factor on the first step in a presentation up to `learn`."""

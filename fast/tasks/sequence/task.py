@@ -50,21 +50,14 @@ def optimum() -> float:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--inputs", type=int, default=2, help="inputs, outputs and classes (default: %(default)s)")
-    two, more = plan(2), plan(4)
-    parser.add_argument(
-        "--epochs", type=int, help=f"presentations of each pattern (default: {two.epochs}; of 3 or more: {more.epochs})"
-    )
-    parser.add_argument(
-        "--lr", type=float, help=f"first step of Adam, ms (default: {two.lr}; of 3 or more: 2.5 per input)"
-    )
-    parser.add_argument(
-        "--jitter", type=float, default=0.0, help="standard deviation of input times, ms (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--distractors", type=int, default=0, help="random further spikes per presentation (default: %(default)s)"
-    )
-    parser.add_argument("--freeze-delays", action="store_true", help="learn nothing, as a control")
+    add, two, more = parser.add_argument, plan(2), plan(4)
+    add("--inputs", type=int, default=2, help="inputs, outputs and classes (default: %(default)s)")
+    what = f"presentations of each pattern (default: {two.epochs}; of 3 or more: {more.epochs})"
+    add("--epochs", type=int, help=what)
+    add("--lr", type=float, help=f"first step of Adam, ms (default: {two.lr}; of 3 or more: 2.5 per input)")
+    add("--jitter", type=float, default=0.0, help="standard deviation of input times, ms (default: %(default)s)")
+    add("--distractors", type=int, default=0, help="random further spikes per presentation (default: %(default)s)")
+    add("--freeze-delays", action="store_true", help="learn nothing, as a control")
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> "Sequence":
