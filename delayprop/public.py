@@ -25,18 +25,19 @@ from delayprop.spec.errors import SpecError, UnsupportedError
 from delayprop.spec.losses import READOUTS, VOLTAGE_READOUTS, CrossEntropy, Loss, SpikeTimeMSE
 from delayprop.spec.network import Connection
 from delayprop.spec.network import Network as NetworkSpec
+from delayprop.spec.neuron import NEURONS, Neuron, load_neuron
 from delayprop.spec.nir_graph import from_nir, to_nir
 from delayprop.spec.population import Population
 from delayprop.spec.results import ConnectionGradient, Gradients, Result, Tie
 from delayprop.spec.spikes import SpikeTrains
 
 __all__ = [
-    "LI", "LIF", "READOUTS", "VOLTAGE_READOUTS", "Activity", "Case", "Connection", "ConnectionGradient", "CrossEntropy",
-    "CrossEntropyLoss", "FirstSpikeTime", "Gradients", "Loss", "Network", "NetworkSpec", "Population",
-    "Record", "Residuals", "Result", "Run", "SilentLayerWarning", "SpecError", "SpikeTimeMSE",
+    "LI", "LIF", "NEURONS", "READOUTS", "VOLTAGE_READOUTS", "Activity", "Case", "Connection", "ConnectionGradient",
+    "CrossEntropy", "CrossEntropyLoss", "FirstSpikeTime", "Gradients", "Loss", "Network", "NetworkSpec", "Neuron",
+    "Population", "Record", "Residuals", "Result", "Run", "SilentLayerWarning", "SpecError", "SpikeTimeMSE",
     "SpikeTimeMSELoss", "SpikeTrains", "Spikes", "Tie", "UnsupportedError", "case_from_text", "case_of", "case_to_dict",
     "check", "collate", "confusion_matrix", "cross_entropy", "first_spike_time", "from_nir", "joined", "load_case",
-    "load_into", "membrane_traces", "network_of", "param_groups", "plot_confusion", "project_", "propagate",
-    "residuals", "run_case", "save_case", "spike_count_penalty", "spike_time_mse", "to_nir", "train", "wake_",
-    "watched", "write_spike_file",
+    "load_into", "load_neuron", "membrane_traces", "network_of", "param_groups", "plot_confusion", "project_",
+    "propagate", "residuals", "run_case", "save_case", "spike_count_penalty", "spike_time_mse", "to_nir", "train",
+    "wake_", "watched", "write_spike_file",
 ]

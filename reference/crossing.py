@@ -32,12 +32,13 @@ class Turns:
         A = [line[:n] for line in equations.A[:n]]
         found = m.eigenvalues(A) if loops(A) else [A[k][k] for k in range(n)]
         rounding = m.u**0.5 * max(abs(value) for value in found)
-        turning = [value for value in found if value.imag > rounding]
-        rates = sorted((-value.real for value in found if abs(value.imag) <= rounding), reverse=True)
-        self.pair = (-turning[0].real, turning[0].imag) if turning else None
+        turning = max(found, key=lambda value: value.imag)
+        self.pair = (-turning.real, turning.imag) if turning.imag > rounding else None
+        others = [value for value in found if not self.pair or abs(abs(value.imag) - turning.imag) > rounding]
+        rates = sorted((-value.real for value in others), reverse=True)
         self.between = rates[-2] - rates[-1] if len(rates) > 1 else m.real(0.0)
         self.rows = [times(transposed(A), row[:n])]
-        for rate in rates if turning else rates[:-1]:
+        for rate in rates if self.pair else rates[:-1]:
             shifted = [[entry + rate * (i == k) for k, entry in enumerate(line)] for i, line in enumerate(A)]
             self.rows.append(times(transposed(shifted), self.rows[-1]))
         self.powers = [self.rows[0]]  # row A, row A^2, ...
@@ -139,20 +140,21 @@ def first_rise(turns: Turns, x: Row, until: Real) -> Real | None:
 def refined(m: Arithmetic, f: Callable[[Real], tuple[Real, Real]], low: Real, high: Real, rises: bool) -> Real:
     """The zero of `f`, which gives value and rate, in [low, high], where its sign changes once.
 
-    Newton steps; a bisection where they leave the interval or do not become half as long.
+    Newton steps; a bisection where they leave it, or do not become half as long in two steps.
     """
-    t, last = low, high - low
+    t, last, before_last = low, high - low, high - low
     while True:
         value, rate = f(t)
         if value == 0:
             return t
         low, high = (t, high) if (value < 0) == rises else (low, t)
-        later = t - value / rate if rate != 0 else low
-        if not low < later < high or abs(later - t) > last / 2:
-            if last <= NOISE * m.u * t:  # rounding decides the step
+        step = -value / rate if rate != 0 else 2 * (low - high)
+        if high < t + step <= high + 4 * m.u * high:  # the zero is at the end, to within rounding
+            step = high - t
+        if not low <= t + step <= high or 2 * abs(step) > before_last:
+            if low <= t + step <= high and last <= NOISE * m.u * t:  # rounding decides the step
                 return t
-            later = (low + high) / 2
-        last = abs(later - t)
-        if last <= 2 * m.u * later or not low < later < high:
-            return later
-        t = later
+            step = (low + high) / 2 - t
+        before_last, last, t = last, abs(step), t + step
+        if last <= 2 * m.u * t:
+            return t

@@ -69,11 +69,18 @@ def test_float64_on_seeded_networks(family: str, measured: Measured) -> None:
     measured(max(one.used for one in found), 1.0, SEEDS, f"0 to {SEEDS - 1} of each family")
 
 
+def with_moved_weights(case: Case, share: float, seed: int) -> Case:
+    """The case with each weight moved by this share of it, up or down."""
+    signs = np.random.default_rng(seed)
+    moved = [replace(c, w=c.w * (1 + signs.choice([-1, 1], c.w.shape) * share)) for c in case.network.connections]
+    return with_connections(case, moved)
+
+
 def test_30_digits_decide_where_float64_rounds_apart() -> None:
-    """A gradient that cancels to 1e-11, of which the reference is off by 2.5 tolerances: an exact
-    result is accepted all the same, and `fast` is where its condition number allows it to be."""
+    """A gradient that cancels to 1e-11, so that weights moved by 2^-52 move it by three tolerances:
+    an exact result is accepted all the same, and `fast` is where its condition number allows it."""
     case = load_case(Path(__file__).parent / "hard" / "two-outputs-almost-alike.json")
-    rounded, exact = reference.run(case), reference.run(case, DIGITS)
+    exact, rounded = reference.run(case, DIGITS), reference.run(with_moved_weights(case, 2.0**-52, 3))
     with pytest.raises(AssertionError, match="beyond the tolerance"):
         assert_same_results(case, exact, rounded)
     assert agreement(case, lambda _: exact).used < 1
@@ -93,9 +100,7 @@ def test_the_condition_number_bounds_the_cost_of_a_chain_of_spikes() -> None:
     number: weights moved by 2^-50, with these signs, move its gradients by three tolerances."""
     case, exact, number = chained()
     assert exact.kappa_min is not None and number > 1e4 / exact.kappa_min
-    signs = np.random.default_rng(2)
-    moved = [replace(c, w=c.w * (1 + signs.choice([-1, 1], c.w.shape) * 2.0**-50)) for c in case.network.connections]
-    rounded = reference.run(with_connections(case, moved), DIGITS)
+    rounded = reference.run(with_moved_weights(case, 2.0**-50, 2), DIGITS)
     with pytest.raises(AssertionError, match="beyond the tolerance"):
         assert_same_results(case, rounded, exact)
     assert assert_same_results(case, rounded, exact, kappa=1 / number).used < 1

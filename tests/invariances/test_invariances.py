@@ -177,7 +177,7 @@ def test_neurons_that_nobody_reads(run: str, family: str, measured: Measured) ->
         inputs = {**case.inputs, "idle": SpikeTrains((np.array([1.0]),))}
         found = RUNS[run](replace(case, network=network, inputs=inputs))
         by = found.gradients
-        nothing = [*vars(by.connections[-1]).values(), *vars(by.populations["spare"]).values(), by.inputs["idle"][0]]
+        nothing = [*vars(by.connections[-1]).values(), *by.populations["spare"].values(), by.inputs["idle"][0]]
         assert not any(values.any() for values in nothing)
         rest = replace(
             by, connections=by.connections[:-1],

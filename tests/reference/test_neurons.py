@@ -34,7 +34,7 @@ from tests.support.tangent import dot_product, exponential, random_direction
 from tests.support.tolerances import DOT_PRODUCT, U64, relative
 
 EACH = [(name, readout) for name in NEURONS for readout in readouts(name)]
-SEEDS = many(6)
+SEEDS = many(4)
 
 
 @pytest.mark.check(7)
@@ -73,6 +73,7 @@ def difference_is_off(case: Case, seed: int) -> float | None:
 
 
 @pytest.mark.check(3)
+@pytest.mark.full
 @pytest.mark.parametrize("name", NEURONS)
 def test_gradient_is_the_difference_of_the_loss(name: str, measured: Measured) -> None:
     readout = readouts(name)[0]

@@ -140,7 +140,7 @@ def assert_batch_is_mean(name: str, dtype: torch.dtype) -> None:
         assert_mean(layer.w.grad, [single.gradients.connections[n].dL_dw for single in singles])
         assert_mean(layer.d.grad, [single.gradients.connections[n].dL_dd for single in singles])
         for constant in ("tau_mem", "tau_syn", "v_th", "v_reset"):
-            alone = [getattr(single.gradients.populations[f"layer{n}"], f"dL_d{constant}") for single in singles]
+            alone = [single.gradients.populations[f"layer{n}"][constant] for single in singles]
             assert_mean(getattr(layer, constant).grad, alone)
     by_input = np.concatenate([np.concatenate(single.gradients.inputs["in"]) for single in singles])
     assert_mean(spikes.times.grad, [by_input / len(singles)])
