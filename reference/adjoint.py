@@ -55,7 +55,7 @@ class _Sweep:
         self.adjoints = {}
         for neuron in (neuron for neurons in trial.neurons.values() for neuron in neurons):
             p = [zero] * len(neuron.x)
-            p[-1] = drive.dL_dintegral.get(neuron, p[-1])
+            p[-1] = drive.dL_dintegral.get(neuron, zero)
             self.adjoints[neuron] = Adjoint(trial.T, p, dict.fromkeys(neuron.equations.values, zero))
         # Terms of dL/dt of every spike, summed once, so their order does not matter.
         self.dL_dt_post: dict[Spike, list[Real]] = {spike: [dL_dt] for spike, dL_dt in drive.dL_dt_post.items()}

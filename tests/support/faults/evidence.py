@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import delayprop.reference as reference
 from delayprop.fast.run import run_case
-from delayprop.spec import Case, Result, case_to_dict, load_case
+from delayprop.spec import Case, Network, Population, Result, case_to_dict, load_case
 from tests import ROOT
 from tests.support.networks.documents import li, lif, ties, wire
 from tests.support.networks.documents import read as read_case
+from tests.support.networks.neurons import network
 from tests.support.networks.strategies import families, seeded_case
 from tests.support.truth import truth_of
 
@@ -42,6 +43,22 @@ def problem(kind: str, loss: dict, duration: float = 30.0, recurrent: bool = Fal
     return read_case(duration, inputs, [hidden, out], wires, {**loss, "population": read})
 
 
+SCALED = {"rates": {"V": "(-V + I - a) / 11", "I": "-I / tau_syn", "a": "(-a + g * V) / 23"},
+          "spike": "k * V - v_th", "reset": {"V": "v_reset + 0.1 * a", "a": "a + b * V"}}
+"""A neuron whose level is a multiple of the voltage, and whose reset mixes states."""
+
+
+def of_neurons() -> list[Case]:
+    """Networks of neurons given by equations, which the reference alone runs."""
+    own = Population("out", "neuron", 2, neuron=SCALED, constants={
+        "tau_syn": [5.0, 4.0], "g": 0.8, "k": [1.5, 0.7], "v_th": 1.1, "v_reset": -0.2, "b": 0.3,
+    })
+    case = network("adlif", 1, "max_voltage")
+    scaled = Network((*case.network.populations[:2], own), case.network.connections)
+    return [network("alif", 0, "mean_voltage"), network("two-synapses", 1, "spike_time_mse"),
+            Case(scaled, case.duration, case.inputs, case.loss)]
+
+
 def gather(more: bool = False) -> dict:
     """The evidence; `more` adds ties, and a network of each family."""
     runs: dict[str, Callable[[Case], Result]] = {"reference": reference.run, "fast": run_case}
@@ -58,4 +75,7 @@ def gather(more: bool = False) -> dict:
     others = [problem("li", *UNDER_WAY), problem("li", LOSSES[2][1], recurrent=True, read="hidden")]
     if more:
         others += [*ties().values(), *(seeded_case(3, family) for family in families())]
-    return {"problems": problems, "conformance": conformance, "others": [entry(case) for case in others]}
+    return {
+        "problems": problems, "conformance": conformance, "others": [entry(case) for case in others],
+        "neurons": [case_to_dict(case) for case in of_neurons()],
+    }

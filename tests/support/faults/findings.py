@@ -117,6 +117,9 @@ def findings(package: str, evidence: dict) -> Iterator[tuple[str, float]]:
             yield "finite differences", wrong_gradient(case, short.gradients, problem["truth"])
             yield "agreement", wrong_result(case, short, problem[other])
             yield "batch", wrong_batch(case)
+    for document in evidence["neurons"] if package == "reference" else ():
+        case = case_from_text(json.dumps(document))
+        yield "tangent", wrong_slope(case, run(case))
     for problem in evidence["others"]:
         case = case_from_text(json.dumps(problem["case"]))
         found = run(case)
