@@ -89,6 +89,14 @@ class Equations:
         return max(abs(entry) for entry in self.slope)
 
     @cached_property
+    def _slope_over_rate(self) -> Row:
+        return [entry / self.rate_of_level for entry in self.slope]
+
+    def drive(self, x: Row) -> Real:
+        """`c.A x` over this rate, `I - V` for LIF: equal entries subtract without rounding."""
+        return dot(self._slope_over_rate, x)
+
+    @cached_property
     def push(self) -> Row:
         """By state: how far it raises the level in all time, while the states that this reads stay.
 
@@ -100,10 +108,6 @@ class Equations:
         if np.linalg.det(A) != 0:
             found[others] = np.linalg.solve(-A.T, [float(self.slope[k]) for k in others])
         return [self.m.real(weight) for weight in found.tolist()]
-
-    def rate_at(self, x: Row, state: int) -> Real:
-        """The rate of a state."""
-        return dot(self.A[state], x)
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,8 @@ class Crossing(Event):
     @property
     def slope(self) -> Real:
         """The rate of the level just before the spike."""
-        return dot(self.neuron.equations.slope, self.x_minus)
+        e = self.neuron.equations
+        return e.rate_of_level * e.drive(self.x_minus)
 
     @property
     def spikes_left(self) -> Real:
@@ -78,7 +79,7 @@ class Crossing(Event):
     def kappa(self) -> Real:
         """Conditioning of the spike: 0 is a grazing crossing."""
         e = self.neuron.equations
-        return (self.slope / (e.rate_of_level * e.v_th)) ** 2
+        return (e.drive(self.x_minus) / e.v_th) ** 2
 
 
 @dataclass(eq=False)

@@ -25,7 +25,7 @@ def dL_dt_arr(w: Real, A: Matrix, p: Row, into: int) -> Real:
     after the arrival: a crossing or a maximum at the same instant comes before the arrival, so `p`
     does not contain it.
     """
-    return -w * dot([row[into] for row in A], p)
+    return -dot([w * row[into] for row in A], p)
 
 
 def spike_shift(

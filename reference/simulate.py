@@ -119,8 +119,7 @@ class _Simulation:
         if not e.can_spike:
             return False
         x = state_at(neuron, t)
-        rises = dot(e.slope, at_threshold(e, x)) > e.touch * e.rate_of_level
-        return e.v_th - dot(e.c, x) <= e.touch and rises
+        return e.v_th - dot(e.c, x) <= e.touch < e.drive(at_threshold(e, x))
 
     def cross(self, neuron: Neuron, t: Real) -> None:
         e, spike = neuron.equations, Spike(neuron.population, neuron.index, t)

@@ -156,7 +156,8 @@ def test_a_neuron_of_ones_own(measured: Measured) -> None:
 
 
 @pytest.mark.parametrize(("name", "slow", "far"), [
-    ("rise", "tau_rise", 1e-3), *((name, "tau_a", far) for name in ("alif", "adlif") for far in (1e-3, 1e3, 1e6)),
+    ("rise", "tau_rise", 1e-3), pytest.param("alif", "tau_a", 1e-3, marks=pytest.mark.full), ("alif", "tau_a", 1e6),
+    ("adlif", "tau_a", 1e-3), ("adlif", "tau_a", 1e6),
 ])
 def test_time_constants_far_apart(name: str, slow: str, far: float) -> None:
     """Float64 agrees with 40 digits: nothing is stepped."""

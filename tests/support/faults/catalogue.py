@@ -63,7 +63,7 @@ FAULTS = (
                 "Vdot_plus / Vdot_minus * lambda_V_plus + (dL_dt + driven * (v_th - v_reset)) * pm / Vdot_minus",
                 "Vdot_plus / (Vdot_minus + 1e-3) * lambda_V_plus + dL_dt * pm / (Vdot_minus + 1e-3)")),
     *both("0.1 % error", blind="A",
-          reference=("jumps.py", "return -w * dot(", "return -1.001 * w * dot("),
+          reference=("jumps.py", "return -dot([w * row", "return -dot([1.001 * w * row"),
           fast=("cpu/lookup.py", "dL_dt_pre[n] += total", "dL_dt_pre[n] += 1.001 * total")),
     *both("no jump at the last spike", blind="A",
           source="https://github.com/genn-team/ml_genn: spikes beyond `max_spikes` are not kept",
