@@ -9,7 +9,16 @@ import pytest
 
 import delayprop.reference as reference
 from delayprop.spec import Case, Result, load_case
-from tests.support.certified import FOLDER, RUNS, changed_digit, files, row_of
+from tests.support.certified import (
+    FOLDER,
+    RUNS,
+    certified_values,
+    changed_digit,
+    files,
+    neuron_files,
+    right_digits,
+    row_of,
+)
 from tests.support.comparison import scaled
 from tests.support.conditioning import conditioned
 from tests.support.report_evidence import Measured
@@ -88,6 +97,15 @@ def test_right_digits(path: Path, measured: Measured) -> None:
     measured(max((limit / row[label] for label, limit in asked.items()), default=0.0), 1.0, 1)
     measured.keep("certified", {**row, "ill_conditioned": sorted(excused)})
     assert low <= excused
+
+
+@pytest.mark.check(9)
+@pytest.mark.parametrize("path", neuron_files(), ids=lambda path: path.stem)
+def test_right_digits_of_neurons_given_by_equations(path: Path, measured: Measured) -> None:
+    case = load_case(path)
+    digits = right_digits(reference.run(case).to_dict(case.network), certified_values(case))
+    measured(LIMITS["reference"]["average"] / digits, 1.0, 1)
+    assert digits >= LIMITS["reference"]["average"]
 
 
 @pytest.mark.check(9)

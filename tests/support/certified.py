@@ -33,6 +33,11 @@ def files(difficulty: str = "*") -> list[Path]:
     return sorted(FOLDER.glob(f"{difficulty}-*.json"))
 
 
+def neuron_files() -> list[Path]:
+    """Networks of neurons given by equations."""
+    return sorted((FOLDER / "neurons").glob("*.json"))
+
+
 def certified_values(case: Case) -> Mapping:
     """The certified results of a case, as strings in the layout of the command lines."""
     assert case.expected is not None, "a case of the certified set has `expected`"

@@ -18,18 +18,18 @@ import mpmath
 import delayprop.reference as reference
 from delayprop.spec import Case, Result, SpecError, case_from_text
 from delayprop.spec.checks import one_of
-from tests.support.certified import DIGITS, FOLDER, files, neurons, spikes_and_kappa
+from tests.support.certified import DIGITS, FOLDER, files, neuron_files, neurons, spikes_and_kappa
 from tests.support.comparison import gradient_blocks
-from tests.support.truth import Key, Problem, gradient, simulate
+from tests.support.truth import Key, Problem, gradient, replay, simulate
 
 ADJOINT_DIGITS, TRUTH_DIGITS, STEP = 80, 110, "1e-36"
 ZERO, SMALL = mpmath.mpf("1e-38"), mpmath.mpf("1e-25")
-NAMES = tuple(path.stem for path in files())
+NAMES = (*(path.stem for path in files()), *(f"neurons/{path.stem}" for path in neuron_files()))
 SIDES: dict[str, dict[Key, int]] = {
     "lower-arrival-at-the-end": {("d", 0, 1, 0): -1, ("d", 0, 1, 1): -1, ("t_in", "in", 1, 0): -1},
 }
 """Parameters with a one-sided derivative (specification, section 4), and the side."""
-ROW = re.compile(r"^\| `([\w-]+)` \| ([^|]*) \|.*", re.MULTILINE)  # of the table in README.md
+ROW = re.compile(r"^\| `([\w/-]+)` \| ([^|]*) \|.*", re.MULTILINE)  # of the table in README.md
 
 
 class Disagreement(ArithmeticError):
@@ -55,6 +55,8 @@ def by_adjoint(document: dict) -> dict:
 def by_differences(document: dict, sides: Mapping[Key, int]) -> dict:
     """The results by the ground truth, as strings, without ties."""
     case = case_of(document)
+    if any(population.kind == "neuron" for population in case.network.populations):
+        return as_strings(case, replay.result_of(case, TRUTH_DIGITS, STEP))
     truth = simulate(Problem.from_case(case), TRUTH_DIGITS)
     slopes = gradient(case, TRUTH_DIGITS, STEP, sides)
     return as_strings(case, Result(truth.loss, truth.spikes, truth.kappa, truth.readout, slopes, ()))
