@@ -105,6 +105,7 @@ def test_right_digits_of_neurons_given_by_equations(path: Path, measured: Measur
     case = load_case(path)
     digits = right_digits(reference.run(case).to_dict(case.network), certified_values(case))
     measured(LIMITS["reference"]["average"] / digits, 1.0, 1)
+    measured.keep("neurons", {"neuron": path.stem, "digits": digits})
     assert digits >= LIMITS["reference"]["average"]
 
 

@@ -47,6 +47,7 @@ def test_tangent_is_adjoint_times_direction(name: str, readout: str, measured: M
         off, size = dot_product(case, gradient, random_direction(gradient, seed))
         found += [off / size] if size else []
     measured(max(found), DOT_PRODUCT, len(found), f"from 0, {SEEDS} of `{name}`")
+    measured.keep("neurons", {"neuron": name, "tangent": max(found)})
     assert max(found) <= DOT_PRODUCT and len(found) >= SEEDS / 2
 
 
@@ -80,6 +81,7 @@ def test_gradient_is_the_difference_of_the_loss(name: str, measured: Measured) -
     found = [difference_is_off(network(name, seed, readout), seed) for seed in range(many(1) + 1)]
     offs = [off for off in found if off is not None]
     measured(max(offs), BENT, len(offs), f"from 0 of `{name}`")
+    measured.keep("neurons", {"neuron": name, "differences": max(offs)})
     assert max(offs) <= BENT
 
 
