@@ -23,7 +23,7 @@ def isolation() -> Residuals:
     x = sp.Matrix([sp.Function(f"x{k}")(s) for k in range(N)])
     slope = sp.diff(sp.exp(rate * s) * row.dot(x), s).subs(dict(zip(sp.diff(x, s), A * x, strict=True)))
     residuals = {"the next function": slope - sp.exp(rate * s) * (row * (A + rate * sp.eye(N))).dot(x)}
-    for n in range(1, N):  # an eigenvalue of a triangular matrix stands on its diagonal
+    for n in range(1, N + 1):  # any matrix is similar to a triangular one, with its eigenvalues on the diagonal (Schur)
         triangular = sp.Matrix(n, n, lambda i, k: sp.Symbol(f"a{i}{k}") if k >= i else 0)
         product = sp.eye(n)
         for k in range(n):

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from delayprop.derivations.symbols import dL_dt_post, w
+from delayprop.derivations.symbols import dL_dt_post, dL_dy, w
 from delayprop.spec.errors import SpecError
 from delayprop.spec.neuron import Neuron
 
@@ -74,6 +74,12 @@ def spike_shift(n: LinearNeuron) -> sp.Expr:
     """`q`: minus the derivative of the loss by the level `c.x - v_th` just before an own spike."""
     x_plus = n.R * n.x + n.r
     return (n.p.dot(n.R * n.A * n.x - n.A * x_plus) + dL_dt_post) / n.c.dot(n.A * n.x)
+
+
+def shift_by_maximum(n: LinearNeuron) -> sp.Expr:
+    """Term of `q` if the loss reads the first state just before the spike."""
+    rate = n.A * n.x
+    return dL_dy * rate[0] / n.c.dot(rate)
 
 
 def before_spike(n: LinearNeuron, q: sp.Expr) -> sp.Matrix:

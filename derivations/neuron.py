@@ -16,7 +16,7 @@ import sympy as sp
 from delayprop.derivations import formulas, linear_neuron
 from delayprop.derivations.linear_neuron import LinearNeuron
 from delayprop.derivations.proof import Residuals, Theorem, theorem
-from delayprop.derivations.symbols import dL_dt_post, lambda_I, lambda_V, s, w
+from delayprop.derivations.symbols import dL_dt_post, dL_dy, lambda_I, lambda_V, s, w
 from delayprop.spec.neuron import LIF, NEURONS, Neuron
 
 
@@ -62,15 +62,16 @@ def _at_spike(n: LinearNeuron) -> dict[str, sp.Expr]:
     before = n.x + t * A * n.x
     after = n.R * before + n.r
     unmoved = (n.R * n.x + n.r).subs(held)
-    loss = n.p.dot(after - t * A * unmoved) + dL_dt_post * t
+    loss = n.p.dot(after - t * A * unmoved) + dL_dt_post * t + dL_dy * before[0]  # a maximum, if it is read
     level = n.c.dot(before) - n.v_th
 
     def derived(move: sp.Symbol) -> sp.Expr:
         dt = -(sp.diff(level, move) / sp.diff(level, t))
         return (sp.diff(loss, move) + sp.diff(loss, t) * dt).subs(t, 0).subs(released)
 
-    q = linear_neuron.spike_shift(n)
+    q = linear_neuron.spike_shift(n) + linear_neuron.shift_by_maximum(n)
     p_minus = linear_neuron.before_spike(n, q)
+    p_minus[0] += dL_dy
     found = {f"dL/d{move.name} before a spike": derived(move) - p_minus[i] for i, move in enumerate(n.x)}
     for name, theta in n.constants.items():
         found[f"dL/d{name} at a spike"] = derived(theta) - linear_neuron.gradient_at_spike(n, theta, q)

@@ -21,6 +21,7 @@ from delayprop.reference.jumps import (
     dL_dtheta_at_spike,
     dL_dw_at_arrival,
     p_before_spike,
+    shift_by_maximum,
     spike_shift,
 )
 from delayprop.reference.readouts import Drive, Maximum
@@ -113,8 +114,8 @@ class _Sweep:
         dL_dt = self.m.fsum(self.dL_dt_post.get(event.spike, []))
         q = spike_shift(p_plus, dL_dt, e.A, e.R, event.x_minus, event.x_plus, slope)
         maximum = self.drive.maxima.get(event.neuron)
-        if maximum and maximum.pinned is event:  # the spike carries the maximum along
-            q += self.drive.dL_dy[event.neuron] * (dot(e.A[READ], event.x_minus) / slope)
+        if maximum and maximum.pinned is event:
+            q += shift_by_maximum(self.drive.dL_dy[event.neuron], dot(e.A[READ], event.x_minus), slope)
         adjoint.p = p_before_spike(p_plus, q, e.R, e.c)
         for name, by in e.derivatives.items():
             adjoint.dL_dtheta[name] += dL_dtheta_at_spike(p_plus, q, event.x_minus, (by.c, by.v_th, by.R, by.r))

@@ -46,7 +46,7 @@ class Arithmetic:
 
     def ratio(self, number: Fraction) -> Real:
         """A number of a text."""
-        return self.real(number.numerator) / self.real(number.denominator)
+        return float(number) if self.dtype is np.float64 else self.real(number.numerator) / number.denominator
 
 
 FLOAT64 = Arithmetic(

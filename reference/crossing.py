@@ -3,17 +3,23 @@
 A function `f = row.x` of a free state obeys `(exp(rate t) f)' = exp(rate t) row (A + rate) x`, so
 between two zeros of `row (A + rate) x` it has at most one zero. The product of all these factors is
 0 (Cayley and Hamilton), so each factor leaves a function with one eigenvalue less. The last one is
-`exp(-rate t)`, which has no zero, or an oscillation, whose zeros are known. No zero is missed,
-whatever the shape of `f`, at any ratio of the time constants and over any time. Proved in
-`derivations/`: isolation.
+`exp(-rate t)`, which has no zero, or an oscillation, whose zeros are known. So no zero is missed,
+whatever the shape of `f` and over any time. Proved in `derivations/`: isolation.
 """
 
+import math
 from collections.abc import Callable, Iterator
+from functools import cached_property
 
-from delayprop.reference.arithmetic import Arithmetic, Real, Row, dot, times, transposed
+import numpy as np
+
+from delayprop.reference.arithmetic import FLOAT64, Arithmetic, Real, Row, dot, times, transposed
 from delayprop.reference.equations import Equations
-from delayprop.reference.flow import loops
+from delayprop.reference.flow import squared
+from delayprop.spec.neuron import has_loop
+from delayprop.spec.population import STIFFEST
 
+MOST_TURNS = 2**26  # of an oscillation (specification, section 10)
 NOISE = 1e4  # in u t: a step of Newton's that may no longer become half as long
 
 
@@ -27,10 +33,10 @@ class Turns:
     """
 
     def __init__(self, equations: Equations, row: Row) -> None:
-        self.e, n = equations, equations.states
+        self.e, self.row, n = equations, row, equations.states
         m = equations.m
         A = [line[:n] for line in equations.A[:n]]
-        found = m.eigenvalues(A) if loops(A) else [A[k][k] for k in range(n)]
+        found = m.eigenvalues(A) if has_loop(A) else [A[k][k] for k in range(n)]
         rounding = m.u**0.5 * max(abs(value) for value in found)
         turning = max(found, key=lambda value: value.imag)
         self.pair = (-turning.real, turning.imag) if turning.imag > rounding else None
@@ -64,7 +70,7 @@ class Turns:
         a, f_a = self.e.m.real(0.0), self._value(k, x)
         for b in self._ends(k + 1, x, until):
             f_b = self._value(k, self.state(x, b))
-            if f_a * f_b < 0:
+            if f_a != 0 and f_b != 0 and (f_a < 0) != (f_b < 0):
                 yield refined(self.e.m, lambda t: self._value_and_rate(k, x, t), a, b, f_a < 0)
             if f_b != 0:  # a zero at the end of a piece is found in the next one
                 a, f_a = b, f_b
@@ -76,11 +82,36 @@ class Turns:
     def _of_two(self, x: Row, until: Real) -> Iterator[Real]:
         """The zero of `exp(-rate t) (f + g (exp(d t) - 1)/d)`, the last function but one."""
         f, g, d = self._value(-2, x), self._value(-1, x), self.between
-        if f * g >= 0 or (past := -d * f / g) <= -1:
+        if f == 0 or g == 0 or (f < 0) == (g < 0) or (past := -d * f / g) <= -1:
             return
         t = -f / g * (self.e.m.log1p(past) / past if past != 0 else 1)
         if t < until:
             yield t
+
+    def reach(self, x: Row) -> float:
+        """A bound of `row.x` from the state `x` on."""
+        return self._growth * max(abs(float(entry)) for entry in x[: self.e.states])
+
+    @cached_property
+    def _growth(self) -> float:
+        """A bound of `row exp(A h)` in size over all `h`; infinite if the states do not decay.
+
+        The norm of `exp(A h)` is taken at steps between which it grows by at most a factor e, until
+        it is below 1/2.
+        """
+        n = self.e.states
+        A = np.array([[float(entry) for entry in line[:n]] for line in self.e.A[:n]])
+        norm, largest = float(np.abs(A).sum(axis=1).max()), float(sum(abs(float(entry)) for entry in self.row[:n]))
+        step: np.ndarray = np.array(squared(FLOAT64, A.tolist(), 1 / norm))
+        here = np.eye(n)
+        bound = 1.0
+        for _ in range(int(STIFFEST * n)):
+            here = here @ step
+            size = float(np.abs(here).sum(axis=1).max())
+            if size < 0.5:
+                return largest * bound * math.e
+            bound = max(bound, size)
+        return math.inf
 
     def _of_oscillation(self, rate: Real, omega: Real, x: Row, until: Real) -> Iterator[Real]:
         """The zeros of `exp(-rate t) (f cos(omega t) + g sin(omega t))`."""
@@ -91,11 +122,12 @@ class Turns:
             return
         half = m.atan2(m.real(0.0), m.real(-1.0))
         phase = m.atan2(f, -g)  # tan(omega t) = -f/g
-        turn = 0
-        while (t := (phase + turn * half) / omega) < until:
+        for turn in range(MOST_TURNS):
+            if (t := (phase + turn * half) / omega) >= until:
+                return
             if t > 0:
                 yield t
-            turn += 1
+        raise ArithmeticError("a neuron oscillates without end; shorten the trial, or let its states decay")
 
     def _value(self, k: int, x: Row) -> Real:
         return dot(self.rows[k], x[: self.e.states])
@@ -131,6 +163,8 @@ def first_rise(turns: Turns, x: Row, until: Real) -> Real | None:
     for b in turns(x, until):
         if rising and level(b)[0] > e.touch:
             return refined(m, level, a, b, True)
+        if turns.pair and turns.reach(turns.state(x, b)) < e.v_th:
+            return None
         a, rising = b, not rising
     if rising and level(until)[0] >= 0:
         return refined(m, level, a, until, True)

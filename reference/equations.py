@@ -97,16 +97,18 @@ class Equations:
         return dot(self._slope_over_rate, x)
 
     @cached_property
-    def push(self) -> Row:
-        """By state: how far it raises the level in all time, while the states that this reads stay.
+    def push(self) -> Row | None:
+        """By state: how far it raises the level in all time, while the states that this reads stay;
+        None if the others do not decay.
 
         Only a guess at the number of spikes to come, so float64 will do.
         """
         others = [k for k in range(self.states) if self.c[k] == 0]
         A = np.array([[float(self.A[i][k]) for k in others] for i in others]).reshape(len(others), len(others))
         found = np.zeros(len(self.A))
-        if np.linalg.det(A) != 0:
-            found[others] = np.linalg.solve(-A.T, [float(self.slope[k]) for k in others])
+        if np.linalg.matrix_rank(A) < len(others):
+            return None
+        found[others] = np.linalg.solve(-A.T, [float(self.slope[k]) for k in others])
         return [self.m.real(weight) for weight in found.tolist()]
 
 

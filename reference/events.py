@@ -69,11 +69,11 @@ class Crossing(Event):
         e = self.neuron.equations
         return e.rate_of_level * e.drive(self.x_minus)
 
-    @property
-    def spikes_left(self) -> Real:
-        """About how often the state that is kept would reset the neuron again."""
+    def spikes_left(self, T: Real) -> Real:
+        """About how often the state that is kept would reset the neuron again until `T`."""
         e = self.neuron.equations
-        return dot(e.push, self.x_plus) / (e.v_th - dot(e.c, self.x_plus))
+        push = dot(e.slope, self.x_plus) * (T - self.t) if e.push is None else dot(e.push, self.x_plus)
+        return push / (e.v_th - dot(e.c, self.x_plus))
 
     @property
     def kappa(self) -> Real:

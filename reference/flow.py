@@ -1,4 +1,4 @@
-"""Between two events: the exponential of the matrix of a neuron, exact at any time.
+"""Between two events: the exponential of the matrix of a neuron.
 
 If no state drives itself by way of others, `exp(A h)` is a sum over the paths from a state to
 another along the entries of `A` beside the diagonal:
@@ -7,7 +7,8 @@ another along the entries of `A` beside the diagonal:
 
 where the rates are minus the diagonal of `A`, and `E` is the convolution of `exp(-rate s)` over
 [0, h]. Each term is as accurate as `E`, however close the rates are (`tau_mem = tau_syn` is no
-special case). Other matrices are scaled, summed as a series, and squared back.
+special case). Other matrices are scaled, summed as a series, and squared back, at the cost of about
+`u h` times their largest rate; the specification bounds the ratio of their rates.
 
 The derivative of `exp(A h)` by a constant is the upper right block of the exponential of
 `[[A, A_theta], [0, A]]`, and is found in the same way.
@@ -15,7 +16,10 @@ The derivative of `exp(A h)` by a constant is the upper right block of the expon
 
 from collections.abc import Iterator
 
-from delayprop.reference.arithmetic import Arithmetic, Matrix, Real, dot, transposed
+import numpy as np
+
+from delayprop.reference.arithmetic import Arithmetic, Matrix, Real
+from delayprop.spec.neuron import has_loop
 
 Path = tuple[int, Real, tuple[Real, ...]]  # last state, product of entries, rates
 Term = tuple[int, int, Real, int]  # row, column, product of entries, number of the rates
@@ -31,7 +35,7 @@ class Exponential:
             upper = [[*row, *slope] for row, slope in zip(A, A_theta, strict=True)]
             self.A, self.first = upper + [[*[zero] * self.n, *row] for row in A], self.n
         self.rates: list[tuple[Real, ...]] = []  # the distinct ones
-        self.terms: list[Term] | None = None if loops(A) else list(self._terms())
+        self.terms: list[Term] | None = None if has_loop(A) else list(self._terms())
 
     def _terms(self) -> Iterator[Term]:
         number: dict[tuple[Real, ...], int] = {}
@@ -44,23 +48,12 @@ class Exponential:
     def __call__(self, h: Real) -> Matrix:
         """The `n` rows at a time `h`."""
         if self.terms is None:
-            return [row[self.first :] for row in _squared(self.m, self.A, h)[: self.n]]
+            return [row[self.first :] for row in squared(self.m, self.A, h)[: self.n]]
         known = [exp_convolution(self.m, h, *rates) for rates in self.rates]
         found = [[self.m.real(0.0)] * self.n for _ in range(self.n)]
         for i, j, product, number in self.terms:
             found[i][j] += product * known[number]
         return found
-
-
-def loops(A: Matrix) -> bool:
-    """Whether a state drives itself by way of others."""
-    left = set(range(len(A)))
-    while left:
-        free = {i for i in left if not any(A[i][k] != 0 for k in left if k != i)}
-        if not free:
-            return True
-        left -= free
-    return False
 
 
 def _paths(A: Matrix, i: int) -> Iterator[Path]:
@@ -73,28 +66,23 @@ def _paths(A: Matrix, i: int) -> Iterator[Path]:
                 yield j, entry * product, tuple(sorted((-A[i][i], *rates)))
 
 
-def _squared(m: Arithmetic, A: Matrix, h: Real) -> Matrix:
+def squared(m: Arithmetic, A: Matrix, h: Real) -> Matrix:
     """`exp(A h)`: the power series of a short time, squared to the whole one."""
-    size = max(sum(abs(entry) for entry in row) for row in A) * h
-    halvings = 0
+    scaled, halvings = np.array(A, m.dtype) * h, 0
+    size = np.abs(scaled).sum(axis=1).max()
     while size > 0.5:
         size, halvings = size / 2, halvings + 1
-    step = [[entry * h / 2**halvings for entry in row] for row in A]
-    found = term = [[m.real(float(i == j)) for j in range(len(A))] for i in range(len(A))]
-    order, change = 0, m.real(1.0)
-    while change > m.u / 4:
+    scaled = scaled / 2**halvings
+    found: np.ndarray = np.array([[m.real(float(i == k)) for k in range(len(A))] for i in range(len(A))], m.dtype)
+    term = found
+    order = 0
+    while order == 0 or np.abs(term).max() > m.u / 4:
         order += 1
-        term = [[entry / order for entry in row] for row in _product(term, step)]
-        found = [[a + b for a, b in zip(*rows, strict=True)] for rows in zip(found, term, strict=True)]
-        change = max(abs(entry) for row in term for entry in row)
+        term = term @ scaled / order
+        found = found + term
     for _ in range(halvings):
-        found = _product(found, found)
-    return found
-
-
-def _product(A: Matrix, B: Matrix) -> Matrix:
-    columns = transposed(B)
-    return [[dot(row, column) for column in columns] for row in A]
+        found = found @ found
+    return found.tolist()
 
 
 def exp_convolution(m: Arithmetic, h: Real, *rates: Real) -> Real:

@@ -133,7 +133,9 @@ def _maximum(m: Arithmetic, turns: Turns, neuron: Neuron, T: Real) -> tuple[Maxi
     best, V_best, equal = None, m.real(0.0), False
     for event, following in pairwise([*neuron.events, None]):
         assert event is not None
-        for candidate in _maxima_between(m, turns, event, following, T):
+        for candidate in _maxima_between(turns, event, following, T):
+            if turns.pair and turns.reach(candidate.x_minus) < V_best:
+                break
             margin = 16 * m.u * abs(V_best)
             if candidate.V > V_best + margin:
                 best, V_best, equal = candidate, candidate.V, False
@@ -145,9 +147,7 @@ def _maximum(m: Arithmetic, turns: Turns, neuron: Neuron, T: Real) -> tuple[Maxi
     return best, ties
 
 
-def _maxima_between(
-    m: Arithmetic, turns: Turns, event: Event, following: Event | None, T: Real
-) -> Iterator[Maximum]:
+def _maxima_between(turns: Turns, event: Event, following: Event | None, T: Real) -> Iterator[Maximum]:
     """The local maxima of `V` after `event`, and the one at `following`, or at `T`, if it rises to
     there and not on."""
     neuron, x = event.neuron, event.x_plus

@@ -95,7 +95,7 @@ class _Simulation:
     def all_arrivals_now(self, t: Real, first: tuple[Spike, Synapse]) -> list[tuple[Spike, Synapse]]:
         """`first` and all other arrivals at its neuron now; the heap keeps them together.
 
-        One exception comes later: if these arrivals make a voltage rise that stood at the
+        One exception comes later: if these arrivals make a level rise that stood at the
         threshold, and the spike returns without delay.
         """
         parcels, neuron = [first], first[1].post
@@ -131,7 +131,7 @@ class _Simulation:
             raise ArithmeticError(f"{_where(neuron, t)} is at its threshold again after its spike; lower its reset")
         if (self.trial.T - t) * crossing.slope <= e.touch:
             self.flag(neuron, "spike_at_end")
-        if crossing.spikes_left > MOST_SPIKES:
+        if crossing.spikes_left(self.trial.T) > MOST_SPIKES:
             raise ArithmeticError(f"{_where(neuron, t)} spikes too fast, or without end; lower its weights")
         self.happen(crossing)
         self.send(spike)

@@ -43,7 +43,7 @@ class CrossEntropy:
 
 @dataclass(frozen=True, eq=False)
 class SpikeTimeMSE:
-    """`1/2 sum_k (t_k - target_k)^2`, summed over the neurons of one LIF population.
+    """`1/2 sum_k (t_k - target_k)^2`, summed over the neurons of one population.
 
     Args:
         population: the population whose spikes are compared with the targets.
@@ -93,3 +93,7 @@ def _check_maximum(population: Population) -> None:
     if neuron.spike is not None and neuron.level != (voltage,):
         got = f"cannot be a maximum of `{voltage}`, since the level of a spike has other states"
         raise SpecError("readout", "", got, remedy)
+    for j in range(population.size if population.kind == "neuron" and neuron.spike is not None else 0):
+        if neuron.matrices({name: float(values[j]) for name, values in population.values.items()}).c[0] <= 0:
+            got = f"cannot be a maximum of `{voltage}`: the level of neuron {j} falls as it rises"
+            raise SpecError("readout", "", got, remedy)

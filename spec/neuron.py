@@ -13,9 +13,10 @@ from functools import cached_property
 from keyword import iskeyword
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from delayprop.spec import documents
-from delayprop.spec.checks import of_type, one_of, sequence, text
+from delayprop.spec.checks import described, of_type, one_of, sequence
 from delayprop.spec.equation import Equation, Linear
 from delayprop.spec.errors import SpecError, Verbatim, placed
 
@@ -58,11 +59,13 @@ class Neuron:
     def __post_init__(self) -> None:
         for name in ("rates", "reset"):
             of_type(getattr(self, name), name, Mapping, "an object of equations", "name a state per equation")
+            object.__setattr__(self, name, dict(getattr(self, name)))
         if not 1 <= len(self.rates) <= MOST_STATES:
             got = Verbatim(f"{len(self.rates)} equations")
             raise SpecError("rates", f"1 to {MOST_STATES} equations", got, "leave out states that nothing reads")
         for state in self.rates:
-            if not isinstance(state, str) or not state.isidentifier() or iskeyword(state):
+            legal = isinstance(state, str) and state.isidentifier() and state == normalize("NFKC", state)
+            if not legal or iskeyword(state):
                 raise SpecError("rates", "equations of states with names like V", state, "choose another name")
         object.__setattr__(self, "arrivals", tuple(sequence(self.arrivals, "arrivals", None, "states")))
         if not self.arrivals:
@@ -118,7 +121,10 @@ class Neuron:
         texts: dict[str, object] = {f'rates["{state}"]': rate for state, rate in self.rates.items()}
         texts |= {"spike": self.spike} if self.spike is not None else {}
         texts |= {f'reset["{state}"]': value for state, value in self.reset.items()}
-        return tuple(Equation(name, text(value, name).strip()) for name, value in texts.items())
+        for name, value in texts.items():
+            if not isinstance(value, str) or not value:
+                raise SpecError(name, "an equation in quotes", described(value), "write it as text")
+        return tuple(Equation(name, str(value).strip()) for name, value in texts.items())
 
     def _check_linear(self) -> None:
         """Refuse equations that are not linear, or that leave the states at rest."""
@@ -134,6 +140,17 @@ class Neuron:
                 raise SpecError("spike", "", got, "let arrivals raise another state, which drives this one")
             if equation.name == "spike" and not found.by_state:
                 raise SpecError("spike", "", "names no state, so it never rises", "give None if it never spikes")
+
+
+def has_loop(A: list[list[Any]]) -> bool:
+    """Whether a state drives itself by way of others, so that no order makes `A` triangular."""
+    left = set(range(len(A)))
+    while left:
+        free = {i for i in left if not any(A[i][k] != 0 for k in left if k != i)}
+        if not free:
+            return True
+        left -= free
+    return False
 
 
 def load_neuron(path: str | Path) -> Neuron:

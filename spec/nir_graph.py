@@ -86,6 +86,9 @@ def _check(network: Network) -> None:
         if not name.isprintable() or "/" in name or name == ".":
             remedy = "rename it: NIR's files name groups by it"
             raise UnsupportedError(f"populations[{p}].name", "printable and without a slash", name, remedy)
+        if population.kind == "neuron":
+            remedy = "NIR has no such neuron; send the case file"
+            raise UnsupportedError(f"populations[{p}].kind", "lif, li or input", Verbatim("neuron"), remedy)
         if population.kind != "input" and name not in targets:
             expected, got = "the target of a connection", Verbatim(f"none onto `{name}`")
             remedy = "leave it out, or connect it, if only by a connection without synapses"

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from delayprop.spec import checks
-from delayprop.spec.errors import SpecError, Verbatim, placed
-from delayprop.spec.neuron import LI, LIF, Neuron, neuron_of
+from delayprop.spec.errors import SpecError, Verbatim
+from delayprop.spec.neuron import LI, LIF, Neuron, has_loop, neuron_of
 
 CHECKS = {
     "tau_mem": checks.time_constant,
@@ -26,6 +27,8 @@ FILE_NAMES = {"v_th": "threshold", "v_reset": "reset", "w": "weights", "d": "del
 """The words of case files, where they differ from the names in this package."""
 
 GROWTH = 1e-6  # rate, in units of the largest entry of A, that rounding of a double eigenvalue explains
+SLOWEST = 1 / checks.LONGEST  # entry of A, per ms
+STIFFEST = 1e4  # ratio of rates whose exponential, of states that drive each other, keeps 12 digits in float64
 
 # Fields typed `Any` take numbers or lists and hold checked arrays.
 
@@ -115,7 +118,7 @@ class Population:
         return f"Population({self.name}: {self.size} {self.kind})"
 
 
-def _checked(neuron: Neuron, constants: Any, size: int) -> dict[str, np.ndarray]:
+def _checked(neuron: Neuron, constants: Any, size: int) -> Mapping[str, np.ndarray]:
     """The constants of `neuron` as arrays, in its order."""
     names = ", ".join(neuron.constants) or "none"
     checks.of_type(constants, "constants", Mapping, "an object of numbers by name", f"the names are {names}")
@@ -133,23 +136,32 @@ def _checked(neuron: Neuron, constants: Any, size: int) -> dict[str, np.ndarray]
     for column in np.unique(columns, axis=1).T:
         j = int(np.flatnonzero((columns == column[:, None]).all(axis=0))[0])
         _check_numbers(neuron, dict(zip(neuron.constants, column.tolist(), strict=False)), j)
-    return values
+    return MappingProxyType(values)
 
 
 def _check_numbers(neuron: Neuron, constants: dict[str, float], j: int) -> None:
     """Refuse numbers that give neuron `j` no exact flow, or no spike that has a time."""
-    remedy = f"change a constant of neuron {j}"
-    with placed("neuron"):
+    def refusal(reason: str, remedy: str = "change a constant of this neuron") -> SpecError:
+        return SpecError("constants", "", f"of neuron {j} {reason}", remedy)
+
+    try:
         m = neuron.matrices(constants)
+    except SpecError as error:  # a division by 0
+        raise refusal(f"give an equation that {error.got}") from None
     A, c = np.array(m.A), np.array(m.c)
+    entries, loop = np.abs(A[A != 0]), has_loop(m.A)
     if not all(np.isfinite(part).all() for part in (A, c, m.v_th, m.R, m.r)):
-        raise SpecError("constants", "", f"give neuron {j} a rate or a jump that float64 cannot hold", remedy)
-    rates, largest = np.linalg.eigvals(A), float(np.abs(A).max(initial=0.0))
-    if (rates.real > GROWTH * largest).any():
-        raise SpecError("constants", "", f"make neuron {j} unstable: its state grows without input", remedy)
-    if np.count_nonzero(rates.imag > GROWTH * largest) > 1:
-        raise SpecError("constants", "", f"make neuron {j} oscillate in two ways; at most one is exact here", remedy)
+        raise refusal("give a rate or a jump that float64 cannot hold")
+    if entries.size and not (SLOWEST <= entries.min() and entries.max() <= 1 / SLOWEST):
+        raise refusal(f"give a rate outside {SLOWEST:g} to {1 / SLOWEST:g} per ms", "choose another unit of time")
+    rates = np.linalg.eigvals(A) if loop else np.diag(A)
+    if loop and entries.max() > STIFFEST * np.abs(rates[rates != 0]).min(initial=np.inf):
+        raise refusal(f"give rates that differ by more than {STIFFEST:g}, beside states that drive each other")
+    if (rates.real > GROWTH * entries.max(initial=0.0) * loop).any():
+        raise refusal("make it unstable: its state grows without input")
+    if np.count_nonzero(rates.imag > GROWTH * entries.max(initial=0.0)) > 1:
+        raise refusal("make it oscillate in two ways; at most one is exact here")
     if neuron.spike is not None and not m.v_th > 0:
-        raise SpecError("constants", "", f"put neuron {j} at its threshold at rest", "raise the threshold")
+        raise refusal("put it at its threshold at rest", "raise the threshold")
     if neuron.spike is not None and not (c @ A).any():
-        raise SpecError("constants", "", f"give neuron {j} a level that never moves", remedy)
+        raise refusal("give it a level that never moves")

@@ -59,7 +59,7 @@ class Result:
     Attributes:
         loss: the loss.
         spikes: spike times (ms) of every population that is no input, one array per neuron.
-        kappa: conditioning `(tau_mem Vdot_minus / v_th)^2` of every spike, in the layout of
+        kappa: conditioning of every spike (specification, sections 5 and 10), in the layout of
             `spikes`; 0 is a grazing crossing.
         readout: `y` of the population that is read; None for `spike_time_mse`.
         gradients: the gradient of the loss.

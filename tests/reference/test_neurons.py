@@ -16,17 +16,20 @@ from delayprop.reference.simulate import simulate
 from delayprop.spec import (
     NEURONS,
     Case,
+    Connection,
     CrossEntropy,
     Network,
     Neuron,
     Population,
     SpecError,
+    SpikeTrains,
     UnsupportedError,
     load_case,
     save_case,
 )
 from tests.support.effort import many
 from tests.support.networks.neurons import as_equations, network, readouts
+from tests.support.networks.rewriting import in_units
 from tests.support.networks.strategies import families, seeded_case
 from tests.support.parameters import blocks, changed, moved, parameters
 from tests.support.report_evidence import Measured
@@ -77,8 +80,7 @@ def difference_is_off(case: Case, seed: int) -> float | None:
 @pytest.mark.full
 @pytest.mark.parametrize("name", NEURONS)
 def test_gradient_is_the_difference_of_the_loss(name: str, measured: Measured) -> None:
-    readout = readouts(name)[0]
-    found = [difference_is_off(network(name, seed, readout), seed) for seed in range(many(1) + 1)]
+    found = [difference_is_off(network(name, 1, readout), 0) for readout in (readouts(name)[0], readouts(name)[-1])]
     offs = [off for off in found if off is not None]
     measured(max(offs), BENT, len(offs), f"from 0 of `{name}`")
     measured.keep("neurons", {"neuron": name, "differences": max(offs)})
@@ -108,12 +110,11 @@ def test_states_follow_the_matrix_exponential_and_no_crossing_is_missed(name: st
 
 @pytest.mark.parametrize("family", families())
 def test_lif_given_by_equations_is_lif(family: str) -> None:
-    for seed in range(3):
-        case = seeded_case(seed, family)
-        lif, given = reference.run(case), reference.run(as_equations(case))
-        assert float(lif.loss) == float(given.loss) and lif.ties == given.ties
-        for (kind, a), (_, b) in zip(blocks(lif.gradients), blocks(given.gradients), strict=True):
-            assert np.array_equal(a, b), kind
+    case = seeded_case(0, family)
+    lif, given = reference.run(case), reference.run(as_equations(case))
+    assert float(lif.loss) == float(given.loss) and lif.ties == given.ties
+    for (kind, a), (_, b) in zip(blocks(lif.gradients), blocks(given.gradients), strict=True):
+        assert np.array_equal(a, b), kind
 
 
 @pytest.mark.parametrize("name", NEURONS)
@@ -158,7 +159,8 @@ def test_a_neuron_of_ones_own(measured: Measured) -> None:
 
 
 @pytest.mark.parametrize(("name", "slow", "far"), [
-    ("rise", "tau_rise", 1e-3), pytest.param("alif", "tau_a", 1e-3, marks=pytest.mark.full), ("alif", "tau_a", 1e6),
+    ("rise", "tau_rise", 1e-3), ("coupled", "tau_syn", 1e-2), ("alif", "tau_a", 1e6),
+    pytest.param("alif", "tau_a", 1e-3, marks=pytest.mark.full),
     ("adlif", "tau_a", 1e-3), ("adlif", "tau_a", 1e6),
 ])
 def test_time_constants_far_apart(name: str, slow: str, far: float) -> None:
@@ -168,7 +170,7 @@ def test_time_constants_far_apart(name: str, slow: str, far: float) -> None:
         p if p.kind == "input" else p.with_values({**p.values, slow: p.values[slow] * far})
         for p in case.network.populations
     )
-    charge = far if name == "rise" else 1.0  # of an arrival
+    charge = 1.0 if slow == "tau_a" else far  # of an arrival
     connections = tuple(replace(c, w=c.w / charge) for c in case.network.connections)
     case = replace(case, network=Network(populations, connections))
     plain, exact = reference.run(case), reference.run(case, 40)
@@ -182,32 +184,39 @@ def test_time_constants_far_apart(name: str, slow: str, far: float) -> None:
         assert off <= allowed * max(effect, 1e-3 * max(effects)), kind
 
 
-LIF_VALUES = dict(tau_mem=20.0, tau_syn=5.0, v_th=1.0, v_reset=0.0)
-COUPLED_VALUES = {**LIF_VALUES, "g": 0.5, "tau_a": 30.0, "b": 0.1}
+def oscillating(T: float, g: float, tau_syn: float = 5.0) -> Case:
+    """One neuron that one inhibitory spike sets swinging."""
+    constants = dict(tau_mem=20.0, tau_syn=tau_syn, tau_a=30.0, g=g, b=0.1, v_th=1.0, v_reset=0.0)
+    populations = (Population("in", "input", 1), Population("out", "neuron", 1, neuron="coupled", constants=constants))
+    network = Network(populations, (Connection("in", "out", [[-60.0 / tau_syn]], 1.0),))
+    return Case(network, T, {"in": SpikeTrains((np.array([5.0]),))}, CrossEntropy("max_voltage", "out", 0))
 
 
-@pytest.mark.parametrize(("neuron", "constants", "said"), [
-    ("lif", {**LIF_VALUES, "beta": 1.0}, "`constants.beta` is no constant of these equations; the names are tau_mem,"),
-    ("lif", dict(tau_mem=20.0), "`constants.tau_syn` must be given, got nothing; the names are tau_mem,"),
-    ("lif", [20.0], "`constants` must be an object of numbers by name, got list; the names are tau_mem,"),
-    ("lif", {**LIF_VALUES, "tau_mem": "20"}, "`constants.tau_mem` must be a finite number, got '20';"),
-    ("lif", {**LIF_VALUES, "tau_mem": [20.0, 0.0]}, '`neuron.rates["V"]` divides by 0'),
-    ("lif", {**LIF_VALUES, "tau_mem": [20.0, 1e-320]}, "`constants` give neuron 1 a rate or a jump that float64"),
-    ("lif", {**LIF_VALUES, "tau_syn": [5.0, -5.0]}, "`constants` make neuron 1 unstable: its state grows without"),
-    ("coupled", {**COUPLED_VALUES, "g": -1.5}, "`constants` make neuron 0 unstable: its state grows without input;"),
-    ("lif", {**LIF_VALUES, "v_th": 0.0}, "`constants` put neuron 0 at its threshold at rest; raise the threshold"),
-    ("izhikevich", LIF_VALUES, "`neuron` must be one of lif, li, rise, alif, adlif, coupled, two-synapses, got"),
-    ({"rates": {"V": "V * V"}, "arrivals": ["V"]}, {}, '`neuron.rates["V"]` must be linear in the states'),
-    ({"rates": {"V": "-V"}, "delay": 1}, {}, "`neuron.delay` is no key here; the keys are rates, arrivals,"),
-    ({"rates": {"V": "k * I", "I": "-k * I"}, "reset": {}}, {"k": 0.0, "v_th": 1.0},
-     "`constants` give neuron 0 a level that never moves;"),
-    ({"rates": {"V": "k * a - V", "a": "-k * V - a", "I": "k * b - I", "b": "-k * I - b"}}, {"k": 3.0, "v_th": 1.0,
-      "v_reset": 0.0}, "`constants` make neuron 0 oscillate in two ways; at most one is exact here;"),
-], ids=range(14))
-def test_populations_are_refused_with_the_reason(neuron: object, constants: object, said: str) -> None:
-    with pytest.raises(SpecError) as caught:
-        Population("hid", "neuron", 2, neuron=neuron, constants=constants)
-    assert said in str(caught.value)
+@pytest.mark.parametrize("g", [5.0, 50.0])
+def test_a_long_trial_of_a_neuron_that_swings(g: float) -> None:
+    """Its turns end where no later one can matter: a year has the spikes of a minute."""
+    long, short = reference.run(oscillating(1e9, g)), reference.run(oscillating(1e3, g))
+    assert np.array_equal(long.spikes["out"][0], short.spikes["out"][0]) and np.array_equal(long.readout, short.readout)
+    assert float(long.readout[0]) > 0.1
+
+
+def test_spikes_without_end_of_states_that_do_not_decay() -> None:
+    constants = {"v_th": 1.0, "v_reset": 0.0}
+    own = Population("out", "neuron", 1, neuron={"rates": {"V": "I - V", "I": "0 * I"}}, constants=constants)
+    network = Network((Population("in", "input", 1), own), (Connection("in", "out", [[3.0]], 1.0),))
+    case = Case(network, 40.0, {"in": SpikeTrains((np.array([5.0]),))}, CrossEntropy("mean_voltage", "out", 0))
+    assert len(reference.run(case).spikes["out"][0]) == int(34 / np.log(1.5))
+    with pytest.raises(ArithmeticError, match="spikes too fast, or without end; lower its weights"):
+        reference.run(replace(case, duration=1e9))
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_the_unit_of_voltage_may_be_tiny(unit: float) -> None:
+    case = seeded_case(1, "layers")
+    scaled, _ = in_units(case, 1.0, unit)
+    for name, trains in reference.run(case).spikes.items():
+        for train, other in zip(trains, reference.run(scaled).spikes[name], strict=True):
+            assert np.abs(train - other).max(initial=0.0) < 1e-9
 
 
 def test_what_a_neuron_cannot_do_is_refused() -> None:
