@@ -6,7 +6,7 @@ import delayprop.reference as reference
 from delayprop.fast.run import run_case
 from delayprop.spec import Case, Network, Population, Result, case_to_dict, load_case
 from tests import ROOT
-from tests.support.networks.documents import li, lif, ties, wire
+from tests.support.networks.documents import cross_entropy, li, lif, one_neuron, ties, wire
 from tests.support.networks.documents import read as read_case
 from tests.support.networks.neurons import network
 from tests.support.networks.strategies import families, seeded_case
@@ -26,12 +26,12 @@ UNDER_WAY = {"kind": "cross_entropy", "readout": "mean_voltage", "label": 0}, 17
 """An integral readout, and a duration whose last bin has arrivals at the output."""
 
 
-def problem(kind: str, loss: dict, duration: float = 30.0, recurrent: bool = False, read: str = "out") -> Case:
+def problem(
+    kind: str, loss: dict, duration: float = 30.0, recurrent: bool = False, read: str = "out",
+    threshold: tuple[float, float] = (1.0, 0.8),
+) -> Case:
     """A tiny network: several spikes per neuron, inhibition, resets not 0, fractional delays."""
-    hidden = lif(
-        "hidden", 2, tau_mem=[9.0, 11.0], tau_syn=[4.0, 5.0], threshold=[1.0, 0.8] if read == "out" else [80.0, 80.0],
-        reset=[-0.3, 0.2],
-    )
+    hidden = lif("hidden", 2, tau_mem=[9.0, 11.0], tau_syn=[4.0, 5.0], threshold=[*threshold], reset=[-0.3, 0.2])
     out = lif("out", 2, threshold=[1.2, 1.0], reset=[0.1, -0.4]) if kind == "lif" else li("out", 2)
     out |= {"tau_mem": [12.0, 10.0], "tau_syn": [5.0, 6.0]}
     wires = [
@@ -59,8 +59,46 @@ def of_neurons() -> list[Case]:
             Case(scaled, case.duration, case.inputs, case.loss)]
 
 
+def one_silent(*loops: dict) -> Case:
+    """A neuron that spikes, beside one whose maximum is pinned later by a spike from before."""
+    out = lif("out", 2, threshold=[1.0, 80.0])
+    wires = [wire("in", "out", [[16.0, 3.0], [None, -30.0]], [[1.25, 4.0], [None, 11.25]]), *loops]
+    return read_case(16.0, [[0.5], [0.75]], [out], wires, cross_entropy("max_voltage", 1))
+
+
+def wide() -> Case:
+    """More neurons than lie side by side, and one spike that arrives."""
+    wires = [wire("in", "out", [[2.0 + 0.125 * n for n in range(33)]], 0.25)]
+    return read_case(2.5, [[0.375]], [li("out", 33)], wires, cross_entropy("exp_weighted_voltage"))
+
+
+def many_copies() -> Case:
+    """Neurons that spike together, and again where the 17 arrivals of each first spike are."""
+    hidden = lif("hidden", 4, reset=-1.0)
+    loops = [wire("hidden", "hidden", [[0.01 + 0.001 * n] * 4] * 4, 3.4 + 0.01 * n) for n in range(17)]
+    wires = [wire("in", "hidden", [[13.0, 13.2, 13.4, 13.6]], 0.5), *loops]
+    targets = {"kind": "spike_time_mse", "population": "hidden", "targets": [[2.0, 5.0]] * 4}
+    return read_case(9.0, [[0.25, 4.25]], [hidden], wires, targets)
+
+
+def others() -> list[Case]:
+    """What the problems lack, each case for some mutants."""
+    maximum, (mean, duration) = LOSSES[2][1], UNDER_WAY
+    pinned = [(1.0, 2.0), (6.5, -8.0), (6.75, -9.0), (6.96875, -9.0)]  # the second in the last bin, the last after T
+    return [
+        problem("li", mean, duration),
+        problem("li", maximum, recurrent=True, read="hidden", threshold=(80.0, 80.0)),
+        problem("li", mean, 12.0, recurrent=True, read="hidden"),
+        one_silent(),
+        one_silent(wire("out", "out", [[0.2, 0.1], [0.3, 0.1]], [[2.3, 1.7], [0.9, 4.1]])),
+        one_neuron("li", pinned, 6.9375),
+        wide(),
+        many_copies(),
+    ]
+
+
 def gather(more: bool = False) -> dict:
-    """The evidence; `more` adds ties, and a network of each family."""
+    """The evidence; `more` adds ties, and a network of each family. `batches` of `wrong_batch`."""
     runs: dict[str, Callable[[Case], Result]] = {"reference": reference.run, "fast": run_case}
 
     def entry(case: Case, **further: Callable[[Case], Result]) -> dict:
@@ -72,10 +110,10 @@ def gather(more: bool = False) -> dict:
     assert min(len(train) for one in problems for train in one["truth"]["spikes"]["hidden"]) >= 2
     files = sorted((ROOT / "spec" / "conformance" / "cases").glob("*.json"))
     conformance = [case_to_dict(load_case(file)) for file in files]
-    others = [problem("li", *UNDER_WAY), problem("li", LOSSES[2][1], recurrent=True, read="hidden")]
-    if more:
-        others += [*ties().values(), *(seeded_case(3, family) for family in families())]
+    further = [*ties().values(), *(seeded_case(3, family) for family in families())] if more else []
+    batches = *(problem(*loss) for loss in LOSSES), problem(*LOSSES[0], 12.0, recurrent=True), wide()
     return {
-        "problems": problems, "conformance": conformance, "others": [entry(case) for case in others],
+        "problems": problems, "others": [entry(case) for case in others() + further],
+        "batches": [case_to_dict(case) for case in batches], "conformance": conformance,
         "neurons": [case_to_dict(case) for case in of_neurons()],
     }

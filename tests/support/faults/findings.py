@@ -15,6 +15,7 @@ import numpy as np
 from delayprop.spec import Case, ConnectionGradient, Gradients, Result, case_from_text
 from delayprop.spec.population import CONSTANTS, FILE_NAMES
 from tests.support.comparison import block_errors
+from tests.support.faults.batches import simulated, wrong_batch, wrong_sum
 from tests.support.faults.planting import runner
 from tests.support.identities import residuals
 from tests.support.tangent import dot_product, random_direction
@@ -80,27 +81,6 @@ def as_in_training(case: Case, found: Result) -> Result:
     return replace(found, gradients=gradients)
 
 
-def wrong_batch(case: Case) -> float:
-    """Gradients of two trials at once against the sum of those of each; the inputs of the second
-    are those of the first, of the next neuron each."""
-    import torch
-
-    from delayprop.fast import Network, Spikes
-
-    ((name, given),) = case.inputs.items()
-    trains = [list(train) for train in given]
-    trials = [trains, [*trains[1:], trains[0]]]
-
-    def gradients(chosen: list) -> np.ndarray:
-        network = Network(case.network, torch.float64).requires_grad_()
-        activity = network({name: Spikes.from_trains(chosen, case.duration)})
-        sum(spikes.times.square().sum() for spikes in activity.spikes.values()).backward()
-        return np.concatenate([p.grad.numpy().ravel() for p in network.parameters() if p.grad is not None])
-
-    apart = gradients(trials[:1]) + gradients(trials[1:])
-    return float(np.linalg.norm(gradients(trials) - apart) / np.linalg.norm(apart)) / identity(U64)
-
-
 def findings(package: str, evidence: dict) -> Iterator[tuple[str, float]]:
     run = runner(package)
     other = "fast" if package == "reference" else "reference"
@@ -116,7 +96,6 @@ def findings(package: str, evidence: dict) -> Iterator[tuple[str, float]]:
             short = as_in_training(case, found)
             yield "finite differences", wrong_gradient(case, short.gradients, problem["truth"])
             yield "agreement", wrong_result(case, short, problem[other])
-            yield "batch", wrong_batch(case)
     for document in evidence["neurons"] if package == "reference" else ():
         case = case_from_text(json.dumps(document))
         yield "tangent", wrong_slope(case, run(case))
@@ -126,6 +105,10 @@ def findings(package: str, evidence: dict) -> Iterator[tuple[str, float]]:
         yield "agreement", wrong_result(case, found, problem[other])
         if package == "fast":
             yield "agreement", wrong_result(case, as_in_training(case, found), problem[other])
+    for document in evidence["batches"] if package == "fast" else []:
+        yield "batch", wrong_batch(case_from_text(json.dumps(document)))
+    if package == "fast" and simulated():
+        yield "sum of threads", wrong_sum()
     for document in evidence["conformance"]:
         case = case_from_text(json.dumps(document))
         yield "conformance", wrong_result(case, run(case), document["expected"])

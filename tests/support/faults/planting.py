@@ -134,6 +134,7 @@ def few_threads() -> None:
     from delayprop.fast.cuda import launches
 
     launches.WARP = launches.TOGETHER = 3
+    launches.THREADS = 16  # two blocks to a pack
     sys.setswitchinterval(1e-5)  # the simulator polls, and would keep its threads from running
 
 
