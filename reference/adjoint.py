@@ -115,7 +115,7 @@ class _Sweep:
         q = spike_shift(p_plus, dL_dt, e.A, e.R, event.x_minus, event.x_plus, slope)
         maximum = self.drive.maxima.get(event.neuron)
         if maximum and maximum.pinned is event:
-            q += shift_by_maximum(self.drive.dL_dy[event.neuron], dot(e.A[READ], event.x_minus), slope)
+            q += shift_by_maximum(self.drive.dL_dy[event.neuron], e.c[READ])
         adjoint.p = p_before_spike(p_plus, q, e.R, e.c)
         for name, by in e.derivatives.items():
             adjoint.dL_dtheta[name] += dL_dtheta_at_spike(p_plus, q, event.x_minus, (by.c, by.v_th, by.R, by.r))

@@ -58,12 +58,12 @@ def dL_dtheta_at_spike(
     return dot(p_plus, times(R, x_minus)) + dot(p_plus, r) + q * (v_th - dot(c, x_minus))
 
 
-def shift_by_maximum(dL_dy: Real, Vdot_minus: Real, slope: Real) -> Real:
+def shift_by_maximum(dL_dy: Real, c_read: Real) -> Real:
     """[neuron] Term of `q` where the maximum that is read is at the spike, which carries it along.
 
-    The kick `dL_dy` of `p_V` just before the spike comes on top.
+    The level is `c_read V`. The kick `dL_dy` of `p_V` just before the spike comes on top.
     """
-    return dL_dy * (Vdot_minus / slope)
+    return dL_dy / c_read
 
 
 def dL_dt_arr_at_pinned_maximum(dL_dy: Real, w: Real, A_read: Real, Vdot_plus: Real) -> Real:

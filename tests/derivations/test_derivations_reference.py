@@ -31,9 +31,8 @@ def at_events(neuron: Neuron) -> dict[str, tuple[sp.Expr, sp.Expr]]:
     x_plus = list(n.R * n.x + n.r)
     shift = jumps.spike_shift(p, symbols.dL_dt_post, A, R, x, x_plus, dot(times(transposed(A), c), x))
     pairs["q"] = shift, linear_neuron.spike_shift(n)
-    rate = list(n.A * n.x)
-    found = jumps.shift_by_maximum(symbols.dL_dy, rate[0], dot(list(n.c), rate))
-    pairs["q by a maximum"] = found, linear_neuron.shift_by_maximum(n)
+    if neuron.level == neuron.states[:1]:
+        pairs["q by a maximum"] = jumps.shift_by_maximum(symbols.dL_dy, c[0]), linear_neuron.shift_by_maximum(n)
     before = zip(jumps.p_before_spike(p, q, R, c), linear_neuron.before_spike(n, q), strict=True)
     pairs |= {f"p_{state} before a spike": pair for state, pair in zip(neuron.states, before, strict=True)}
     for name, theta in n.constants.items():
