@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from delayprop.reference.arithmetic import Arithmetic, Matrix, Real, Row, dot, times, transposed
+from delayprop.reference.arithmetic import Arithmetic, Matrix, Real, Row, times, transposed
 from delayprop.reference.flow import Exponential
 from delayprop.spec.neuron import Matrices, Neuron
 
@@ -100,10 +100,6 @@ class Equations:
         if np.linalg.det(A) != 0:
             found[others] = np.linalg.solve(-A.T, [float(self.slope[k]) for k in others])
         return [self.m.real(weight) for weight in found.tolist()]
-
-    def rate_at(self, x: Row, state: int) -> Real:
-        """The rate of a state."""
-        return dot(self.A[state], x)
 
 
 @dataclass(frozen=True)
