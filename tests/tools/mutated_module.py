@@ -19,9 +19,11 @@ TESTS = {
     "fast/nn/network.py": ("agreement/test_agreement.py", "fast/test_networks.py"),
     "fast/nn/synaptic_layer.py": ("fast/test_gradients.py", "fast/test_parameters.py", "fast/test_networks.py"),
     "fast/training/activity.py": ("training/test_activity.py",),
-    "fast/training/epoch.py": ("training/test_sequence.py", "training/test_optimiser.py"),
+    "fast/training/epoch.py": ("training/test_epoch.py",),
     "fast/training/optimiser.py": ("training/test_optimiser.py",),
-    "fast/training/model.py": ("training/test_generalisation.py", "training/test_classify.py"),
+    "fast/training/model.py": (
+        "training/test_generalisation.py", "training/test_classify.py", "training/test_model.py",
+    ),
     "fast/training/evaluation.py": ("training/test_evaluation.py",),
 }
 """The tests that a mutant of a file meets, in this order."""
