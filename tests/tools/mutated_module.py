@@ -13,7 +13,9 @@ import pytest
 from tests import ROOT
 
 TESTS = {
-    "fast/nn/autograd.py": ("fast/test_gradients.py", "fast/test_gradcheck.py", "fast/test_refusals_layers.py"),
+    "fast/nn/autograd.py": (
+        "fast/test_gradients.py", "fast/test_gradcheck.py", "fast/test_refusals_layers.py", "fast/test_propagate.py",
+    ),
     "fast/nn/losses.py": ("fast/test_losses.py",),
     "fast/nn/graph.py": ("agreement/test_agreement.py", "fast/test_networks.py"),
     "fast/nn/network.py": ("agreement/test_agreement.py", "fast/test_networks.py"),
