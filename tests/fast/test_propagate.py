@@ -14,7 +14,7 @@ def of(spikes: Spikes, dtype: torch.dtype = torch.float64, **more: object) -> tu
     """`propagate` with the first layer: time constants of 9 and 4 ms."""
     layer = first_layer(dtype)
     given = {name: getattr(layer, name).detach() for name in ("w", "d", "tau_mem", "tau_syn", "v_th", "v_reset")}
-    return propagate(spikes, **{**given, **more})  # type: ignore[arg-type,return-value]
+    return propagate(spikes, **{**given, **more})
 
 
 @pytest.mark.parametrize(("duration", "most"), [(16.0, 1.0), (2.5, 0.625)])
