@@ -83,8 +83,8 @@ def load(target: LIF, source: LIF, more: int = 0) -> Callable[[], None]:
 
 SECONDS = Spikes.from_trains([[[0.2]]], 1.5)
 LAYERS: Refusals = [
-    (lambda: LIF(0, 2), "`pre` must be a whole number from 1 .* got 0; give the number of source"),
-    (lambda: LIF(3, 2.5), "`post` must be a whole number .* got 2.5"),  # type: ignore[arg-type]
+    (lambda: LIF(0, 2), "`pre` must be a whole number from 1 to 2147483647, got 0; give the number of source"),
+    (lambda: LIF(3, 2.5), "`post` must be a whole number from 1 to 2147483647, got 2.5; give"),  # type: ignore[arg-type]
     (lambda: LIF(3, 2, max_delay=-1.0), "`max_delay` must be a finite number of at least 0"),
     (lambda: LI(3, 2, readout="max"), "`readout` must be one of max_voltage, .* got 'max'"),
     (lambda: plain().initialise_for_(SPIKES, 0.0), "`rate` must be a finite number above 0"),
