@@ -18,7 +18,7 @@ REASONS = {
     for file, lines in entry["mutants"].items()
     for after in lines
 }
-JUDGED = ("reference", "physics", "cpu", "cuda")  # of `nn` and `training` no sample is on record yet
+JUDGED = ("reference", "physics", "cpu", "cuda", "nn", "training")
 MOST = 0.05  # largest share of survivors, without mutants that change nothing
 WIDEST = 0.03  # of the 95 % interval of a room's share, to either side; a wider one is reported alone
 

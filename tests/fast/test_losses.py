@@ -1,5 +1,6 @@
 """Losses on torch tensors, as functions and as modules."""
 
+import math
 from collections.abc import Callable
 
 import mpmath
@@ -8,7 +9,8 @@ import torch
 from torch import Tensor
 
 from delayprop.fast import CrossEntropyLoss, Spikes, SpikeTimeMSELoss, cross_entropy, spike_time_mse
-from tests.support.networks.layers import DURATION, TRIALS, given_spikes
+from tests.support.networks.layers import DURATION, TRIALS, given_spikes, trains
+from tests.support.refusals import assert_refused
 from tests.support.tolerances import U64
 
 CERTAIN = [[60.0, 0.0, -3.0], [800.0, 0.0, 1.0], [0.0, 1e-9, 36.0]]
@@ -30,12 +32,37 @@ def test_cross_entropy_is_accurate_where_the_softmax_is_certain(y: list[float], 
     assert gradient[0].tolist() == pytest.approx([float(g) for g in true], rel=rounding, abs=0)
 
 
-def test_cross_entropy_of_one_class_is_zero() -> None:
-    readout = torch.tensor([[3.0], [-1.0]], requires_grad=True)
+@pytest.mark.parametrize("last", [-1.0, -3.0, -5.0])
+def test_cross_entropy_of_one_class_is_zero(last: float) -> None:
+    """And NaN where the readout is."""
+    readout = torch.tensor([[3.0], [last]], requires_grad=True)
     loss = cross_entropy(readout, torch.tensor([0, 0]))
     loss.backward()
     assert float(loss.detach()) == 0.0
     assert readout.grad.tolist() == [[0.0], [0.0]]
+    assert torch.isnan(cross_entropy(torch.tensor([[3.0], [torch.nan]]), torch.tensor([0, 0])))
+
+
+def test_a_class_that_is_ruled_out_by_an_infinite_readout_costs_nothing() -> None:
+    y, labels = torch.tensor([[2.0, -torch.inf, 1.0]], dtype=torch.float64), torch.tensor([0])
+    assert float(cross_entropy(y, labels)) == pytest.approx(math.log1p(math.exp(-1.0)), rel=1e-14)
+
+
+def test_each_part_of_a_readout_and_its_labels_has_a_shape() -> None:
+    y, labels = torch.ones(3, 4), torch.tensor([0, 1, 3])
+    for wrong in (y[:0], y[None], y[0]):
+        words = r"`y` must be of shape \[trials, classes\], at least one trial, got"
+        assert_refused(lambda wrong=wrong: cross_entropy(wrong, labels[: len(wrong)]), words)  # type: ignore[misc]
+    for wrong in (labels[:2], labels[[0, 1, 2, 0]], labels[:, None], labels[0], labels.double(), labels > 0):
+        words = r"`labels` must be integers of shape \[3\], got"
+        assert_refused(lambda wrong=wrong: cross_entropy(y, wrong), words)  # type: ignore[misc]
+    for wrong, got in ((labels - 1, "-1 to 2"), (labels + 1, "1 to 4")):
+        words = f"`labels` must be from 0 to 3, got {got}; the readout has 4 neurons"
+        assert_refused(lambda wrong=wrong: cross_entropy(y, wrong), words)  # type: ignore[misc]
+    for share in (-0.1, 1.1):
+        assert_refused(lambda share=share: CrossEntropyLoss(share), "from 0 to 1")  # type: ignore[misc]
+    assert repr(CrossEntropyLoss(0.25)) == "CrossEntropyLoss(label_smoothing=0.25)"
+    assert repr(CrossEntropyLoss()) == "CrossEntropyLoss()"
 
 
 @pytest.mark.parametrize("of", [spike_time_mse, SpikeTimeMSELoss()])
@@ -44,6 +71,9 @@ def test_every_target_meets_its_own_spike_in_every_trial(of: Callable[..., Tenso
     spikes.times.requires_grad_()
     targets = [[[1.0, 2.0, 3.0], [], [0.5]], [[4.0], [0.0, 1.0], []], [[], [7.0, 8.0], [9.0]]]
     loss = of(spikes, targets)
+    assert float(of(spikes, [trains(*trial) for trial in targets]).detach()) == float(loss.detach())
+    wrong = [targets[0], [[4.0], [1.0, 0.5], []], targets[2]]
+    assert_refused(lambda: of(spikes, wrong), r"`targets\[1\]\[1\]\[1\]` must be at least the time before it, 1.0")
     (gradient,) = torch.autograd.grad(loss, spikes.times)
     total, expected = 0.0, []
     for trial, wanted in zip(TRIALS, targets, strict=True):

@@ -56,6 +56,15 @@ def test_initialise_draws_from_the_given_distributions() -> None:
     assert 0.0 <= float(d.min()) < 0.1 and 2.9 < float(d.max()) <= 3.0
 
 
+def test_a_new_layer_has_weights_of_variance_1_over_its_sources_and_no_delays() -> None:
+    torch.manual_seed(0)
+    layer = LIF(400, 50)
+    w = layer.w.detach()
+    assert abs(float(w.mean())) < 5 * 0.05 / 20_000**0.5 and float(w.std()) == pytest.approx(0.05, rel=0.03)
+    assert not layer.d.any() and LIF(1, 1).w.shape == (1, 1) and not layer.recurrent
+    assert not LIF(2, 1, max_delay=3.0).initialise_(0.0, 0.0, 3.0).w.any(), "`max_delay` itself is allowed"
+
+
 @pytest.mark.parametrize(("made", "text"), [
     (lambda: LIF(700, 256, max_delay=62.0), "LIF(700 -> 256, tau_mem=20, tau_syn=5, v_th=1, v_reset=0, max_delay=62)"),
     (lambda: LIF(3, 2, tau_mem=[9.5, 20.0], v_reset=-0.5),

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from delayprop import membrane_traces, spike_count_penalty, wake_
-from delayprop.fast import LI, LIF, Network, Spikes, cross_entropy, joined, param_groups, project_
+from delayprop.fast import LI, LIF, Network, Spikes, cross_entropy, param_groups, project_
 from delayprop.fast.nn.interchange import case_of, load_into, network_of
 from delayprop.spec import Connection, Population
 from delayprop.spec import Network as NetworkSpec
@@ -68,6 +68,9 @@ def test_short_calls_of_a_network() -> None:
     short = net(given_spikes(), read="out")
     assert torch.equal(short.y, long.y) and long.y.any() and short.spikes["hidden"] == long.spikes["hidden"]
     assert not torch.equal(net(given_spikes(), read=("out", "mean_voltage")).y, short.y)
+    first, hidden, _ = described().populations
+    alone = Network(NetworkSpec((first, hidden), described().connections[:1]), torch.float64)
+    assert torch.equal(net(given_spikes(), read="hidden").y, alone(given_spikes(), read="hidden").y), "amid others"
 
 
 LAYERS: dict[str, tuple[Callable[[Any], object], str]] = {
@@ -94,7 +97,7 @@ def test_a_call_that_names_nothing_is_answered() -> None:
     net, spikes, raster = Network(described()), given_spikes(), torch.zeros(9, 2, 3)
     words = "`read` must be one of hidden, out, got 'max_voltage'; choose"
     assert_refused(lambda: net(spikes, read="max_voltage"), words)
-    for read in (3, ("out",)):
+    for read in (3, ("out",), ("out", "max_voltage", "hidden")):
         words = r"`read` must be a.* population and its readout, got"
         assert_refused(lambda read=read: net(spikes, read=read), words)  # type: ignore[misc]
     for inputs, name in ((raster, "inputs"), ({"in": raster}, "inputs.in")):
@@ -103,7 +106,13 @@ def test_a_call_that_names_nothing_is_answered() -> None:
     two = (Population("a", "input", 3), Population("b", "input", 3), *described().populations[1:2])
     words = "`inputs` must be a dict with the spikes of a, b, got one `Spikes`; give"
     assert_refused(lambda: Network(NetworkSpec(two, ()))(spikes), words)
-    assert_refused(lambda: net(joined([spikes, spikes])), r"`inputs.in` must be spikes of 3 neurons, got 6")
+    for size in (2, 6):
+        words = f"`inputs.in` must be spikes of 3 neurons, got {size}"
+        assert_refused(lambda size=size: net(Spikes.from_trains([[[1.0]] * size], 9.0)), words)  # type: ignore[misc]
+    for a, b in ((spikes, spikes[:2]), (spikes[:2], spikes), (spikes, spikes.until(9.0)), (spikes.until(9.0), spikes)):
+        words = f"`inputs.b` must be of {a.trials} trials of {a.duration} ms, as the other inputs, got {b.trials} tri"
+        both = {"a": a, "b": b}
+        assert_refused(lambda both=both: Network(NetworkSpec(two, ()))(both), words)  # type: ignore[misc]
     alone = Network(NetworkSpec(described().populations[1:], described().connections[1:]))
     assert alone(Spikes.from_trains([[[1.0]]], 9.0)).spikes["hidden"].shape == (1, 4), "no input: any spikes do"
 

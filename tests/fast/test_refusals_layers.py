@@ -43,6 +43,8 @@ PROPAGATE: list[tuple[dict[str, object], str]] = [
     ({"readout": "first_spike_time"}, "`readout` must be one of max_voltage, .* choose one"),
     ({"w": full(2, 2)}, r"`w` must be of shape \[pre, post\] with pre = 3, .* got \[2, 2\]; one row per source neuron"),
     ({"w": full(3)}, r"`w` must be of shape \[pre, post\] .* got \[3\]"),
+    ({"w": full(3, 2, 2)}, r"`w` must be of shape \[pre, post\] with pre = 3, .* got \[3, 2, 2\]"),
+    ({"w": full(3, 0)}, r"`w` must be of shape \[pre, post\] with at least one neuron, got \[3, 0\]; give a neuron"),
     ({"d": full(2, 3)}, r"`d` must be of shape \[3, 2\], got \[2, 3\]; `w` is \[pre, post\]"),
     ({"tau_mem": full(3)}, r"`tau_mem` must be of shape \[2\], got \[3\]"),
     ({"tau_syn": full()}, r"`tau_syn` must be of shape \[2\], got \[\]"),
@@ -60,6 +62,8 @@ PROPAGATE: list[tuple[dict[str, object], str]] = [
     ({"tau_mem": full(2, value=-3.0)}, "`tau_mem` must be above 0, got -3.0"),
     ({"v_th": full(2, value=0.0)}, "`v_th` must be above 0, got 0.0"),
     ({"v_reset": full(2)}, r"`v_reset\[0\]` must be below `v_th`, 1.0, got 1.0; lower it"),
+    ({"v_reset": full(2, value=1.5)}, r"`v_reset\[0\]` must be below `v_th`, 1.0, got 1.5"),
+    ({"v_reset": full(2), "d": full(3, 2, value=0.0)}, r"`v_reset\[0\]` must be"),  # delays of 0 are allowed
     ({"exists": full(3, 2)}, r"`exists` must be boolean, of shape \[3, 2\], got torch.float64"),
     ({"exists": torch.ones(2, 3, dtype=torch.bool)}, r"`exists` .* got torch.bool \[2, 3\]"),
 ]
@@ -79,8 +83,8 @@ def load(target: LIF, source: LIF, more: int = 0) -> Callable[[], None]:
 
 SECONDS = Spikes.from_trains([[[0.2]]], 1.5)
 LAYERS: Refusals = [
-    (lambda: LIF(0, 2), "`pre` must be a whole number from 1 .* got 0; give the number of source"),
-    (lambda: LIF(3, 2.5), "`post` must be a whole number .* got 2.5"),  # type: ignore[arg-type]
+    (lambda: LIF(0, 2), "`pre` must be a whole number from 1 to 2147483647, got 0; give the number of source"),
+    (lambda: LIF(3, 2.5), "`post` must be a whole number from 1 to 2147483647, got 2.5; give"),  # type: ignore[arg-type]
     (lambda: LIF(3, 2, max_delay=-1.0), "`max_delay` must be a finite number of at least 0"),
     (lambda: LI(3, 2, readout="max"), "`readout` must be one of max_voltage, .* got 'max'"),
     (lambda: plain().initialise_for_(SPIKES, 0.0), "`rate` must be a finite number above 0"),

@@ -12,16 +12,24 @@ import pytest
 
 from tests import ROOT
 
+SEEDED = "agreement/test_agreement.py::test_float64_on_seeded_networks"
 TESTS = {
-    "fast/nn/autograd.py": ("fast/test_gradients.py", "fast/test_gradcheck.py", "fast/test_refusals_layers.py"),
+    "fast/nn/autograd.py": (
+        "fast/test_gradients.py", "fast/test_gradcheck.py", "fast/test_refusals_layers.py", "fast/test_propagate.py",
+    ),
     "fast/nn/losses.py": ("fast/test_losses.py",),
-    "fast/nn/graph.py": ("agreement/test_agreement.py", "fast/test_networks.py"),
-    "fast/nn/network.py": ("agreement/test_agreement.py", "fast/test_networks.py"),
-    "fast/nn/synaptic_layer.py": ("fast/test_gradients.py", "fast/test_parameters.py", "fast/test_networks.py"),
+    "fast/nn/graph.py": ("fast/test_networks.py", SEEDED),
+    "fast/nn/network.py": ("fast/test_networks.py", "fast/test_modules.py", SEEDED),
+    "fast/nn/synaptic_layer.py": (
+        "fast/test_parameters.py", "fast/test_networks.py", "fast/test_refusals_layers.py", "fast/test_modules.py",
+        "fast/test_gradients.py",
+    ),
     "fast/training/activity.py": ("training/test_activity.py",),
-    "fast/training/epoch.py": ("training/test_sequence.py", "training/test_optimiser.py"),
+    "fast/training/epoch.py": ("training/test_epoch.py",),
     "fast/training/optimiser.py": ("training/test_optimiser.py",),
-    "fast/training/model.py": ("training/test_generalisation.py", "training/test_classify.py"),
+    "fast/training/model.py": (
+        "training/test_generalisation.py", "training/test_classify.py", "training/test_model.py",
+    ),
     "fast/training/evaluation.py": ("training/test_evaluation.py",),
 }
 """The tests that a mutant of a file meets, in this order."""

@@ -11,7 +11,7 @@ import torch
 
 from delayprop import LIF, Spikes, spike_count_penalty, wake_
 from delayprop.fast.train import main
-from delayprop.fast.training.epoch import silence_warnings
+from delayprop.fast.training.activity import is_silenced
 from delayprop.fast.training.model import Classifier, scale_first_weights_
 from delayprop.fast.training.settings import Settings
 from tests.support.networks.layers import filled
@@ -72,8 +72,10 @@ def test_the_penalty_has_its_value_and_refuses_other_spikes() -> None:
     assert spike_count_penalty(of, emitted, 0.25, 0.3).item() == pytest.approx(0.15 * 2 * (2 / 3 - 0.25) ** 2)
     penalty = partial(spike_count_penalty, of)
     some, counts = emitted.keep(torch.tensor([True, False])), emitted.counts()
+    more = Spikes.from_trains([[[2.0, 9.0], [3.0]], [[4.0], [5.0]], [[], [1.0]]], 12.0)  # spikes of another network
     for call, words in (
         (lambda: penalty(some, 1.0, 1.0), "`emitted` must be the last spikes of the layer, got 2 spikes of 2 neurons"),
+        (lambda: penalty(more, 1.0, 1.0), "`emitted` must be the last spikes of the layer, got 6 spikes of 2 neurons"),
         (lambda: penalty(counts, 1.0, 1.0), r"`emitted` must be a `delayprop\.Spikes`, got Tensor"),
         (lambda: penalty(emitted, -1.0, 1.0), "`target` must be"),
         (lambda: penalty(emitted, 1.0, math.nan), "`strength` must be"),
@@ -136,16 +138,9 @@ def test_data_with_long_delays_do_not_start_silent(tmp_path: Path, capsys: Captu
     assert not (tmp_path / "no").exists()
 
 
-@pytest.mark.parametrize(("silent", "steps", "words"), [
-    (0.92, 0, "92% of the hidden neurons were silent in this epoch: they learn nothing; take smaller steps, or let"),
-    (0.4, 0, None), (1.0, 3, "all neurons of a hidden layer were silent in 3 of 5 steps: no gradient passed"),
-])
-def test_many_silent_neurons_are_followed_by_the_remedy(silent: float, steps: int, words: str | None) -> None:
-    entry = {"silent": silent, "silent_steps": steps}
-    for rate in (0.0, 3.0):
-        found = silence_warnings(entry, 5, rate)
-        assert len(found) == (words is not None) and all(one.startswith(words or "") for one in found)
-        assert all(("--rate 3" in one) == (not rate) and "--wake 0.05" in one for one in found)
+def test_a_layer_is_silenced_if_it_receives_spikes_and_emits_none() -> None:
+    assert all(is_silenced(counts) for counts in ([5, 0, 0], [5, 3, 0], [1, 0]))
+    assert not any(is_silenced(counts) for counts in ([5, 3, 1], [0, 0, 0], [0, 2]))
 
 
 def test_only_layers_with_too_few_spikes_are_scaled() -> None:

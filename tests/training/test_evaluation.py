@@ -1,6 +1,5 @@
-"""Numbers that a person reads: of an evaluation, its splits and baseline, of an epoch, in a bar."""
+"""Numbers that a person reads: of an evaluation, its splits and baseline, in a bar."""
 
-import re
 import time
 from dataclasses import replace
 from itertools import count
@@ -15,9 +14,7 @@ from torch import Tensor
 from delayprop import SpecError, Spikes, confusion_matrix, plot_confusion
 from delayprop.fast.data.spike_data import SpikeData, held_out
 from delayprop.fast.evaluate import known_and_new
-from delayprop.fast.nn.certificate import Residuals
-from delayprop.fast.training import epoch, progress
-from delayprop.fast.training.epoch import Epoch, Progress
+from delayprop.fast.training import progress
 from delayprop.fast.training.evaluation import Evaluation, correct, count_baseline, evaluate
 from delayprop.fast.training.processes import Processes
 from tests.support.runs.reading import Capture, Patch, calls, history, screen
@@ -80,8 +77,9 @@ def test_what_makes_no_confusion_matrix() -> None:
         confusion_matrix(y, torch.tensor([0, 3]))
     with pytest.raises(ArithmeticError, match="a readout is NaN or infinite"):
         confusion_matrix(y / 0, torch.tensor([0, 1]))
-    with pytest.raises(SpecError, match=r"`matrix` must be of shape \[classes, classes \+ 1\], got shape \[2, 3, 1\]"):
-        plot_confusion(y[..., None])
+    for matrix, shape in ((y[..., None], r"\[2, 3, 1\]"), (y[0], r"\[3\]"), (y[:, :2], r"\[2, 2\]")):
+        with pytest.raises(SpecError, match=rf"`matrix` must be of shape \[classes, classes \+ 1\], got shape {shape}"):
+            plot_confusion(matrix)
 
 
 def test_the_trials_of_each_speaker_are_counted_and_wrong_ones_named() -> None:
@@ -132,6 +130,41 @@ def test_the_baseline_is_fitted_on_training_trials() -> None:
     assert count_baseline(train, test) == 0.0
 
 
+def regression(x: np.ndarray, labels: np.ndarray, classes: int, c: float) -> np.ndarray:
+    """Logistic regression by Newton's method: the `W`, its last row the bias, at the minimum of
+    `sum_trials -log softmax(x W)[label] + |W without bias|^2 / (2 c)`."""
+    x = np.hstack([x, np.ones((len(x), 1))])
+    free = np.append(np.full(x.shape[1] - 1, 1 / c), 0.0)[:, None]
+    W = np.zeros((x.shape[1], classes))
+    for _ in range(30):
+        p = np.exp(x @ W) / np.exp(x @ W).sum(1, keepdims=True)
+        slope = x.T @ (p - np.eye(classes)[labels]) + free * W
+        of_p = np.einsum("nc,cd->ncd", p, np.eye(classes)) - np.einsum("nc,nd->ncd", p, p)
+        hessian = np.einsum("ncd,na,nb->acbd", of_p, x, x).reshape(W.size, W.size) + np.diag(np.repeat(free, classes))
+        W -= np.linalg.lstsq(hessian, slope.ravel(), rcond=1e-12)[0].reshape(W.shape)  # equal biases change nothing
+    assert np.abs(slope).max() < 1e-12
+    return W
+
+
+def test_the_baseline_is_logistic_regression_with_c_10() -> None:
+    """On counts of mean 0 and standard deviation 1. The control, `C` 11, answers otherwise; the
+    last channel is constant."""
+    counts = [[3, 4], [9, 2], [12, 14], [20, 6], [31, 12], [16, 3], [6, 24], [18, 33], [14, 26], [11, 9]]
+    labels = np.array([0, 0, 0, 1, 1, 1, 2, 2, 0, 1])
+    train = np.array([[*row, 5] for row in counts])
+    grid = np.array([[m, n, 5] for m in range(60) for n in range(60)])
+    mean, sd = train.mean(0), [*train.std(0)[:2], 1.0]
+    answers = {}
+    for c in (10.0, 11.0):
+        W = regression((train - mean) / sd, labels, 3, c)
+        y = (grid - mean) / sd @ W[:-1] + W[-1]
+        assert np.diff(np.sort(y, axis=1)[:, 1:]).min() > 1e-4, "no trial is on a border"
+        answers[c] = y.argmax(1)
+    of = trials_of(train.tolist(), labels.tolist())
+    assert count_baseline(of, trials_of(grid.tolist(), answers[10.0].tolist())) == 1.0
+    assert count_baseline(of, trials_of(grid.tolist(), answers[11.0].tolist())) < 1.0
+
+
 def test_the_baseline_takes_few_evaluations_of_its_loss(monkeypatch: Patch) -> None:
     """Neighbouring channels rise and fall together, as in speech; the loss of plain coefficients
     takes 199."""
@@ -154,40 +187,6 @@ def test_each_split_has_its_own_trials(tmp_path: Path) -> None:
     assert line["valid_loss"] == losses["valid"] and len(set(losses.values())) == 3
 
 
-def test_the_bar_counts_epochs_and_the_time_left_of_the_run(monkeypatch: Patch) -> None:
-    """Four epochs of 10 steps, 3 s each: after 5 steps of the second epoch 25 are left, 75 s."""
-    seconds, terminal = [100.0], screen(monkeypatch)
-    monkeypatch.setattr(epoch.time, "perf_counter", lambda: seconds[0])
-    bars, sums = Progress(10, 4, True), Epoch()
-    sums.fired = torch.zeros(3)
-    sums.sums["trials"] = 5.0
-    for done in range(1, 6):
-        seconds[0] += 3.0
-        bars.update(2, done, sums)
-    bars.bar.refresh()
-    bars.close()
-    assert "epoch 2 of 4" in terminal.getvalue() and "run=01:15 left" in terminal.getvalue()
-
-
-def test_the_line_of_an_epoch_is_of_all_its_steps() -> None:
-    """Three steps of 5, 3 and 2 trials, two neurons; the extremes are in none of them alone."""
-    sums = Epoch()
-    for fired, norms, kappa, residuals, trials, loss, right, silent, clamped in (
-        ([4.0, 0.0], {"w": 1.0, "d": 3.0}, 1e-2, Residuals(1e-9, None, 4e-9), 5, 10.0, 4, False, 2),
-        ([1.0, 0.0], {"w": 3.0, "d": 1.0}, 1e-4, Residuals(1e-8, 5e-9, None), 3, 4.0, 1, True, 1),
-        ([0.0, 0.0], {"w": 5.0, "d": 0.5}, 1e-3, Residuals(2e-9, 1e-9, None), 2, 1.0, 0, True, 0),
-    ):
-        sums.add(
-            torch.tensor(fired), norms, kappa, residuals, trials=trials, loss=loss, right=right, silent_steps=silent,
-            clamped=clamped,
-        )
-    assert sums.log_entry(7, Evaluation([[3, 1, 0], [0, 0, 0]], 0.75), 2.5) == {
-        "epoch": 7, "train_loss": 1.5, "train_accuracy": 0.5, "valid_accuracy": 0.75, "valid_loss": 0.75,
-        "spikes_per_neuron": 0.25, "silent": 0.5, "silent_steps": 2, "clamped": 3, "gradient": {"w": 3.0, "d": 1.5},
-        "kappa_min": 1e-4, "seconds": 2.5, "A": 1e-8, "B": 5e-9, "C": 4e-9,
-    }
-
-
 def test_a_clock_that_is_set_back_changes_no_time(tmp_path: Path, monkeypatch: Patch) -> None:
     hours = count()
     monkeypatch.setattr(time, "time", lambda: 1e9 - 3600.0 * next(hours))
@@ -195,22 +194,6 @@ def test_a_clock_that_is_set_back_changes_no_time(tmp_path: Path, monkeypatch: P
     run(classification(), tmp_path / "run")
     seconds = [line["seconds"] for line in history(tmp_path / "run")]
     assert len(seconds) == 3 and min(seconds) > 0 and sum(seconds) < time.monotonic() - began
-
-
-def test_a_log_gets_a_line_per_minute_and_no_bar(monkeypatch: Patch, capfd: Capture) -> None:
-    """A step takes 25 s: lines after steps 3 and 6 of 7. Other processes write none."""
-    seconds = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: seconds[0])
-    for prints in (True, False):
-        bars, sums = Progress(7, 2, prints), Epoch()
-        sums.sums["trials"], seconds[0] = 1.0, -25.0
-        for done in range(8):
-            seconds[0] += 25.0
-            bars.update(1, done, sums)
-        bars.close()
-    lines = capfd.readouterr().err.splitlines()
-    assert [line.partition(", run ")[0] for line in lines] == [f"epoch 1 of 2: step {n} of 7" for n in (3, 6)]
-    assert all(re.search(r"run [0-9:]+ left, loss 0\.000, accuracy 0\.0%", line) for line in lines)
 
 
 def test_an_evaluation_shows_its_trials(monkeypatch: Patch, capfd: Capture) -> None:

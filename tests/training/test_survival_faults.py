@@ -111,6 +111,8 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
          "test.counts()).double(), torch.from_numpy(test.labels)", "baseline"),
         ("validated on training", CLASSIFY, '("valid", check', '("train", check', "its_own_trials"),
         ("loss of a full batch", "training/evaluation.py", "* len(own)", "* batch", "rows_are"),
+    ],
+    "training/test_epoch.py": [
         ("kappa of the last step", "training/epoch.py", "min(self.kappa_min, kappa_min)", "kappa_min", "the_line"),
         ("residual of the last step", "training/epoch.py", "max(residual, self.residuals[name] or 0.0)", "residual",
          "the_line"),

@@ -1,0 +1,64 @@
+"""Limits and records of `propagate`: width of its bins, dtypes, the record of each population."""
+
+import numpy as np
+import pytest
+import torch
+
+from delayprop.fast import LI, Spikes, propagate
+from delayprop.fast.nn.autograd import Record
+from tests.support.networks.layers import first_layer, given_spikes
+from tests.support.refusals import assert_refused
+
+
+def of(spikes: Spikes, dtype: torch.dtype = torch.float64, **more: object) -> tuple[Spikes, torch.Tensor, Record]:
+    """`propagate` with the first layer: time constants of 9 and 4 ms."""
+    layer = first_layer(dtype)
+    given = {name: getattr(layer, name).detach() for name in ("w", "d", "tau_mem", "tau_syn", "v_th", "v_reset")}
+    return propagate(spikes, **{**given, **more})
+
+
+@pytest.mark.parametrize(("duration", "most"), [(16.0, 1.0), (2.5, 0.625)])
+def test_bins_are_at_most_a_quarter_of_the_shortest_time(duration: float, most: float) -> None:
+    """Of a time constant, 4 ms, or of the trial; results do not depend on the width."""
+    spikes = given_spikes().until(duration)
+    plain = of(spikes)[0].times
+    for width in (most, 0.9 * most, 0.1):
+        assert torch.allclose(of(spikes, bin_width=width)[0].times, plain, rtol=1e-12, atol=0)
+    words = f"`bin_width` must be at most a quarter of the shortest time constant and of the trial, {most}, got"
+    for width in (1.01 * most, 3.0 * most):
+        assert_refused(lambda width=width: of(spikes, bin_width=width), words)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_readout_has_the_dtype_of_the_weights(dtype: torch.dtype) -> None:
+    times, y, _ = of(given_spikes(), dtype, readout="max_voltage")
+    assert y.dtype == dtype and times.times.dtype == torch.float64
+
+
+@pytest.mark.parametrize(("readout", "integral"), [
+    ("max_voltage", False), ("mean_voltage", True), ("exp_weighted_voltage", True), (None, False),
+])
+def test_a_record_keeps_the_problem_of_an_integral_alone(readout: str | None, integral: bool) -> None:
+    problem = of(given_spikes(), readout=readout)[2].integrated
+    assert (problem is not None) == integral and (problem is None or problem.readout == readout)
+
+
+def test_a_layer_that_never_spikes_shows_no_kappa() -> None:
+    layer = LI(3, 2, readout="max_voltage")
+    layer(given_spikes())
+    assert repr(layer.record) == "Record(trials 3, neurons 2, spikes 0, ties 0)"
+    assert "spikes 10, kappa_min 0.073, ties" in repr(of(given_spikes())[2])
+
+
+def test_each_population_has_a_record_of_its_own() -> None:
+    """Two trials of populations of 1, 2 and 1 neurons; `kappa` says which spike it is of."""
+    counts = torch.tensor([[2, 1, 0, 1], [0, 3, 1, 1]])
+    kappa = np.array([0.0, 0.1, 1.0, 3.0, 11.0, 11.1, 11.2, 12.0, 13.0])
+    table = np.arange(8).reshape(2, 4)
+    whole = Record(kappa, table, True, table + 0.5, table + 10, None)
+    parts = whole.split([1, 2, 1], counts)
+    assert [part.kappa.tolist() for part in parts] == [[0.0, 0.1], [1.0, 11.0, 11.1, 11.2, 12.0], [3.0, 13.0]]
+    assert [part.ties.tolist() for part in parts] == [[[0], [4]], [[1, 2], [5, 6]], [[3], [7]]]
+    assert [part.dy_dT.tolist() for part in parts] == [[[0.5], [4.5]], [[1.5, 2.5], [5.5, 6.5]], [[3.5], [7.5]]]
+    assert parts[1].solved_bins.tolist() == [[11, 12], [15, 16]] and all(part.spikes_at_end for part in parts)
+    assert [part.kappa_min for part in parts] == [0.0, 1.0, 3.0]

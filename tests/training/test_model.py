@@ -1,0 +1,63 @@
+"""A classifier as it is made: loss, recurrent weights, the trials on which weights are scaled."""
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from delayprop.fast.data.spike_data import SpikeData
+from delayprop.fast.training.model import Classifier, scale_first_weights_
+from delayprop.fast.training.settings import Settings
+from tests.support.refusals import assert_refused
+from tests.support.runs.short_runs import DURATION, busy, busy_spikes
+
+
+def test_the_loss_is_of_readouts_times_the_gain() -> None:
+    y, labels = torch.tensor([[1.0, 0.0, 0.0], [0.5, 0.5, 0.5]], dtype=torch.float64), torch.tensor([0, 2])
+    expected = (math.log1p(2 * math.exp(-4)) + math.log(3)) / 2
+    assert float(busy(gain=4.0).loss(y, labels)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_recurrent_weights_have_mean_0() -> None:
+    settings = Settings(hidden=(60,), recurrent=True, w_mean=2.0, w_sd=0.1, rec_sd=0.5, rec_delay=3.0)
+    layer = Classifier(4, 3, settings, torch.float64, 0).hidden_layers[0]
+    assert layer.w_rec is not None and layer.d_rec is not None
+    w, d = layer.w_rec.detach(), layer.d_rec.detach()
+    assert abs(float(w.mean())) < 5 * 0.5 / 60 and float(w.std()) == pytest.approx(0.5, rel=0.1)
+    assert float(d.mean()) == pytest.approx(1.5, abs=0.2) and float(d.max()) <= 3.0
+
+
+def test_silent_layers_warn_once_an_epoch_and_not_in_each_step() -> None:
+    """`silence_warnings` of `epoch.py` says so; the layers themselves do not."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        _, hidden = busy(w_mean=0.0, w_sd=0.0)(busy_spikes(2))
+    assert len(hidden[0].times) == 0 and caught == []
+
+
+def of_trials(counts: list[int]) -> SpikeData:
+    """Trials of so many spikes in channel 0, at 1 ms, 2 ms, and so on."""
+    times = [np.arange(1.0, count + 1) for count in counts]
+    units, labels = [np.zeros(count, np.int64) for count in counts], np.zeros(len(counts), np.int64)
+    return SpikeData(times, units, labels, 4, 3)
+
+
+def test_first_weights_are_scaled_on_trials_of_all_parts_of_the_data() -> None:
+    """Of the 22 trials with spikes eight are simulated; the first and the last make all spikes."""
+    data = of_trials([0, 9, *[1] * 10, 0, 0, *[1] * 10, 5, 0])
+    network = Classifier(4, 3, Settings(hidden=(3,), w_mean=3.0, w_sd=0.2, delay=1.0), torch.float64, 0)
+    (layer,) = network.hidden_layers
+    first, one, last = (len(layer(data.batch(np.array([n]), DURATION)[0]).times) for n in (1, 2, 24))
+    assert first > last > one == 0
+    before = layer.w.detach().clone()
+    line = scale_first_weights_(network, data, DURATION, 0.01)
+    assert line == f"first weights: {(first + last) / (8 * 3):.3g} spikes per hidden neuron and trial"
+    assert torch.equal(layer.w, before)
+    assert " (scaled) " in scale_first_weights_(network, data, DURATION, 2.0) and bool((layer.w > before).all())
+
+
+def test_data_without_a_spike_are_refused() -> None:
+    network = Classifier(4, 3, Settings(hidden=(3,)), torch.float64, 0)
+    assert_refused(lambda: scale_first_weights_(network, of_trials([0, 0]), DURATION, 3.0), "`--data` has no spikes")
