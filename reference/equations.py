@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from delayprop.reference.arithmetic import Arithmetic, Matrix, Real, Row, times, transposed
+from delayprop.reference.arithmetic import Arithmetic, Matrix, Real, Row, dot, times, transposed
 from delayprop.reference.flow import Exponential
 from delayprop.spec.neuron import Matrices, Neuron
 
