@@ -52,7 +52,7 @@ def gradients(m: Arithmetic, case: Case, trial: Trial, drive: Drive) -> Gradient
 class _Sweep:
     def __init__(self, m: Arithmetic, case: Case, trial: Trial, drive: Drive) -> None:
         self.m, self.case, self.trial, self.drive = m, case, trial, drive
-        self.zero = zero = m.real(0.0)
+        zero = m.real(0.0)
         self.adjoints = {}
         for neuron in (neuron for neurons in trial.neurons.values() for neuron in neurons):
             p = [zero] * len(neuron.x)

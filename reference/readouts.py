@@ -110,7 +110,8 @@ def _max_voltage(m: Arithmetic, loss: CrossEntropy, neurons: list[Neuron], T: Re
         kinds: list[str] = []
         if (maximum := _at_first_spike(neuron)) is None:
             e = neuron.equations
-            turns.setdefault(e, Turns(e, [m.real(float(k == READ)) for k in range(len(e.A))]))
+            if e not in turns:
+                turns[e] = Turns(e, [m.real(float(k == READ)) for k in range(len(e.A))])
             maximum, kinds = _maximum(m, turns[e], neuron, T)
         ties |= {Tie(neuron.population, neuron.index, kind) for kind in kinds}
         y.append(maximum.V if maximum else m.real(0.0))
