@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from delayprop.fast.compiling.compiler import outermost
-from delayprop.fast.nn.devices import numpy_reads
+from delayprop.fast.nn.devices import within_transforms
 from delayprop.fast.nn.units import UNITS, in_ms, warn
 from delayprop.spec import SpikeTrains
 from delayprop.spec.checks import is_list, one_of, positive_number, whole_number
@@ -53,7 +53,8 @@ def check_layout(times: Tensor, offsets: Tensor, trains: int) -> None:
     if offsets.device != times.device:
         expected, remedy = f"on the device of `times`, {times.device}", "`.to(device)` moves both"
         raise SpecError("offsets", expected, Verbatim(offsets.device), remedy)
-    if numpy_reads(times) and are_trains(times.numpy(), offsets.numpy()):
+    numpy_reads = times.device.type == "cpu" and not within_transforms()
+    if numpy_reads and are_trains(times.numpy(), offsets.numpy()):
         return
     ends_wrong = torch.stack([offsets[0] != 0, offsets[-1] != len(times), (offsets.diff() < 0).any()]).any()
     bad = ~(torch.isfinite(times) & (times >= 0))

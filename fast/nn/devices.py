@@ -56,10 +56,5 @@ def on_gpu(device: torch.device) -> bool:
     return device.type == "cuda" or bool(getattr(config, "ENABLE_CUDASIM", 0))
 
 
-def numpy_reads(tensor: Tensor) -> bool:
-    """Whether NumPy can read a tensor: on the CPU, and wrapped by no transform of `torch.func`."""
-    return tensor.device.type == "cpu" and not within_transforms()
-
-
 def _missing(fault: str, remedy: str) -> UnsupportedError:
     return UnsupportedError("device", "", fault, remedy)

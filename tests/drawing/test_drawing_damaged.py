@@ -109,6 +109,10 @@ BAD_SEQUENCE: dict[str, tuple[Change, str]] = {
     "no voltages": (trace(V=[]), "`result.json after[0] V` must be a list of at least one, got a list of 0"),
     "voltages too few": (trace(V=[1.0]), "`result.json trace 4 V` must be one voltage per time, got 1 for 2 times"),
     "an output too many": (trace(output=2), "must be one of 0, 1, got 2"),
+    "inputs": (results(inputs=17), "`result.json inputs` must be one of 3, 4, 5,"),
+    "inputs of two": (results(inputs=2), "`result.json inputs` must be one of 3, 4, 5,"),
+    "gap": (results(inputs=4, gap=None), "`result.json gap` must be a finite number, got null"),
+    "delays": (results(inputs=4, gap=1, kept_from=1, d=[[1]]), "`result.json d` must be a list of 4, got a list of 1"),
 }
 CASES = {
     **{f"classification, {name}": (made, *one) for name, one in BAD.items()},

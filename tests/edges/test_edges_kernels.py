@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from delayprop.fast import Spikes, propagate
-from delayprop.spec import SpecError
 
 T = 20.0
 
@@ -33,18 +32,6 @@ def test_no_source_at_all() -> None:
     nothing = torch.empty(0, 2, dtype=torch.float64)
     emitted, y, _ = propagate(silence, nothing, nothing, *constants(2)[:2], readout="mean_voltage")
     assert emitted.counts().tolist() == [[0, 0], [0, 0]] and y is not None and y.tolist() == [[0.0, 0.0], [0.0, 0.0]]
-
-
-def test_no_neuron_is_refused() -> None:
-    spikes, nothing = Spikes.from_trains([[[1.0]]], T), torch.empty(1, 0, dtype=torch.float64)
-    with pytest.raises(SpecError, match=r"`w` must be of shape .* at least one neuron"):
-        propagate(spikes, nothing, nothing, *constants(0))
-
-
-def test_bins_too_wide_for_the_polynomials_are_refused() -> None:
-    spikes, w = Spikes.from_trains([[[0.1]]], 0.5), torch.ones(1, 1, dtype=torch.float64)
-    with pytest.raises(SpecError, match=r"`bin_width` must be at most a quarter .* 0.125, got 0.2"):
-        propagate(spikes, w, 0 * w, *constants(1), bin_width=0.2)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])

@@ -103,7 +103,6 @@ def times(w: Tensor) -> Tensor:
 
 
 def learned() -> tuple[Tensor, Tensor]:
-    """Weights that learn, and their spike times."""
     w = W.clone().requires_grad_()
     return w, times(w)
 

@@ -167,7 +167,6 @@ REFUSED: Refusals = [
 
 @pytest.mark.parametrize(("call", "words"), REFUSED, ids=[words for _, words in REFUSED])
 def test_networks_that_do_not_fit_are_refused(call: Callable[[], object], words: str) -> None:
-    """A network that is no row of layers, or does not fit one, is refused by name."""
     assert_refused(call, words)
 
 

@@ -47,13 +47,6 @@ def test_a_bin_of_a_recurrent_layer_counts_once(delay: float) -> None:
         assert least <= solved <= least + 3
 
 
-def test_populations_side_by_side_split_the_count() -> None:
-    emitted, record = solved_by([[10.3]], [[0.5, 12.0, 12.0]])
-    first, second = record.split([1, 2], emitted.counts())
-    assert first.solved_bins.tolist() == [[0]]
-    assert second.solved_bins.tolist() == record.solved_bins[:, 1:].tolist()
-
-
 @pytest.mark.parametrize("neurons", [1, 5, 40], ids=["one", "a few", "two packs"])
 @pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
 def test_the_bound_is_exact(recurrent: bool, neurons: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,8 @@ import torch
 from delayprop.fast import LI, LIF, Spikes, cross_entropy
 from delayprop.fast.nn.calibration import scale_for
 from delayprop.fast.nn.layers import SilentLayerWarning
-from delayprop.fast.training.activity import is_silenced
 from delayprop.spec import SpecError
-from tests.support.networks.layers import TRIALS, filled, first_layer, given_spikes
+from tests.support.networks.layers import filled, first_layer, given_spikes
 
 
 def poisson(size: int, rate: float, burst: bool = False) -> Spikes:
@@ -100,10 +99,3 @@ def test_a_layer_silenced_by_its_delays_names_them(late: int, cause: str) -> Non
 def test_time_constants_in_seconds_are_warned_of(name: str) -> None:
     with pytest.warns(UserWarning, match=rf"`{name}` is 0\.02 ms, which looks like seconds"):
         LI(2, 2, readout="max_voltage", **{name: 0.02})  # type: ignore[arg-type]
-
-
-def test_a_layer_that_gets_nothing_has_not_been_silenced() -> None:
-    some, none = given_spikes(), given_spikes(TRIALS[2:])
-    alone = Spikes.from_trains([[[1.0], []]], 16.0)
-    pairs = [(some, some), (some, none), (none, none), (some, alone)]
-    assert [is_silenced([len(spikes.times) for spikes in pair]) for pair in pairs] == [False, True, False, False]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import delayprop.reference as reference
-from delayprop.spec import READOUTS, Case, Connection, Population, SpikeTimeMSE, load_case
+from delayprop.spec import READOUTS, Case, SpikeTimeMSE, load_case
 from tests.support.certified import (
     CLASSES,
     DIGITS,
@@ -91,19 +91,12 @@ def test_a_block_that_is_0_must_be_0() -> None:
     assert wrong == {"gradients/populations/out/reset"} and right_digits(found, zero) == 0
 
 
-def synapses(case: Case) -> list[tuple[Connection, int, int]]:
-    return [(c, int(i), int(j)) for c in case.network.connections for i, j in np.argwhere(c.exists)]
-
-
-def receiving(case: Case) -> list[Population]:
-    return [population for population in case.network.populations if population.kind != "input"]
-
-
 def arrives_at_the_end(case: Case) -> bool:
     return any(
         Fraction(float(t)) + Fraction(float(c.d[i, j])) == Fraction(case.duration)
-        for c, i, j in synapses(case)
+        for c in case.network.connections
         if c.source in case.inputs
+        for i, j in np.argwhere(c.exists)
         for t in case.inputs[c.source][i]
     )
 
@@ -127,7 +120,8 @@ FEATURES: dict[str, Callable[[Case], bool]] = {
     "an arrival exactly at T": arrives_at_the_end,
     "almost equal time constants": lambda case: any(
         np.any((p.tau_mem != p.tau_syn) & np.isclose(p.tau_mem, p.tau_syn, 1e-11, 0.0))
-        for p in receiving(case)
+        for p in case.network.populations
+        if p.kind != "input"
     ),
     "a silent neuron": lambda case: any([] in trains for trains in certified_values(case)["spikes"].values()),
     "kappa below 2e-10": lambda case: float(certified_values(case)["kappa_min"] or 1) < 2e-10,

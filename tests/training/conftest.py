@@ -1,5 +1,6 @@
 """Runs of these tests draw no pictures, unless a test is marked `pictures`."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -29,3 +30,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             run = [*OPTIONS, *data_of(folder), "--seed", seed, "--out", str(folder / f"{name}{seed}"), *more]
             assert undrawn.main(*run) in (0, 1)
     return folder
+
+
+@pytest.fixture
+def copy(runs: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(runs / "free0", tmp_path / "copy")

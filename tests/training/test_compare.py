@@ -131,8 +131,7 @@ def test_a_run_has_the_interval_of_its_trials(runs: Path, monkeypatch: Patch, tm
       for wrong in (KeyError, [0.9, 0.8])),
     ("options.json", {"task": "braille"}, "must be a run of spikes, as the first, got"),
 ])
-def test_a_run_does_not_fit(name: str, change: dict, words: str, runs: Path, tmp_path: Path, capsys: Capture) -> None:
-    copy = shutil.copytree(runs / "free0", tmp_path / "copy")
+def test_a_run_does_not_fit(name: str, change: dict, words: str, runs: Path, copy: Path, capsys: Capture) -> None:
     rewrite(copy / name, **change)
     assert words in refusal(capsys, compare, runs / "free0", copy)
 
@@ -150,8 +149,7 @@ def test_intervals_are_those_of_the_tables() -> None:
     assert mean_half_width([1.0, 3.0]) is None and mean_half_width([1.0, 2.0, 3.0]) == pytest.approx(2.4841, abs=1e-4)
 
 
-def test_settings_of_a_stranger_move_no_cursor(runs: Path, tmp_path: Path, capsys: Capture) -> None:
-    copy = shutil.copytree(runs / "free0", tmp_path / "run")
+def test_settings_of_a_stranger_move_no_cursor(runs: Path, copy: Path, capsys: Capture) -> None:
     rewrite(copy / "options.json", lr="\x1b[2J\u202e")
     out = "\n".join(compared(capsys, runs / "free0", copy))
     assert r"\x1b[2J\u202e" in out and "\x1b" not in out and "\u202e" not in out

@@ -111,11 +111,6 @@ DAMAGED = {
 }
 
 
-@pytest.fixture
-def copy(runs: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(runs / "free0", tmp_path / "copy")
-
-
 @pytest.mark.parametrize(("name", "content"), DAMAGED.values(), ids=DAMAGED.keys())
 def test_a_damaged_record_is_named(name: str, content: str, copy: Path, capsys: Capture) -> None:
     (copy / name).write_bytes(content.encode("utf-8", "surrogatepass"))

@@ -149,15 +149,3 @@ def test_a_run_resumes_under_the_new_name_of_its_preset(tmp_path: Path, monkeypa
     assert main(given) == 0
     assert main([*given, "--resume", "--preset", "renamed"]) == 0
     assert main([*given, "--resume", "--preset", "other"]) == 2
-
-
-@pytest.mark.parametrize(("words", "said"), [
-    (["--resume"], "`--resume` must be given with --out"),
-    (["--resume", "--out", "."], "`--resume` must be given with the --out of a run"),
-    (["--out", os.fsdecode(b"\xff")], "`--out` must be a name of letters that can be printed"),
-])
-def test_a_folder_without_a_run(words: list, said: str, tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
-    (tmp_path / "letter.txt").write_text("dear")
-    monkeypatch.chdir(tmp_path)
-    assert said in refusal(capsys, main, "--task", "sequence", *words)
-    assert [one.name for one in tmp_path.iterdir()] == ["letter.txt"]
