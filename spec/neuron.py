@@ -38,7 +38,7 @@ class Matrices:
     r: list[Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Neuron:
     """Equations of a neuron; times are in ms.
 
@@ -77,6 +77,17 @@ class Neuron:
         if self.spike is None and self.reset:
             raise SpecError("reset", "", "belongs to a neuron that spikes", "give `spike` too, or an empty `reset`")
         self._check_linear()
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all texts are equal, in the same order: it is that of the states."""
+        return isinstance(other, Neuron) and self._texts == other._texts
+
+    def __hash__(self) -> int:
+        return hash(self._texts)
+
+    @property
+    def _texts(self) -> tuple[object, ...]:
+        return tuple(self.rates.items()), self.arrivals, self.spike, tuple(self.reset.items())
 
     @property
     def states(self) -> tuple[str, ...]:

@@ -17,6 +17,13 @@ def test_matrices_of_numbers() -> None:
     assert (one.R, one.r) == ([[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], [-0.5, 0.0, 1.0])
 
 
+def test_neurons_are_equal_by_their_texts_in_order() -> None:
+    """The order of the states is that of the matrices."""
+    same, turned = Neuron(RATES), Neuron(dict(reversed(RATES.items())))
+    assert same == LIF and len({same, LIF, turned}) == 2
+    assert turned != LIF and LIF != "lif"
+
+
 def test_numbers_in_the_text_are_exact() -> None:
     one = Neuron({"V": "0.1 * (I - 3 * V)", "I": "-(I) / 7 - I * .5"}, spike="2 * V / 3 - 1e-3",
                  reset={"V": "V / 9 + 0.3"})
