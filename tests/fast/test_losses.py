@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from delayprop.fast import CrossEntropyLoss, Spikes, SpikeTimeMSELoss, cross_entropy, spike_time_mse
+from delayprop.fast import CrossEntropyLoss, Spikes, SpikeTimeMSELoss, cross_entropy, first_spike_time, spike_time_mse
 from tests.support.networks.layers import DURATION, TRIALS, given_spikes, trains
 from tests.support.refusals import assert_refused
 from tests.support.tolerances import U64
@@ -30,6 +30,12 @@ def test_cross_entropy_is_accurate_where_the_softmax_is_certain(y: list[float], 
     rounding = 32 * U64 * max(1.0, max(y) - min(y))  # of exp: an argument of size a costs a u
     assert float(found.detach()) == pytest.approx(float(loss), rel=rounding, abs=0)
     assert gradient[0].tolist() == pytest.approx([float(g) for g in true], rel=rounding, abs=0)
+
+
+def test_the_readout_of_first_spikes() -> None:
+    """Minus the first spike over the time scale; of a silent neuron, minus the trial over it."""
+    expected = [[-(train[0] if len(train) else DURATION) / 4.0 for train in trial] for trial in TRIALS]
+    assert first_spike_time(given_spikes(), 4.0).tolist() == expected
 
 
 @pytest.mark.parametrize("last", [-1.0, -3.0, -5.0])

@@ -87,6 +87,7 @@ LAYERS: Refusals = [
     (lambda: LIF(3, 2.5), "`post` must be a whole number from 1 to 2147483647, got 2.5; give"),  # type: ignore[arg-type]
     (lambda: LIF(3, 2, max_delay=-1.0), "`max_delay` must be a finite number of at least 0"),
     (lambda: LI(3, 2, readout="max"), "`readout` must be one of max_voltage, .* got 'max'"),
+    (lambda: plain().initialise_(0.0, -0.5), "`w_std` must be at least 0, got -0.5; give a standard deviation"),
     (lambda: plain().initialise_for_(SPIKES, 0.0), "`rate` must be a finite number above 0"),
     (lambda: plain().initialise_for_(SPIKES[2], 1.0), "`spikes` has no spikes; give typical input"),
     (lambda: LIF(3, 2, max_delay=4.0).initialise_for_(SPIKES, 1.0, 5.0), "`d_max` must be at most max_delay"),
