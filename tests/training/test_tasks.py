@@ -203,5 +203,6 @@ def test_files_that_cannot_be_used(data: list, words: str, tmp_path: Path, monke
     for name, trial in ABSURD.items():
         write_spike_file(f"{name}.h5", [(trial, 0)] * 4 if name == "brief" else [*good[:3], (trial, 0)], unit="s")
     write(Path("empty.h5"), [np.empty(0)] * 4, [np.empty(0)] * 4, np.zeros(4, np.uint16))
-    assert words in refusal(capsys, main, "--task", "spikes", *(["--data", *data] if data else []))
+    assert words in refusal(capsys, main, "--task", "spikes", "--out", "run", *(["--data", *data] if data else []))
+    assert not Path("run").exists()
     assert not Path("runs").exists()
