@@ -205,4 +205,3 @@ def test_files_that_cannot_be_used(data: list, words: str, tmp_path: Path, monke
     write(Path("empty.h5"), [np.empty(0)] * 4, [np.empty(0)] * 4, np.zeros(4, np.uint16))
     assert words in refusal(capsys, main, "--task", "spikes", "--out", "run", *(["--data", *data] if data else []))
     assert not Path("run").exists()
-    assert not Path("runs").exists()
