@@ -82,7 +82,7 @@ def many_copies() -> Case:
 
 
 def others() -> list[Case]:
-    """What the problems lack, each case for some mutants."""
+    """Further cases; each finds mutants that the problems miss."""
     maximum, (mean, duration) = LOSSES[2][1], UNDER_WAY
     pinned = [(1.0, 2.0), (6.5, -8.0), (6.75, -9.0), (6.96875, -9.0)]  # the second in the last bin, the last after T
     return [
