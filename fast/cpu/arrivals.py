@@ -12,7 +12,7 @@ from delayprop.fast.physics.clock import Clock
 from delayprop.fast.physics.factors import both_factors
 
 SIDE_BY_SIDE = 16  # spikes whose arrivals are computed before any is deposited, or looked up
-A, B, AB, NEXT, FACTORS = 0, 1, 2, 3, 6  # rows of factors of a spike; NEXT: of a bin more
+FACTORS = 6  # rows of factors of a spike: `both_factors`
 
 
 class SpikePointers(NamedTuple):
@@ -27,14 +27,16 @@ class PackPointers(NamedTuple):
     neurons; and the division of instants."""
 
     delay: np.ndarray
-    w_b: np.ndarray
-    w_ab: np.ndarray
-    w_rab: np.ndarray
+    w_I: np.ndarray
+    w_V: np.ndarray
+    w_y: np.ndarray
     coefficients: np.ndarray
     exact: np.ndarray
     flow: np.ndarray
     ticks: Ticks
     clock: Clock
+    others: tuple[int, ...]
+    learned: tuple[int, ...]
     alike: bool
     rate: float
 
@@ -50,8 +52,8 @@ def pointers_of(pack, clock):
     """Pointers to the arrays of a pack."""
     s = pack.synapses
     return PackPointers(
-        pointer(s.delay), pointer(s.w_b), pointer(s.w_ab), pointer(s.w_rab), pointer(pack.coefficients),
-        pointer(pack.exact), pointer(pack.flow), pack.ticks, clock, pack.alike, pack.rate,
+        pointer(s.delay), pointer(s.w_I), pointer(s.w_V), pointer(s.w_y), pointer(pack.coefficients),
+        pointer(pack.exact), pointer(pack.flow), pack.ticks, clock, pack.others, pack.learned, pack.alike, pack.rate,
     )
 
 
@@ -70,24 +72,24 @@ def aligned(rows, columns, like):
 
 
 @inlined
-def set_factors(first, last, spikes, pack, backward, factors):
+def set_factors(first, last, spikes, pack, factors):
     """Set the factors of spikes `first..last-1`, at most SIDE_BY_SIDE, for neurons that are alike:
     `[FACTORS, SIDE_BY_SIDE]`."""
     for n in range(first, last):
-        a, b, ab, a_more, b_more, ab_more = both_factors(spikes.time[n], 0, backward, pack, pack.clock.terms)
+        vv, vi, ii, vv_more, vi_more, ii_more = both_factors(spikes.time[n], 0, pack, pack.clock.terms)
         own = moved(factors, n - first)
-        own[A * SIDE_BY_SIDE], own[B * SIDE_BY_SIDE], own[AB * SIDE_BY_SIDE] = a, b, ab
-        own[(NEXT + A) * SIDE_BY_SIDE], own[(NEXT + B) * SIDE_BY_SIDE] = a_more, b_more
-        own[(NEXT + AB) * SIDE_BY_SIDE] = ab_more
+        own[0], own[SIDE_BY_SIDE], own[2 * SIDE_BY_SIDE] = vv, vi, ii
+        own[3 * SIDE_BY_SIDE], own[4 * SIDE_BY_SIDE], own[5 * SIDE_BY_SIDE] = vv_more, vi_more, ii_more
 
 
 @inlined
 def factors_at(k, factors):
     """The factors of spike `k` of a group, as `both_factors` returns them."""
     own = moved(factors, k)
-    a, b, ab = own[A * SIDE_BY_SIDE], own[B * SIDE_BY_SIDE], own[AB * SIDE_BY_SIDE]
-    a_more, b_more = own[(NEXT + A) * SIDE_BY_SIDE], own[(NEXT + B) * SIDE_BY_SIDE]
-    return a, b, ab, a_more, b_more, own[(NEXT + AB) * SIDE_BY_SIDE]
+    return (
+        own[0], own[SIDE_BY_SIDE], own[2 * SIDE_BY_SIDE], own[3 * SIDE_BY_SIDE], own[4 * SIDE_BY_SIDE],
+        own[5 * SIDE_BY_SIDE],
+    )
 
 
 @inlined

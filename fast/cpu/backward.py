@@ -16,7 +16,7 @@ import numpy as np
 
 from delayprop.fast.compiling.compiler import allocating, compiled, inlined, outermost
 from delayprop.fast.cpu.arrivals import SIDE_BY_SIDE, ring_places
-from delayprop.fast.cpu.emitted import Emitted
+from delayprop.fast.cpu.emitted import Emitted, others_of
 from delayprop.fast.cpu.intrinsics import pointer
 from delayprop.fast.cpu.lookup import look_up_plain
 from delayprop.fast.cpu.lookup_scratch import TERMS, LookupScratch, end_pieces, lookup_scratch
@@ -25,7 +25,8 @@ from delayprop.fast.cpu.vector_step import publish, publish_full, retreat, retre
 from delayprop.fast.layout.arrays import LANES, Arriving, pack_of
 from delayprop.fast.layout.instants import BATCH
 from delayprop.fast.layout.neuron_record import MAX_BIN
-from delayprop.fast.physics.adjoint import ADJOINT, EXCESS, Events, PackAdjoint, excess_at_T
+from delayprop.fast.layout.rows import A_VI
+from delayprop.fast.physics.adjoint import EXCESS, P_O, Events, PackAdjoint, adjoint_rows, excess_at_T, gradient_rows
 from delayprop.fast.physics.own_events import back_to, start_at_T, take_maximum, take_spike
 
 
@@ -62,7 +63,7 @@ class BackwardSums(NamedTuple):
 class BackwardWork(NamedTuple):
     """Arrays of the sweep of one pack, reused by every trial.
 
-    `ring [2 * places]`; `full_adjoint_ring [places, ADJOINT + 1]`, empty where it is not needed.
+    `ring [2 * places]`; `full_adjoint_ring [places, rows]`, empty where it is not needed.
     """
 
     ring: np.ndarray
@@ -90,13 +91,14 @@ def most_in_a_trial(ends):
 def backward_work(layer, full, most):
     """Arrays for trials of at most `most` own spikes."""
     size, places, w = most + LANES, ring_places(layer.ticks), layer.synapses.w
+    rows = adjoint_rows(layer.others, layer.learned) if full else P_O + len(layer.others)
     events = Events(
-        np.empty(size), np.empty(size, np.int64), np.empty((2 * size, ADJOINT)), np.empty(2 * size),
+        np.empty(size), np.empty(size, np.int64), np.empty((2 * size, rows)), np.empty(2 * size),
         np.empty(places, np.int64),
     )
     return BackwardWork(
-        np.zeros(2 * places, w.dtype), np.zeros((places if full else 0, ADJOINT + 1)), lookup_scratch(w),
-        np.zeros((ADJOINT, LANES)), np.zeros((ADJOINT, LANES)), np.zeros((ADJOINT, LANES)), np.zeros(LANES, np.uint8),
+        np.zeros(2 * places, w.dtype), np.zeros((places if full else 0, rows)), lookup_scratch(w),
+        np.zeros((rows, LANES)), np.zeros((rows, LANES)), np.zeros((rows, LANES)), np.zeros(LANES, np.uint8),
         np.zeros(LANES), np.zeros(LANES), events,
     )
 
@@ -110,7 +112,8 @@ def enter_bin(bin_, slot, damping, first_maximum, clock, want_tau, b):
     """
     publish(slot, pointer(b.adjoint), pointer(b.ring), pointer(b.events.first))
     if b.pack.rate >= 0.0 or want_tau:
-        publish_full(slot, b.adjoint, b.drive, damping, b.full_adjoint_ring)
+        rows = adjoint_rows(b.pack.others, b.pack.learned)
+        publish_full(slot, b.adjoint, rows, b.drive, damping, b.full_adjoint_ring)
     any_marked = False
     if b.pack.rate >= 0.0 and bin_ == clock.last:  # the last bin ends at T
         any_marked = True
@@ -134,7 +137,7 @@ def leave_bin(bin_, damping, any_marked, want_tau, b):
     if b.pack.rate >= 0.0 or want_tau:
         retreat_full(damping, b)
     else:
-        retreat(pointer(b.adjoint), pointer(b.pack.flow), pointer(b.marked), pointer(b.solved))
+        retreat(pointer(b.adjoint), pointer(b.pack.flow), b.pack.others, pointer(b.marked), pointer(b.solved))
     if any_marked:
         b.marked[:] = 0
 
@@ -152,7 +155,8 @@ def backward_trial(trial, number, e_first, e_last, given, layer, clock, work, fo
     b.ring[:], b.adjoint[:], b.full_adjoint_ring[:] = clock.zero, 0.0, 0.0
     for lane in range(LANES):
         b.drive[lane] = b.dL_dy[lane] / T if rate >= 0.0 else 0.0
-        b.adjoint[EXCESS, lane] = excess_at_T(b.drive[lane], b.pack.constants[0, lane], rate, clock)
+        if rate >= 0.0:
+            b.adjoint[EXCESS, lane] = excess_at_T(b.drive[lane], b.pack.constants[A_VI, lane], rate, clock)
     n, n_first, e = arriving.offsets[trial + 1], arriving.offsets[trial], e_last - 1
     for bin_ in range(clock.last, -1, -1):
         slot = (bin_ & (ticks.bins - 1)) * LANES
@@ -160,7 +164,8 @@ def backward_trial(trial, number, e_first, e_last, given, layer, clock, work, fo
         any_marked = enter_bin(bin_, slot, damping, e_last - e_first, clock, want_tau, b)
         while e >= e_first and emitted.bin[e] == bin_:
             lane, x, any_marked = emitted.neuron[e] - number * LANES, float(emitted.rest[e]), True
-            take_spike(e - e_first, lane, bin_, slot, x, emitted.I[e], given.dL_dt[e], clock, want_tau, b)
+            O = others_of(emitted, e, layer.others)
+            take_spike(e - e_first, lane, bin_, slot, x, emitted.I[e], O, given.dL_dt[e], clock, want_tau, b)
             e -= 1
         leave_bin(bin_, damping, any_marked, want_tau, b)
         if bin_ % BATCH != 0:
@@ -187,7 +192,7 @@ def backward_sweep(number, first_trial, last_trial, given, layer, clock):
     w, full = layer.synapses.w, layer.rate >= 0.0 or given.want_tau
     found = BackwardSums(
         np.zeros((w.shape[1], TERMS * LANES)), np.zeros(given.arriving.time.size if given.want_dt else 0),
-        np.zeros((4, LANES)),
+        np.zeros((gradient_rows(layer.others, layer.learned), LANES)),
     )
     work, e_first = backward_work(layer, full, most_in_a_trial(given.ends)), np.int64(0)
     for trial in range(first_trial, last_trial):

@@ -14,8 +14,9 @@ from delayprop.fast.compiling.compiler import allocating, compiled, inlined, out
 from delayprop.fast.cpu.arrivals import FACTORS, SIDE_BY_SIDE, aligned, factors_at, place_of, ring_places, set_factors
 from delayprop.fast.cpu.intrinsics import CELL, add_to_cell, clear_cell, moved, pointer
 from delayprop.fast.cpu.rows import add_row
-from delayprop.fast.layout.arrays import FLOW_PM, LANES
+from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import left_in_bin, masked
+from delayprop.fast.layout.rows import FLOW_A_VI
 from delayprop.fast.physics.factors import (
     arrival_amounts,
     both_factors,
@@ -105,8 +106,8 @@ def most_under_way(arriving, slots):
 def set_amount(lane, carried, both, row, pack, amount):
     """Set the amounts of an arrival; `both`: its factors; `row`: where the synapses of its source
     begin."""
-    a, b, ab = one_of(carried, both)
-    dV, dI = arrival_amounts(a, b, ab, pack.w_b[row + lane], pack.w_ab[row + lane])
+    vv, vi, ii = one_of(carried, both)
+    dV, dI = arrival_amounts(vv, vi, ii, pack.w_I[row + lane], pack.w_V[row + lane])
     amount[V + lane], amount[I + lane], amount[UP + lane] = dV, dI, max(dV, pack.clock.zero)
 
 
@@ -119,7 +120,7 @@ def deposit(first, last, spikes, pack, links, cells, scratch):
     for start in range(first, last, SIDE_BY_SIDE):
         stop = min(start + SIDE_BY_SIDE, last)
         if pack.alike:
-            set_factors(start, stop, spikes, pack, False, scratch.factors)
+            set_factors(start, stop, spikes, pack, scratch.factors)
         for n in range(start, stop):
             k, time, row = n - start, spikes.time[n], spikes.source[n] * LANES
             place, amount = moved(scratch.place, k * LANES), moved(scratch.amount, k * (AMOUNTS * LANES))
@@ -131,7 +132,7 @@ def deposit(first, last, spikes, pack, links, cells, scratch):
             else:
                 for lane in range(LANES):
                     place[lane], carried = place_of(pack.delay[row + lane], time, lane, pack.ticks, CELL)
-                    both = both_factors(time, lane, False, pack, pack.clock.terms)
+                    both = both_factors(time, lane, pack, pack.clock.terms)
                     set_amount(lane, carried, both, row, pack, amount)
         for n in range(start, stop):
             k = n - start
@@ -150,8 +151,8 @@ def deposit_in_bin(slot, n, time, source, lane, pack, links, cells):
     if carried or place != CELL * (slot + lane):
         return False
     x = left_in_bin(masked(time, pack.ticks.rest), pack.ticks)
-    a, b, ab = factors_of(x, lane, pack.coefficients, pack.clock.terms)
-    dV, dI = arrival_amounts(a, b, ab, pack.w_b[at], pack.w_ab[at])
+    vv, vi, ii = factors_of(x, lane, pack.coefficients, pack.clock.terms)
+    dV, dI = arrival_amounts(vv, vi, ii, pack.w_I[at], pack.w_V[at])
     links.next[(n & links.mask) * LANES + lane] = add_to_cell(
         cells, place, dV, dI, max(dV, pack.clock.zero), np.int32(n)
     )
@@ -160,18 +161,19 @@ def deposit_in_bin(slot, n, time, source, lane, pack, links, cells):
 
 @vectorised
 def deposit_integral(first, last, spikes, pack, integral):
-    """Like `deposit` for an integral readout, without the factor `1/tau_mem`."""
+    """Like `deposit` for an integral readout."""
     ticks, terms, rate = pack.ticks, pack.clock.terms, pack.rate
     for n in range(first, last):
         time, row = spikes.time[n], spikes.source[n] * LANES
-        delay, w_b, w_ab, w_rab = (
-            moved(pack.delay, row), moved(pack.w_b, row), moved(pack.w_ab, row), moved(pack.w_rab, row)
+        delay, w_I, w_V, w_y = (
+            moved(pack.delay, row), moved(pack.w_I, row), moved(pack.w_V, row), moved(pack.w_y, row)
         )
         x = left_in_bin(masked(time, ticks.rest), ticks)
         for lane in range(LANES):
             place, carried = place_of(delay[lane], time, lane, ticks, 1)
-            a, b, ab = factors_of(x, lane, pack.coefficients, terms)
-            ra, rab, e = driven_factors_of(x, a, pack.flow[FLOW_PM + lane], rate, lane, pack.coefficients, terms)
+            vv, vi, ii = factors_of(x, lane, pack.coefficients, terms)
+            pm = pack.flow[FLOW_A_VI + lane]
+            yv, yi, e = driven_factors_of(x, vv, pm, rate, lane, pack.coefficients, terms)
             if carried:
-                ra, rab, e = driven_a_bin_more(a, b, ab, ra, rab, e, rate, lane, pack.flow)
-            integral[place] += integral_amount(ra, rab, e, w_b[lane], w_ab[lane], w_rab[lane])
+                yv, yi, e = driven_a_bin_more(vv, vi, ii, yv, yi, e, pm, rate, lane, pack.flow)
+            integral[place] += integral_amount(yv, yi, e, w_I[lane], w_V[lane], w_y[lane])

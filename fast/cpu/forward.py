@@ -25,14 +25,16 @@ from delayprop.fast.cpu.deposit import (
     empty_ring,
     scratch_pointers,
 )
-from delayprop.fast.cpu.emitted import TOO_MANY, USUAL, no_spikes, with_room
+from delayprop.fast.cpu.emitted import TOO_MANY, USUAL, emit, no_spikes, with_room
 from delayprop.fast.cpu.gaps import GapScratch, arrivals_with_gaps, gap_scratch, put_in_order
 from delayprop.fast.cpu.intrinsics import CELL, link_of, pointer
 from delayprop.fast.cpu.vector_step import advance, integrate, step
 from delayprop.fast.layout.arrays import LANES, pack_of
 from delayprop.fast.layout.instants import BATCH
-from delayprop.fast.layout.neuron_record import INTEGRAL, MAX_BIN, RECENT_BIN
+from delayprop.fast.layout.neuron_record import INTEGRAL, MAX_BIN, RECENT_BIN, RECENT_SLOPE
+from delayprop.fast.layout.rows import V_TH
 from delayprop.fast.physics.bin_step import level_for_next_bin
+from delayprop.fast.physics.others import after_reset, others_at
 from delayprop.fast.physics.within_bin import (
     CROSSED,
     FULL,
@@ -49,16 +51,16 @@ def start_trial(neuron_record, level, constants, read_maximum):
     """The record of each lane, and its level, before the first bin."""
     for lane in range(LANES):
         neuron_record[RECENT_BIN, lane], neuron_record[MAX_BIN, lane] = -1.0, -1.0
-        level[lane] = level_for_next_bin(neuron_record, lane, 0, constants[2, lane], read_maximum)
+        level[lane] = level_for_next_bin(neuron_record, lane, 0, constants[V_TH, lane], read_maximum)
 
 
 class ForwardWork(NamedTuple):
     """Arrays of the sweep of one pack, reused by every trial.
 
     `ring`: the bins ahead. `next [spikes under way, LANES]`: links of the chains. `rest, weight`:
-    arrivals of a bin that is solved; `gaps`: see `fast.cpu.gaps`. `state, ahead [2 * LANES]`: V and
-    I of each lane, at the start and at the end of a bin. `level [LANES]`: the voltage above which a
-    lane is solved event by event; `needs_solve [LANES]`: whether it may pass.
+    arrivals of a bin that is solved; `gaps`: see `fast.cpu.gaps`. `state, ahead [states * LANES]`:
+    the state of each lane, at the start and at the end of a bin. `level [LANES]`: that above which
+    a lane is solved event by event; `needs_solve [LANES]`: whether it may pass.
     """
 
     ring: Ring
@@ -76,11 +78,11 @@ class ForwardWork(NamedTuple):
 @allocating
 def forward_work(layer, most, clock):
     """Arrays for `most` spikes under way."""
-    w = layer.synapses.w
+    w, states = layer.synapses.w, 2 + len(layer.others)
     return ForwardWork(
         empty_ring(layer.ticks, layer.rate >= 0.0, clock), deposit_scratch(w), np.empty((most, LANES), np.int32),
-        np.empty(most, w.dtype), np.empty(most, w.dtype), gap_scratch(most, w), np.empty(2 * LANES),
-        np.empty(2 * LANES), np.empty(LANES), np.empty(LANES, np.uint8),
+        np.empty(most, w.dtype), np.empty(most, w.dtype), gap_scratch(most, w), np.empty(states * LANES),
+        np.empty(states * LANES), np.empty(LANES), np.empty(LANES, np.uint8),
     )
 
 
@@ -92,11 +94,12 @@ def solve_needed(slot, bin_, number, arriving, pack, clock, neuron_record, work,
         The number of spikes, and REACHED_END; or the neuron, and STUCK; or the number, and FULL if
         `emitted` is.
     """
-    is_last = bin_ == clock.last
+    is_last, others = bin_ == clock.last, pack.others
     for lane in range(LANES):
         if not work.needs_solve[lane]:
             continue
-        V, I, x, k = work.state[lane], work.state[LANES + lane], 0.0, np.int64(0)
+        V, I, O = work.state[lane], work.state[LANES + lane], others_at(work.state, 2, lane, others)
+        x, k = 0.0, np.int64(0)
         link = link_of(pointer(work.ring.cells), CELL * (slot + lane))
         count = collect(
             link, lane, arriving.time, arriving.source, work.next, pack, clock, is_last, work.gaps.rest,
@@ -105,20 +108,22 @@ def solve_needed(slot, bin_, number, arriving, pack, clock, neuron_record, work,
         put_in_order(count, work.gaps, work.rest, work.weight)
         arrivals = arrivals_with_gaps(work.rest, work.weight, 0, count, bin_, lane, pack, clock, work.gaps)
         while True:
-            V, I, x, k, status = to_next_crossing(
-                V, I, x, k, arrivals, bin_, lane, pack, clock, neuron_record, True
+            V, I, O, x, k, status = to_next_crossing(
+                V, I, O, x, k, arrivals, bin_, lane, pack, clock, neuron_record, True
             )
             if status != CROSSED:
                 break
             if n == emitted.bin.size:
                 return n, FULL
-            emitted.neuron[n], emitted.bin[n] = number * LANES + lane, bin_
-            emitted.rest[n], emitted.I[n] = x, I
+            emit(emitted, n, number * LANES + lane, bin_, x, I, O, neuron_record[RECENT_SLOPE, lane])
             n += 1
+            V, I, O = after_reset(V, I, O, lane, pack.constants, others)
         if status == STUCK:
             return number * LANES + lane, STUCK
         work.ahead[lane], work.ahead[LANES + lane] = V, I
-        v_th = pack.constants[2, lane]
+        for other in range(len(others)):
+            work.ahead[(2 + other) * LANES + lane] = O[other]
+        v_th = pack.constants[V_TH, lane]
         work.level[lane] = level_for_next_bin(neuron_record, lane, bin_, v_th, pack.read_maximum)
     return n, REACHED_END
 
@@ -148,7 +153,7 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
             deposit(first, n, spikes, pointers, links, cells, scratch)
             if integral_read:
                 deposit_integral(first, n, spikes, pointers, integral)
-        any_needs_solve = step(slot, state, pointers.flow, level, cells, slack, needs_solve, ahead)
+        any_needs_solve = step(slot, state, pointers.flow, pack.others, level, cells, slack, needs_solve, ahead)
         if bin_ == clock.last:  # the last bin ends at T
             for lane in range(LANES):
                 if integral_read or link_of(cells, CELL * (slot + lane)) >= 0:
@@ -162,7 +167,7 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
         if integral_read:
             weight_end = math.exp(-layer.rate * (bin_ + 1))
             integrate(slot, state, pointers.flow, integral, weight_end, needs_solve, pointer(neuron_record[INTEGRAL]))
-        advance(slot, state, ahead, cells)
+        advance(slot, state, pack.others, ahead, cells)
     return n_emitted, REACHED_END
 
 
@@ -178,7 +183,8 @@ def forward_sweep(number, first_trial, last_trial, arriving, most, layer, clock,
         TOO_MANY, or NONE.
     """
     work = forward_work(layer, most, clock)
-    emitted, ends, n = no_spikes(layer.synapses.w), np.empty(last_trial - first_trial, np.int64), np.int64(0)
+    emitted, n = no_spikes(layer.synapses.w, layer.others), np.int64(0)
+    ends = np.empty(last_trial - first_trial, np.int64)
     for trial in range(first_trial, last_trial):
         emitted = with_room(emitted, n + USUAL * LANES)
         while True:

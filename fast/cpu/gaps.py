@@ -14,8 +14,8 @@ from delayprop.fast.cpu.intrinsics import moved, pointer
 from delayprop.fast.cpu.short_rows import FEW, GAPS, count_before, polynomial_row
 from delayprop.fast.layout.sorting import sort_by_rest
 from delayprop.fast.physics.clock import end_of
-from delayprop.fast.physics.polynomials import AB, A, B
-from delayprop.fast.physics.within_bin import GAP_A, GAP_AB, GAP_B, GAP_FACTORS, Arrivals
+from delayprop.fast.physics.polynomials import F_II, F_VI, F_VV
+from delayprop.fast.physics.within_bin import GAP_FACTORS, GAP_II, GAP_VI, GAP_VV, Arrivals
 
 
 class GapScratch(NamedTuple):
@@ -74,9 +74,9 @@ def set_factors_of_gaps(rest, first, count, end, lane, coefficients, terms, gap,
         before = float(rest[n])
     gap[count] = end - before
     for n in range(first, count + 1, GAPS):
-        polynomial_row(coefficients, A, lane, moved(gap, n), terms, moved(factors, GAP_A * room + n))
-        polynomial_row(coefficients, B, lane, moved(gap, n), terms, moved(factors, GAP_B * room + n))
-        polynomial_row(coefficients, AB, lane, moved(gap, n), terms, moved(factors, GAP_AB * room + n))
+        polynomial_row(coefficients, F_VV, lane, moved(gap, n), terms, moved(factors, GAP_VV * room + n))
+        polynomial_row(coefficients, F_II, lane, moved(gap, n), terms, moved(factors, GAP_II * room + n))
+        polynomial_row(coefficients, F_VI, lane, moved(gap, n), terms, moved(factors, GAP_VI * room + n))
 
 
 @inlined

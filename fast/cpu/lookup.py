@@ -12,22 +12,20 @@ from delayprop.fast.cpu.arrivals import SIDE_BY_SIDE, factors_at, place_of, poin
 from delayprop.fast.cpu.intrinsics import moved, pointer
 from delayprop.fast.cpu.lookup_scratch import OF_I, OF_V, PIECE, TERMS, LookupScratch, end_piece
 from delayprop.fast.cpu.rows import gather_row
-from delayprop.fast.layout.arrays import FLOW_PM, FLOW_PS, LANES
+from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import arrival_of, carries, left_in_bin, sum_of
+from delayprop.fast.layout.rows import A_VI, OF_TAU_MEM
 from delayprop.fast.physics.adjoint import (
-    ADJOINT,
     DIFFERENCE,
     DRIVE,
     EXCESS,
-    LAMBDA_I,
-    LAMBDA_V,
-    TAU_MEM,
-    TAU_SYN,
-    X,
-    Y,
-    Z,
+    P_I,
+    P_V,
+    adjoint_rows,
     driven_at_arrival,
-    tau_back,
+    driven_sensitivity,
+    sensitivity_at_arrival,
+    sensitivity_row,
 )
 from delayprop.fast.physics.factors import (
     adjoint_terms,
@@ -43,10 +41,10 @@ def add_to_sums(lane, time, both, row, pack, terms, keep, sums):
     """Add the terms of an arrival, whose adjoint is in `terms`, to the sums of its source; `both`:
     its factors; `row`: where the synapses of the source begin; `keep`: whether the terms take the
     place of the adjoint."""
-    a, b, ab = one_of(carries(sum_of(pack.delay[row + lane], time), time, pack.ticks), both)
-    V, I = terms[OF_V + lane], terms[OF_I + lane]
-    is_nan = V != V  # nan-ok: NaN marks a bin with own events
-    of_V, of_I = adjoint_terms(V, I, a, b, ab)
+    vv, vi, ii = one_of(carries(sum_of(pack.delay[row + lane], time), time, pack.ticks), both)
+    p_V, p_I = terms[OF_V + lane], terms[OF_I + lane]
+    is_nan = p_V != p_V  # nan-ok: NaN marks a bin with own events
+    of_V, of_I = adjoint_terms(p_V, p_I, vv, vi, ii)
     of_V, of_I = pack.clock.zero if is_nan else of_V, pack.clock.zero if is_nan else of_I
     if keep:
         terms[OF_V + lane], terms[OF_I + lane] = of_V, of_I
@@ -67,7 +65,7 @@ def add_group(start, stop, first, spikes, pack, scratch, keep):
                 add_to_sums(lane, time, both, row, pack, terms, keep, add)
         else:
             for lane in range(LANES):
-                both = both_factors(time, lane, True, pack, pack.clock.terms)
+                both = both_factors(time, lane, pack, pack.clock.terms)
                 add_to_sums(lane, time, both, row, pack, terms, keep, add)
 
 
@@ -83,7 +81,7 @@ def gather(first, last, spikes, pack, ring, scratch, keep, sums):
     for start in range(first, last, SIDE_BY_SIDE):
         stop = min(start + SIDE_BY_SIDE, last)
         if pack.alike and plain:
-            set_factors(start, stop, spikes, pack, True, scratch.factors)
+            set_factors(start, stop, spikes, pack, scratch.factors)
         for n in range(start, stop):
             time, row, place = spikes.time[n], spikes.source[n] * LANES, moved(scratch.place, (n - first) * LANES)
             for lane in range(LANES):
@@ -111,9 +109,9 @@ def add_all_driven(first, last, spikes, pack, full_adjoint_ring, ring, scratch, 
     """[readout-adjoint] Add the adjoint, which an integral readout drives, at the arrivals just
     gathered.
 
-    `full_adjoint_ring [places, ADJOINT + 1]`: at the ends of bins. Arrays are pointers.
+    `full_adjoint_ring [places, rows]`: at the ends of bins. Arrays are pointers.
     """
-    ticks, pm, ps = pack.ticks, moved(pack.flow, FLOW_PM), moved(pack.flow, FLOW_PS)
+    ticks, rows = pack.ticks, adjoint_rows(pack.others, pack.learned)
     for n in range(first, last):
         time, delay = spikes.time[n], moved(pack.delay, spikes.source[n] * LANES)
         place, found = moved(scratch.place, (n - first) * LANES), moved(scratch.terms, (n - first) * (TERMS * LANES))
@@ -121,59 +119,58 @@ def add_all_driven(first, last, spikes, pack, full_adjoint_ring, ring, scratch, 
         for lane in range(LANES):
             _, rest, _ = arrival_of(delay[lane], time, ticks)
             h, p = left_in_bin(rest, ticks), place[lane] >> 1
-            there = moved(full_adjoint_ring, p * (ADJOINT + 1))
-            after = there[LAMBDA_V], there[LAMBDA_I], there[EXCESS], there[DIFFERENCE], there[DRIVE]
-            difference, lambda_I = driven_at_arrival(
-                after, h, pack.rate, pm[lane], ps[lane], lane, pack.coefficients, pack.clock.terms
-            )
+            there = moved(full_adjoint_ring, p * rows)
+            after = there[P_V], there[P_I], there[EXCESS], there[DIFFERENCE], there[DRIVE]
+            along, p_I = driven_at_arrival(after, h, lane, pack, pack.coefficients, pack.clock.terms)
             is_number = ring[2 * p] == ring[2 * p]  # nan-ok: NaN marks a bin with own events
-            difference, lambda_I = difference if is_number else 0.0, lambda_I if is_number else 0.0
-            found[OF_V + lane] = difference  # here, and in the sums, in its place
-            add[OF_V + lane] += difference
-            add[OF_I + lane] += lambda_I
+            along, p_I = along if is_number else 0.0, p_I if is_number else 0.0
+            found[OF_V + lane] = along  # here, and in the sums, in its place
+            add[OF_V + lane] += along
+            add[OF_I + lane] += p_I
 
 
 @vectorised
-def add_all_tau(first, last, spikes, pack, w, constants, full_adjoint_ring, ring, scratch, dL_dconstants):
-    """[tau-flow] Add the terms of arrivals outside special bins to the gradients of the time
-    constants. Arrays are pointers."""
-    ticks, of_mem, of_syn = pack.ticks, moved(dL_dconstants, TAU_MEM * LANES), moved(dL_dconstants, TAU_SYN * LANES)
-    pm, ps, rate = moved(constants, TAU_MEM * LANES), moved(constants, TAU_SYN * LANES), pack.rate
+def add_all_sensitivities(first, last, spikes, pack, w, constants, full_adjoint_ring, ring, scratch, dL_dconstants):
+    """[tau-flow] Add the terms of arrivals outside special bins to the gradients of the constants
+    in `A`. Arrays are pointers."""
+    ticks, rate, others, rows = pack.ticks, pack.rate, pack.others, adjoint_rows(pack.others, pack.learned)
     for n in range(first, last):
         time, row, place = spikes.time[n], spikes.source[n] * LANES, moved(scratch.place, (n - first) * LANES)
-        for lane in range(LANES):
-            _, rest, _ = arrival_of(pack.delay[row + lane], time, ticks)
-            h, p = float(left_in_bin(rest, ticks)), place[lane] >> 1
-            there = moved(full_adjoint_ring, p * (ADJOINT + 1))
-            after = there[LAMBDA_V], there[LAMBDA_I], there[X], there[Y], there[Z]
-            # An integral is hardly sensitive to tau_mem: its sensitivity is a small difference.
-            if rate >= 0.0:
-                g = there[DRIVE]
-                X_before, Z_before = tau_back(after, h, g, rate, pm[lane], ps[lane], lane, pack.exact, EXACT)
-            else:
-                X_before, Z_before = tau_back(
-                    after, h, 0.0, rate, pm[lane], ps[lane], lane, pack.coefficients, pack.clock.terms
-                )
-            weight = w[row + lane] if ring[2 * p] == ring[2 * p] else 0.0  # nan-ok: NaN marks a bin with own events
-            of_mem[lane] += weight * X_before
-            of_syn[lane] += weight * Z_before
+        for constant in range(len(pack.learned)):
+            at, of = sensitivity_row(constant, others), moved(dL_dconstants, constant * LANES)
+            for lane in range(LANES):
+                _, rest, _ = arrival_of(pack.delay[row + lane], time, ticks)
+                h, p = float(left_in_bin(rest, ticks)), place[lane] >> 1
+                there = moved(full_adjoint_ring, p * rows)
+                after, m_V, m_I = (there[P_V], there[P_I]), there[at], there[at + 1]
+                # An integral is hardly sensitive to tau_mem: its sensitivity is a small difference.
+                if rate >= 0.0:
+                    g, pm = there[DRIVE], constants[A_VI * LANES + lane]
+                    of_constant = constants[(OF_TAU_MEM + constant) * LANES + lane]
+                    m = sensitivity_at_arrival(constant, after, m_V, m_I, h, lane, others, pack.exact, EXACT)
+                    m += driven_sensitivity(constant, g, h, pm, of_constant, lane, pack.exact, EXACT)
+                else:
+                    m = sensitivity_at_arrival(
+                        constant, after, m_V, m_I, h, lane, others, pack.coefficients, pack.clock.terms
+                    )
+                is_number = ring[2 * p] == ring[2 * p]  # nan-ok: NaN marks a bin with own events
+                of[lane] += (w[row + lane] if is_number else 0.0) * m
 
 
 @summing
 def add_dL_dt_pre(first, last, source, pack, w, scratch, dL_dt_pre):
     """[arrival-time] Add the derivative of the loss by each spike, from the terms of its arrivals.
     Pointers."""
-    pm = moved(pack.flow, FLOW_PM)
     for n in range(first, last):
         found, row = moved(scratch.terms, (n - first) * (TERMS * LANES)), source[n] * LANES
         total = 0.0
         if pack.rate >= 0.0:
             for lane in range(LANES):
-                total += w[row + lane] * found[OF_V + lane]
+                total -= w[row + lane] * found[OF_V + lane]
         else:
-            w_b, w_ab = moved(pack.w_b, row), moved(pack.w_ab, row)
+            w_I, w_V = moved(pack.w_I, row), moved(pack.w_V, row)
             for lane in range(LANES):
-                total += dL_dt_arrival(found[OF_V + lane], found[OF_I + lane], pm[lane], w_b[lane], w_ab[lane])
+                total += dL_dt_arrival(found[OF_V + lane], found[OF_I + lane], lane, pack.flow, w_I[lane], w_V[lane])
         dL_dt_pre[n] += total
 
 
@@ -195,7 +192,7 @@ def look_up_plain(first, last, time, source, clock, want_tau, scratch, b, dL_dt_
         add_all_driven(first, last, spikes, pack, full_ring, ring, scratch_, sums)
     if want_tau:
         constants, dL_dconstants = pointer(b.pack.constants), pointer(b.dL_dconstants)
-        add_all_tau(first, last, spikes, pack, w, constants, full_ring, ring, scratch_, dL_dconstants)
+        add_all_sensitivities(first, last, spikes, pack, w, constants, full_ring, ring, scratch_, dL_dconstants)
     if dL_dt_pre.size > 0:
         add_dL_dt_pre(first, last, spikes.source, pack, w, scratch_, pointer(dL_dt_pre))
     return any_special

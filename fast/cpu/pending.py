@@ -13,9 +13,10 @@ from delayprop.fast.compiling.compiler import allocating, compiled, inlined
 from delayprop.fast.cpu.gaps import GapScratch, arrivals_with_gaps, gap_scratch, put_in_order
 from delayprop.fast.layout.arrays import LANES, pack_of
 from delayprop.fast.layout.neuron_record import NEURON_RECORD
+from delayprop.fast.physics.others import after_reset
 from delayprop.fast.physics.within_bin import NONE, REACHED_END, collect, to_next_crossing
 
-V, I, X, N = range(4)  # of a state; X: instant in the bin, N: number of arrivals before it
+V, I, X, N, O = range(5)  # of a state; X: instant in the bin, N: number of arrivals before it, O: other states
 CHOSEN, TOUCHED, TAKEN = range(3)  # of `how_many`
 
 
@@ -27,8 +28,8 @@ class Pending(NamedTuple):
         lanes, touched: `[packs * LANES]`: numbers of the pending lanes, and of lanes to be
             predicted again; the other arrays are by lane.
         is_touched: whether the lane is among `touched`.
-        settled, predicted: `[..., 4]`: state just after the last final spike, and just after the
-            next spike or at the end of the bin.
+        settled, predicted: `[..., 4 + others]`: state just after the last final spike, and just
+            before the next spike or at the end of the bin.
         status, when: status of the prediction, and rest of the spike, infinite without one.
         neuron_record: `[..., NEURON_RECORD]`, as settled.
         first, arrivals, capacity: start of its arrivals in `rest, weight [room]`, their count, and
@@ -54,14 +55,20 @@ class Pending(NamedTuple):
 
 
 @allocating
-def no_pending(lanes, room, w):
+def no_pending(lanes, others, room, w):
     """Room for pending lanes among `lanes`, with `room` arrivals in a bin."""
     return Pending(
         np.zeros(3, np.int64), np.zeros(lanes, np.int64), np.zeros(lanes, np.int64), np.zeros(lanes, np.uint8),
-        np.zeros((lanes, 4)), np.zeros((lanes, 4)), np.zeros(lanes, np.int64), np.zeros(lanes),
+        np.zeros((lanes, O + others)), np.zeros((lanes, O + others)), np.zeros(lanes, np.int64), np.zeros(lanes),
         np.zeros((lanes, NEURON_RECORD)), np.zeros(lanes, np.int64), np.zeros(lanes, np.int64),
         np.zeros(lanes, np.int64), np.empty(room, w.dtype), np.empty(room, w.dtype), gap_scratch(room, w),
     )
+
+
+@inlined
+def others_of(state, others):
+    """The other states of a state."""
+    return (state[O] if len(others) > 0 else 0.0), (state[O + 1] if len(others) > 1 else 0.0)
 
 
 @inlined
@@ -71,6 +78,8 @@ def start_pending(pending, number, state, lane, neuron_record):
     pending.how_many[CHOSEN] += 1
     settled = pending.settled[number]
     settled[V], settled[I], settled[X], settled[N] = state[lane], state[LANES + lane], 0.0, 0.0
+    for k in range(settled.size - O):
+        settled[O + k] = state[(2 + k) * LANES + lane]
     for k in range(NEURON_RECORD):
         pending.neuron_record[number, k] = neuron_record[k, lane]
 
@@ -141,19 +150,26 @@ def predict(pending, number, bin_, layer, clock, neuron_record):
     for k in range(NEURON_RECORD):
         record[k, lane] = pending.neuron_record[number, k]
     now, then, pack = pending.settled[number], pending.predicted[number], pack_of(layer, number // LANES)
-    then[V], then[I], then[X], n, status = to_next_crossing(
-        now[V], now[I], now[X], int(now[N]), arrivals_of(pending, number, bin_, pack, clock), bin_, lane, pack,
-        clock, record, True,
+    then[V], then[I], others, then[X], n, status = to_next_crossing(
+        now[V], now[I], others_of(now, layer.others), now[X], int(now[N]),
+        arrivals_of(pending, number, bin_, pack, clock), bin_, lane, pack, clock, record, True,
     )
+    for k in range(len(layer.others)):
+        then[O + k] = others[k]
     then[N], pending.status[number] = n, status
     pending.when[number] = math.inf if status == REACHED_END else then[X]
 
 
 @inlined
-def settle(pending, number, neuron_record):
-    """Make the prediction of a lane final."""
-    for k in range(4):
-        pending.settled[number, k] = pending.predicted[number, k]
+def settle(pending, number, layer, neuron_record):
+    """Make the predicted spike of a lane final."""
+    settled, predicted, constants = pending.settled[number], pending.predicted[number], layer.constants[number // LANES]
+    settled[V], settled[I], others = after_reset(
+        predicted[V], predicted[I], others_of(predicted, layer.others), number % LANES, constants, layer.others
+    )
+    settled[X], settled[N] = predicted[X], predicted[N]
+    for k in range(len(layer.others)):
+        settled[O + k] = others[k]
     for k in range(NEURON_RECORD):
         pending.neuron_record[number, k] = neuron_record[k, number % LANES]
 

@@ -14,12 +14,14 @@ import numpy as np
 from delayprop.fast.compiling.compiler import allocating, compiled, inlined, outermost
 from delayprop.fast.cpu.arrivals import FACTORS, SIDE_BY_SIDE, ring_places
 from delayprop.fast.cpu.backward import BackwardSums, enter_bin, leave_bin, most_in_a_trial
+from delayprop.fast.cpu.emitted import others_of
 from delayprop.fast.cpu.lookup import look_up_plain
 from delayprop.fast.cpu.lookup_scratch import TERMS, LookupScratch, end_pieces
 from delayprop.fast.cpu.special_lookup import look_up_special
 from delayprop.fast.layout.arrays import LANES, pack_of
 from delayprop.fast.layout.instants import BATCH, time_of
-from delayprop.fast.physics.adjoint import ADJOINT, EXCESS, Events, PackAdjoint, excess_at_T
+from delayprop.fast.layout.rows import A_VI
+from delayprop.fast.physics.adjoint import EXCESS, P_O, Events, PackAdjoint, adjoint_rows, excess_at_T, gradient_rows
 from delayprop.fast.physics.clock import end_of
 from delayprop.fast.physics.own_events import NEVER, mark, note_event, take_spike
 
@@ -59,6 +61,7 @@ class RecurrentBackwardWork(NamedTuple):
 def recurrent_backward_work(layer, full, most, own):
     """Arrays for trials of at most `most` own spikes."""
     w, places = layer.synapses.w, ring_places(layer.ticks)
+    rows = adjoint_rows(layer.others, layer.learned) if full else P_O + len(layer.others)
     packs, group = w.shape[0], max(SIDE_BY_SIDE, layer.copies)
     size = 2 * most + packs * LANES
     scratch = LookupScratch(
@@ -68,12 +71,12 @@ def recurrent_backward_work(layer, full, most, own):
         np.zeros((packs, w.shape[1]), np.int32),
     )
     events = Events(
-        np.empty(size), np.empty(size, np.int64), np.empty((2 * size, ADJOINT)), np.empty(2 * size),
+        np.empty(size), np.empty(size, np.int64), np.empty((2 * size, rows)), np.empty(2 * size),
         np.empty(0, np.int64),
     )
     return RecurrentBackwardWork(
-        np.zeros((packs, 2 * places), w.dtype), np.zeros((packs, places if full else 0, ADJOINT + 1)), scratch,
-        np.zeros((packs, ADJOINT, LANES)), np.zeros((packs, ADJOINT, LANES)), np.zeros((ADJOINT, LANES)),
+        np.zeros((packs, 2 * places), w.dtype), np.zeros((packs, places if full else 0, rows)), scratch,
+        np.zeros((packs, rows, LANES)), np.zeros((packs, rows, LANES)), np.zeros((rows, LANES)),
         np.zeros((packs, LANES), np.uint8), np.zeros((packs, LANES)), np.zeros((packs, LANES)), events,
         np.empty((packs, places), np.int64), own,
     )
@@ -140,7 +143,7 @@ def mark_spikes(trial, bin_, slot, e, e_first, e_last, given, layer, clock, work
         e -= 1
         number, lane = emitted.neuron[e] // LANES, emitted.neuron[e] % LANES
         b = adjoint_of(number, trial, given, layer, work, found)
-        mark(lane, bin_, slot, clock, b)
+        mark(lane, bin_, slot, clock, given.want_tau, b)
         if b.events.first[slot + lane] < 0:
             end = end_of(bin_, clock)
             note_event(after_maxima + e, lane, bin_, slot, NEVER, end, b.adjoint, clock, given.want_tau, b)
@@ -167,7 +170,8 @@ def take_spikes(trial, bin_, slot, e, later, e_first, given, layer, clock, work,
             number, lane = emitted.neuron[spike] // LANES, emitted.neuron[spike] % LANES
             b = adjoint_of(number, trial, given, layer, work, found)
             x = float(emitted.rest[spike])
-            take_spike(spike - e_first, lane, bin_, slot, x, emitted.I[spike], dL_dt, clock, given.want_tau, b)
+            I, O = emitted.I[spike], others_of(emitted, spike, layer.others)
+            take_spike(spike - e_first, lane, bin_, slot, x, I, O, dL_dt, clock, given.want_tau, b)
         later = base
 
 
@@ -180,8 +184,9 @@ def recurrent_backward_trial(trial, e_first, e_last, given, layer, clock, work, 
     for number in range(packs):
         for lane in range(LANES):
             work.drive[number, lane] = given.dL_dy[trial, number, lane] / T if rate >= 0.0 else 0.0
-            pm = layer.constants[number, 0, lane]
-            work.adjoint[number, EXCESS, lane] = excess_at_T(work.drive[number, lane], pm, rate, clock)
+            if rate >= 0.0:
+                pm = layer.constants[number, A_VI, lane]
+                work.adjoint[number, EXCESS, lane] = excess_at_T(work.drive[number, lane], pm, rate, clock)
     n, n_first, e = arriving.offsets[trial + 1], arriving.offsets[trial], e_last
     for bin_ in range(clock.last, -1, -1):
         slot = (bin_ & (ticks.bins - 1)) * LANES
@@ -222,7 +227,8 @@ def recurrent_backward_sweep(first_trial, last_trial, given, layer, clock):
     copies, s = layer.copies, layer.synapses
     sums = np.zeros((s.w.shape[0], s.w.shape[1], TERMS * LANES))
     found = BackwardSums(
-        sums, np.zeros(given.arriving.time.size if given.want_dt else 0), np.zeros((s.w.shape[0], 4, LANES))
+        sums, np.zeros(given.arriving.time.size if given.want_dt else 0),
+        np.zeros((s.w.shape[0], gradient_rows(layer.others, layer.learned), LANES)),
     )
     spikes, emitted = given.dL_dt.size, given.emitted
     own = Own(

@@ -11,9 +11,9 @@ import numpy as np
 
 from delayprop.fast.compiling.compiler import compiled, inlined, outermost
 from delayprop.fast.cpu.deposit import clear_ring
-from delayprop.fast.cpu.emitted import TOO_MANY, USUAL, no_spikes, with_room
+from delayprop.fast.cpu.emitted import TOO_MANY, USUAL, emit, no_spikes, with_room
 from delayprop.fast.cpu.forward import start_trial
-from delayprop.fast.cpu.pending import TOUCHED, I, X, earliest, predict, settle, touch
+from delayprop.fast.cpu.pending import TOUCHED, I, X, earliest, others_of, predict, settle, touch
 from delayprop.fast.cpu.recurrent_steps import deliver_same_bin, deposit_everywhere, enter_bin, leave_bin
 from delayprop.fast.cpu.workspace import (
     ARRIVED,
@@ -30,6 +30,7 @@ from delayprop.fast.cpu.workspace import (
 )
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import BATCH, time_of
+from delayprop.fast.layout.neuron_record import RECENT_SLOPE
 from delayprop.fast.physics.within_bin import FULL, NONE, REACHED_END, STUCK
 
 
@@ -102,11 +103,12 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
             if n + layer.copies - oldest > links:
                 return n_emitted, NO_LINKS
             # emit it
-            x = pending.predicted[number, X]
-            emitted.neuron[n_emitted], emitted.bin[n_emitted] = number, bin_
-            emitted.rest[n_emitted], emitted.I[n_emitted] = x, pending.predicted[number, I]
+            then = pending.predicted[number]
+            x = then[X]
+            slope = neuron_record[number // LANES, RECENT_SLOPE, number % LANES]
+            emit(emitted, n_emitted, number, bin_, x, then[I], others_of(then, layer.others), slope)
             n_emitted += 1
-            settle(pending, number, neuron_record[number // LANES])
+            settle(pending, number, layer, neuron_record[number // LANES])
             touch(pending, number)
             # deliver it to the neurons that it reaches in this bin, and predict these again
             for copy in range(layer.copies):
@@ -132,7 +134,7 @@ def recurrent_sweep(first_trial, last_trial, arriving, most, layer, clock, neuro
     longest = 0
     for trial in range(first_trial, last_trial):
         longest = max(longest, arriving.offsets[trial + 1] - arriving.offsets[trial])
-    work, emitted = recurrent_work(layer, most, longest, clock), no_spikes(layer.synapses.w)
+    work, emitted = recurrent_work(layer, most, longest, clock), no_spikes(layer.synapses.w, layer.others)
     ends, n = np.empty(last_trial - first_trial, np.int64), 0
     for trial in range(first_trial, last_trial):
         emitted = with_room(emitted, n + USUAL * layer.post)

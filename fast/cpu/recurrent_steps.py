@@ -16,6 +16,7 @@ from delayprop.fast.cpu.pending import (
     CHOSEN,
     TAKEN,
     I,
+    O,
     V,
     insert_arrival,
     predict,
@@ -27,7 +28,9 @@ from delayprop.fast.cpu.vector_step import advance, integrate, step
 from delayprop.fast.layout.arrays import LANES, pack_of
 from delayprop.fast.layout.instants import arrival_of, in_bins
 from delayprop.fast.layout.neuron_record import INTEGRAL
-from delayprop.fast.physics.bin_step import level_for_next_bin, state_across_bin, voltage_may_pass
+from delayprop.fast.layout.rows import V_TH
+from delayprop.fast.physics.bin_step import level_for_next_bin, level_may_pass, state_across_bin
+from delayprop.fast.physics.others import others_at
 
 
 @inlined
@@ -98,11 +101,17 @@ def deliver_same_bin(n, slot, bin_, layer, clock, neuron_record, work):
                 touch(pending, number)
                 continue
             V_here, I_here, flow = work.state[b, lane], work.state[b, LANES + lane], layer.flow[b]
-            passes = voltage_may_pass(V_here, I_here, cells[c + CELL_UP], lane, flow, work.level[b, lane], 64 * clock.u)
+            others, O_here = layer.others, others_at(work.state[b], 2, lane, layer.others)
+            V_end, I_end, O_end = state_across_bin(V_here, I_here, O_here, lane, flow, others)
+            passes = level_may_pass(
+                (V_here, I_here, O_here), (V_end, I_end, O_end), cells[c + CELL_UP], lane, flow, others,
+                work.level[b, lane], 64 * clock.u,
+            )
             if not passes and bin_ < clock.last:
-                work.ahead[b, lane], work.ahead[b, LANES + lane] = state_across_bin(
-                    V_here, I_here, cells[c + CELL_V], cells[c + CELL_I], lane, flow
-                )
+                work.ahead[b, lane] = V_end + cells[c + CELL_V]
+                work.ahead[b, LANES + lane] = I_end + cells[c + CELL_I]
+                for k in range(len(others)):
+                    work.ahead[b, (2 + k) * LANES + lane] = O_end[k]
             elif add_pending(number, slot, bin_, layer, clock, neuron_record, work):
                 touch(pending, number)
             else:
@@ -118,7 +127,9 @@ def leave_bin(slot, bin_, layer, neuron_record, work):
         number = pending.lanes[c]
         b, lane, then = number // LANES, number % LANES, pending.predicted[number]
         work.ahead[b, lane], work.ahead[b, LANES + lane] = then[V], then[I]
-        v_th = layer.constants[b, 2, lane]
+        for k in range(len(layer.others)):
+            work.ahead[b, (2 + k) * LANES + lane] = then[O + k]
+        v_th = layer.constants[b, V_TH, lane]
         work.level[b, lane] = level_for_next_bin(neuron_record[b], lane, bin_, v_th, layer.read_maximum)
     for b in range(layer.constants.shape[0]):
         state, flow = pointer(work.state[b]), pointer(layer.flow[b])
@@ -126,7 +137,7 @@ def leave_bin(slot, bin_, layer, neuron_record, work):
             integral, weight_end = integral_of(b, layer, work), math.exp(-layer.rate * (bin_ + 1))
             integrals = pointer(neuron_record[b, INTEGRAL])
             integrate(slot, state, flow, integral, weight_end, pointer(work.needs_solve[b]), integrals)
-        advance(slot, state, pointer(work.ahead[b]), cells_of(b, layer, work))
+        advance(slot, state, layer.others, pointer(work.ahead[b]), cells_of(b, layer, work))
 
 
 @inlined
@@ -137,8 +148,8 @@ def enter_bin(slot, bin_, layer, clock, neuron_record, work):
     for b in range(layer.constants.shape[0]):
         cells, needs_solve = cells_of(b, layer, work), work.needs_solve[b]
         any_needs_solve = step(
-            slot, pointer(work.state[b]), pointer(layer.flow[b]), pointer(work.level[b]), cells, 64 * clock.u,
-            pointer(needs_solve), pointer(work.ahead[b]),
+            slot, pointer(work.state[b]), pointer(layer.flow[b]), layer.others, pointer(work.level[b]), cells,
+            64 * clock.u, pointer(needs_solve), pointer(work.ahead[b]),
         )
         if not (any_needs_solve or is_last):
             continue

@@ -70,7 +70,7 @@ class SweptOnCpu:
         found = in_threads(sweep, range(len(self.pieces)))
         packs, sources, _ = layer.synapses.w.shape
         sums = np.zeros((packs, sources, found[0].sums.shape[-1]))
-        dL_dconstants = np.zeros((packs, 4, LANES))
+        dL_dconstants = np.zeros((packs, *found[0].dL_dconstants.shape[-2:]))
         dL_dt_pre = np.zeros_like(found[0].dL_dt_pre)
         for piece, one in zip(self.pieces, found, strict=True):
             sums[piece.packs] += one.sums

@@ -68,6 +68,9 @@ def sort_by_train(emitted, trial, ends, post, offsets, rank, by_train):
             offsets[train] += 1
             rank[n], by_train.neuron[place], by_train.bin[place] = place, emitted.neuron[n], emitted.bin[n]
             by_train.rest[place], by_train.I[place] = emitted.rest[n], emitted.I[n]
+            by_train.slope[place] = emitted.slope[n]
+            for k in range(emitted.others.shape[1]):
+                by_train.others[place, k] = emitted.others[n, k]
             n += 1
     for t in range(offsets.size - 1, 0, -1):  # each start has become the start of the next train
         offsets[t] = offsets[t - 1]

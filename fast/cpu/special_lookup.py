@@ -9,7 +9,7 @@ from delayprop.fast.cpu.arrivals import SIDE_BY_SIDE, factors_at
 from delayprop.fast.cpu.intrinsics import lowest_bit, pointer
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import arrival_of, in_bins
-from delayprop.fast.physics.adjoint import ADJOINT, LAMBDA_I, LAMBDA_V, Events
+from delayprop.fast.physics.adjoint import P_I, P_V, Events
 from delayprop.fast.physics.factors import both_factors, one_of
 from delayprop.fast.physics.own_events import (
     add_driven,
@@ -40,7 +40,7 @@ def look_up_special(base, first, last, bins, time, source, clock, want_tau, scra
     want_dt, factors, ticks = dL_dt_pre.size > 0, pointer(scratch.factors), b.pack.ticks
     kept = b.pack.alike and scratch.place.shape[0] <= SIDE_BY_SIDE  # the factors of the whole group
     simple, last_turn = b.pack.rate < 0.0 and not want_tau, clock.last & (ticks.bins - 1)
-    e = b.events
+    e, rows = b.events, b.events.at_end.shape[1]
     events = Events(pointer(e.rest), pointer(e.later), pointer(e.at_end), pointer(e.position), pointer(e.first))
     listed, delay = pointer(scratch.listed), pointer(b.pack.synapses.delay)
     for m in range(list_special(first - base, last - base, pointer(scratch.special), listed)):
@@ -51,8 +51,7 @@ def look_up_special(base, first, last, bins, time, source, clock, want_tau, scra
         if simple and turn != last_turn:
             row = row_around_one_event(turn, float(in_bins(ticks_after, ticks)), lane, events)
         if row >= 0:
-            V, I, event = events.at_end[row * ADJOINT + LAMBDA_V], events.at_end[row * ADJOINT + LAMBDA_I], -1
-            there, h = (V, I, 0.0, 0.0, 0.0), 0.0
+            there, h, event = (events.at_end[row * rows + P_V], events.at_end[row * rows + P_I], 0.0, 0.0, 0.0), 0.0, -1
         else:
             there, h, event = adjoint_among_events(arrival, source[n], lane, bins[n], clock, want_tau, b)
         if b.pack.rate >= 0.0:
@@ -61,7 +60,7 @@ def look_up_special(base, first, last, bins, time, source, clock, want_tau, scra
             if kept:
                 both = factors_at(n - base, factors)
             else:
-                both = both_factors(time[n], lane, True, b.pack, clock.terms)
+                both = both_factors(time[n], lane, b.pack, clock.terms)
             dL_dt = add_terms(one_of(carried, both), source[n], lane, there[0], there[1], want_dt, b)
         if event >= 0:
             dL_dt += add_pinned_kick(arrival, source[n], lane, bins[n], clock, b)

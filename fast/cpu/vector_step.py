@@ -6,36 +6,40 @@ The loops have no branch, so the compiler handles many lanes with one instructio
 from delayprop.fast.compiling.compiler import compiled, vectorised
 from delayprop.fast.cpu.intrinsics import CELL, CELL_I, CELL_UP, CELL_V, clear_cell, moved
 from delayprop.fast.layout.arrays import LANES
-from delayprop.fast.physics.adjoint import ADJOINT, DRIVE, LAMBDA_I, LAMBDA_V
+from delayprop.fast.physics.adjoint import DRIVE, P_I, P_O, P_V, adjoint_rows
 from delayprop.fast.physics.bin_step import (
     adjoint_across_bin,
     full_adjoint_across_bin,
+    level_may_pass,
     state_across_bin,
     voltage_integral_across_bin,
-    voltage_may_pass,
 )
+from delayprop.fast.physics.others import others_at, set_others
 
 
 @vectorised
-def step(slot, state, flow, level, cells, slack, needs_solve, ahead):
+def step(slot, state, flow, others, level, cells, slack, needs_solve, ahead):
     """Step every lane to the end of its bin, into `ahead`; mark lanes that may pass `level`.
 
     `slot`: first cell of the bin. Returns whether any lane is marked. Arrays are pointers.
     """
     found, here = 0, moved(cells, slot * CELL)
     for lane in range(LANES):
-        V, I, c = state[lane], state[LANES + lane], CELL * lane
-        ahead[lane], ahead[LANES + lane] = state_across_bin(V, I, here[c + CELL_V], here[c + CELL_I], lane, flow)
-        passes = voltage_may_pass(V, I, here[c + CELL_UP], lane, flow, level[lane], slack)
+        V, I, O, c = state[lane], state[LANES + lane], others_at(state, 2, lane, others), CELL * lane
+        V_end, I_end, O_end = state_across_bin(V, I, O, lane, flow, others)
+        ahead[lane], ahead[LANES + lane] = V_end + here[c + CELL_V], I_end + here[c + CELL_I]
+        set_others(ahead, 2, lane, O_end, others)
+        up = here[c + CELL_UP]
+        passes = level_may_pass((V, I, O), (V_end, I_end, O_end), up, lane, flow, others, level[lane], slack)
         needs_solve[lane] = passes
         found |= passes
     return found
 
 
 @vectorised
-def advance(slot, state, ahead, cells):
+def advance(slot, state, others, ahead, cells):
     """Take every lane to the end of the bin, and clear its cells. Arrays are pointers."""
-    for lane in range(2 * LANES):
+    for lane in range((2 + len(others)) * LANES):
         state[lane] = ahead[lane]
     for lane in range(LANES):
         clear_cell(cells, CELL * (slot + lane))
@@ -57,34 +61,36 @@ def integrate(slot, state, flow, integral, weight_end, needs_solve, integrals):
 
 @vectorised
 def publish(slot, adjoint, ring, first_event):
-    """Put `lambda_V, lambda_I` in turn into the ring, at the end of a bin. Arrays are pointers."""
+    """Put `p_V, p_I` in turn into the ring, at the end of a bin. Arrays are pointers."""
     here, first = moved(ring, 2 * slot), moved(first_event, slot)
     for lane in range(LANES):
-        here[2 * lane] = adjoint[LAMBDA_V * LANES + lane]
-        here[2 * lane + 1] = adjoint[LAMBDA_I * LANES + lane]
+        here[2 * lane] = adjoint[P_V * LANES + lane]
+        here[2 * lane + 1] = adjoint[P_I * LANES + lane]
     for lane in range(LANES):
         first[lane] = -1
 
 
 @vectorised
-def publish_full(slot, adjoint, drive, damping, full_adjoint_ring):
+def publish_full(slot, adjoint, rows, drive, damping, full_adjoint_ring):
     """Put all rows of the adjoint at the end of a bin into a ring, and its driving term there."""
     for lane in range(LANES):
-        for k in range(ADJOINT):
+        for k in range(rows):
             full_adjoint_ring[slot + lane, k] = adjoint[k, lane]
         full_adjoint_ring[slot + lane, DRIVE] = drive[lane] * damping
 
 
 @vectorised
-def retreat(adjoint, flow, marked, solved):
+def retreat(adjoint, flow, others, marked, solved):
     """Step every lane back to the start of its bin; a marked lane takes its solved adjoint.
 
     Arrays are pointers.
     """
     for lane in range(LANES):
-        V, I = adjoint_across_bin(adjoint[lane], adjoint[LANES + lane], lane, flow)
+        p_V, p_I, p_O = adjoint[lane], adjoint[LANES + lane], others_at(adjoint, P_O, lane, others)
+        V, I, O = adjoint_across_bin(p_V, p_I, p_O, lane, flow, others)
         adjoint[lane] = solved[lane] if marked[lane] else V
         adjoint[LANES + lane] = solved[LANES + lane] if marked[lane] else I
+        set_others(adjoint, P_O, lane, others_at(solved, P_O, lane, others) if marked[lane] else O, others)
 
 
 @compiled
@@ -92,7 +98,7 @@ def retreat_full(damping, b):
     """Like `retreat` for all rows of an adjoint, driven by an integral readout."""
     for lane in range(LANES):
         if b.marked[lane]:
-            for k in range(ADJOINT):
+            for k in range(adjoint_rows(b.pack.others, b.pack.learned)):
                 b.adjoint[k, lane] = b.solved[k, lane]
         else:
-            full_adjoint_across_bin(b.adjoint, lane, b.pack.flow, b.drive[lane], damping, b.pack.rate)
+            full_adjoint_across_bin(b.adjoint, lane, b.pack, b.drive[lane], damping)

@@ -9,6 +9,7 @@ from delayprop.fast.cpu.arrivals import ring_places
 from delayprop.fast.cpu.deposit import DepositScratch, Ring, deposit_scratch
 from delayprop.fast.cpu.emitted import USUAL
 from delayprop.fast.cpu.intrinsics import CELL
+from delayprop.fast.cpu.pending import O as OTHERS
 from delayprop.fast.cpu.pending import Pending, no_pending
 from delayprop.fast.layout.arrays import LANES
 
@@ -32,7 +33,7 @@ class Spikes(NamedTuple):
 class RecurrentWork(NamedTuple):
     """Arrays of the sweep, reused by every trial.
 
-    `ring`, `state, ahead [packs, 2 * LANES]`, `level, needs_solve [packs, LANES]`: as
+    `ring`, `state, ahead [packs, states * LANES]`, `level, needs_solve [packs, LANES]`: as
     `fast.cpu.forward.ForwardWork`, of every pack. `oldest_at [bins]`: the first spike of each bin
     under way. `near [packs, copies * post]`: one bit per lane that a spike of the layer can reach
     in the bin in which it is emitted. `position [5]`: resume point, see above.
@@ -56,7 +57,7 @@ def recurrent_work(layer, most, longest, clock):
     """Arrays for `most` spikes from outside under way, `longest` in a trial, and some of the
     layer's own."""
     w, places, own = layer.synapses.w, ring_places(layer.ticks), layer.copies * layer.post
-    packs, bits = w.shape[0], layer.ticks.bits
+    packs, bits, states = w.shape[0], layer.ticks.bits, 2 + len(layer.others)
     cells, integrals = packs * places * CELL, packs * places if layer.rate >= 0.0 else 0
     ring = Ring(np.full(cells, clock.zero), np.full(integrals, clock.zero))
     near = np.zeros((packs, own), np.int64)
@@ -71,9 +72,9 @@ def recurrent_work(layer, most, longest, clock):
         np.empty((packs, 2 * most, LANES), np.int32),
     )
     return RecurrentWork(
-        ring, deposit_scratch(w), np.empty((packs, 2 * LANES)), np.empty((packs, 2 * LANES)),
+        ring, deposit_scratch(w), np.empty((packs, states * LANES)), np.empty((packs, states * LANES)),
         np.empty((packs, LANES)), np.empty((packs, LANES), np.uint8), np.empty(layer.ticks.bins, np.int64), near,
-        np.zeros(5, np.int64), spikes, no_pending(packs * LANES, 4 * most + 1024, w),
+        np.zeros(5, np.int64), spikes, no_pending(packs * LANES, states - 2, 4 * most + 1024, w),
     )
 
 
@@ -93,7 +94,7 @@ def with_more(work, lack, w):
             for n in range(work.position[OLDEST], work.position[DEPOSITED]):
                 next_[:, n & (2 * room - 1)] = spikes.next[:, n & (room - 1)]
     else:
-        pending = no_pending(pending.lanes.size, 2 * pending.rest.size, w)
+        pending = no_pending(pending.lanes.size, pending.settled.shape[1] - OTHERS, 2 * pending.rest.size, w)
     return RecurrentWork(
         work.ring, work.scratch, work.state, work.ahead, work.level, work.needs_solve, work.oldest_at, work.near,
         work.position, Spikes(time, source, next_), pending,

@@ -5,12 +5,13 @@ from typing import NamedTuple
 from delayprop.fast.compiling.compiler import compiled
 from delayprop.fast.cuda.compiling import Array
 from delayprop.fast.layout.arrays import LANES, Layer, pack_of
-from delayprop.fast.physics.adjoint import ADJOINT, EXCESS, Events, PackAdjoint, excess_at_T
+from delayprop.fast.layout.rows import A_VI
+from delayprop.fast.physics.adjoint import EXCESS, Events, PackAdjoint, adjoint_rows, excess_at_T
 from delayprop.fast.physics.clock import Clock
 
-# Scratch of a pack of neurons, `[ROWS, LANES]`: four adjoints, then numbers.
-SOLVED, OTHER, DRIVES, POSITION, MARKED = ADJOINT, 2 * ADJOINT, 3 * ADJOINT, 22, 23
-ROWS = 24
+# Scratch of a pack of neurons, `[rows, LANES]`: three adjoints, then a driving term, a position and
+# a mark. Shared memory has room for that of `lif` and `li`, whose adjoints have 9 rows.
+NARROW = 3 * 9 + 3
 
 
 class BackwardInput(NamedTuple):
@@ -18,8 +19,8 @@ class BackwardInput(NamedTuple):
 
     `offsets, bin, time, source`: as `fast.layout.arrays.Arriving`. `own_offsets`: of each train,
     or of each trial where all neurons are solved together; `own_neuron` (then only), `own_bin,
-    own_rest, own_I`, and `dL_dt`, the derivative of the loss by each spike. `dL_dy [trials, packs,
-    LANES]`; `neuron_record [trials, packs, NEURON_RECORD, LANES]`.
+    own_rest, own_I, own_slope, own_others`, and `dL_dt`, the derivative of the loss by each spike.
+    `dL_dy [trials, packs, LANES]`; `neuron_record [trials, packs, NEURON_RECORD, LANES]`.
     """
 
     offsets: Array
@@ -31,6 +32,8 @@ class BackwardInput(NamedTuple):
     own_bin: Array
     own_rest: Array
     own_I: Array
+    own_slope: Array
+    own_others: Array
     dL_dt: Array
     dL_dy: Array
     neuron_record: Array
@@ -39,10 +42,10 @@ class BackwardInput(NamedTuple):
 class Passed(NamedTuple):
     """Bins that the sweep has passed, and all own events: `[chunks, packs, ...]`.
 
-    `ring [2 * bins * LANES]`; `full_adjoint_ring [ADJOINT + 1, bins * LANES]` (one place if it is
+    `ring [2 * bins * LANES]`; `full_adjoint_ring [rows, bins * LANES]` (one place if it is
     not needed); `first` and the other arrays of `fast.physics.adjoint.Events`: of all spikes, then
-    of the maxima of every neuron of every chunk. `scratch [ROWS, LANES]` where neurons are solved
-    together; elsewhere it lies in shared memory.
+    of the maxima of every neuron of every chunk. `scratch [rows, LANES]`, unless it lies in shared
+    memory.
     """
 
     ring: Array
@@ -58,7 +61,7 @@ class Passed(NamedTuple):
 class Sums(NamedTuple):
     """Sums of the kernel, see `fast.physics.adjoint.PackAdjoint`.
 
-    `of_synapses [chunks, packs, sources, 2 * LANES]`; `dL_dconstants [chunks, packs, 4, LANES]`;
+    `of_synapses [chunks, packs, sources, 2 * LANES]`; `dL_dconstants [chunks, packs, rows, LANES]`;
     `dL_dt_pre [spikes, lanes]`: derivative by each spike from outside, through each neuron, from
     spike `first_dL_dt_pre` on (one place unless wanted).
     """
@@ -82,28 +85,37 @@ class BackwardSweep(NamedTuple):
 
 @compiled
 def adjoint_of(trial, chunk, pack, sweep, scratch):
-    """The adjoint of a pack in a trial: its part of every array; `scratch [ROWS, LANES]`."""
+    """The adjoint of a pack in a trial: its part of every array; `scratch [rows, LANES]`."""
+    rows = adjoint_rows(sweep.layer.others, sweep.layer.learned)
     given, layer, passed, sums = sweep.given, sweep.layer, sweep.passed, sweep.sums
     events = Events(passed.rest, passed.later, passed.at_end, passed.position, passed.first[chunk, pack])
     return PackAdjoint(
-        pack_of(layer, pack), passed.ring[chunk, pack], passed.full_adjoint_ring[chunk, pack], scratch[:SOLVED],
-        scratch[SOLVED:OTHER], scratch[OTHER:DRIVES], scratch[DRIVES], scratch[POSITION], scratch[MARKED], events,
+        pack_of(layer, pack), passed.ring[chunk, pack], passed.full_adjoint_ring[chunk, pack], scratch[:rows],
+        scratch[rows : 2 * rows], scratch[2 * rows : 3 * rows], scratch[3 * rows], scratch[3 * rows + 1],
+        scratch[3 * rows + 2], events,
         given.neuron_record[trial, pack], given.dL_dy[trial, pack], sums.of_synapses[chunk, pack],
         sums.of_synapses[chunk, pack], sums.dL_dconstants[chunk, pack],
     )
 
 
 @compiled
+def others_of_spike(own_others, e, others):
+    """The other states at own spike `e`."""
+    return (own_others[e, 0] if len(others) > 0 else 0.0), (own_others[e, 1] if len(others) > 1 else 0.0)
+
+
+@compiled
 def start_at_end(lane, bins, clock, b):
     """Before the last bin of a trial: the adjoint is 0, and no bin has been passed."""
-    for k in range(ADJOINT):
+    rows = adjoint_rows(b.pack.others, b.pack.learned)
+    for k in range(rows):
         b.adjoint[k, lane] = 0.0
     b.drive[lane] = b.dL_dy[lane] / (clock.last + float(clock.end)) if b.pack.rate >= 0.0 else 0.0
-    b.adjoint[EXCESS, lane] = excess_at_T(b.drive[lane], b.pack.constants[0, lane], b.pack.rate, clock)
+    b.adjoint[EXCESS, lane] = excess_at_T(b.drive[lane], b.pack.constants[A_VI, lane], b.pack.rate, clock)
     b.marked[lane] = 0.0
     full = b.full_adjoint_ring.shape[1] > 1
     for cell in range(lane, bins * LANES, LANES):
         b.ring[2 * cell] = b.ring[2 * cell + 1] = clock.zero
         if full:
-            for k in range(ADJOINT + 1):
+            for k in range(rows):
                 b.full_adjoint_ring[k, cell] = 0.0

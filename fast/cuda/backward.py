@@ -11,13 +11,14 @@ import math
 from numba import cuda, float64
 
 from delayprop.fast.compiling.compiler import compiled
-from delayprop.fast.cuda.arrays import ROWS, BackwardSweep, adjoint_of, start_at_end
+from delayprop.fast.cuda.arrays import NARROW, BackwardSweep, adjoint_of, others_of_spike, start_at_end
 from delayprop.fast.cuda.compiling import THREADS, kernel
 from delayprop.fast.cuda.lookup import last_in_time, look_up_arrivals_in_lane
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.neuron_record import MAX_BIN
-from delayprop.fast.physics.adjoint import ADJOINT, DRIVE, LAMBDA_I, LAMBDA_V
+from delayprop.fast.physics.adjoint import DRIVE, P_I, P_O, P_V, adjoint_rows
 from delayprop.fast.physics.bin_step import adjoint_across_bin, full_adjoint_across_bin
+from delayprop.fast.physics.others import others_in
 from delayprop.fast.physics.own_events import back_to, start_at_T, take_maximum, take_spike
 
 GROUPS = THREADS // LANES
@@ -30,10 +31,10 @@ def enter_bin(lane, bin_, slot, last_event, clock, want_tau, b):
     `last_event`: event of the maximum.
     """
     rate = b.pack.rate
-    b.ring[2 * (slot + lane)], b.ring[2 * (slot + lane) + 1] = b.adjoint[LAMBDA_V, lane], b.adjoint[LAMBDA_I, lane]
+    b.ring[2 * (slot + lane)], b.ring[2 * (slot + lane) + 1] = b.adjoint[P_V, lane], b.adjoint[P_I, lane]
     b.events.first[slot + lane] = -1
     if rate >= 0.0 or want_tau:
-        for k in range(ADJOINT):
+        for k in range(adjoint_rows(b.pack.others, b.pack.learned)):
             b.full_adjoint_ring[k, slot + lane] = b.adjoint[k, lane]
         b.full_adjoint_ring[DRIVE, slot + lane] = b.drive[lane] * damping_of(bin_, rate)
     if rate >= 0.0 and bin_ == clock.last:  # the last bin ends at T
@@ -51,20 +52,21 @@ def damping_of(bin_, rate):
 @compiled
 def leave_bin(lane, bin_, want_tau, b):
     """Go to the start of a bin, in one step if there was no event."""
-    adjoint, rate = b.adjoint, b.pack.rate
+    adjoint, rate, others = b.adjoint, b.pack.rate, b.pack.others
     if b.marked[lane]:
         back_to(0.0, lane, bin_, want_tau, b)
-        for k in range(ADJOINT):
+        for k in range(adjoint_rows(others, b.pack.learned)):
             adjoint[k, lane] = b.solved[k, lane]
         b.marked[lane] = 0.0
     elif rate >= 0.0 or want_tau:
         # The product that `enter_bin` publishes: in another grouping last digits would differ.
         driven = b.drive[lane] * damping_of(bin_, rate)
-        full_adjoint_across_bin(adjoint, lane, b.pack.flow, driven, 1.0, rate)
+        full_adjoint_across_bin(adjoint, lane, b.pack, driven, 1.0)
     else:
-        adjoint[LAMBDA_V, lane], adjoint[LAMBDA_I, lane] = adjoint_across_bin(
-            adjoint[LAMBDA_V, lane], adjoint[LAMBDA_I, lane], lane, b.pack.flow
-        )
+        p_V, p_I, p_O = adjoint[P_V, lane], adjoint[P_I, lane], others_in(adjoint, P_O, lane, others)
+        adjoint[P_V, lane], adjoint[P_I, lane], O = adjoint_across_bin(p_V, p_I, p_O, lane, b.pack.flow, others)
+        for k in range(len(others)):
+            adjoint[P_O + k, lane] = O[k]
 
 
 @compiled
@@ -84,16 +86,30 @@ def backward_lane(chunk, pack, lane, first_trial, last_trial, sweep, scratch):
             enter_bin(lane, bin_, slot, last_event, clock, want_tau, b)
             while e >= e_first and given.own_bin[e] == bin_:
                 x = float(given.own_rest[e])
-                take_spike(e, lane, bin_, slot, x, given.own_I[e], given.dL_dt[e], clock, want_tau, b)
+                O = others_of_spike(given.own_others, e, layer.others)
+                take_spike(e, lane, bin_, slot, x, given.own_I[e], O, given.dL_dt[e], clock, want_tau, b)
                 e -= 1
             leave_bin(lane, bin_, want_tau, b)
             n = look_up_arrivals_in_lane(n_first, n, number, bin_, sweep, b)
 
 
 @kernel
+def wide_backward_kernel(first_trial, last_trial, trials, parts, given, layer, clock, want_tau, passed, sums):
+    """`backward_kernel` for neurons whose scratch has no room in shared memory."""
+    chunk = cuda.blockIdx.x // parts
+    number = (cuda.blockIdx.x % parts) * cuda.blockDim.x + cuda.threadIdx.x
+    if number < layer.post:
+        first = first_trial + chunk * trials
+        backward_lane(
+            chunk, number // LANES, number % LANES, first, min(first + trials, last_trial),
+            BackwardSweep(given, layer, clock, want_tau, passed, sums), passed.scratch[chunk, number // LANES],
+        )
+
+
+@kernel
 def backward_kernel(first_trial, last_trial, trials, parts, given, layer, clock, want_tau, passed, sums):
     """`parts` blocks of threads for each chunk of `trials`."""
-    scratch = cuda.shared.array((GROUPS, ROWS, LANES), float64)
+    scratch = cuda.shared.array((GROUPS, NARROW, LANES), float64)
     chunk = cuda.blockIdx.x // parts
     number = (cuda.blockIdx.x % parts) * cuda.blockDim.x + cuda.threadIdx.x
     if number < layer.post:

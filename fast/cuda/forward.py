@@ -12,14 +12,15 @@ from numba import cuda
 
 from delayprop.fast.compiling.compiler import compiled
 from delayprop.fast.cuda.compiling import Array, kernel
-from delayprop.fast.layout.arrays import FLOW_PM, LANES, pack_of
+from delayprop.fast.layout.arrays import LANES, pack_of
 from delayprop.fast.layout.instants import arrival_of, left_in_bin, masked
-from delayprop.fast.layout.neuron_record import INTEGRAL, MAX_BIN, RECENT_BIN
+from delayprop.fast.layout.neuron_record import INTEGRAL, MAX_BIN, RECENT_BIN, RECENT_SLOPE
+from delayprop.fast.layout.rows import FLOW_A_VI, V_TH
 from delayprop.fast.physics.bin_step import (
     level_for_next_bin,
+    level_may_pass,
     state_across_bin,
     voltage_integral_across_bin,
-    voltage_may_pass,
 )
 from delayprop.fast.physics.factors import (
     arrival_amounts,
@@ -29,6 +30,7 @@ from delayprop.fast.physics.factors import (
     factors_of,
     integral_amount,
 )
+from delayprop.fast.physics.others import after_reset
 from delayprop.fast.physics.within_bin import CROSSED, STUCK, arrivals_in_order, to_next_crossing
 
 IS_STUCK = -1  # in place of a number of spikes
@@ -52,7 +54,8 @@ class Ahead(NamedTuple):
 
 
 class Emission(NamedTuple):
-    """Emitted spikes: `bin, rest, I [n]`; and `neuron_record`, zeros before.
+    """Emitted spikes: `bin, rest, I, slope [n]`, `others [n, others]`; and `neuron_record`, zeros
+    before.
 
     `starts [trains + 1]`: where the buffer of each train begins (a train is a neuron in a trial).
     `counts [trains]`: spikes of each train, those beyond its buffer included, or IS_STUCK.
@@ -64,6 +67,8 @@ class Emission(NamedTuple):
     bin: Array
     rest: Array
     I: Array
+    slope: Array
+    others: Array
     neuron_record: Array
 
 
@@ -71,12 +76,12 @@ class Emission(NamedTuple):
 def deposit_in_lane(n, time, source, lane, layer, clock, ahead, here, pack):
     """Add the arrival of spike `n` at one neuron; see `fast.cpu.deposit.deposit`."""
     b, next_ = pack_of(layer, pack), ahead.next[here, pack]
-    delay, w_b, w_ab = b.synapses.delay[source, lane], b.synapses.w_b[source, lane], b.synapses.w_ab[source, lane]
+    delay, w_I, w_V = b.synapses.delay[source, lane], b.synapses.w_I[source, lane], b.synapses.w_V[source, lane]
     if delay < 0:
         return
     turn, _, carried = arrival_of(delay, time, layer.ticks)
     cell, deposits, chain = turn * LANES + lane, ahead.deposits[here, pack], ahead.chain[here, pack]
-    dV, dI = arrival_amounts(*arrival_factors(time, carried, lane, False, b, clock.terms), w_b, w_ab)
+    dV, dI = arrival_amounts(*arrival_factors(time, carried, lane, b, clock.terms), w_I, w_V)
     sign = 0 if dV >= 0.0 else 2  # excitation, or inhibition
     deposits[4 * cell + sign] += dV
     deposits[4 * cell + sign + 1] += dI
@@ -89,21 +94,22 @@ def deposit_in_lane(n, time, source, lane, layer, clock, ahead, here, pack):
 @compiled
 def integral_of(time, carried, source, lane, b, clock):
     """What an arrival adds to the integral readout of its bin."""
-    pm, synapses = b.flow[FLOW_PM + lane], b.synapses
+    pm, synapses = b.flow[FLOW_A_VI + lane], b.synapses
     x = left_in_bin(masked(time, b.ticks.rest), b.ticks)
-    a, b_, ab = factors_of(x, lane, b.coefficients, clock.terms)
-    ra, rab, e = driven_factors_of(x, a, pm, b.rate, lane, b.coefficients, clock.terms)
+    vv, vi, ii = factors_of(x, lane, b.coefficients, clock.terms)
+    yv, yi, e = driven_factors_of(x, vv, pm, b.rate, lane, b.coefficients, clock.terms)
     if carried:
-        ra, rab, e = driven_a_bin_more(a, b_, ab, ra, rab, e, b.rate, lane, b.flow)
+        yv, yi, e = driven_a_bin_more(vv, vi, ii, yv, yi, e, pm, b.rate, lane, b.flow)
     return integral_amount(
-        ra, rab, e, synapses.w_b[source, lane], synapses.w_ab[source, lane], synapses.w_rab[source, lane]
+        yv, yi, e, synapses.w_I[source, lane], synapses.w_V[source, lane], synapses.w_y[source, lane]
     )
 
 
 @compiled
-def passes_level(V, I, slot, lane, deposits, flow, level, slack):
-    """Whether the voltage may pass `level` in this bin."""
-    return voltage_may_pass(V, I, deposits[4 * (slot + lane)], lane, flow, level, slack)
+def passes_level(V, I, O, slot, lane, deposits, pack, level, slack):
+    """Whether the level may pass `level` in this bin."""
+    up, end = deposits[4 * (slot + lane)], state_across_bin(V, I, O, lane, pack.flow, pack.others)
+    return level_may_pass((V, I, O), end, up, lane, pack.flow, pack.others, level, slack)
 
 
 @compiled
@@ -115,10 +121,11 @@ def integrate_bin(V, I, bin_, slot, lane, pack, integral, neuron_record):
 
 
 @compiled
-def cross_in_one_step(V, I, slot, lane, deposits, flow):
+def cross_in_one_step(V, I, O, slot, lane, deposits, pack):
     """The state at the end of a bin that is not solved."""
     d = 4 * (slot + lane)
-    return state_across_bin(V, I, deposits[d] + deposits[d + 2], deposits[d + 1] + deposits[d + 3], lane, flow)
+    V_end, I_end, O_end = state_across_bin(V, I, O, lane, pack.flow, pack.others)
+    return V_end + (deposits[d] + deposits[d + 2]), I_end + (deposits[d + 1] + deposits[d + 3]), O_end
 
 
 @compiled
@@ -132,11 +139,13 @@ def clear_bin(slot, lane, clock, integral_read, ahead, here, pack):
 
 
 @compiled
-def emit_into(found, train, count, bin_, rest, I):
-    """Write spike `count` of a train into its buffer, if there is room."""
+def emit_into(found, train, count, bin_, rest, state, slope, others):
+    """Write spike `count` of a train into its buffer, if there is room; `state`: `I` and others."""
     n = found.starts[train] + count
     if n < found.starts[train + 1]:
-        found.bin[n], found.rest[n], found.I[n] = bin_, rest, I
+        found.bin[n], found.rest[n], found.I[n], found.slope[n] = bin_, rest, state[0], slope
+        for k in range(len(others)):
+            found.others[n, k] = state[1][k]
 
 
 @compiled
@@ -149,8 +158,8 @@ def forward_lane(trial, here, number, lane, arriving, layer, clock, ahead, found
     pack, record = pack_of(layer, number), found.neuron_record[trial, number]
     deposits, chain, next_ = ahead.deposits[here, number], ahead.chain[here, number], ahead.next[here, number]
     rest, weight = ahead.rest[here, number, :, lane], ahead.weight[here, number, :, lane]
-    slack, train, count, v_th = 64 * clock.u, trial * layer.post + number * LANES + lane, 0, pack.constants[2, lane]
-    V, I = 0.0, 0.0
+    slack, train, count, v_th = 64 * clock.u, trial * layer.post + number * LANES + lane, 0, pack.constants[V_TH, lane]
+    V, I, O = 0.0, 0.0, (0.0, 0.0)
     record[RECENT_BIN, lane], record[MAX_BIN, lane] = -1.0, -1.0
     level = level_for_next_bin(record, lane, 0, v_th, read_maximum)
     n, n_last = arriving.offsets[trial], arriving.offsets[trial + 1]
@@ -159,7 +168,7 @@ def forward_lane(trial, here, number, lane, arriving, layer, clock, ahead, found
             deposit_in_lane(n, arriving.time[n], arriving.source[n], lane, layer, clock, ahead, here, number)
             n += 1
         slot, is_last = (bin_ & (bins - 1)) * LANES, bin_ == clock.last
-        needs_solve = passes_level(V, I, slot, lane, deposits, pack.flow, level, slack)
+        needs_solve = passes_level(V, I, O, slot, lane, deposits, pack, level, slack)
         if is_last and (integral_read or chain[slot + lane] >= 0):  # the last bin ends at T
             needs_solve = True
         if needs_solve:
@@ -168,10 +177,13 @@ def forward_lane(trial, here, number, lane, arriving, layer, clock, ahead, found
             )
             x, k = 0.0, 0
             while True:
-                V, I, x, k, status = to_next_crossing(V, I, x, k, arrivals, bin_, lane, pack, clock, record, True)
+                V, I, O, x, k, status = to_next_crossing(
+                    V, I, O, x, k, arrivals, bin_, lane, pack, clock, record, True
+                )
                 if status != CROSSED:
                     break
-                emit_into(found, train, count, bin_, x, I)
+                emit_into(found, train, count, bin_, x, (I, O), record[RECENT_SLOPE, lane], pack.others)
+                V, I, O = after_reset(V, I, O, lane, pack.constants, pack.others)
                 count += 1
             if status == STUCK:
                 count = IS_STUCK
@@ -179,7 +191,7 @@ def forward_lane(trial, here, number, lane, arriving, layer, clock, ahead, found
             level = level_for_next_bin(record, lane, bin_, v_th, read_maximum)
         else:
             integrate_bin(V, I, bin_, slot, lane, pack, ahead.integral[here, number], record)
-            V, I = cross_in_one_step(V, I, slot, lane, deposits, pack.flow)
+            V, I, O = cross_in_one_step(V, I, O, slot, lane, deposits, pack)
         clear_bin(slot, lane, clock, integral_read, ahead, here, number)
     for later in range(bins):  # arrivals after T
         clear_bin(later * LANES, lane, clock, integral_read, ahead, here, number)

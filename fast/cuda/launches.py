@@ -14,12 +14,13 @@ from torch import Tensor
 from delayprop.fast.cuda import workspace
 from delayprop.fast.cuda.arrays import BackwardInput
 from delayprop.fast.cuda.arrays import Sums as KernelSums
-from delayprop.fast.cuda.backward import backward_kernel
+from delayprop.fast.cuda.backward import backward_kernel, wide_backward_kernel
 from delayprop.fast.cuda.compiling import THREADS, TOGETHER
 from delayprop.fast.cuda.forward import IS_STUCK, Emission, forward_kernel
+from delayprop.fast.cuda.recurrent_arrays import EmissionInOrder
 from delayprop.fast.cuda.recurrent_backward import recurrent_backward_kernel
 from delayprop.fast.cuda.recurrent_forward import recurrent_forward_kernel
-from delayprop.fast.cuda.recurrent_steps import NO_RING, NO_ROOM, EmissionInOrder
+from delayprop.fast.cuda.recurrent_steps import NO_RING, NO_ROOM
 from delayprop.fast.cuda.synapses import SynapseGradients, gradients_kernel, write_synapses_kernel
 from delayprop.fast.layout.arrays import LANES, Arriving, Layer
 from delayprop.fast.layout.neuron_record import NEURON_RECORD
@@ -150,7 +151,10 @@ def _feed_forward(problem: Problem, arriving: Arriving, layer: Layer, sizes: Siz
         starts, found = offsets, sweep(offsets, total)
     train = torch.arange(trains, device=device).repeat_interleave(found.counts, output_size=total)
     index = torch.arange(total, device=device) + (starts - offsets)[train]
-    spikes = Trains(offsets, (train % post).to(torch.int32), found.bin[index], found.rest[index], found.I[index])
+    spikes = Trains(
+        offsets, (train % post).to(torch.int32), found.bin[index], found.rest[index], found.I[index],
+        found.slope[index], found.others[index, : len(layer.others)],
+    )
     return Emitted(spikes, spikes, None, record)
 
 
@@ -178,20 +182,21 @@ def _recurrent_forward(problem: Problem, arriving: Arriving, layer: Layer, sizes
         if of_a_trial > allowed or (no_room and most >= allowed):
             raise too_many(problem)
         if not (no_room or no_ring):
-            return _in_trains(found, total, layer.post)
+            return _in_trains(found, total, layer)
         most, ring = min(4 * most, allowed) if no_room else most, 2 * ring if no_ring else ring
         workspace.remember("spikes", layer, most)
         workspace.remember("ring", layer, ring)
 
 
-def _in_trains(found: EmissionInOrder, total: int, post: int) -> Emitted:
+def _in_trains(found: EmissionInOrder, total: int, layer: Layer) -> Emitted:
     """The spikes of a recurrent layer, without the free room of their buffers, and by train."""
-    trials, room = found.bin.shape
+    (trials, room), post = found.bin.shape, layer.post
     numbers = torch.arange(total, device=found.bin.device)
     offsets = torch.cat([found.counts.new_zeros(1), found.counts.cumsum(0)])
     trial = torch.arange(trials, device=numbers.device).repeat_interleave(found.counts, output_size=total)
     index = numbers - offsets[trial] + trial * room
-    own = [part.flatten()[index] for part in (found.neuron, found.bin, found.rest, found.I)]
+    own = [part.flatten()[index] for part in (found.neuron, found.bin, found.rest, found.I, found.slope)]
+    own.append(found.others.flatten(0, 1)[index, : len(layer.others)])
     train = trial * post + own[0]
     order = torch.argsort(train, stable=True)  # the spikes of one train are in order of time already
     starts = torch.searchsorted(train[order], torch.arange(trials * post + 1, device=numbers.device))
@@ -206,12 +211,15 @@ def backward(given: BackwardInput, spikes: int, layer: Layer, clock: Clock, want
     packed, trials, device = layer.synapses.w, len(given.dL_dy), layer.constants.device
     (packs, sources, _), full = packed.shape, want_tau or layer.rate >= 0
     threads, parts = threads_for(packs * LANES, TOGETHER if layer.copies else THREADS)
-    kernel, parts = (recurrent_backward_kernel, 1) if layer.copies else (backward_kernel, parts)
+    kernel = wide_backward_kernel if workspace.is_wide(layer) else backward_kernel
+    kernel, parts = (recurrent_backward_kernel, 1) if layer.copies else (kernel, parts)
     chunks = workspace.chunks_of(trials, layer, full)
     passed = workspace.passed_by(chunks, layer, full, len(given.dL_dt))
     float64 = {"dtype": torch.float64, "device": device}
     of_synapses = torch.zeros(chunks, packs, sources, 2 * LANES, **float64)
-    dL_dconstants = torch.zeros(chunks, packs, 4, LANES, **float64)
+    states, others = 2 + len(layer.others), len(layer.others)
+    rows = len(layer.learned) + 1 + others + states * (1 + states)
+    dL_dconstants = torch.zeros(chunks, packs, rows, LANES, **float64)
     dL_dt_pre = []
     for first, last, first_spike, last_spike in workspace.in_waves(given.offsets, spikes, layer, want_dt):
         each = -(-(last - first) // chunks)

@@ -4,9 +4,15 @@ neurons side by side."""
 from delayprop.fast.compiling.compiler import compiled
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import arrival_of, left_in_bin
-from delayprop.fast.physics.adjoint import DIFFERENCE, DRIVE, EXCESS, LAMBDA_I, LAMBDA_V, X, Y, Z
+from delayprop.fast.physics.adjoint import DIFFERENCE, DRIVE, EXCESS, P_I, P_V
 from delayprop.fast.physics.factors import arrival_factors
-from delayprop.fast.physics.own_events import add_driven, add_pinned_kick, add_tau, add_terms, adjoint_among_events
+from delayprop.fast.physics.own_events import (
+    add_driven,
+    add_pinned_kick,
+    add_sensitivities,
+    add_terms,
+    adjoint_among_events,
+)
 
 
 @compiled
@@ -28,13 +34,12 @@ def look_up_in_lane(time, source, bin_, lane, clock, want_tau, b):
     elif rate >= 0.0 or want_tau:
         g = full[DRIVE, cell]
         if rate >= 0.0:
-            there = full[LAMBDA_V, cell], full[LAMBDA_I, cell], full[EXCESS, cell], full[DIFFERENCE, cell], g
+            there = full[P_V, cell], full[P_I, cell], full[EXCESS, cell], full[DIFFERENCE, cell], g
         if want_tau:
-            after = full[LAMBDA_V, cell], full[LAMBDA_I, cell], full[X, cell], full[Y, cell], full[Z, cell]
-            add_tau(source, lane, after, h, g, b)
+            add_sensitivities(source, lane, (full[P_V, cell], full[P_I, cell]), full, cell, h, g, b)
     if rate >= 0.0:
         return add_driven(source, lane, there, h, clock, b)
-    factors = arrival_factors(time, carried, lane, True, pack, clock.terms)
+    factors = arrival_factors(time, carried, lane, pack, clock.terms)
     dL_dt = add_terms(factors, source, lane, there[0], there[1], True, b)
     return dL_dt + add_pinned_kick(arrival, source, lane, bin_, clock, b) if event >= 0 else dL_dt
 

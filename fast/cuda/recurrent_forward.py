@@ -10,10 +10,10 @@ import numpy as np
 from numba import cuda, float64, int32
 
 from delayprop.fast.cuda.compiling import TOGETHER, kernel, on_device
+from delayprop.fast.cuda.recurrent_arrays import RecurrentSweep
 from delayprop.fast.cuda.recurrent_steps import (
     NO_RING,
     NO_ROOM,
-    RecurrentSweep,
     end_of_arrivals,
     end_trial,
     enter_bin,

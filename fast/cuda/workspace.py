@@ -3,12 +3,11 @@
 import torch
 from torch import Tensor
 
-from delayprop.fast.cuda.arrays import ROWS, Passed
+from delayprop.fast.cuda.arrays import NARROW, Passed
 from delayprop.fast.cuda.forward import Ahead, Emission
-from delayprop.fast.cuda.recurrent_steps import EmissionInOrder, Together
+from delayprop.fast.cuda.recurrent_arrays import EmissionInOrder, Together
 from delayprop.fast.layout.arrays import LANES, Layer
 from delayprop.fast.layout.neuron_record import NEURON_RECORD
-from delayprop.fast.physics.adjoint import ADJOINT, DRIVE
 
 MEMORY = 2**30
 """Bytes for bins ahead, and for sums of the backward pass; constant, since it groups the sums."""
@@ -41,6 +40,21 @@ def _empty(layer: Layer, dtype: torch.dtype, *shape: int) -> Tensor:
     return torch.empty(shape, dtype=dtype, device=layer.constants.device)
 
 
+def _columns(layer: Layer) -> int:
+    """Columns of an array of other states, at least one: kernels need an address."""
+    return max(len(layer.others), 1)
+
+
+def rows_of_adjoint(layer: Layer) -> int:
+    """As `fast.physics.adjoint.adjoint_rows`, which kernels call."""
+    return 5 + len(layer.learned) * (2 + len(layer.others))
+
+
+def is_wide(layer: Layer) -> bool:
+    """Whether the scratch of a pack has no room in shared memory."""
+    return 3 * rows_of_adjoint(layer) + 3 > NARROW
+
+
 def bins_ahead(trials: int, layer: Layer, under_way: int) -> Ahead:
     """Bins ahead of `trials` trials at once, each with room for `under_way` spikes."""
     packed, packs = layer.synapses.w, len(layer.constants)
@@ -63,7 +77,8 @@ def found_from(starts: Tensor, size: int, layer: Layer, neuron_record: Tensor) -
     size, packed = max(size, 1), layer.synapses.w
     return Emission(
         starts, torch.empty_like(starts[1:]), _empty(layer, torch.int32, size), packed.new_empty(size),
-        _empty(layer, torch.float64, size), neuron_record,
+        _empty(layer, torch.float64, size), _empty(layer, torch.float64, size),
+        _empty(layer, torch.float64, size, _columns(layer)), neuron_record,
     )
 
 
@@ -74,6 +89,7 @@ def found_in_order(trials: int, size: int, layer: Layer) -> EmissionInOrder:
         _empty(layer, torch.int64, trials).zero_(), _empty(layer, int32, trials).zero_(),
         _empty(layer, int32, trials, size), _empty(layer, int32, trials, size),
         layer.synapses.w.new_empty(trials, size), _empty(layer, float64, trials, size),
+        _empty(layer, float64, trials, size), _empty(layer, float64, trials, size, _columns(layer)),
         _empty(layer, float64, trials, packs, NEURON_RECORD, LANES).zero_(),
     )
 
@@ -82,10 +98,16 @@ def together(trials: int, size: int, layer: Layer) -> Together:
     """Arrays that threads share, for trials of up to `size` spikes."""
     lanes, int32, int64, float64 = len(layer.constants) * LANES, torch.int32, torch.int64, torch.float64
     size, instant = max(size, 1), layer.synapses.delay.dtype
+
+    def of_lanes(dtype: torch.dtype, *columns: int) -> Tensor:
+        return _empty(layer, dtype, trials, lanes, *columns)
+
     return Together(
-        *(_empty(layer, dtype, trials, size) for dtype in (instant, int32, int32)),
-        *(_empty(layer, dtype, trials, lanes) for dtype in (float64, float64, float64, int32)),
-        *(_empty(layer, dtype, trials, lanes) for dtype in (float64, float64, float64, int64, float64)),
+        time=_empty(layer, instant, trials, size), source=_empty(layer, int32, trials, size),
+        bin=_empty(layer, int32, trials, size), V=of_lanes(float64), I=of_lanes(float64),
+        others=of_lanes(float64, _columns(layer)), level=of_lanes(float64), needs_solve=of_lanes(int32),
+        V_settled=of_lanes(float64), I_settled=of_lanes(float64), others_settled=of_lanes(float64, _columns(layer)),
+        x_settled=of_lanes(float64), n_settled=of_lanes(int64), when=of_lanes(float64),
     )
 
 
@@ -96,8 +118,8 @@ def chunks_of(trials: int, layer: Layer, full: bool) -> int:
     """
     packs, sources, _ = layer.synapses.w.shape
     item, cells = layer.synapses.w.element_size(), layer.ticks.bins * LANES
-    ring = cells * (2 * item + 8 + (8 * (ADJOINT + 1) if full else 0))
-    each = packs * (2 * sources * LANES * 8 + ring + LANES * 8 * (2 * ADJOINT + 4))
+    ring = cells * (2 * item + 8 + (8 * rows_of_adjoint(layer) if full else 0))
+    each = packs * (2 * sources * LANES * 8 + ring + LANES * 8 * (3 * rows_of_adjoint(layer) + 3))
     chunks = min(trials, max(MEMORY // each, 1))
     return -(-trials // -(-trials // chunks))
 
@@ -106,13 +128,13 @@ def passed_by(chunks: int, layer: Layer, full: bool, spikes: int) -> Passed:
     """Rings and own events of a backward sweep over `spikes` own spikes."""
     packs, cells, float64 = len(layer.constants), layer.ticks.bins * LANES, torch.float64
     events = spikes + chunks * packs * LANES
-    scratch = (chunks, packs) if layer.copies else (1, 1)
+    scratch = (chunks, packs) if layer.copies or is_wide(layer) else (1, 1)
     return Passed(
         layer.synapses.w.new_empty(chunks, packs, 2 * cells),
-        _empty(layer, float64, chunks, packs, DRIVE + 1, cells if full else 1),
+        _empty(layer, float64, chunks, packs, rows_of_adjoint(layer), cells if full else 1),
         _empty(layer, torch.int64, chunks, packs, cells), _empty(layer, float64, events),
-        _empty(layer, torch.int64, events), _empty(layer, float64, 2 * events, ADJOINT),
-        _empty(layer, float64, 2 * events), _empty(layer, float64, *scratch, ROWS, LANES),
+        _empty(layer, torch.int64, events), _empty(layer, float64, 2 * events, rows_of_adjoint(layer)),
+        _empty(layer, float64, 2 * events), _empty(layer, float64, *scratch, 3 * rows_of_adjoint(layer) + 3, LANES),
     )
 
 

@@ -12,14 +12,6 @@ LANES = 32  # neurons computed side by side
 
 Array = Any  # a NumPy array, a tensor, or in a kernel a device array
 
-# Columns of `Layer.flow`: factors that take a state or an adjoint across one whole bin. `V` decays
-# by a, `I` by b, and adds k of itself to `V`; then the rates pm, ps per bin, and the convolutions
-# of `fast.physics.polynomials` at 1.
-FLOW = 14
-FLOW_A, FLOW_K, FLOW_B, FLOW_PM, FLOW_PS, FLOW_AB, FLOW_AAB, FLOW_ABB = (n * LANES for n in range(8))
-FLOW_RA, FLOW_RAB, FLOW_RAA, FLOW_RAAB, FLOW_RABB, FLOW_RB = (n * LANES for n in range(8, FLOW))
-
-
 class Arriving(NamedTuple):
     """Spikes from outside the layer, by (trial, bin): `offsets [trials + 1]`, `bin, time, source
     [n]`; `time`: the instant in the ring, see `fast.layout.instants`."""
@@ -40,16 +32,15 @@ class Synapses(NamedTuple):
     Attributes:
         delay: ticks; ABSENT: no synapse, or none that arrives within the trial.
         w: weight; 0 where absent, as all that follow.
-        w_b, w_ab, w_rab: `w` times the convolutions `[ps]`, `[pm, ps]` and `[-r, pm, ps]` of
-            `fast.physics.polynomials` at minus the rest of the delay; `w_rab` only with an integral
-            readout.
+        w_I, w_V: the state that an arrival gives, `w` times column `I` of `exp(A x)`, at minus the
+            rest of the delay. `w_y`: with an integral readout, its part of the integral of `V`.
     """
 
     delay: Array
     w: Array
-    w_b: Array
-    w_ab: Array
-    w_rab: Array
+    w_I: Array
+    w_V: Array
+    w_y: Array
 
 
 class Layer(NamedTuple):
@@ -58,11 +49,12 @@ class Layer(NamedTuple):
     Attributes:
         synapses: onto the neurons of each pack.
         ticks: the division of instants. `slots`: bins that an arrival can lie ahead, and one more.
-        constants: `[packs, 4, LANES]`: pm, ps, v_th, v_reset; `v_th` is infinite in lanes without
-            a neuron.
-        flow: `[packs, FLOW * LANES]`: columns as above.
-        coefficients: `[packs, polynomials * terms * LANES]`, see `fast.physics.polynomials`.
-        exact: `coefficients` in float64, for synapses; with the polynomials of a rate in any layer.
+        constants, flow, coefficients: `[packs, rows, LANES]`, the last two flat; see
+            `fast.layout.rows`. `v_th` is infinite in lanes without a neuron.
+        exact: `coefficients` in float64, and long enough for it.
+        others: a tuple as long as there are states beside `V` and `I`; `learned`: as there are
+            constants in `A`. So both numbers are known to the compiler.
+        resets: whether a constant is in `R`, or in `c` of other states.
         alike: whether all neurons have equal time constants.
         rate: rate of an integral readout per bin; negative: no integral is read.
         read_maximum: whether the largest voltage is read.
@@ -79,6 +71,9 @@ class Layer(NamedTuple):
     flow: Array
     coefficients: Array
     exact: Array
+    others: tuple[int, ...]
+    learned: tuple[int, ...]
+    resets: bool
     alike: bool
     rate: float
     read_maximum: bool
@@ -88,7 +83,7 @@ class Layer(NamedTuple):
 
 
 class Pack(NamedTuple):
-    """The part of a `Layer` that belongs to one pack: `[sources, LANES]`, `[4, LANES]`, and flat
+    """The part of a `Layer` that belongs to one pack: `[sources, LANES]`, `[rows, LANES]`, and flat
     arrays."""
 
     synapses: Synapses
@@ -97,6 +92,9 @@ class Pack(NamedTuple):
     flow: Array
     coefficients: Array
     exact: Array
+    others: tuple[int, ...]
+    learned: tuple[int, ...]
+    resets: bool
     alike: bool
     rate: float
     read_maximum: bool
@@ -106,8 +104,8 @@ class Pack(NamedTuple):
 def pack_of(layer, number):
     """Pack `number` of a layer."""
     s = layer.synapses
-    synapses = Synapses(s.delay[number], s.w[number], s.w_b[number], s.w_ab[number], s.w_rab[number])
+    synapses = Synapses(s.delay[number], s.w[number], s.w_I[number], s.w_V[number], s.w_y[number])
     return Pack(
         synapses, layer.ticks, layer.constants[number], layer.flow[number], layer.coefficients[number],
-        layer.exact[number], layer.alike, layer.rate, layer.read_maximum,
+        layer.exact[number], layer.others, layer.learned, layer.resets, layer.alike, layer.rate, layer.read_maximum,
     )

@@ -6,6 +6,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from delayprop.spec import Population
 from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim
+from delayprop.spec.neuron import Neuron
 from delayprop.spec.population import CONSTANTS
 
 LEAST_TAU = 0.1  # ms: lower bound of time constants that learn
@@ -13,8 +14,20 @@ LEAST_V_TH = 1e-3  # lower bound of thresholds that learn
 HIGHEST_RESET = 0.99  # of the threshold: upper bound of resets that learn
 
 
+RESERVED = (
+    "w", "d", "w_rec", "d_rec", "pre", "post", "max_delay", "record", "warns_of_silence", "readout", "training",
+    "equations",
+)
+"""Attributes of instances of layers and torch modules, which no constant may be called."""
+
+
 class Neurons(nn.Module):
-    """Neurons with their constants, `[size]`, None where their kind has none."""
+    """Neurons with their constants, `[size]`, by name; of `lif` and `li` None where they have none.
+
+    `equations`: of the neurons; None for inputs.
+    """
+
+    equations: Neuron | None
 
     tau_mem: nn.Parameter | None
     tau_syn: nn.Parameter | None
@@ -24,15 +37,21 @@ class Neurons(nn.Module):
     def _register(self, population: Population, dtype: torch.dtype) -> None:
         """Register the constants of a population as parameters without gradient.
 
-        `UnsupportedError`: a population of neurons given by equations.
+        `UnsupportedError`: a constant of equations with the name of an attribute of modules.
         """
-        if population.kind == "neuron":
-            got = Verbatim("neurons given by equations")
-            raise UnsupportedError(population.name, "of kind lif or li", got, "`python -m reference` runs any neuron")
+        self.equations = None if population.kind == "input" else population.equations
         for name in CONSTANTS:
-            values = getattr(population, name)
-            constant = None if values is None else nn.Parameter(torch.tensor(values, dtype=dtype), requires_grad=False)
-            self.register_parameter(name, constant)
+            if name not in population.values:
+                self.register_parameter(name, None)
+        for name, values in population.values.items():
+            if name in RESERVED or hasattr(type(self), name):
+                raise UnsupportedError(name, "", "is the name of an attribute of layers", "rename this constant")
+            self.register_parameter(name, nn.Parameter(torch.tensor(values, dtype=dtype), requires_grad=False))
+
+    @property
+    def constants(self) -> dict[str, Tensor]:
+        """The constants that the equations name, in their order."""
+        return {name: getattr(self, name) for name in (self.equations.constants if self.equations else ())}
 
 
 def behind(module: nn.Module, name: str) -> list[nn.Parameter]:
@@ -61,14 +80,19 @@ def clamp_(module: nn.Module, name: str, low: float | Tensor | None, high: float
     return changed
 
 
+def is_time_constant(name: str) -> bool:
+    """Whether a constant is a time, in ms, by its name."""
+    return name.startswith("tau")
+
+
 def project_constants_(neurons: Neurons, least_tau: float) -> int:
     """Clamp the constants that learn; how many entries changed.
 
     Time constants stay at least `least_tau` (ms), thresholds at least `LEAST_V_TH`, and resets at
     most `HIGHEST_RESET` of the threshold. A reset that does not learn bounds the threshold instead.
     """
-    learns = {name: any(p.requires_grad for p in behind(neurons, name)) for name in CONSTANTS}
-    changed = sum(clamp_(neurons, name, least_tau) for name in ("tau_mem", "tau_syn") if learns[name])
+    learns = {name: any(p.requires_grad for p in behind(neurons, name)) for name in (*CONSTANTS, *neurons.constants)}
+    changed = sum(clamp_(neurons, name, least_tau) for name, own in learns.items() if own and is_time_constant(name))
     if neurons.v_th is None or neurons.v_reset is None:
         return changed
     if learns["v_th"]:
@@ -86,5 +110,4 @@ def constants_text(neurons: Neurons) -> str:
         shared = not values.is_meta and bool((values == values[:1]).all())
         return f"{float(values[0]):g}" if shared and len(values) else "per neuron"
 
-    given = {name: getattr(neurons, name) for name in CONSTANTS}
-    return ", ".join(f"{name}={text(values.detach())}" for name, values in given.items() if values is not None)
+    return ", ".join(f"{name}={text(values.detach())}" for name, values in neurons.constants.items())

@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from delayprop.fast.nn.autograd import Record, propagate
+from delayprop.fast.nn.autograd import Record, propagate_neurons
 from delayprop.fast.nn.constants import Neurons, constants_text
 from delayprop.fast.nn.graph import Group, groups, matrix
 from delayprop.fast.nn.joining import check_spikes, joined
@@ -15,8 +15,8 @@ from delayprop.fast.nn.spikes import Spikes
 from delayprop.spec import VOLTAGE_READOUTS, Connection, Population, SpecError
 from delayprop.spec import Network as NetworkSpec
 from delayprop.spec.checks import of_type, one_of, sequence
-from delayprop.spec.errors import Verbatim
-from delayprop.spec.population import CONSTANTS
+from delayprop.spec.errors import UnsupportedError, Verbatim
+from delayprop.spec.neuron import Neuron
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +61,8 @@ class Network(nn.Module):
             one group.
         synapses: one module per connection, with `w` and `d` (ms) `[pre, post]`, learned, and the
             mask `exists`.
-        constants: one module per population, with `tau_mem`, `tau_syn`, `v_th`, `v_reset`
-            `[size]` or None, learned after `requires_grad_()`.
+        constants: one module per population, with its constants by name, such as `tau_mem`
+            `[size]`; learned after `requires_grad_()`.
     """
 
     def __init__(self, network: NetworkSpec, dtype: torch.dtype = torch.float32) -> None:
@@ -70,6 +70,7 @@ class Network(nn.Module):
         remedy = "`network_of([layer])` makes one of layers, `NetworkSpec(populations, connections)` of populations"
         of_type(network, "network", NetworkSpec, "a `delayprop.NetworkSpec`", remedy)
         self.network = network
+        self.dtype = dtype
         self.groups = groups(network)
         self._inputs = {one.name: one.size for one in network.populations if one.kind == "input"}
         self._simulated = [one.name for one in network.populations if one.kind != "input"]
@@ -90,7 +91,7 @@ class Network(nn.Module):
 
         Raises:
             SpecError: an input is missing or has another size; no such population or readout.
-            SpecError, UnsupportedError, ArithmeticError: as `propagate`.
+            SpecError, UnsupportedError, ArithmeticError: as `propagate_neurons`.
         """
         if not isinstance(inputs, Mapping):
             inputs = self._by_name(inputs)
@@ -104,8 +105,8 @@ class Network(nn.Module):
             members = [self.network.populations[p] for p in group.members]
             arriving, w, d, exists = self._onto(group, spikes, any_input)
             asked = [read is not None and read[0] == population.name for population in members]
-            emitted, found, record = propagate(
-                arriving, w, d, *self._constants(group), exists=exists, recurrent=bool(group.inside),
+            emitted, found, record = propagate_neurons(
+                arriving, w, d, *self._neurons(group), exists=exists, recurrent=bool(group.inside),
                 readout=read[1] if read is not None and any(asked) else None,
             )
             sizes = [population.size for population in members]
@@ -127,9 +128,8 @@ class Network(nn.Module):
                 for name in ("w", "d", "exists")
             )
         else:
-            like = self.constants[group.members[0]].tau_mem
-            assert like is not None, "a group has no inputs"
-            w = d = exists = like.new_zeros(0, len(like))
+            sizes = [self.network.populations[p].size for p in group.members]
+            w = d = exists = torch.zeros(0, sum(sizes), dtype=self.dtype, device=any_input.device)
         if group.outside:
             arriving = joined([spikes[self.network.connections[c].source] for c in group.outside])
             return arriving, w, d, exists.bool()
@@ -139,15 +139,16 @@ class Network(nn.Module):
         row = w.new_zeros(1, w.shape[1])  # its synapses, which do not exist
         return silent_neuron, torch.cat([row, w]), torch.cat([row, d]), torch.cat([row, exists]).bool()
 
-    def _constants(self, group: Group) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-        """`tau_mem`, `tau_syn`, `v_th`, `v_reset` of a group, which is all LIF or one LI."""
-        columns = []
-        for name in CONSTANTS:
-            values = [getattr(self.constants[p], name) for p in group.members]
-            columns.append(None if values[0] is None else torch.cat(values))
-        tau_mem, tau_syn, v_th, v_reset = columns
-        assert tau_mem is not None and tau_syn is not None, "a group has no inputs"
-        return tau_mem, tau_syn, v_th, v_reset
+    def _neurons(self, group: Group) -> tuple[Neuron, dict[str, Tensor]]:
+        """The equations of a group, and its constants."""
+        neurons = [self.constants[p] for p in group.members]
+        equations = neurons[0].equations
+        assert equations is not None, "a group has no inputs"
+        if any(own.equations != equations for own in neurons):
+            names = ", ".join(self.network.populations[p].name for p in group.members)
+            expected, remedy = "the same in all populations of a loop", "`python -m reference` runs such a loop"
+            raise UnsupportedError("neuron", expected, Verbatim(f"different ones in {names}"), remedy)
+        return equations, {name: torch.cat([own.constants[name] for own in neurons]) for name in neurons[0].constants}
 
     def __repr__(self) -> str:
         lines = []

@@ -1,16 +1,14 @@
 """The adjoint of one neuron, exactly: its flow back within a bin, and its jumps at own events.
 
-Beside `lambda_V` and `lambda_I` three more numbers flow back, for the gradients of the time
-constants. `dL/dtau_mem = int lambda_V Vdot dt` and `dL/dtau_syn = int lambda_I Idot dt` are sums
-over arrivals: the weight times a sensitivity, the integral per unit of current from the arrival on.
-`X` is this sensitivity for `tau_mem` (up to the next own spike, where `V` starts anew), `Z` the one
-for `tau_syn`; `Y` is the sensitivity of the integral for `tau_mem` to voltage. So no state of the
-forward pass is stored.
+`p = dL/dx` flows back by the transpose of `F = exp(A x)`. The gradient of a constant in `A` needs
+sensitivities `m` beside it, one per state: `dL/dtheta` is the sum over arrivals of the weight times
+`m_I`, and of what own spikes add. They flow back by `m <- F^T m + F_theta^T p`, with the derivative
+of `F` by the constant. So no state of the forward pass is stored.
 
-A readout `(1/T) int exp(-r t) V dt` drives the adjoint with `g = drive exp(-r t)`, `drive = dL_dy /
-T`. Long before `T`, `lambda_V` and `lambda_I` both follow the driving term, and their difference,
-of which the gradients of delays are sums, is far smaller than they are. So two more numbers flow
-back: `lambda_V` beyond `-g pm / (pm + r)`, which decays by itself, and the difference, as a sum of
+A readout `(1/T) int exp(-r t) V dt` of `lif` and `li` drives the adjoint with `g = drive exp(-r
+t)`, `drive = dL_dy / T`. Long before `T` the two terms of `(A e).p = (p_V - p_I tau_mem / tau_syn)
+/ tau_mem`, of which the gradients of delays are sums, are far larger than it is. So two more
+numbers flow back: `p_V` beyond `g / (pm + r)`, which decays by itself, and `(A e).p`, as a sum of
 terms of one sign where nothing but the readout acts. No small difference of large numbers is taken.
 """
 
@@ -21,27 +19,55 @@ import numpy as np
 
 from delayprop.fast.compiling.compiler import inlined
 from delayprop.fast.layout.arrays import Pack
-from delayprop.fast.physics.polynomials import (
-    AAB,
-    AB,
-    ABB,
-    EXACT,
-    PS_AB,
-    RA,
-    RAA,
-    RAAB,
-    RAB,
-    RABB,
-    RB,
-    A,
-    B,
-    polynomial,
+from delayprop.fast.layout.rows import (
+    A_VI,
+    FLOW_A_VI,
+    II,
+    OF_TAU_MEM,
+    VI,
+    VV,
+    io,
+    oo,
+    polynomial_by,
+    vo,
 )
+from delayprop.fast.physics.factors import adjoint_terms, factors_of
+from delayprop.fast.physics.others import others_in
+from delayprop.fast.physics.polynomials import EXACT, RA, RAA, RAAB, RAB, RABB, RB, polynomial
 
-LAMBDA_V, LAMBDA_I, X, Y, Z, EXCESS, DIFFERENCE = range(7)  # rows of an adjoint `[7, LANES]`
-ADJOINT = 7
-DRIVE = 7  # in a ring of full adjoints: the driving term, after the rows of the adjoint
-TAU_MEM, TAU_SYN, V_TH, V_RESET = range(4)  # rows of `dL_dconstants`; of `Pack.constants`: pm, ps, v_th, v_reset
+# Rows of an adjoint `[rows, LANES]`: from P_O on those of other states; or, of `lif` and `li`,
+# which have none, three numbers for an integral readout (DRIVE, the driving term, only in a ring of
+# full adjoints). Then `m_V, m_I` and `m` of other states, constant by constant.
+P_V, P_I, P_O = range(3)
+EXCESS, DIFFERENCE, DRIVE = range(2, 5)
+
+
+@inlined
+def sensitivity_row(constant, others):
+    """Row of `m_V` of a constant; that of `m_I`, and of other states, follow."""
+    return DRIVE + 1 + constant * (2 + len(others))
+
+
+@inlined
+def adjoint_rows(others, learned):
+    """Rows of an adjoint."""
+    return sensitivity_row(len(learned), others)
+
+
+@inlined
+def rows_in_use(pack, want_tau):
+    """Rows of an adjoint up to the last one that is read."""
+    return adjoint_rows(pack.others, pack.learned) if want_tau or pack.rate >= 0.0 else P_O + len(pack.others)
+
+
+# Rows of `dL_dconstants`: the constants in `A`, then `v_th`, `c` of other states, `r`, and `R`.
+
+
+@inlined
+def gradient_rows(others, learned):
+    """Rows of `dL_dconstants`."""
+    states = 2 + len(others)
+    return len(learned) + 1 + len(others) + states * (1 + states)
 
 
 class Events(NamedTuple):
@@ -50,7 +76,7 @@ class Events(NamedTuple):
     Attributes:
         rest: `[events]`: instant within the bin. `later`: next event of the lane in that bin; -1:
             none.
-        at_end: `[2 * events, ADJOINT]`: the adjoint just before an event; in the row after it, that
+        at_end: `[2 * events, rows]`: the adjoint just before an event; in the row after it, that
             at the end of the bin. Both are taken to the end of the bin, so that every arrival is
             looked up from there; with an integral readout they stay at the event.
         position: `[2 * events]`: where in the bin each adjoint stands.
@@ -69,13 +95,13 @@ class PackAdjoint(NamedTuple):
 
     Attributes:
         pack: the neurons and their synapses.
-        ring: `lambda_V, lambda_I` in turn, at the ends of the bins of the ring; NaN where the lane
+        ring: `p_V, p_I` in turn, at the ends of the bins of the ring; NaN where the lane
             has an own event in the bin, so that arrivals there are looked up among them; 0 in the
             place of synapses that do not exist.
-        full_adjoint_ring: all rows of the adjoint there, and `DRIVE`; read for gradients of time
-            constants and integral readouts only (the order of its axes differs on CPU and GPU). On
-            the CPU it also is 0 in the place of synapses that do not exist.
-        adjoint, solved, other: `[ADJOINT, LANES]`: at the end of the bin; in a lane with own
+        full_adjoint_ring: all rows of the adjoint there, and `DRIVE`; read for gradients of
+            constants in `A` and integral readouts only (the order of its axes differs on CPU and
+            GPU). On the CPU it also is 0 in the place of synapses that do not exist.
+        adjoint, solved, other: `[rows, LANES]`: at the end of the bin; in a lane with own
             events, at `position`; scratch of a look-up.
         drive, position, marked: `[LANES]`: driving term of an integral readout at `t = 0`; where
             `solved` stands in the bin; whether the lane has an own event in it.
@@ -84,7 +110,7 @@ class PackAdjoint(NamedTuple):
         sums: `[sources, 2 * LANES]`, float64: sums of `adjoint_terms` (`fast.physics.factors`) over
             the arrivals of each synapse; with an integral readout of `driven_at_arrival`. `piece`:
             of some last arrivals, not yet in `sums`, on the CPU; on a GPU `sums` itself.
-        dL_dconstants: `[4, LANES]`: gradients of `tau_mem, tau_syn, v_th, v_reset`.
+        dL_dconstants: `[gradient_rows, LANES]`.
     """
 
     pack: Pack
@@ -111,106 +137,106 @@ def flow_back(adjoint, lane, h, g, pack, want_tau):
 
     `g`: the driving term, `drive exp(-r t)`, where the lane starts.
     """
-    pm, ps, coefficients, terms = pack.constants[0, lane], pack.constants[1, lane], pack.exact, EXACT
-    V, I = adjoint[LAMBDA_V, lane], adjoint[LAMBDA_I, lane]
-    a, b = polynomial(coefficients, A, lane, h, terms), polynomial(coefficients, B, lane, h, terms)
-    adjoint[LAMBDA_V, lane] = V * a
-    adjoint[LAMBDA_I, lane] = I * b + V * h * polynomial(coefficients, PS_AB, lane, h, terms)
+    constants, polynomials, terms, others = pack.constants, pack.exact, EXACT, pack.others
+    p_V, p_I, p_O = adjoint[P_V, lane], adjoint[P_I, lane], others_in(adjoint, P_O, lane, others)
+    vv, vi, ii = factors_of(h, lane, polynomials, terms)
     if want_tau:
-        X_before, Z_before = tau_back(
-            (V, I, adjoint[X, lane], adjoint[Y, lane], adjoint[Z, lane]), h, g, pack.rate, pm, ps, lane, coefficients,
-            terms,
-        )
-        adjoint[X, lane], adjoint[Y, lane] = X_before, a * (adjoint[Y, lane] - pm * h * V)
-        adjoint[Z, lane] = Z_before
+        for constant in range(len(pack.learned)):
+            row = sensitivity_row(constant, others)
+            m_V, m_I = adjoint[row, lane], adjoint[row + 1, lane]
+            m_O = others_in(adjoint, row + 2, lane, others)
+            for k in range(len(others)):
+                moved = _other_back(0, k, m_V, m_I, m_O, h, lane, polynomials, terms, others)
+                first = polynomial_by(constant, 0, others)
+                of_p = h * polynomial(polynomials, first + vo(k, others), lane, h, terms) * p_V
+                of_p += h * polynomial(polynomials, first + io(k, others), lane, h, terms) * p_I
+                for i in range(len(others)):
+                    of_p += h * polynomial(polynomials, first + oo(i, k, others), lane, h, terms) * p_O[i]
+                adjoint[row + 2 + k, lane] = moved + of_p
+            of_V = h * polynomial(polynomials, polynomial_by(constant, VV, others), lane, h, terms) * p_V
+            adjoint[row, lane] = vv * m_V + of_V
+            adjoint[row + 1, lane] = sensitivity_at_arrival(
+                constant, (p_V, p_I), m_V, m_I, h, lane, others, polynomials, terms
+            )
+    for k in range(len(others)):
+        adjoint[P_O + k, lane] = _other_back(0, k, p_V, p_I, p_O, h, lane, polynomials, terms, others)
+    adjoint[P_V, lane], adjoint[P_I, lane] = adjoint_terms(p_V, p_I, vv, vi, ii)
     if pack.rate >= 0.0:
-        ra = h * polynomial(coefficients, RA, lane, h, terms)
-        rab = h * h * polynomial(coefficients, RAB, lane, h, terms)
-        adjoint[LAMBDA_V, lane] -= pm * g * ra
-        adjoint[LAMBDA_I, lane] -= ps * pm * g * rab
-        ab, rb = h * polynomial(coefficients, AB, lane, h, terms), h * polynomial(coefficients, RB, lane, h, terms)
+        pm = constants[A_VI, lane]
+        adjoint[P_V, lane] += g * h * polynomial(polynomials, RA, lane, h, terms)
+        adjoint[P_I, lane] += g * pm * h * h * polynomial(polynomials, RAB, lane, h, terms)
+        rb = h * polynomial(polynomials, RB, lane, h, terms)
         adjoint[DIFFERENCE, lane] = difference_back(
-            adjoint[DIFFERENCE, lane], adjoint[EXCESS, lane], g, b, ab, rb, pack.rate, pm
+            adjoint[DIFFERENCE, lane], adjoint[EXCESS, lane], g, vi, ii, rb, pack.rate, pm
         )
-        adjoint[EXCESS, lane] *= a
+        adjoint[EXCESS, lane] *= vv
         if want_tau:
-            raa = h * h * polynomial(coefficients, RAA, lane, h, terms)
-            adjoint[Y, lane] += pm * pm * g * raa
+            raa = h * h * polynomial(polynomials, RAA, lane, h, terms)
+            adjoint[sensitivity_row(0, others), lane] -= constants[OF_TAU_MEM, lane] * g * raa
+            for constant in range(len(pack.learned)):
+                of_constant = constants[OF_TAU_MEM + constant, lane]
+                adjoint[sensitivity_row(constant, others) + 1, lane] += driven_sensitivity(
+                    constant, g, h, pm, of_constant, lane, polynomials, terms
+                )
 
 
 @inlined
-def difference_back(difference, excess, g, b, ab, rb, rate, pm):
-    """[readout-adjoint] `lambda_V - lambda_I` with an integral readout, from that at a later time.
+def _other_back(first, k, V, I, O, h, lane, polynomials, terms, others):
+    """Row `k` of other states of `F^T` times `V, I, O`."""
+    value = h * polynomial(polynomials, np.int64(vo(k, others)), lane, h, terms) * V
+    value += h * polynomial(polynomials, np.int64(io(k, others)), lane, h, terms) * I
+    for i in range(len(others)):
+        entry = polynomial(polynomials, np.int64(oo(i, k, others)), lane, h, terms)
+        value += (entry if i == k else h * entry) * O[i]
+    return value
 
-    `b, ab, rb`: the convolutions `[ps]`, `[pm, ps]` and `[-r, ps]` over the time between.
+
+@inlined
+def difference_back(difference, excess, g, vi, ii, rb, rate, pm):
+    """[readout-adjoint] `(A e).p` with an integral readout, from that at a later time.
+
+    `vi, ii`: entries of the flow over the time between; `rb`: the convolution `[-r, ps]`.
     """
-    return b * difference - pm * ab * excess - pm / (pm + rate) * rate * rb * g
+    return ii * difference - pm * vi * excess + pm / (pm + rate) * rate * rb * g
 
 
 @inlined
-def driven_at_arrival(after, h, rate, pm, ps, lane, coefficients, terms):
-    """[readout-adjoint] `lambda_V - lambda_I` and `lambda_I` at an arrival, a time `h` before
-    `after`: the rows LAMBDA_V, LAMBDA_I, EXCESS, DIFFERENCE of an adjoint, and the driving term."""
-    V, I, excess, difference, g = after
-    b = polynomial(coefficients, B, lane, h, terms)
-    ab, rb = h * polynomial(coefficients, AB, lane, h, terms), h * polynomial(coefficients, RB, lane, h, terms)
-    rab = h * h * polynomial(coefficients, RAB, lane, h, terms)
-    return difference_back(difference, excess, g, b, ab, rb, rate, pm), b * I + ps * (ab * V - pm * rab * g)
+def driven_at_arrival(after, h, lane, pack, polynomials, terms):
+    """[readout-adjoint] `(A e).p` and `p_I` at an arrival, a time `h` before `after`: the rows P_V,
+    P_I, EXCESS, DIFFERENCE of an adjoint, and the driving term."""
+    p_V, p_I, excess, difference, g = after
+    pm = pack.flow[FLOW_A_VI + lane]
+    _, vi, ii = factors_of(h, lane, polynomials, terms)
+    rb, rab = h * polynomial(polynomials, RB, lane, h, terms), h * h * polynomial(polynomials, RAB, lane, h, terms)
+    along = difference_back(difference, excess, g, vi, ii, rb, pack.rate, pm)
+    return along, ii * p_I + vi * p_V + pm * rab * g
 
 
 @inlined
-def tau_back(after, h, g, rate, pm, ps, lane, coefficients, terms):
-    """[tau-flow] The sensitivities `X, Z` of a lane, a time `h` before `after`, the rows of an
-    adjoint; `g`: as in `flow_back`."""
-    V, I, X_after, Y_after, Z_after = after
-    b = polynomial(coefficients, B, lane, h, terms)
-    k = pm * h * polynomial(coefficients, AB, lane, h, terms)
-    aab = h * h * polynomial(coefficients, AAB, lane, h, terms)
-    abb = h * h * polynomial(coefficients, ABB, lane, h, terms)
-    X_before = X_after * b + Y_after * k + V * (k - pm * pm * aab)
-    Z_before = b * (Z_after - ps * h * I) - ps * ps * abb * V
-    if rate >= 0.0:
-        rab = h * h * polynomial(coefficients, RAB, lane, h, terms)
-        raab = h * h * h * polynomial(coefficients, RAAB, lane, h, terms)
-        rabb = h * h * h * polynomial(coefficients, RABB, lane, h, terms)
-        X_before -= pm * pm * g * (rab - pm * raab)
-        Z_before += ps * ps * pm * g * rabb
-    return X_before, Z_before
+def sensitivity_at_arrival(constant, p, m_V, m_I, h, lane, others, polynomials, terms):
+    """[tau-flow] `m_I` of a constant, a time `h` before `m_V, m_I` and the pair `p_V, p_I`."""
+    _, vi, ii = factors_of(h, lane, polynomials, terms)
+    of_V = h * polynomial(polynomials, polynomial_by(constant, VI, others), lane, h, terms)
+    of_I = h * polynomial(polynomials, polynomial_by(constant, II, others), lane, h, terms)
+    return ii * m_I + vi * m_V + of_V * p[0] + of_I * p[1]
 
 
 @inlined
-def jump_at_spike(adjoint, lane, I_cross, dL_dt, driven, b, want_tau):
-    """[spike-jump] Take a lane of an adjoint from just after to just before an own spike.
+def driven_sensitivity(constant, g, h, pm, of_constant, lane, polynomials, terms):
+    """The part of `m_I` that an integral readout drives; constant 0 is `tau_mem`, 1 `tau_syn`.
 
-    Adds to the gradients of the constants.
-
-    `dL_dt`: total derivative of the loss with respect to this spike time, arrivals included.
-    `driven`: the driving term of an integral readout at the spike.
+    `of_constant`: row OF_TAU_MEM, or OF_TAU_SYN, of the constants.
     """
-    constants, dL_dconstants = b.pack.constants, b.dL_dconstants
-    pm, v_th, v_reset = constants[0, lane], constants[2, lane], constants[3, lane]
-    # [tau-flow] up to this spike, where V starts anew
-    if want_tau:
-        dL_dconstants[TAU_MEM, lane] += v_reset * adjoint[Y, lane] + I_cross * adjoint[X, lane]
-        adjoint[X, lane] = adjoint[Y, lane] = 0.0
-    Vdot_minus, Vdot_plus = pm * (I_cross - v_th), pm * (I_cross - v_reset)
-    lambda_V_plus = adjoint[LAMBDA_V, lane]
-    # [spike-jump] with the derivative by the spike time, and the step of V that a readout sees
-    lambda_V_minus = Vdot_plus / Vdot_minus * lambda_V_plus + (dL_dt + driven * (v_th - v_reset)) * pm / Vdot_minus
-    # [spike-v_th] [spike-v_reset]
-    dL_dconstants[V_TH, lane] += lambda_V_minus / pm
-    dL_dconstants[V_RESET, lane] -= lambda_V_plus / pm
-    adjoint[LAMBDA_V, lane] = lambda_V_minus
-    # [readout-adjoint] the two numbers that replace small differences
-    if b.pack.rate >= 0.0:
-        adjoint[EXCESS, lane] += lambda_V_minus - lambda_V_plus
-        adjoint[DIFFERENCE, lane] = lambda_V_minus - adjoint[LAMBDA_I, lane]
+    if constant == 0:
+        rab = h * h * polynomial(polynomials, RAB, lane, h, terms)
+        return of_constant * g * (rab - pm * h * h * h * polynomial(polynomials, RAAB, lane, h, terms))
+    return of_constant * g * pm * h * h * h * polynomial(polynomials, RABB, lane, h, terms)
 
 
 @inlined
 def excess_at_T(drive, pm, rate, clock):
     """`EXCESS` of an adjoint that begins at `T`, as 0."""
-    return pm / (pm + rate) * drive * math.exp(-rate * (clock.last + float(clock.end))) if rate >= 0.0 else 0.0
+    return -drive * math.exp(-rate * (clock.last + float(clock.end))) / (pm + rate) if rate >= 0.0 else 0.0
 
 
 @inlined

@@ -7,50 +7,85 @@ lanes becomes vector instructions on the CPU.
 import math
 
 from delayprop.fast.compiling.compiler import compiled, inlined
-from delayprop.fast.layout.arrays import (
-    FLOW_A,
-    FLOW_AAB,
-    FLOW_AB,
-    FLOW_ABB,
-    FLOW_B,
-    FLOW_K,
-    FLOW_PM,
-    FLOW_PS,
+from delayprop.fast.layout.neuron_record import MAX_V, RECENT_BIN, RECENT_REST
+from delayprop.fast.layout.rows import (
+    A_VI,
+    FLOW_A_VI,
+    FLOW_BEND,
+    FLOW_II,
     FLOW_RA,
     FLOW_RAA,
     FLOW_RAAB,
     FLOW_RAB,
     FLOW_RABB,
     FLOW_RB,
+    FLOW_RISE_I,
+    FLOW_RISE_V,
+    FLOW_VI,
+    FLOW_VV,
+    II,
+    OF_TAU_MEM,
+    OF_TAU_SYN,
+    VI,
+    VV,
+    flow_by,
+    flow_entry,
+    flow_o,
+    io,
+    oo,
+    vo,
 )
-from delayprop.fast.layout.neuron_record import MAX_V, RECENT_BIN, RECENT_REST
-from delayprop.fast.physics.adjoint import DIFFERENCE, EXCESS, LAMBDA_I, LAMBDA_V, X, Y, Z, difference_back
+from delayprop.fast.physics.adjoint import DIFFERENCE, EXCESS, P_I, P_O, P_V, difference_back, sensitivity_row
+from delayprop.fast.physics.others import others_in
 
 
 @inlined
-def state_across_bin(V, I, dV, dI, lane, flow):
-    """[flow-V-I] The state at the end of a bin without a spike, in which `dV, dI` are deposited."""
-    V_end = V * flow[FLOW_A + lane] + I * flow[FLOW_K + lane] + flow[FLOW_PM + lane] * dV
-    return V_end, I * flow[FLOW_B + lane] + dI
+def state_across_bin(V, I, O, lane, flow, others):
+    """[flow-V-I] The state at the end of a bin without spikes and arrivals, which add to it."""
+    V_end, I_end = V * flow[FLOW_VV + lane] + I * flow[FLOW_VI + lane], I * flow[FLOW_II + lane]
+    for k in range(len(others)):
+        V_end += O[k] * flow[flow_entry(vo(k, others), others) + lane]
+        I_end += O[k] * flow[flow_entry(io(k, others), others) + lane]
+    first = _other_across_bin(0, O, lane, flow, others) if len(others) > 0 else 0.0
+    second = _other_across_bin(1, O, lane, flow, others) if len(others) > 1 else 0.0
+    return V_end, I_end, (first, second)
 
 
 @inlined
-def voltage_may_pass(V, I, up, lane, flow, level, slack):
-    """Whether a bound allows the voltage to pass `level` in a bin in which excitation adds `up`.
+def _other_across_bin(i, O, lane, flow, others):
+    end = 0.0
+    for k in range(len(others)):
+        end += O[k] * flow[flow_entry(oo(i, k, others), others) + lane]
+    return end
 
-    The bound leaves inhibition out. The voltage that excitation adds grows all through the bin, so
-    it is at most `up`. Without excitation `V` is largest at the end if it still rises there, and
-    moves towards `I` at most as fast as at the start.
+
+@inlined
+def level_may_pass(now, end, up, lane, flow, others, level, slack):
+    """Whether a bound allows the level to pass `level` in a bin in which excitation adds `up`.
+
+    `now, end`: the state `V, I, O` at the start and, without arrivals, at the end.
+
+    The bound leaves inhibition out, and the level that excitation adds grows all through the bin,
+    so it is at most `up`. Without arrivals the level is at most `bend` above the cubic that meets
+    it and its slope at both ends, and this cubic at most the largest of four numbers: its values
+    at the ends, the first plus a third of the slope there, and the last less a third of it. At the
+    start of the bin the level has not passed.
     """
-    I, a, up = max(I, 0.0), flow[FLOW_A + lane], flow[FLOW_PM + lane] * up
-    V_end = V * a + I * flow[FLOW_K + lane]
-    alone = V_end if I * flow[FLOW_B + lane] >= V_end else V + (1.0 - a) * max(I - V, 0.0)
-    return alone + up + slack * (abs(V) + I + up) > level
+    (V, I, O), (V_end, I_end, O_end) = now, end
+    rise_V, rise_I = flow[FLOW_RISE_V + lane], flow[FLOW_RISE_I + lane]  # a third of the slope
+    size, first, last = abs(V) + abs(I), V, V_end
+    rise, rise_end = rise_V * V + rise_I * I, rise_V * V_end + rise_I * I_end
+    for k in range(len(others)):
+        c, rise_O = flow[flow_o(0, k, others) + lane], flow[flow_o(1, k, others) + lane]
+        first, last, size = first + c * O[k], last + c * O_end[k], size + abs(O[k])
+        rise, rise_end = rise + rise_O * O[k], rise_end + rise_O * O_end[k]
+    most = max(max(first + rise, last - rise_end), last)
+    return most + up + (flow[FLOW_BEND + lane] * size + slack * up) > level
 
 
 @compiled
 def level_for_next_bin(neuron_record, lane, bin_, v_th, read_maximum):
-    """The voltage that a lane must not pass in the next bin without being solved event by event.
+    """The level that a lane must not pass in the next bin without being solved event by event.
 
     An arrival at the start of the next bin may coincide with a crossing at the end of this one: the
     next bin is then solved in any case.
@@ -64,41 +99,64 @@ def level_for_next_bin(neuron_record, lane, bin_, v_th, read_maximum):
 
 @inlined
 def voltage_integral_across_bin(V, I, deposited, lane, flow):
-    """Integral of the voltage over a bin without a spike, weighted as at its end.
-
-    `deposited`: the part that arrivals in the bin add, without its factor `1/tau_mem`.
-    """
-    pm, ra, rab = flow[FLOW_PM + lane], flow[FLOW_RA + lane], flow[FLOW_RAB + lane]
-    return V * ra + I * pm * rab + pm * deposited
+    """Integral of the voltage over a bin without a spike, weighted as at its end; `deposited`: the
+    part that arrivals in the bin add."""
+    return V * flow[FLOW_RA + lane] + I * flow[FLOW_A_VI + lane] * flow[FLOW_RAB + lane] + deposited
 
 
 @inlined
-def adjoint_across_bin(V, I, lane, flow):
-    """[adjoint-flow] `lambda_V, lambda_I` at the start of a bin without events, from its end."""
-    return V * flow[FLOW_A + lane], I * flow[FLOW_B + lane] + V * flow[FLOW_PS + lane] * flow[FLOW_AB + lane]
+def adjoint_across_bin(p_V, p_I, p_O, lane, flow, others):
+    """[adjoint-flow] `p` at the start of a bin without events, from its end."""
+    V, I = p_V * flow[FLOW_VV + lane], p_I * flow[FLOW_II + lane] + p_V * flow[FLOW_VI + lane]
+    first = _of_other(0, p_V, p_I, p_O, lane, flow, others) if len(others) > 0 else 0.0
+    second = _of_other(1, p_V, p_I, p_O, lane, flow, others) if len(others) > 1 else 0.0
+    return V, I, (first, second)
 
 
 @inlined
-def full_adjoint_across_bin(adjoint, lane, flow, drive, damping, rate):
+def _of_other(k, p_V, p_I, p_O, lane, flow, others):
+    p = p_V * flow[flow_entry(vo(k, others), others) + lane] + p_I * flow[flow_entry(io(k, others), others) + lane]
+    for i in range(len(others)):
+        p += p_O[i] * flow[flow_entry(oo(i, k, others), others) + lane]
+    return p
+
+
+@inlined
+def full_adjoint_across_bin(adjoint, lane, pack, drive, damping):
     """Like `adjoint_across_bin` for all rows of an adjoint, in place, with an integral readout.
 
-    `drive * damping`: the driving term at the end of the bin, read where `rate >= 0`.
+    `drive * damping`: the driving term at the end of the bin, read where an integral is.
     """
-    V, I, pm, ps = adjoint[LAMBDA_V, lane], adjoint[LAMBDA_I, lane], flow[FLOW_PM + lane], flow[FLOW_PS + lane]
-    a, b, k = flow[FLOW_A + lane], flow[FLOW_B + lane], pm * flow[FLOW_AB + lane]
-    adjoint[X, lane] = adjoint[X, lane] * b + adjoint[Y, lane] * k + V * (k - pm * pm * flow[FLOW_AAB + lane])
-    adjoint[Y, lane] = a * (adjoint[Y, lane] - pm * V)
-    adjoint[Z, lane] = b * (adjoint[Z, lane] - ps * I) - ps * ps * flow[FLOW_ABB + lane] * V
-    adjoint[LAMBDA_V, lane], adjoint[LAMBDA_I, lane] = adjoint_across_bin(V, I, lane, flow)
+    flow, others, constants, rate = pack.flow, pack.others, pack.constants, pack.rate
+    p_V, p_I, p_O = adjoint[P_V, lane], adjoint[P_I, lane], others_in(adjoint, P_O, lane, others)
+    vv, vi, ii = flow[FLOW_VV + lane], flow[FLOW_VI + lane], flow[FLOW_II + lane]
+    for constant in range(len(pack.learned)):
+        row = sensitivity_row(constant, others)
+        m_V, m_I, m_O = adjoint[row, lane], adjoint[row + 1, lane], others_in(adjoint, row + 2, lane, others)
+        of_V, of_I = flow[flow_by(constant, VI, others) + lane] * p_V, flow[flow_by(constant, II, others) + lane] * p_I
+        V, I, O = adjoint_across_bin(m_V, m_I, m_O, lane, flow, others)
+        adjoint[row, lane] = V + flow[flow_by(constant, VV, others) + lane] * p_V
+        adjoint[row + 1, lane] = I + of_V + of_I
+        for k in range(len(others)):
+            m = O[k]
+            m += flow[flow_by(constant, vo(k, others), others) + lane] * p_V
+            m += flow[flow_by(constant, io(k, others), others) + lane] * p_I
+            for i in range(len(others)):
+                m += flow[flow_by(constant, oo(i, k, others), others) + lane] * p_O[i]
+            adjoint[row + 2 + k, lane] = m
+    adjoint[P_V, lane], adjoint[P_I, lane], O = adjoint_across_bin(p_V, p_I, p_O, lane, flow, others)
+    for k in range(len(others)):
+        adjoint[P_O + k, lane] = O[k]
     if rate >= 0.0:
+        pm, g = constants[A_VI, lane], drive * damping
+        of_mem, of_syn = constants[OF_TAU_MEM, lane] * g, constants[OF_TAU_SYN, lane] * g
         adjoint[DIFFERENCE, lane] = difference_back(
-            adjoint[DIFFERENCE, lane], adjoint[EXCESS, lane], drive * damping, b, flow[FLOW_AB + lane],
-            flow[FLOW_RB + lane], rate, pm,
+            adjoint[DIFFERENCE, lane], adjoint[EXCESS, lane], g, vi, ii, flow[FLOW_RB + lane], rate, pm
         )
-        adjoint[EXCESS, lane] *= a
-        g = pm * drive * damping
-        adjoint[LAMBDA_V, lane] -= g * flow[FLOW_RA + lane]
-        adjoint[LAMBDA_I, lane] -= g * ps * flow[FLOW_RAB + lane]
-        adjoint[X, lane] -= g * pm * (flow[FLOW_RAB + lane] - pm * flow[FLOW_RAAB + lane])
-        adjoint[Y, lane] += g * pm * flow[FLOW_RAA + lane]
-        adjoint[Z, lane] += g * ps * ps * flow[FLOW_RABB + lane]
+        adjoint[EXCESS, lane] *= vv
+        adjoint[P_V, lane] += g * flow[FLOW_RA + lane]
+        adjoint[P_I, lane] += g * pm * flow[FLOW_RAB + lane]
+        row = sensitivity_row(0, others)
+        adjoint[row, lane] -= of_mem * flow[FLOW_RAA + lane]
+        adjoint[row + 1, lane] += of_mem * (flow[FLOW_RAB + lane] - pm * flow[FLOW_RAAB + lane])
+        adjoint[sensitivity_row(1, others) + 1, lane] += of_syn * pm * flow[FLOW_RABB + lane]

@@ -3,41 +3,39 @@
 import math
 
 from delayprop.fast.compiling.compiler import inlined
-from delayprop.fast.layout.arrays import FLOW_PM, FLOW_PS, LANES
+from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import bin_of, in_bins, masked
 from delayprop.fast.layout.neuron_record import MAX_BIN, MAX_GROUP, MAX_REST, MAX_SLOPE
+from delayprop.fast.layout.rows import A_VI, OF_TAU_MEM
 from delayprop.fast.physics.adjoint import (
-    ADJOINT,
     DIFFERENCE,
     EXCESS,
-    LAMBDA_I,
-    LAMBDA_V,
-    TAU_MEM,
-    TAU_SYN,
-    X,
-    Y,
-    Z,
+    P_I,
+    P_V,
     drive_at,
     driven_at_arrival,
+    driven_sensitivity,
     flow_back,
-    jump_at_spike,
-    tau_back,
+    rows_in_use,
+    sensitivity_at_arrival,
+    sensitivity_row,
 )
 from delayprop.fast.physics.clock import end_of
-from delayprop.fast.physics.factors import adjoint_terms, dL_dt_arrival
-from delayprop.fast.physics.polynomials import EXACT, PS_AB, A, polynomial
+from delayprop.fast.physics.factors import adjoint_terms, dL_dt_arrival, factors_of
+from delayprop.fast.physics.jump import jump_at_spike
+from delayprop.fast.physics.polynomials import EXACT
 
 NEVER = 2.0  # as the rest of an event: after all arrivals of its bin
 
 
 @inlined
-def mark(lane, bin_, slot, clock, b):
+def mark(lane, bin_, slot, clock, want_tau, b):
     """Mark a lane with an own event in this bin: solve it from the end, and look its arrivals up
     among its events."""
     if not b.marked[lane]:
         b.marked[lane], b.position[lane] = 1, end_of(bin_, clock)
         b.ring[2 * (slot + lane)] = math.nan
-        for k in range(ADJOINT):
+        for k in range(rows_in_use(b.pack, want_tau)):
             b.solved[k, lane] = b.adjoint[k, lane]
 
 
@@ -58,16 +56,16 @@ def note_event(event, lane, bin_, slot, rest, x, adjoint, clock, want_tau, b):
     that the readout drives just before `T` is of second order in the time to `T`, and would be lost
     in the rounding of a whole bin.
     """
-    events, is_last = b.events, b.events.first[slot + lane] < 0
+    events, is_last, rows = b.events, b.events.first[slot + lane] < 0, rows_in_use(b.pack, want_tau)
     for after in range(2 if is_last else 1):
         row, position = 2 * event + after, end_of(bin_, clock) if after else x
-        for k in range(ADJOINT):
+        for k in range(rows):
             b.other[k, lane] = b.adjoint[k, lane] if after else adjoint[k, lane]
         if b.pack.rate < 0.0 and position < 1.0:
             flow_back(b.other, lane, position - 1.0, 0.0, b.pack, want_tau)
             position = 1.0
         events.position[row] = position
-        for k in range(ADJOINT):
+        for k in range(rows):
             events.at_end[row, k] = b.other[k, lane]
     events.later[event], events.rest[event] = events.first[slot + lane], rest
     events.first[slot + lane] = event
@@ -76,30 +74,31 @@ def note_event(event, lane, bin_, slot, rest, x, adjoint, clock, want_tau, b):
 @inlined
 def start_at_T(event, lane, bin_, slot, clock, want_tau, b):
     """Mark a lane in the last bin, whose adjoint begins at `T`: later arrivals are left out."""
-    mark(lane, bin_, slot, clock, b)
+    mark(lane, bin_, slot, clock, want_tau, b)
     note_event(event, lane, bin_, slot, NEVER, float(clock.end), b.adjoint, clock, want_tau, b)
 
 
 @inlined
 def take_maximum(event, lane, bin_, slot, clock, want_tau, b):
     """[max-interior] Let the largest voltage of a lane, reached in this bin, kick its adjoint."""
-    x, kick = b.neuron_record[MAX_REST, lane], -b.dL_dy[lane] * b.pack.constants[0, lane]
-    mark(lane, bin_, slot, clock, b)
+    x = b.neuron_record[MAX_REST, lane]
+    mark(lane, bin_, slot, clock, want_tau, b)
     back_to(x, lane, bin_, want_tau, b)
-    b.solved[LAMBDA_V, lane] += kick
+    b.solved[P_V, lane] += b.dL_dy[lane]
     at_T = bin_ == clock.last and x == clock.end and b.neuron_record[MAX_GROUP, lane] == 0.0  # after all arrivals
     note_event(event, lane, bin_, slot, NEVER if at_T else x, x, b.solved, clock, want_tau, b)
 
 
 @inlined
-def take_spike(event, lane, bin_, slot, x, I_cross, dL_dt, clock, want_tau, b):
+def take_spike(event, lane, bin_, slot, x, I, O, dL_dt, clock, want_tau, b):
     """[spike-jump] Let an own spike at `x` in this bin jump the adjoint of its lane.
 
-    `dL_dt`: total derivative of the loss with respect to this spike time, arrivals included.
+    `I, O`: the state just before. `dL_dt`: total derivative of the loss with respect to this spike
+    time, arrivals included.
     """
-    mark(lane, bin_, slot, clock, b)
+    mark(lane, bin_, slot, clock, want_tau, b)
     back_to(x, lane, bin_, want_tau, b)
-    jump_at_spike(b.solved, lane, I_cross, dL_dt, drive_at(b.drive, lane, bin_, x, b.pack.rate), b, want_tau)
+    jump_at_spike(b.solved, lane, I, O, dL_dt, drive_at(b.drive, lane, bin_, x, b.pack.rate), b, want_tau)
     note_event(event, lane, bin_, slot, x, x, b.solved, clock, want_tau, b)
 
 
@@ -143,38 +142,46 @@ def add_pinned_kick(arrival, source, lane, bin_, clock, b):
     if record[MAX_BIN, lane] != target or record[MAX_GROUP, lane] == 0.0 or w == 0.0:
         return 0.0
     r = float(in_bins(masked(pack.synapses.delay[source, lane], pack.ticks.rest), pack.ticks))
-    kick = b.dL_dy[lane] * max(0.0, record[MAX_SLOPE, lane] - pack.constants[0, lane] * w)
-    b.piece[source, lane] += kick / w * polynomial(pack.coefficients, A, lane, r, clock.terms)
-    b.piece[source, LANES + lane] += kick / w * r * polynomial(pack.coefficients, PS_AB, lane, r, clock.terms)
+    A_entry = pack.constants[A_VI, lane]
+    kick = b.dL_dy[lane] * max(0.0, record[MAX_SLOPE, lane] - A_entry * w)
+    of_V, of_I = adjoint_terms(-kick / (w * A_entry), 0.0, *factors_of(r, lane, pack.coefficients, clock.terms))
+    b.piece[source, lane] += of_V
+    b.piece[source, LANES + lane] += of_I
     return kick
 
 
 @inlined
-def add_tau(source, lane, after, h, g, b):
-    """[tau-flow] Add the terms of an arrival, a time `h` before `after`, to the gradients of the
-    time constants; see `tau_back`."""
+def add_sensitivities(source, lane, p, sensitivities, at, h, g, b):
+    """[tau-flow] Add the terms of an arrival to the gradients of the constants in `A`.
+
+    `p`: `p_V, p_I` a time `h` after the arrival. `sensitivities [rows, at]`: the adjoint there.
+    `g`: as in `flow_back`.
+    """
     pack, w = b.pack, b.pack.synapses.w[source, lane]
-    pm, ps = pack.constants[0, lane], pack.constants[1, lane]
-    X_before, Z_before = tau_back(after, h, g, pack.rate, pm, ps, lane, pack.exact, EXACT)
-    b.dL_dconstants[TAU_MEM, lane] += w * X_before
-    b.dL_dconstants[TAU_SYN, lane] += w * Z_before
+    for constant in range(len(pack.learned)):
+        row = sensitivity_row(constant, pack.others)
+        m_V, m_I = sensitivities[row, at], sensitivities[row + 1, at]
+        m = sensitivity_at_arrival(constant, p, m_V, m_I, h, lane, pack.others, pack.exact, EXACT)
+        if pack.rate >= 0.0:
+            pm, of_constant = pack.constants[A_VI, lane], pack.constants[OF_TAU_MEM + constant, lane]
+            m += driven_sensitivity(constant, g, h, pm, of_constant, lane, pack.exact, EXACT)
+        b.dL_dconstants[constant, lane] += w * m
 
 
 @inlined
-def add_terms(factors, source, lane, V, I, want_dt, b):
+def add_terms(factors, source, lane, p_V, p_I, want_dt, b):
     """[arrival-w] [arrival-d] Add the terms of an arrival to the sums of its synapse.
 
-    `factors`: of the arrival; `V, I`: adjoint at the end of the bin. Returns [arrival-time], the
-    derivative by the time of the arrival, if wanted.
+    `factors`: of the arrival; `p_V, p_I`: adjoint at the end of the bin. Returns [arrival-time],
+    the derivative by the time of the arrival, if wanted.
     """
     pack, synapses = b.pack, b.pack.synapses
-    of_V, of_I = adjoint_terms(V, I, *factors)
+    of_V, of_I = adjoint_terms(p_V, p_I, *factors)
     b.piece[source, lane] += of_V
     b.piece[source, LANES + lane] += of_I
     if not want_dt:
         return 0.0
-    w_b, w_ab = synapses.w_b[source, lane], synapses.w_ab[source, lane]
-    return dL_dt_arrival(of_V, of_I, pack.flow[FLOW_PM + lane], w_b, w_ab)
+    return dL_dt_arrival(of_V, of_I, lane, pack.flow, synapses.w_I[source, lane], synapses.w_V[source, lane])
 
 
 @inlined
@@ -185,7 +192,7 @@ def adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b):
 
     It is 0 where the arrival is after `T`, or at `T` and an integral is read. Returns as well the
     time from the arrival to there, and the event at the very instant of the arrival, -1: none. Adds
-    to the gradients of the time constants, if wanted.
+    to the gradients of the constants in `A`, if wanted.
     """
     pack, (turn, ticks_after, _) = b.pack, arrival
     target, rest = bin_of(turn, bin_, pack.ticks), float(in_bins(ticks_after, pack.ticks))
@@ -193,14 +200,15 @@ def adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b):
         return (0.0, 0.0, 0.0, 0.0, 0.0), 0.0, -1
     row, event = events_around(lane, turn * LANES, rest, b)
     # Without an event the adjoint itself is NaN.
-    for k in range(ADJOINT if want_tau or pack.rate >= 0.0 else 2):
+    for k in range(rows_in_use(pack, want_tau)):
         b.other[k, lane] = b.events.at_end[row, k] if row >= 0 else math.nan
-    V, I = b.other[LAMBDA_V, lane], b.other[LAMBDA_I, lane]
+    p = b.other[P_V, lane], b.other[P_I, lane]
     x = b.events.position[row] if row >= 0 else 1.0
     h, g = x - rest, drive_at(b.drive, lane, target, x, pack.rate)
-    there = V, I, b.other[EXCESS, lane], b.other[DIFFERENCE, lane], g
+    excess, difference = (b.other[EXCESS, lane], b.other[DIFFERENCE, lane]) if pack.rate >= 0.0 else (0.0, 0.0)
+    there = p[0], p[1], excess, difference, g
     if want_tau:
-        add_tau(source, lane, (V, I, b.other[X, lane], b.other[Y, lane], b.other[Z, lane]), h, g, b)
+        add_sensitivities(source, lane, p, b.other, lane, h, g, b)
     return there, h, event
 
 
@@ -208,8 +216,7 @@ def adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b):
 def add_driven(source, lane, there, h, clock, b):
     """[arrival-w] [arrival-d] Add `driven_at_arrival` to the sums of a synapse; returns
     [arrival-time]."""
-    pm, ps, coefficients = b.pack.flow[FLOW_PM + lane], b.pack.flow[FLOW_PS + lane], b.pack.coefficients
-    difference, lambda_I = driven_at_arrival(there, h, b.pack.rate, pm, ps, lane, coefficients, clock.terms)
-    b.sums[source, lane] += difference
-    b.sums[source, LANES + lane] += lambda_I
-    return b.pack.synapses.w[source, lane] * difference
+    along, p_I = driven_at_arrival(there, h, lane, b.pack, b.pack.coefficients, clock.terms)
+    b.sums[source, lane] += along
+    b.sums[source, LANES + lane] += p_I
+    return -b.pack.synapses.w[source, lane] * along

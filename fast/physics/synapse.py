@@ -7,14 +7,9 @@ The flow over the rest `r` of a delay, backwards, is the flow at `-r`: the polyn
 from delayprop.fast.compiling.compiler import inlined
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import ABSENT, instant_of
-from delayprop.fast.physics.polynomials import AB, EXACT, RAB, A, B, polynomial
-
-
-@inlined
-def behind(r, lane, pack):
-    """`[pm]`, `[ps]` and `[pm, ps]` of `fast.physics.polynomials`, at `-r`."""
-    a, b = polynomial(pack.exact, A, lane, -r, EXACT), polynomial(pack.exact, B, lane, -r, EXACT)
-    return a, b, -r * polynomial(pack.exact, AB, lane, -r, EXACT)
+from delayprop.fast.layout.rows import A_II, A_VI
+from delayprop.fast.physics.factors import adjoint_terms, factors_of
+from delayprop.fast.physics.polynomials import EXACT, RAB, polynomial
 
 
 @inlined
@@ -33,11 +28,12 @@ def write_synapse(source, lane, w, d, exists, per_ms, last, pack):
     whole = int(in_bins)
     delay = instant_of(whole, in_bins - whole, ticks)
     r = (delay & ticks.rest) * float(ticks.tick)
-    _, b, ab = behind(r, lane, pack)
+    _, vi, ii = factors_of(-r, lane, pack.exact, EXACT)
     synapses.delay[source, lane] = delay if counts else ABSENT
-    synapses.w[source, lane], synapses.w_b[source, lane], synapses.w_ab[source, lane] = weight, weight * b, weight * ab
+    synapses.w[source, lane], synapses.w_I[source, lane], synapses.w_V[source, lane] = weight, weight * ii, weight * vi
     if pack.rate >= 0.0:
-        synapses.w_rab[source, lane] = weight * r * r * polynomial(pack.exact, RAB, lane, -r, EXACT)
+        rab = r * r * polynomial(pack.exact, RAB, lane, -r, EXACT)
+        synapses.w_y[source, lane] = weight * pack.constants[A_VI, lane] * rab
 
 
 @inlined
@@ -45,16 +41,15 @@ def gradients_of(source, lane, sums, pack):
     """`dL_dw`, and `dL_dd` per bin, of a synapse; 0 where it is absent.
 
     `sums`: of the source, see `fast.physics.adjoint.PackAdjoint`: the adjoint taken back to the
-    spikes, which the flow over `-r` takes on to the arrivals; or, of an integral readout, at them.
+    spikes, which the flow over `-r` takes on to the arrivals; or, of an integral readout, `(A e).p`
+    and `p_I` at them.
     """
-    delay = pack.synapses.delay[source, lane]
+    delay, constants = pack.synapses.delay[source, lane], pack.constants
     r = (delay & pack.ticks.rest) * float(pack.ticks.tick)
-    ps = pack.constants[1, lane]
-    difference, lambda_I = sums[lane], sums[LANES + lane]  # lambda_V - lambda_I
+    along, p_I = sums[lane], sums[LANES + lane]
     if pack.rate < 0.0:
-        a, b, ab = behind(r, lane, pack)
-        of_V, of_I = difference, lambda_I
-        lambda_I = ps * ab * of_V + b * of_I
-        difference = a * of_V - lambda_I
-    # [arrival-w] -tau_syn lambda_I; [arrival-d] w (lambda_V - lambda_I)
-    return -lambda_I / ps if delay >= 0 else 0.0, pack.synapses.w[source, lane] * difference
+        vv, vi, ii = factors_of(-r, lane, pack.exact, EXACT)
+        p_V, p_I = adjoint_terms(along, p_I, vv, vi, ii)
+        along = constants[A_VI, lane] * p_V + constants[A_II, lane] * p_I
+    # [arrival-w] p_I; [arrival-d] -w (A e).p
+    return p_I if delay >= 0 else 0.0, -pack.synapses.w[source, lane] * along

@@ -19,21 +19,39 @@ from delayprop.fast.layout.neuron_record import (
     flag,
     offer_maximum,
 )
+from delayprop.fast.layout.rows import A_II, A_VI, BEND, PUSH, RISE, UNIT_RATE, V_TH
 from delayprop.fast.layout.sorting import sort_by_rest
 from delayprop.fast.physics.clock import end_of
-from delayprop.fast.physics.crossing import TOUCH, short_factors, time_to_peak, time_to_threshold
+from delayprop.fast.physics.crossing import (
+    TOUCH,
+    Neurons,
+    flow_with_others,
+    highest,
+    state_after,
+    time_to_peak,
+    time_to_threshold,
+)
+from delayprop.fast.physics.factors import factors_of
+from delayprop.fast.physics.others import (
+    after_reset,
+    level_numbers,
+    level_of,
+    times_size,
+    times_state,
+    voltage_at_threshold,
+)
 from delayprop.fast.physics.polynomials import RA, RAB, polynomial
 
 REACHED_END, CROSSED, STUCK, FULL = 0, 1, 2, 3  # status of a solution; FULL: a buffer is full
 NONE = -1  # in place of the number of a neuron
-GAP_A, GAP_B, GAP_AB, GAP_FACTORS = 0, 1, 2, 3  # rows of `Arrivals.factors`
+GAP_VV, GAP_VI, GAP_II, GAP_FACTORS = 0, 1, 2, 3  # rows of `Arrivals.factors`
 MOST_SPIKES = 2.0**26  # that one current may cause (specification, section 1)
 
 
 class Arrivals(NamedTuple):
     """Arrivals at one neuron in one bin, in order of time: `rest, weight [length or more]`.
 
-    `factors [GAP_FACTORS, room]`: column n is the flow (polynomials A, B, AB) over the gap before
+    `factors [GAP_FACTORS, room]`: column n is the flow (VV, VI, II) over the gap before
     arrival n; the last column is the gap up to the end. Without room, as on a GPU, each is computed
     when it is needed.
     """
@@ -75,40 +93,48 @@ def arrivals_in_order(link, lane, time, source, next_, pack, clock, is_last, res
 
 
 @inlined
-def to_next_crossing(V, I, x, n, arrivals, bin_, lane, pack, clock, neuron_record, record):
+def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_record, record):
     """[flow-V-I] [crossing-time] Follow a neuron from `x` to its next spike, or the end of its bin.
 
     Args:
-        V, I, x: state, and its instant within the bin.
+        V, I, O, x: state, and its instant within the bin.
         n: index of the next of the `arrivals`.
         record: whether the outcome is final: maxima, ties and the integral are then recorded.
 
     Returns:
-        `V, I, x, n`, just after the reset if it spiked, and CROSSED, REACHED_END, or STUCK if
-        spikes follow too fast, or without end.
+        The state, `x, n`, and CROSSED, REACHED_END, or STUCK if spikes follow too fast, or without
+        end. After a spike the state is that just before the reset (`after_reset`).
     """
-    constants, coefficients = pack.constants, pack.coefficients
+    constants, coefficients, others, terms = pack.constants, pack.coefficients, pack.others, clock.terms
+    neurons = Neurons(constants, coefficients, others, terms, clock.u)
     rest, weight, count, factors = arrivals
-    pm, ps, v_th, v_reset = constants[0, lane], constants[1, lane], constants[2, lane], constants[3, lane]
-    rate, read_maximum = pack.rate, pack.read_maximum
-    is_last = bin_ == clock.last
-    end = end_of(bin_, clock)
-    touch = TOUCH * clock.u
+    v_th, unit, rate, read_maximum = constants[V_TH, lane], constants[UNIT_RATE, lane], pack.rate, pack.read_maximum
+    is_last, end, touch = bin_ == clock.last, end_of(bin_, clock), TOUCH * clock.u
     from_start = n == 0 and x == 0.0  # whether gap n begins at x
+    rise, bend = level_numbers(RISE, lane, constants, others), level_numbers(BEND, lane, constants, others)
+    # the level beyond `v_th`, and its slope: an arrival moves only the slope
+    above, slope = level_of(V, O, lane, constants, others) - v_th, times_state(rise, V, I, O, others)
     while True:
         x_next = float(rest[n]) if n < count else end
         h = x_next - x
         # [flow-V-I] to the next arrival, or the end
         if from_start and n < factors.shape[1]:
-            a, k, b = factors[GAP_A, n], pm * h * factors[GAP_AB, n], factors[GAP_B, n]
+            vv, vi, ii = factors[GAP_VV, n], h * factors[GAP_VI, n], factors[GAP_II, n]
         else:
-            a, k, b = short_factors(h, pm, coefficients, lane, clock.terms)
-        V_next, I_next = V * a + I * k, I * b
+            vv, vi, ii = factors_of(h, lane, coefficients, terms)
+        V_next, I_next, O_next = flow_with_others(V * vv + I * vi, I * ii, O, h, lane, neurons)
         # [crossing-time] where a bound does not exclude it
+        above_next = level_of(V_next, O_next, lane, constants, others) - v_th
+        slope_next = times_state(rise, V_next, I_next, O_next, others)
+        top = highest(above, slope, above_next, slope_next, h, times_size(bend, V, I, O, others))
         x_cross = -1.0
-        if v_th < I and V < I and (v_th <= V_next or I_next <= V_next or v_th <= V or I == math.inf):
-            x_cross = time_to_threshold(V, I, V_next, I_next, h, lane, pack, clock)
-        if x_cross < 0.0 and (n < count or is_last) and v_th - V_next <= touch * v_th < I_next - v_th:
+        if not top < 0.0 and v_th < math.inf:
+            if slope == math.inf:  # beyond float64: at once, and then refused as endless
+                x_cross = 0.0
+            else:
+                x_cross = time_to_threshold(V, I, O, (above, slope), (above_next, slope_next), h, lane, neurons)
+        touches = -above_next <= touch * v_th < slope_next / unit
+        if x_cross < 0.0 and (n < count or is_last) and touches:
             x_cross = h  # an arrival, or T, at the very instant of a crossing: the crossing comes first
         crosses = x_cross >= 0.0
         if crosses:
@@ -117,43 +143,49 @@ def to_next_crossing(V, I, x, n, arrivals, bin_, lane, pack, clock, neuron_recor
         # the integral over this gap
         if record and rate >= 0.0:
             weight_end = math.exp(-rate * (bin_ + x_to))
-            of_a = h * polynomial(coefficients, RA, lane, h, clock.terms)
-            of_k = pm * h * h * polynomial(coefficients, RAB, lane, h, clock.terms)
-            neuron_record[INTEGRAL, lane] += weight_end * (V * of_a + I * of_k)
-        # a spike: its slope and ties are recorded, V is reset
+            of_V = h * polynomial(coefficients, RA, lane, h, terms)
+            of_I = constants[A_VI, lane] * h * h * polynomial(coefficients, RAB, lane, h, terms)
+            neuron_record[INTEGRAL, lane] += weight_end * (V * of_V + I * of_I)
+        # a spike: its slope and ties are recorded
         if crosses:
-            if not I * pm <= MOST_SPIKES * ps * (v_th - v_reset):
-                return V, I, x_to, n, STUCK
-            I *= math.exp(-ps * h)
+            _, I_cross, O_cross = state_after(V, I, O, h, lane, neurons)
+            V_cross = voltage_at_threshold(O_cross, lane, constants, others)
+            V_plus, _, O_plus = after_reset(V_cross, I_cross, O_cross, lane, constants, others)
+            room = v_th - level_of(V_plus, O_plus, lane, constants, others)
+            push = times_state(level_numbers(PUSH, lane, constants, others), V_plus, I_cross, O_plus, others)
+            if not push <= MOST_SPIKES * room:
+                return V, I, O, x_to, n, STUCK
             if record:
-                slope = pm * (I - v_th)
+                slope = times_state(rise, V_cross, I_cross, O_cross, others)
                 if neuron_record[RECENT_BIN, lane] == bin_ and neuron_record[RECENT_REST, lane] == x_to:
-                    return V, I, x_to, n, STUCK
+                    return V, I, O, x_to, n, STUCK
                 neuron_record[RECENT_BIN, lane], neuron_record[RECENT_REST, lane] = bin_, x_to
                 neuron_record[RECENT_SLOPE, lane] = slope
                 if (clock.last - bin_ + (clock.end - x_to)) * slope <= touch * v_th:
                     flag(neuron_record, lane, SPIKE_AT_END)
-            return v_reset, I, x_to, n, CROSSED
-        # a peak within the gap
+            return V_cross, I_cross, O_cross, x_to, n, CROSSED
+        # a peak within the gap, of `lif` or `li`
         h_peak = math.inf
         if read_maximum and record and V < I and I > 0.0:
+            pm, ps = constants[A_VI, lane], -constants[A_II, lane]
             h_peak = time_to_peak(V, I, pm, ps)
             if h_peak < h:
                 offer_maximum(neuron_record, lane, I * math.exp(-ps * h_peak), bin_, x + h_peak, 0.0, 0, touch)
-        V, I, x = V_next, I_next, x_next
+        V, I, O, x, above = V_next, I_next, O_next, x_next, above_next
         # the end of the bin; at T a voltage that still rises is a maximum
         if n == count:
             if read_maximum and record and is_last and h_peak >= h and V < I:
-                offer_maximum(neuron_record, lane, V, bin_, x, pm * (I - V), 0, touch)
+                offer_maximum(neuron_record, lane, V, bin_, x, constants[A_VI, lane] * (I - V), 0, touch)
             if record:
                 neuron_record[SOLVED, lane] += 1.0
-            return V, I, x, n, REACHED_END
+            return V, I, O, x, n, REACHED_END
         # all arrivals of this instant: they commute
         group, I_minus, from_start = 0, I, True
         while n < count and rest[n] == x:
             I += weight[n]
             n += 1
             group += 1
+        slope = slope_next + rise[1] * (I - I_minus)
         # ties, and a maximum that arrivals pin
         if record:
             since = (bin_ - neuron_record[RECENT_BIN, lane]) + (x - neuron_record[RECENT_REST, lane])
@@ -162,4 +194,4 @@ def to_next_crossing(V, I, x, n, arrivals, bin_, lane, pack, clock, neuron_recor
             if is_last and x == clock.end:
                 flag(neuron_record, lane, ARRIVAL_AT_END)
             if read_maximum and V < I_minus and I <= V:
-                offer_maximum(neuron_record, lane, V, bin_, x, pm * (I - V), group, touch)
+                offer_maximum(neuron_record, lane, V, bin_, x, constants[A_VI, lane] * (I - V), group, touch)

@@ -4,8 +4,6 @@ Converts spike times to instants (for the GPU), packs neurons, and allocates roo
 which kernels pack (`fast.physics.synapse`).
 """
 
-from functools import lru_cache
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,8 +11,8 @@ from torch.nn.functional import pad
 
 from delayprop.fast.layout.arrays import LANES, Layer, Synapses
 from delayprop.fast.layout.instants import Ticks, ticks_for
-from delayprop.fast.physics.polynomials import AAB, AB, ABB, RA, RAA, RAAB, RAB, RABB, RB, coefficients
 from delayprop.fast.solving.problem import Problem
+from delayprop.fast.solving.tables import tables
 
 
 def split(times: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
@@ -66,42 +64,18 @@ def layer(problem: Problem, longest: int) -> Layer:
     """
     w, (sources, post), empty = problem.w, problem.w.shape, problem.w.new_empty
     ticks = ticks_for(longest, problem.dtype, problem.width)
-    key = (problem.host_constants.tobytes(), problem.width, problem.rate, problem.dtype)
-    constants, flow, factors, exact = (torch.from_numpy(values).to(w.device) for values in _of_neurons(*key))
+    key = problem.neuron, problem.host_constants.tobytes(), post, problem.width, problem.rate, problem.dtype
+    constants, flow, factors, exact = (torch.from_numpy(values).to(w.device) for values in tables(*key))
+    neurons = problem.matrices
+    others, learned = (0,) * len(neurons.c), (0,) * len(neurons.learned)
+    alike = bool((neurons.A[:2, :2] == neurons.A[:2, :2, :1]).all())
     shape = (-(-post // LANES), sources, LANES)
     synapses = Synapses(
         empty(shape, dtype=torch.int32 if ticks.kind is np.int32 else torch.int64), empty(shape), empty(shape),
         empty(shape), empty(shape if problem.rate >= 0 else (shape[0], 0, LANES)),
     )
-    alike = bool((problem.host_constants[:2] == problem.host_constants[:2, :1]).all())
     return Layer(
-        synapses, ticks, longest + 2, constants, flow, factors, exact, alike, problem.rate,
+        synapses, ticks, longest + 2, constants, flow, factors, exact, others, learned, neurons.resets,
+        alike, problem.rate,
         problem.readout == "max_voltage", problem.sources, (sources - problem.sources) // post, post,
     )
-
-
-@lru_cache(maxsize=64)
-def _of_neurons(constants: bytes, width: float, rate: float, dtype: type) -> tuple[np.ndarray, ...]:
-    """`constants`, `flow`, `coefficients` and `exact` of a layer.
-
-    They are cached: they seldom change from step to step, and take as long as a small layer.
-    """
-    tau_mem, tau_syn, v_th, v_reset = np.frombuffer(constants).reshape(4, -1)
-    pm, ps = _padded(width / tau_mem, 0.25), _padded(width / tau_syn, 0.25)
-    exact = coefficients(pm, ps, max(rate, 0.0), np.float64)
-    at_1 = exact.sum(axis=2)
-    a, b = np.exp(-pm), np.exp(-ps)
-    whole = [at_1[:, which] for which in (AB, AAB, ABB, RA, RAB, RAA, RAAB, RABB, RB)]
-    return (
-        np.stack([pm, ps, _padded(v_th, np.inf), _padded(v_reset, 0.0)], axis=1),
-        np.concatenate([a, pm * at_1[:, AB], b, pm, ps, *whole], axis=1),
-        coefficients(pm, ps, rate, dtype).reshape(len(pm), -1),
-        exact.reshape(len(pm), -1),
-    )
-
-
-def _padded(values: np.ndarray, other: float) -> np.ndarray:
-    """`[post]` as `[packs, LANES]`, `other` in lanes without a neuron."""
-    padded = np.full((-(-len(values) // LANES), LANES), other)
-    padded.ravel()[: len(values)] = values
-    return padded

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from delayprop.fast.physics.clock import Clock, bin_width_for, clock_for
+from delayprop.fast.solving.matrices import Matrices, matrices
+from delayprop.spec.neuron import Neuron
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,8 +24,8 @@ class Problem:
         w, d: `[sources + copies * post, post]`, float32 or float64. In a recurrent layer its own
             neurons follow as sources, `copies` times if two neurons are connected more than once.
         exists: boolean, of the shape of `w`: which synapses exist; None: all.
-        constants: `tau_mem`, `tau_syn`, `v_th`, `v_reset`, `[post]` each; `v_th` is infinite for
-            neurons that never spike.
+        neuron: the equations of all neurons.
+        constants: of the neurons, `[post]` each, in the order of `neuron.constants`.
         readout: `max_voltage`, `mean_voltage`, `exp_weighted_voltage` or None.
         bin_width: width of the bins, a power of two; None: chosen here.
     """
@@ -36,6 +38,7 @@ class Problem:
     w: Tensor
     d: Tensor
     exists: Tensor | None
+    neuron: Neuron
     constants: tuple[Tensor, ...]
     readout: str | None = None
     bin_width: float | None = None
@@ -47,15 +50,26 @@ class Problem:
 
     @cached_property
     def host_constants(self) -> np.ndarray:
-        """`[4, post]`, float64: the constants, copied to the host."""
+        """`[constants, post]`, float64: the constants, copied to the host."""
+        if not self.constants:
+            return np.empty((0, self.w.shape[1]))
         return torch.stack([constant.double() for constant in self.constants]).cpu().numpy()
+
+    @cached_property
+    def matrices(self) -> Matrices:
+        """The matrices of the neurons.
+
+        Raises:
+            UnsupportedError: neurons that the kernels cannot run.
+        """
+        return matrices(self.neuron, self.host_constants)
 
     @cached_property
     def width(self) -> float:
         """Width of a bin, ms."""
         if self.bin_width is not None:
             return self.bin_width
-        return bin_width_for(float(self.host_constants[:2].min()), self.duration)
+        return bin_width_for(1.0 / self.matrices.fastest, self.duration)
 
     @cached_property
     def clock(self) -> Clock:

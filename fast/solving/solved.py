@@ -1,5 +1,6 @@
 """A solved problem: spikes, readout, ties and gradients from the kernels, in ms."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -22,14 +23,17 @@ from delayprop.fast.layout.neuron_record import (
     SPIKE_AT_END,
     TIES,
 )
+from delayprop.fast.layout.rows import UNIT_RATE, V_TH
+from delayprop.fast.solving.matrices import Matrices
 from delayprop.fast.solving.problem import Problem
+from delayprop.spec.neuron import Neuron
 
 
 class Trains(NamedTuple):
     """Emitted spikes, in bins.
 
-    `offsets [trials * post + 1]`: start of each train. `neuron, bin, rest, I [n]`; `I`: the current
-    at the crossing.
+    `offsets [trials * post + 1]`: start of each train. `neuron, bin, rest, I, slope [n]`,
+    `others [n, others]`; `I, others`: states at the crossing; `slope`: of the level, per bin.
     """
 
     offsets: Tensor
@@ -37,6 +41,8 @@ class Trains(NamedTuple):
     bin: Tensor
     rest: Tensor
     I: Tensor
+    slope: Tensor
+    others: Tensor
 
 
 class Sums(NamedTuple):
@@ -45,7 +51,8 @@ class Sums(NamedTuple):
     Attributes:
         dL_dw, dL_dd: `[sources, post]`, in the precision of the weights; all others are float64.
         dL_dt_pre: by arriving spike, in the order of the kernels; empty unless wanted.
-        dL_dconstants: `[packs, 4, LANES]`; zeros for the time constants unless wanted.
+        dL_dconstants: `[packs, rows, LANES]`: by the constants in `A`, zeros unless wanted; then by
+            the entries of the level and of the reset (`fast.physics.adjoint`).
     """
 
     dL_dw: Tensor
@@ -69,16 +76,14 @@ class Gradients(NamedTuple):
     """Gradients of a problem, times in ms.
 
     `t_in`: by arriving spike, None unless wanted; `w, d [sources, post]`, in the precision of the
-    weights; constants `[post]`. All but `w` and `d` are float64.
+    weights; `constants`: of the neurons, `[post]` each, in their order, None unless wanted. All but
+    `w` and `d` are float64.
     """
 
     t_in: Tensor | None
     w: Tensor
     d: Tensor
-    tau_mem: Tensor
-    tau_syn: Tensor
-    v_th: Tensor
-    v_reset: Tensor
+    constants: list[Tensor | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +94,7 @@ class Solved:
         times, offsets: `[n]`, float64: emitted spikes by (trial, neuron), and the start of each
             train.
         y: `[trials, post]`, float64: the voltage readout; 0 without one.
-        kappa: `[n]`: conditioning `(tau_mem Vdot_minus / v_th)^2` of each spike.
+        kappa: `[n]`: conditioning of each spike: its slope over the unit rate and `v_th`, squared.
         grazes: whether a spike meets its threshold with slope 0, so that its gradient is infinite.
         ties: `[trials, post]`, bits as in `fast.layout.neuron_record`.
         spikes_at_end: whether a neuron spikes exactly at `T`.
@@ -100,6 +105,7 @@ class Solved:
         order: `order[k]`: index of the k-th spike that the kernels read.
         layer: packed input of the kernels.
         swept: state that the forward sweep keeps for the backward sweep.
+        neuron, matrices: of the problem.
     """
 
     times: Tensor
@@ -116,14 +122,16 @@ class Solved:
     order: Tensor
     layer: Layer
     swept: Swept
+    neuron: Neuron
+    matrices: Matrices
 
-    def backward(self, dL_dt_post: Tensor, dL_dy: Tensor, want_dt: bool, want_tau: bool) -> Gradients:
+    def backward(self, dL_dt_post: Tensor, dL_dy: Tensor, want_dt: bool, wanted: Sequence[str]) -> Gradients:
         """Gradients by all tensors of the problem.
 
         Args:
             dL_dt_post: by emitted spike, float64.
             dL_dy: `[trials, post]`, float64.
-            want_dt, want_tau: whether the gradients of input times, of time constants, are wanted.
+            want_dt: whether the gradients of input times are wanted. `wanted`: names of constants.
 
         Raises:
             ArithmeticError: the gradient of a spike is infinite.
@@ -134,16 +142,26 @@ class Solved:
         layer, post, width = self.layer, self.layer.post, self.width
         in_lanes = pad(dL_dy.contiguous(), (0, len(layer.constants) * LANES - post)).reshape(len(dL_dy), -1, LANES)
         dL_dw, dL_dd, dL_dt_pre, dL_dconstants = self.swept.backward(
-            dL_dt_post.contiguous() * width, in_lanes, want_dt, want_tau
+            dL_dt_post.contiguous() * width, in_lanes, want_dt, any(name in self.matrices.learned for name in wanted)
         )
         if layer.read_maximum:  # the readout of a neuron that spikes is `v_th` itself
             spiked = self.swept.neuron_record[:, :, RECENT_BIN] >= 0
-            dL_dconstants[:, 2] += _over_trials(torch.where(spiked, in_lanes, 0.0))
-        tau_mem, tau_syn, v_th, v_reset = dL_dconstants.transpose(0, 1).reshape(4, -1)[:, :post]
+            dL_dconstants[:, len(layer.learned)] += _over_trials(torch.where(spiked, in_lanes, 0.0))
+        rows = dL_dconstants.transpose(0, 1).flatten(1)[:, :post]
+        constants = [self._of_constant(name, rows) if name in wanted else None for name in self.neuron.constants]
         t_in = None
         if want_dt:
             t_in = dL_dt_pre.new_zeros(self.given).index_copy_(0, self.order, dL_dt_pre / width)
-        return Gradients(t_in, dL_dw, dL_dd / width, tau_mem / width, tau_syn / width, v_th, v_reset)
+        return Gradients(t_in, dL_dw, dL_dd / width, constants)
+
+    def _of_constant(self, name: str, rows: Tensor) -> Tensor:
+        """The gradient by a constant: through `A`, and through the level and the reset."""
+        learned, found = self.matrices.learned, rows.new_zeros(rows.shape[1])
+        if name in learned:
+            found = found + rows[learned.index(name)]
+        if name in self.matrices.by:
+            found = found + (rows[len(learned) :] * torch.from_numpy(self.matrices.by[name]).to(rows)).sum(0)
+        return found
 
 
 def solved(problem: Problem, layer: Layer, order: Tensor, trains: Trains, swept: Swept) -> Solved:
@@ -155,14 +173,14 @@ def solved(problem: Problem, layer: Layer, order: Tensor, trains: Trains, swept:
         trains: its spikes by (trial, neuron).
         swept: results of the sweep; `neuron_record` loses the maxima of neurons that spike.
     """
-    v_th = layer.constants[:, 2].flatten().index_select(0, trains.neuron)
+    scale = (layer.constants[:, UNIT_RATE] * layer.constants[:, V_TH]).flatten().index_select(0, trains.neuron)
     y, ties, dy_dT = _read(swept.neuron_record, layer, problem)
     return Solved(
         times=(trains.bin + trains.rest.double()) * problem.width,
         offsets=trains.offsets,
         y=y,
-        kappa=((trains.I - v_th) / v_th) ** 2,  # [crossing-slope] tau_mem Vdot_minus = I - v_th
-        grazes=(trains.I <= v_th).any(),
+        kappa=(trains.slope / scale) ** 2,  # [crossing-slope]
+        grazes=(trains.slope <= 0).any(),
         ties=ties,
         spikes_at_end=bool((ties & SPIKE_AT_END).any()),
         dy_dT=dy_dT,
@@ -172,6 +190,8 @@ def solved(problem: Problem, layer: Layer, order: Tensor, trains: Trains, swept:
         order=order,
         layer=layer,
         swept=swept,
+        neuron=problem.neuron,
+        matrices=problem.matrices,
     )
 
 
@@ -192,7 +212,7 @@ def _read(record: Tensor, layer: Layer, problem: Problem) -> tuple[Tensor, Tenso
     # The largest voltage of a neuron that spikes is its threshold: a constant, and no event.
     spiked, group = record[:, :, RECENT_BIN] >= 0, record[:, :, MAX_GROUP]
     record[:, :, MAX_BIN].masked_fill_(spiked, -1.0)
-    y = torch.where(spiked, layer.constants[:, 2], record[:, :, MAX_V])
+    y = torch.where(spiked, layer.constants[:, V_TH], record[:, :, MAX_V])
     at_maximum = EQUAL_MAXIMA | SIMULTANEOUS_AT_MAXIMUM
     ties = torch.where(spiked, ties & (0xFF & ~at_maximum), ties | SIMULTANEOUS_AT_MAXIMUM * (group > 1))
     at_end = (record[:, :, MAX_BIN] == clock.last) & (record[:, :, MAX_REST] == float(clock.end)) & (group == 0)

@@ -4,6 +4,7 @@ Numba chooses the simulator at import, for a whole process. Then the CUDA kernel
 of `fast`. Blocks have few threads, which are Python threads, and several neurons per thread.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,6 +28,7 @@ from tests.support.comparison import assert_not_all_zero, assert_same_results
 from tests.support.faults.planting import few_threads
 from tests.support.networks.documents import cross_entropy, li, lif, read, wire
 from tests.support.networks.layers import LOSSES, assert_batch_is_mean
+from tests.support.networks.neurons import network
 from tests.support.networks.spike_bounds import assert_average_counts, assert_bounded
 from tests.support.networks.strategies import families, seeded_case
 from tests.support.tolerances import U32, U64
@@ -73,6 +75,14 @@ def test_seeded_networks(family: str, precision: str) -> None:
     """Every kind of network, readout and loss; gradients of all parameters and input times."""
     for seed in range(SEEDS):
         agree(seeded_case(seed, family), precision)
+
+
+@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") != "1", reason="each shape compiles all functions")
+@pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
+@pytest.mark.parametrize("name", ["alif", "two-currents"])
+def test_neurons_given_by_equations(name: str, recurrent: bool) -> None:
+    """With one and with two other states; gradients of every constant."""
+    agree(network(name, 0, "first_spike_time", recurrent), "float64")
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.solving.problem import Problem
+from delayprop.spec.neuron import ALIF, LIF, Neuron
 from tests import ROOT
 from tests.support.forking import HUNG
 
@@ -34,6 +35,8 @@ KERNELS = (
     "write_synapses_kernel", "forward_kernel", "backward_kernel", "recurrent_forward_kernel",
     "recurrent_backward_kernel", "gradients_kernel",
 )
+WIDE_KERNELS = tuple({"backward_kernel": "wide_backward_kernel"}.get(name, name) for name in KERNELS)
+CONSTANTS = {LIF: (20.0, 5.0, 1.0, 0.0), ALIF: (20.0, 5.0, 100.0, 1.0, 0.2, 0.0)}
 MOST_SPILLED = 256  # bytes of registers that a kernel may spill: a quarter of its 255 registers
 
 needs_numba_cuda = pytest.mark.skipif(
@@ -75,7 +78,7 @@ class Caught(NamedTuple):
     types: tuple[Any, ...]
 
 
-def caught(dtype: torch.dtype) -> dict[str, Caught]:
+def caught(dtype: torch.dtype, neuron: Neuron) -> dict[str, Caught]:
     """The launches, not made, of a forward and a backward pass per kind of layer, by kernel."""
     from delayprop.fast.cuda import launches, solver
 
@@ -90,13 +93,13 @@ def caught(dtype: torch.dtype) -> dict[str, Caught]:
                 each.counts.zero_()
 
     spikes = Spikes.from_trains([[[1.0, 2.0], []]], 20.0)
-    constants = tuple(torch.full((3,), value, dtype=dtype) for value in (20.0, 5.0, 1.0, 0.0))
+    constants = tuple(torch.full((3,), value, dtype=dtype) for value in CONSTANTS[neuron])
     with mock.patch.object(launches, "launch", catch):
         for sources in (2, 5):  # the 5 are 2 from outside, and the layer's own neurons
             w = torch.ones(sources, 3, dtype=dtype)
-            problem = Problem(spikes.times, spikes.offsets, 1, 2, spikes.duration, w, w, None, constants)
+            problem = Problem(spikes.times, spikes.offsets, 1, 2, spikes.duration, w, w, None, neuron, constants)
             dL_dt, dL_dy = torch.empty(0, dtype=torch.float64), torch.zeros(1, 3, dtype=torch.float64)
-            solver.solve(problem).backward(dL_dt, dL_dy, True, True)
+            solver.solve(problem).backward(dL_dt, dL_dy, True, neuron.constants)
     return found
 
 
@@ -157,11 +160,11 @@ def assembled(text: str, compute_capability: tuple[int, int], folder: Path) -> s
 
 @needs_numba_cuda
 @pytest.mark.full
-@pytest.mark.parametrize("precision", ["float32", "float64"])
-def test_every_kernel_compiles(precision: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("precision", "neuron"), [("float32", LIF), ("float64", LIF), ("float32", ALIF)])
+def test_every_kernel_compiles(precision: str, neuron: Neuron, tmp_path: Path) -> None:
     """Compiles to PTX without atomics; with an assembler, prints registers and limits spills."""
-    found = caught(getattr(torch, precision))
-    assert sorted(found) == sorted(KERNELS)
+    found = caught(getattr(torch, precision), neuron)
+    assert sorted(found) == sorted(KERNELS if neuron == LIF else WIDE_KERNELS)
     for compute_capability in ((8, 0), (9, 0)):
         for name, one in found.items():
             text = ptx(one, compute_capability)

@@ -27,12 +27,12 @@ from tests.support.runs.reading import screen
 KERNEL = """
 import numpy as np
 from delayprop.fast.compiling.compiler import outermost
-from delayprop.fast.physics.crossing import short_factors
+from delayprop.fast.physics.factors import factors_of
 from delayprop.fast.layout.arrays import LANES
 
 @outermost
 def factor(coefficients):
-    return short_factors(1.0, 1.0, coefficients, 0, (0, 1))[0]
+    return factors_of(1.0, 0, coefficients, (0, 1))[0]
 
 if __name__ == "__main__":
     print(factor(np.ones(100 * LANES)))

@@ -1,7 +1,6 @@
 """Polynomials of the kernels, and the time of a crossing within a bin, against exact numbers."""
 
 import math
-from collections import namedtuple
 
 import mpmath
 import numpy as np
@@ -11,15 +10,16 @@ from hypothesis import strategies as st
 
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.physics.clock import clock_for
-from delayprop.fast.physics.crossing import TOUCH, time_to_threshold
-from delayprop.fast.physics.polynomials import PS_AB, TERMS, coefficients
+from delayprop.fast.physics.crossing import TOUCH, Neurons, time_to_threshold
+from delayprop.fast.physics.polynomials import TERMS, flow_coefficients, integral_coefficients
+from delayprop.fast.solving.tables import tables
+from delayprop.spec.neuron import LIF
 from tests.support.convolution import convolution
 from tests.support.kernels import from_python
 
 DTYPES = [np.float32, np.float64]
 LANE, V_TH = 3, 1.0
 called = from_python(time_to_threshold)
-Neuron = namedtuple("Neuron", ["constants", "coefficients"])
 
 
 def voltage(V: float, I: float, x: float, pm: float, ps: float) -> mpmath.mpf:
@@ -43,14 +43,14 @@ def highest(V: float, I: float, x_end: float, pm: float, ps: float) -> mpmath.mp
 
 def check(dtype: type, V: float, I: float, x_end: float, pm: float, ps: float) -> float:
     """The crossing, in bins, or -1, as the kernels find it; asserts that it is one."""
-    constants = np.tile(np.array([[pm], [ps], [V_TH], [0.0]]), (1, LANES))
-    of_pm, of_ps = np.full((1, LANES), pm), np.full((1, LANES), ps)
-    clock = clock_for(1.0, 10.0, dtype)
+    values, clock = np.array([[1 / pm], [1 / ps], [V_TH], [0.0]]), clock_for(1.0, 10.0, dtype)
+    constants, _, coefficients, _ = tables(LIF, np.repeat(values, LANES, axis=1).tobytes(), LANES, 1.0, -1.0, dtype)
     u = clock.u
     with mpmath.workdps(40):
         V_end, I_end = float(voltage(V, I, x_end, pm, ps)), float(current(I, x_end, ps))
-        neuron = Neuron(constants, coefficients(of_pm, of_ps, -1.0, dtype).reshape(-1))
-        x = called(V, I, V_end, I_end, x_end, LANE, neuron, clock)
+        neurons, ends = Neurons(constants[0], coefficients[0], (), clock.terms, u), [(V, I), (V_end, I_end)]
+        levels = [(v - V_TH, pm * (i - v)) for v, i in ends]
+        x = called(V, I, (0.0, 0.0), *levels, x_end, LANE, neurons)
         top = highest(V, I, x_end, pm, ps)
         slack = 8 * u * (abs(V) + abs(I) * pm * x_end + V_TH)
         if x < 0:
@@ -91,8 +91,8 @@ def test_grazing_crossings(dtype: type, beyond: float, x_peak: float, rates: tup
         assert x >= 0
 
 
-NAMES = ["A", "B", "AB", "PS_AB", "AAB", "ABB", "RA", "RAB", "RAA", "RAAB", "RABB", "RB"]
-"""By their number in `fast.physics.polynomials`; a letter is an exponential that is convolved."""
+NAMES = ["A", "AB", "B", "RA", "RAB", "RAA", "RAAB", "RABB", "RB"]
+"""Of the flow of `lif`, and of an integral; a letter is an exponential that is convolved."""
 
 ROUNDING = 4  # in u: truncation, at most 1, and rounding of some coefficients
 
@@ -103,21 +103,23 @@ ROUNDING = 4  # in u: truncation, at most 1, and rounding of some coefficients
 ])
 def test_polynomials_are_right_to_rounding(pm: float, ps: float, r: float, dtype: type) -> None:
     u = float(np.finfo(dtype).eps) / 2
-    found = coefficients(np.full((1, LANES), pm), np.full((1, LANES), ps), r, dtype)[0].astype(np.float64)
-    assert found.shape == (len(NAMES), TERMS[np.dtype(dtype).itemsize], LANES)
+    A = np.array([[[-pm, pm], [0.0, -ps]]])
+    parts = flow_coefficients(A, A[:0, None], dtype), integral_coefficients(np.array([pm]), np.array([ps]), r, dtype)
+    found = np.concatenate(parts).astype(np.float64)
+    assert found.shape == (len(NAMES), TERMS[np.dtype(dtype).itemsize], 1)
     with mpmath.workdps(40):
         for number, name in enumerate(NAMES):
-            rates = tuple({"A": pm, "B": ps, "R": -r}[letter] for letter in name.removeprefix("PS_"))
+            rates = tuple({"A": pm, "B": ps, "R": -r}[letter] for letter in name)
             for x in np.linspace(-1.0, 1.0, 21):
-                true = convolution(rates, x) * (ps if number == PS_AB else 1)
+                true = convolution(rates, x) * (pm if name == "AB" else 1)
                 value = np.polynomial.polynomial.polyval(x, found[number, :, 0])
                 assert abs(value / true - 1) <= ROUNDING * u, (number, x)
 
 
 def test_control_a_term_less_is_not_enough() -> None:
-    pm = np.full((1, LANES), 0.25)
+    A = np.array([[[-0.25, 0.25], [0.0, -0.25]]])
     with mpmath.workdps(40):
         for dtype in (np.float32, np.float64):
-            found = coefficients(pm, pm, 0.0, dtype)[0, 0, :-1, 0].astype(np.float64)
+            found = flow_coefficients(A, A[:0, None], dtype)[0, :-1, 0].astype(np.float64)
             error = abs(np.polynomial.polynomial.polyval(1.0, found) / convolution((0.25,), 1.0) - 1)
             assert error > 10 * float(np.finfo(dtype).eps)

@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from delayprop.fast.layout import instants
 from delayprop.fast.layout.arrays import Pack, Synapses
 from delayprop.fast.layout.instants import BATCH, REST_BITS, ticks_for
-from delayprop.fast.physics import factors, polynomials, synapse
+from delayprop.fast.physics import factors, polynomials
 from delayprop.fast.physics.clock import clock_for
 from delayprop.fast.physics.polynomials import EXACT, RAB
 from delayprop.fast.solving import packing
 from delayprop.fast.solving.problem import Problem
+from delayprop.fast.solving.tables import tables
 from delayprop.spec import UnsupportedError
+from delayprop.spec.neuron import LIF
 from tests.support.convolution import convolution
 from tests.support.kernels import from_python
 
@@ -29,7 +31,7 @@ arrival_factors, both_factors, factors_of, one_of, driven_factors_of, driven_a_b
     factors.arrival_factors, factors.both_factors, factors.factors_of, factors.one_of, factors.driven_factors_of,
     factors.driven_a_bin_more,
 ))
-behind, polynomial = from_python(synapse.behind), from_python(polynomials.polynomial)
+polynomial = from_python(polynomials.polynomial)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -83,12 +85,12 @@ def test_a_half_tick_is_rounded_to_the_even_one(dtype: type) -> None:
 
 def pack(pm: float, ps: float, rate: float, dtype: type) -> Pack:
     width = 1.0
-    constants = np.array([[width / pm], [width / ps], [1.0], [0.0]])
-    _, flow, coefficients, exact = packing._of_neurons(constants.tobytes(), width, rate, dtype)
+    values = np.array([[width / pm], [width / ps], [1.0], [0.0]])
+    constants, flow, coefficients, exact = tables(LIF, values.tobytes(), 1, width, rate, dtype)
     none = np.empty((0, 32))
     ticks = ticks_for(3, dtype, width)
     synapses = Synapses(none, none, none, none, none)
-    return Pack(synapses, ticks, constants, flow[0], coefficients[0], exact[0], True, rate, False)
+    return Pack(synapses, ticks, constants[0], flow[0], coefficients[0], exact[0], (), (0, 0), False, True, rate, False)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -103,17 +105,16 @@ def test_the_flow_of_an_arrival_is_the_product_of_spike_and_synapse(pm: float, p
         carried = q + r >= scale
         x, y = Fraction(scale - q, scale), Fraction(r, scale)
         left = float(x - y + (1 if carried else 0))
-        a_r, b_r, ab_r = behind(float(y), 0, b)
-        rab_r = float(y * y) * polynomial(b.exact, RAB, 0, -float(y), EXACT)
-        a, b_, ab = one_of(carried, both_factors(np.int64(q), 0, False, b, terms))
-        assert (a, b_, ab) == pytest.approx(arrival_factors(np.int64(q), carried, 0, False, b, terms), rel=4 * u)
-        assert arrival_factors(np.int64(q), carried, 0, True, b, terms)[2] == pytest.approx(ps * ab, rel=4 * u)
+        vv_r, vi_r, ii_r = factors_of(-float(y), 0, b.exact, EXACT)
+        yi_r = pm * float(y * y) * polynomial(b.exact, RAB, 0, -float(y), EXACT)
+        vv, vi, ii = one_of(carried, both_factors(np.int64(q), 0, b, terms))
+        assert (vv, vi, ii) == pytest.approx(arrival_factors(np.int64(q), carried, 0, b, terms), rel=4 * u)
         now = factors_of(float(x), 0, b.coefficients, terms)
         driven = driven_factors_of(float(x), now[0], pm, rate, 0, b.coefficients, terms)
-        ra, rab, e = driven_a_bin_more(*now, *driven, rate, 0, b.flow) if carried else driven
+        yv, yi, e = driven_a_bin_more(*now, *driven, pm, rate, 0, b.flow) if carried else driven
         found = {
-            (pm,): a * a_r, (ps,): b_ * b_r, (pm, ps): a * ab_r + ab * b_r,
-            (-rate, pm, ps): e * rab_r + ra * ab_r + rab * b_r,
+            (pm,): vv * vv_r, (ps,): ii * ii_r, (pm, ps): (vv * vi_r + vi * ii_r) / pm,
+            (-rate, pm, ps): (e * yi_r + yv * vi_r + yi * ii_r) / pm,
         }
         with mpmath.workdps(40):
             for rates, value in found.items():
@@ -126,7 +127,8 @@ def test_times_are_split_to_the_nearest_tick() -> None:
     ones = torch.ones(1, 1, dtype=torch.float64)
     problem = Problem(
         times=times, offsets=torch.tensor([0, 6]), trials=1, sources=1,
-        duration=9.0, w=ones.float(), d=ones, exists=None, constants=(4 * ones[0], 4 * ones[0], ones[0], 0 * ones[0]),
+        duration=9.0, w=ones.float(), d=ones, exists=None, neuron=LIF,
+        constants=(4 * ones[0], 4 * ones[0], ones[0], 0 * ones[0]),
     )
     ticks = ticks_for(3, np.float32, problem.width)
     bin_, rest = packing.split(times, problem)

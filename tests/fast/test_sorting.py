@@ -14,10 +14,11 @@ from delayprop.fast.cpu.short_rows import FEW, GAPS, counted_before
 from delayprop.fast.cpu.sorting import sort_by_bin, sort_by_train
 from delayprop.fast.layout.arrays import LANES, Arriving
 from delayprop.fast.layout.instants import ticks_for
-from delayprop.fast.physics.polynomials import AB, TERMS, A, B, coefficients, polynomial
-from delayprop.fast.physics.within_bin import GAP_A, GAP_AB, GAP_B
+from delayprop.fast.physics.polynomials import F_II, F_VI, F_VV, TERMS, flow_coefficients, polynomial
+from delayprop.fast.physics.within_bin import GAP_II, GAP_VI, GAP_VV
 from delayprop.fast.solving import packing
 from delayprop.fast.solving.problem import Problem
+from delayprop.spec.neuron import LIF
 from tests.support.kernels import from_python
 
 DTYPES = [np.float32, np.float64]
@@ -37,7 +38,7 @@ def test_arriving_spikes_are_sorted_by_bin(dtype: type, longest: int, trials: in
     w = torch.zeros(sources, 1, dtype=torch.float32 if dtype is np.float32 else torch.float64)
     problem = Problem(
         times=torch.from_numpy(times), offsets=torch.from_numpy(offsets), trials=trials, sources=sources,
-        duration=DURATION, w=w, d=w, exists=None, readout=None, bin_width=WIDTH,
+        duration=DURATION, w=w, d=w, exists=None, readout=None, bin_width=WIDTH, neuron=LIF,
         constants=tuple(torch.tensor([value], dtype=w.dtype) for value in (20.0, 5.0, 1.0, 0.0)),
     )
     ticks = ticks_for(longest, dtype, WIDTH)
@@ -68,7 +69,9 @@ def test_emitted_spikes_are_sorted_by_train(trials: int, post: int, seed: int) -
     neuron = np.concatenate([part for _, part in runs]).astype(np.int32)
     trial, n = np.array([trial for trial, _ in runs]), len(neuron)
     numbers = np.arange(n)
-    emitted = Emitted(neuron, numbers.astype(np.int32), numbers.astype(np.float32), numbers.astype(float))
+    others = np.stack([numbers + 0.5, -numbers], axis=1)
+    rest, I = numbers.astype(np.float32), numbers.astype(float)
+    emitted = Emitted(neuron, numbers.astype(np.int32), rest, I, 2.0 * I, others)
     by_train, rank = Emitted(*(np.empty_like(part) for part in emitted)), np.empty(n, np.int64)
     offsets = np.empty(trials * post + 1, np.int64)
     sort_by_train(emitted, trial, np.cumsum([len(part) for _, part in runs]), post, offsets, rank, by_train)
@@ -122,14 +125,15 @@ def test_arrivals_are_in_order_of_time(dtype: type, count: int, different: int, 
 @pytest.mark.parametrize("lane", [4, 5])
 def test_the_factors_of_gaps_are_those_of_one_gap(dtype: type, count: int, first: int, lane: int) -> None:
     terms, scratch = tuple(range(TERMS[np.dtype(dtype).itemsize])), scratch_for(count, np.empty(0, dtype))
-    pm, end = np.linspace(0.01, 0.25, LANES)[None], 0.9921875
+    pm, end = np.linspace(0.01, 0.25, LANES), 0.9921875
     ps = np.where(np.arange(LANES) % 4, 0.25 - pm / 2, pm)  # the rates are equal in every fourth lane
-    given = coefficients(pm, ps, -1.0, dtype).reshape(-1)
+    A = np.moveaxis(np.array([[-pm, pm], [0 * pm, -ps]]), -1, 0)
+    given = flow_coefficients(A, A[:0, None], dtype).reshape(-1)
     rest: np.ndarray = end * np.sort(np.random.default_rng(count).random(count)).astype(dtype)
     first = min(first, count)
     factors_of_gaps(rest, first, count, end, lane, given, terms, scratch)
     lengths = np.diff([0.0, *rest.astype(float), end])
-    for row, which in ((GAP_A, A), (GAP_B, B), (GAP_AB, AB)):
+    for row, which in ((GAP_VV, F_VV), (GAP_II, F_II), (GAP_VI, F_VI)):
         expected = [value_of(given, which, lane, float(h), terms) for h in lengths[first:]]
         np.testing.assert_allclose(scratch.factors[row, first : count + 1], expected, rtol=4e-16)
         assert not scratch.factors[row, :first].any()

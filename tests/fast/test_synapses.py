@@ -19,6 +19,7 @@ from delayprop.fast.layout.instants import ABSENT
 from delayprop.fast.solving import packing
 from delayprop.fast.solving.problem import Problem
 from delayprop.spec import VOLTAGE_READOUTS
+from delayprop.spec.neuron import LIF
 from tests.support.convolution import convolution
 from tests.support.tolerances import U32, U64, sum_of_arrivals
 
@@ -49,7 +50,7 @@ def drawn(seed: int, sources: int, post: int, dtype: type, duration: float, read
     problem = Problem(
         times=torch.zeros(0, dtype=torch.float64), offsets=torch.zeros(sources + 1, dtype=torch.int64), trials=1,
         sources=sources, duration=duration, w=w, d=d_, exists=exists, constants=tuple(neurons), readout=readout,
-        bin_width=WIDTH,
+        bin_width=WIDTH, neuron=LIF,
     )
     layer: Layer = _as_arrays(packing.layer(problem, int(packing.longest_delay(problem))))
     for part in layer.synapses:
@@ -83,14 +84,14 @@ def test_synapses_hold_their_delay_and_the_flow_behind_it(case: Drawn) -> None:
     for source, number, lane in np.ndindex(sources, len(layer.constants), LANES):
         j, (delay, *found) = number * LANES + lane, [part[number, source, lane] for part in layer.synapses[:4]]
         if problem.readout:
-            found.append(layer.synapses.w_rab[number, source, lane])
+            found.append(layer.synapses.w_y[number, source, lane])
         if j >= post or not problem.exists[source, j] or problem.d[source, j] >= (problem.clock.last + 1) * WIDTH:
             assert delay == ABSENT and not any(found)
             continue
         assert delay == rounded[source, j]
         r, w = Fraction(int(delay & ticks.rest), ticks.rest + 1), float(problem.w[source, j])
         pm, ps = (WIDTH / float(constant[j]) for constant in problem.constants[:2])
-        true = [1.0, behind((ps,), r), behind((pm, ps), r), behind((-rate, pm, ps), r)]
+        true = [1.0, behind((ps,), r), pm * behind((pm, ps), r), pm * behind((-rate, pm, ps), r)]
         assert found == pytest.approx([w * one for one in true[: len(found)]], rel=4 * u, abs=1e-300)
 
 
@@ -115,11 +116,11 @@ def test_gradients_are_the_adjoint_taken_on_to_the_arrivals(case: Drawn) -> None
         pm, ps = (WIDTH / float(constant[j]) for constant in problem.constants[:2])
         of_V, of_I = sums[number, source].reshape(-1, LANES)[:, lane]
         if problem.readout:  # the sums are those at the arrivals
-            difference, lambda_I = of_V, of_I
+            along, p_I = of_V, of_I
         else:
-            lambda_I = ps * behind((pm, ps), r) * of_V + behind((ps,), r) * of_I
-            difference = behind((pm,), r) * of_V - lambda_I
-        expected = [-lambda_I / ps, float(problem.w[source, j]) * difference]
+            p_I = pm * behind((pm, ps), r) * of_V + behind((ps,), r) * of_I
+            along = pm * behind((pm,), r) * of_V - ps * p_I
+        expected = [p_I, -float(problem.w[source, j]) * along]
         near = max(1e-13, float(np.finfo(problem.dtype).eps))
         assert [dL_dw[source, j], dL_dd[source, j]] == pytest.approx(expected, rel=near, abs=1e-12)
 

@@ -189,20 +189,27 @@ def scaled(gradients: Gradients, kind: str, factor: float) -> Gradients:
 
 
 def _unit(case: Case, name: str) -> float:
-    thresholds = [v for p in case.network.populations if p.v_th is not None for v in p.v_th]
-    threshold = float(np.mean(thresholds)) if thresholds else 1.0
+    threshold = _mean(case, "v_th", 1.0)
     if name.endswith("weights"):
         connection = case.network.connections[int(name.split("[")[1].split("]")[0])]
         weights = connection.w[connection.exists]
         return float(np.sqrt(np.mean(weights**2))) if weights.any() else threshold
-    if name.endswith(("v_th", "v_reset")):
+    constant = name.rpartition(".")[2]
+    if constant in ("v_th", "v_reset"):
         return threshold
-    return time_unit(case)
+    return time_unit(case) if constant in ("delays", *case.inputs) else _mean(case, constant, 1.0)
 
 
 def time_unit(case: Case) -> float:
     """The natural unit of time: the mean `tau_mem`, ms."""
-    return float(np.mean(np.concatenate([p.tau_mem for p in case.network.populations if p.tau_mem is not None])))
+    return _mean(case, "tau_mem", math.nan)
+
+
+def _mean(case: Case, constant: str, otherwise: float) -> float:
+    """The mean size of a constant over all neurons that have it; time constants share a unit."""
+    name = "tau_mem" if constant.startswith("tau") else constant
+    found = [abs(p.values[name]) for p in case.network.populations if name in p.values]
+    return float(np.mean(np.concatenate(found))) if found else otherwise
 
 
 def _assert_close(name: str, found: Numbers, true: Numbers, limit: float, floor: float) -> None:

@@ -36,7 +36,9 @@ from tests.tools.mutated_module import TESTS, failing_test
 
 ROOMS = {
     "reference": ("reference/jumps.py", "reference/adjoint.py"),
-    "physics": tuple(f"fast/physics/{n}.py" for n in ("factors", "synapse", "adjoint", "own_events", "bin_step")),
+    "physics": tuple(
+        f"fast/physics/{n}.py" for n in ("factors", "synapse", "adjoint", "jump", "own_events", "bin_step")
+    ),
     "cpu": tuple(
         f"fast/cpu/{n}.py" for n in ("lookup", "special_lookup", "vector_step", "backward", "recurrent_backward")
     ),

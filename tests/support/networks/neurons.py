@@ -8,6 +8,7 @@ from delayprop.spec import (
     Connection,
     CrossEntropy,
     Network,
+    Neuron,
     Population,
     SpikeTimeMSE,
     SpikeTrains,
@@ -16,7 +17,16 @@ from delayprop.spec import (
 RANGES = {
     "tau_mem": (8, 25), "tau_syn": (3, 9), "tau_rise": (1.5, 6), "tau_a": (10, 60), "tau_exc": (2, 6),
     "tau_inh": (5, 12), "v_th": (0.8, 1.2), "v_reset": (-0.3, 0.2), "b": (0.1, 0.5), "g": (0.2, 6), "beta": (0.1, 0.4),
+    "tau_c": (20, 90), "k": (0.1, 0.4),
 }
+TWO_CURRENTS = Neuron(
+    {"V": "(-V + I - a - c) / tau_mem", "I": "-I / tau_syn", "a": "(-a + k * c) / tau_a", "c": "-c / tau_c"},
+    reset={"V": "v_reset", "a": "a + b", "c": "c + b + k * a"},
+)
+"""In no list: two adaptation currents, of which one drives the other; a spike mixes them."""
+ALL = {**NEURONS, "two-currents": TWO_CURRENTS}
+FAST = ("lif", "alif", "adlif", "two-currents")
+"""Those that spike and that `fast` runs."""
 STRENGTH = {"rise": 1.6}  # of the weights
 OFTEN = 3.0  # how many times smaller second arrivals are, which inhibit
 READOUTS = ("spike_time_mse", "first_spike_time", "max_voltage", "mean_voltage", "exp_weighted_voltage")
@@ -24,15 +34,15 @@ READOUTS = ("spike_time_mse", "first_spike_time", "max_voltage", "mean_voltage",
 
 def readouts(name: str) -> tuple[str, ...]:
     """The readouts that the specification allows."""
-    neuron = NEURONS[name]
+    neuron = ALL[name]
     allowed = READOUTS if neuron.spike is not None else READOUTS[2:]
     return tuple(one for one in allowed if one != "max_voltage" or len(neuron.level) < 2)
 
 
 def network(name: str, seed: int, readout: str, recurrent: bool | None = None) -> Case:
     """Neurons of one kind (LIF before outputs `li`); every second seed has recurrent synapses."""
-    rng = np.random.default_rng([seed, list(NEURONS).index(name)])
-    hidden = name if NEURONS[name].spike is not None else "lif"
+    rng = np.random.default_rng([seed, list(ALL).index(name)])
+    hidden = name if ALL[name].spike is not None else "lif"
     populations = [Population("in", "input", 3), _population("hid", 3, hidden, rng), _population("out", 2, name, rng)]
     connections = [*_onto("in", "hid", (3, 3), hidden, 1.0, rng), *_onto("hid", "out", (3, 2), name, 1.0, rng)]
     if seed % 2 if recurrent is None else recurrent:
@@ -46,8 +56,8 @@ def network(name: str, seed: int, readout: str, recurrent: bool | None = None) -
 
 
 def _population(name: str, size: int, neuron: str, rng: np.random.Generator) -> Population:
-    constants = {constant: rng.uniform(*RANGES[constant], size) for constant in NEURONS[neuron].constants}
-    return Population(name, "neuron", size, neuron=neuron, constants=constants)
+    constants = {constant: rng.uniform(*RANGES[constant], size) for constant in ALL[neuron].constants}
+    return Population(name, "neuron", size, neuron=ALL[neuron], constants=constants)
 
 
 def _onto(
@@ -55,7 +65,7 @@ def _onto(
 ) -> list[Connection]:
     """A connection onto each state at which spikes arrive; of two, the second one inhibits."""
     w = rng.normal(2.0, 1.6, shape) * scale * STRENGTH.get(neuron, 1.0)
-    first, *second = NEURONS[neuron].arrivals
+    first, *second = ALL[neuron].arrivals
     weights = {first: abs(w) if second else w, **{state: -abs(w) / OFTEN for state in second}}
     return [Connection(source, target, w, rng.uniform(0.2, 8.0, shape), into=into) for into, w in weights.items()]
 

@@ -1,0 +1,114 @@
+"""Where the numbers of a neuron lie in the arrays of a pack.
+
+A neuron has two states that arrivals change: `I`, which they raise, and `V`, which `I` drives. Its
+other states change at own spikes alone. Between events `x' = A x`, with `A` in blocks:
+
+    V' = A_VV V + A_VI I + A_VO O        I' = A_II I + A_IO O        O' = A_OO O
+
+It spikes where `V + c O` rises through `v_th`. In each array below the rows of other states come
+last: `others` is a tuple, and its length is known to the compiler, as are all these numbers. A
+block of `exp(A x)`, or of its derivative by a constant, has `block_size` entries: VV, VI, II, then
+VO, IO and OO, row by row.
+"""
+
+import numpy as np
+
+from delayprop.fast.compiling.compiler import inlined
+from delayprop.fast.layout.arrays import LANES
+
+# Rows of `Layer.constants`, per bin. UNIT_RATE: the largest entry of `c A` in size. OF_TAU_MEM,
+# OF_TAU_SYN: of `lif` and `li`, the derivatives of A_VI by tau_mem, and of A_II by tau_syn.
+A_VV, A_VI, A_II, V_TH, UNIT_RATE, OF_TAU_MEM, OF_TAU_SYN, C_O = range(8)
+
+# Columns of `Layer.flow`: the block of `exp(A)`, from 0 on, then others; each LANES wide.
+FLOW_VV, FLOW_VI, FLOW_II, FLOW_A_VV, FLOW_A_VI, FLOW_A_II = (n * LANES for n in range(6))
+# Rows of the bound on the level in a bin (`fast.physics.bin_step`).
+FLOW_RISE_V, FLOW_RISE_I, FLOW_BEND = (n * LANES for n in range(6, 9))
+# Integrals of an integral readout of `lif` and `li` (`fast.physics.polynomials`).
+FLOW_RA, FLOW_RAB, FLOW_RAA, FLOW_RAAB, FLOW_RABB, FLOW_RB = (n * LANES for n in range(9, 15))
+FLOW_O = 15
+
+# Entries of a block.
+VV, VI, II, VO = range(4)
+
+
+@inlined
+def block_size(others):
+    """Entries of a block."""
+    return 3 + len(others) * (2 + len(others))
+
+
+@inlined
+def vo(k, others):
+    """Entry (V, other state k) of a block."""
+    return VO + k
+
+
+@inlined
+def io(k, others):
+    """Entry (I, other state k)."""
+    return VO + len(others) + k
+
+
+@inlined
+def oo(i, k, others):
+    """Entry (other state i, other state k)."""
+    return VO + (2 + i) * len(others) + k
+
+
+@inlined
+def a_o(entry, others):
+    """Row of `constants` of an entry VO, IO or OO of `A`."""
+    return C_O + len(others) + entry - VO
+
+
+@inlined
+def reset_row(i, others):
+    """Row of `constants` of `r`, state i: the reset is `R x + r`."""
+    return C_O + len(others) * (3 + len(others)) + i
+
+
+@inlined
+def reset_entry(i, k, others):
+    """Row of `constants` of `R`, states i and k."""
+    states = 2 + len(others)
+    return reset_row(states * (1 + i) + k, others)
+
+
+# Parts of the last rows of `constants`, each with one row per state. RISE, CURVATURE: the first and
+# second derivative of the level, `c A` and `c A A`. BEND, TWIST: times `|x|` at the start of a bin
+# they bound its fourth derivative in the bin, over 384, and its third one. PUSH: how far a state
+# raises the level in all time, while the states that the level reads stay.
+RISE, CURVATURE, BEND, TWIST, PUSH = range(5)
+
+
+@inlined
+def level_row(part, i, others):
+    """Row of `constants` of state i in one of these parts."""
+    states = 2 + len(others)
+    return reset_row(states * (1 + states + part) + i, others)
+
+
+@inlined
+def flow_o(part, k, others):
+    """Column of `flow`, other state k: of `c` (part 0), and of a third of the level's slope (1)."""
+    return (FLOW_O + part * len(others) + k) * LANES
+
+
+@inlined
+def flow_entry(entry, others):
+    """Column of `flow` of an entry VO, IO or OO of `exp(A)`."""
+    return (FLOW_O + 2 * len(others) + entry - VO) * LANES
+
+
+@inlined
+def flow_by(constant, entry, others):
+    """Column of `flow` of an entry of the derivative of `exp(A)` by a constant."""
+    block = block_size(others)
+    return (FLOW_O + 2 * len(others) + block - VO + constant * block + entry) * LANES
+
+
+@inlined
+def polynomial_by(constant, entry, others):
+    """Number of the polynomial of an entry of the derivative of `exp(A x)` by a constant."""
+    return np.int64((1 + constant) * block_size(others) + entry)

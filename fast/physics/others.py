@@ -1,0 +1,108 @@
+"""The states of a neuron beside `V` and `I`, which change at own spikes alone, as two numbers.
+
+A neuron without them has two zeros, which cost nothing: `others` is a tuple as long as there are
+such states, so the compiler knows that no one reads them.
+"""
+
+from delayprop.fast.compiling.compiler import inlined
+from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.layout.rows import A_II, A_VI, A_VV, C_O, V_TH, a_o, io, level_row, oo, reset_entry, reset_row, vo
+
+
+@inlined
+def others_in(array, row, lane, others):
+    """Other states of a lane in an array `[rows, LANES]`, from a row on."""
+    return (array[row, lane] if len(others) > 0 else 0.0), (array[row + 1, lane] if len(others) > 1 else 0.0)
+
+
+@inlined
+def others_at(numbers, row, lane, others):
+    """`others_in` of a pointer, or flat array."""
+    first = row * LANES + lane
+    return (numbers[first] if len(others) > 0 else 0.0), (numbers[first + LANES] if len(others) > 1 else 0.0)
+
+
+@inlined
+def set_others(numbers, row, lane, O, others):
+    """Write other states of a lane to a pointer, from a row on.
+
+    A loop over them in a loop over lanes would keep its variable from lane to lane, and the lanes
+    from taking vectors.
+    """
+    for k in range(len(others)):
+        numbers[(row + k) * LANES + lane] = O[k]
+
+
+@inlined
+def rates_of(V, I, O, lane, constants, others):
+    """`A x`: the slopes of `V`, of `I`, and of other states."""
+    dV = constants[A_VV, lane] * V + constants[A_VI, lane] * I
+    dI, first, second = constants[A_II, lane] * I, 0.0, 0.0
+    for k in range(len(others)):
+        dV += constants[a_o(vo(k, others), others), lane] * O[k]
+        dI += constants[a_o(io(k, others), others), lane] * O[k]
+        first += constants[a_o(oo(0, k, others), others), lane] * O[k]
+        if len(others) > 1:
+            second += constants[a_o(oo(1, k, others), others), lane] * O[k]
+    return dV, dI, (first, second)
+
+
+@inlined
+def level_of(V, O, lane, constants, others):
+    """`c.x`: the level of a state, or with slopes in place of states its slope."""
+    level = V
+    for k in range(len(others)):
+        level += constants[C_O + k, lane] * O[k]
+    return level
+
+
+@inlined
+def level_numbers(part, lane, constants, others):
+    """A part of the last rows of a lane: a number per state, 0 for those that it lacks."""
+    return (
+        constants[level_row(part, 0, others), lane], constants[level_row(part, 1, others), lane],
+        constants[level_row(part, 2, others), lane] if len(others) > 0 else 0.0,
+        constants[level_row(part, 3, others), lane] if len(others) > 1 else 0.0,
+    )
+
+
+@inlined
+def times_state(numbers, V, I, O, others):
+    """The sum over states of a number times the state."""
+    total = numbers[0] * V + numbers[1] * I
+    for k in range(len(others)):
+        total += numbers[2 + k] * O[k]
+    return total
+
+
+@inlined
+def times_size(numbers, V, I, O, others):
+    """The sum over states of a number times the size of the state."""
+    return times_state(numbers, abs(V), abs(I), (abs(O[0]), abs(O[1])), others)
+
+
+@inlined
+def voltage_at_threshold(O, lane, constants, others):
+    """`V` where the level is `v_th`."""
+    return constants[V_TH, lane] - level_of(0.0, O, lane, constants, others)
+
+
+@inlined
+def after_reset(V, I, O, lane, constants, others):
+    """`R x + r`: the state just after an own spike."""
+    x = V, I, O[0], O[1]
+    return (
+        _reset_of(0, x, lane, constants, others), _reset_of(1, x, lane, constants, others),
+        (
+            _reset_of(2, x, lane, constants, others) if len(others) > 0 else 0.0,
+            _reset_of(3, x, lane, constants, others) if len(others) > 1 else 0.0,
+        ),
+    )
+
+
+@inlined
+def _reset_of(i, x, lane, constants, others):
+    value = constants[reset_row(i, others), lane]
+    for k in range(2 + len(others)):
+        value += constants[reset_entry(i, k, others), lane] * x[k]
+    return value

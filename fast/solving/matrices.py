@@ -1,0 +1,172 @@
+"""The matrices of a layer's neurons, and their derivatives by its constants, on the host."""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+
+from delayprop.spec.errors import SpecError, UnsupportedError
+from delayprop.spec.neuron import Neuron
+
+GROWTH = 1e-6  # rate, in units of the largest entry of A, that rounding of a double eigenvalue explains
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """`x' = A x`; a spike where `c.x` reaches `v_th`; then `R x + r`; in ms. Neurons come last.
+
+    States are in the order of the kernels: `V`, `I`, others. The level is scaled, so that `V`
+    counts once in it.
+
+    Attributes:
+        A: `[states, states, post]`. `c` of other states `[others, post]`; `v_th [post]`, infinite
+            for neurons that never spike. `R [states, states, post]`, `r [states, post]`.
+        learned: names of the constants in `A`, and `A_by [learned, states, states, post]` the
+            derivatives by them.
+        by: the derivatives of `v_th`, `c`, `r` and `R`, in this order row by row, by each constant
+            that has any, `[rows, post]`.
+    """
+
+    A: np.ndarray
+    c: np.ndarray
+    v_th: np.ndarray
+    R: np.ndarray
+    r: np.ndarray
+    learned: tuple[str, ...]
+    A_by: np.ndarray
+    by: dict[str, np.ndarray]
+
+    @cached_property
+    def resets(self) -> bool:
+        """Whether the derivative by `R`, or by `c` of other states, is read."""
+        others = len(self.c)
+        read = np.r_[1 : 1 + others, 3 + 2 * others : 3 + 2 * others + (2 + others) ** 2]
+        return any(bool(rows[read].any()) for rows in self.by.values())
+
+    @cached_property
+    def unit_rate(self) -> np.ndarray:
+        """The largest entry of `c A` in size, per ms, `[post]`: the unit of the level's slope."""
+        level = np.concatenate([np.ones((1, *self.v_th.shape)), np.zeros((1, *self.v_th.shape)), self.c])
+        return np.abs(np.einsum("in,ijn->jn", level, self.A)).max(axis=0)
+
+    @cached_property
+    def fastest(self) -> float:
+        """The largest rate, per ms: the spectral radius of `|A|` of the fastest neuron."""
+        return float(np.abs(np.linalg.eigvals(np.moveaxis(np.abs(self.A), 2, 0))).max(initial=0.0))
+
+
+def matrices(neuron: Neuron, constants: np.ndarray) -> Matrices:
+    """The matrices of neurons; `constants [constants, post]`: in the order of `neuron.constants`.
+
+    Raises:
+        UnsupportedError: neurons that the kernels cannot run.
+    """
+    return _matrices(neuron, constants.tobytes(), constants.shape)
+
+
+@lru_cache(maxsize=64)
+def _matrices(neuron: Neuron, values: bytes, shape: tuple[int, int]) -> Matrices:
+    """They seldom change from step to step, and take as long as a small layer."""
+    found = read(neuron, np.frombuffer(values).reshape(shape))
+    numbers = found.A, found.c, found.R, found.r
+    finite = np.all([np.isfinite(part).reshape(-1, shape[1]).all(axis=0) for part in numbers], axis=0)
+    A = np.where(finite, found.A, 0.0)  # nan-ok: the others are refused below
+    rates = np.linalg.eigvals(np.moveaxis(A, 2, 0)).real.max(axis=1)
+    for wrong, reason in (
+        (~finite, "give a rate or a jump that is no number"),
+        (rates > GROWTH * np.abs(A).max(axis=(0, 1)), "make it unstable: its state grows without input"),
+        (~(found.v_th > 0), "put it at its threshold at rest"),
+    ):
+        if wrong.any():
+            got = f"of neuron {int(wrong.argmax())} {reason}"
+            raise SpecError("constants", "", got, "bound them, as `project_` does for time constants")
+    if (found.A[1, 1] >= 0).any():
+        raise _refusal(f"has a state {neuron.arrivals[0]} that does not decay")
+    return found
+
+
+def read(neuron: Neuron, constants: np.ndarray) -> Matrices:
+    """The matrices, also for constants that no neuron may have."""
+    shape = constants.shape
+    names, post = neuron.constants, shape[1]
+    moving = {n: _Moving(constants[k], {n: np.ones(post)}) for k, n in enumerate(names)}
+    found = neuron.matrices(moving, lambda number: _Moving(np.full(post, float(number)), {}))
+    V, I = _pair(neuron, found.A)
+    order = [V, I, *(k for k in range(len(neuron.states)) if k not in (V, I))]
+    A, R = ([[matrix[i][k] for k in order] for i in order] for matrix in (found.A, found.R))
+    c, v_th, r = [found.c[k] for k in order], found.v_th, [found.r[i] for i in order]
+    if neuron.spike is None:
+        c[0], v_th = _Moving(np.ones(post), {}), _Moving(np.full(post, np.inf), {})
+    elif (c[0].value <= 0).any():
+        raise _refusal(f"has a level that does not rise with {neuron.states[V]}, which arrivals reach")
+    learned = tuple(n for n in names if any(n in entry.by for row in A for entry in row))
+    level = [part / c[0] for part in (v_th, *c[2:])] if (c[0].value != 1).any() or c[0].by else [v_th, *c[2:]]
+    rows = [*level, *r, *(entry for row in R for entry in row)]
+    by = {n: np.stack([row.along(n) for row in rows]) for n in names if any(n in row.by for row in rows)}
+    A_by = [[[entry.along(n) for entry in row] for row in A] for n in learned]
+    states, others = len(order), len(order) - 2
+    return Matrices(
+        _values(A).reshape(states, states, post), np.array([part.value for part in level[1:]]).reshape(others, post),
+        level[0].value, _values(R), np.array([part.value for part in r]), learned,
+        np.array(A_by).reshape(len(learned), states, states, post), by,
+    )
+
+
+def _values(entries: list[list["_Moving"]]) -> np.ndarray:
+    return np.array([[entry.value for entry in row] for row in entries])
+
+
+def _refusal(reason: str) -> UnsupportedError:
+    return UnsupportedError("neuron", "", reason, "`python -m reference` runs any neuron")
+
+
+def _pair(neuron: Neuron, A: list[list["_Moving"]]) -> tuple[int, int]:
+    """The states `V` and `I` of a neuron: `I` is the one that spikes raise, and `V` the only other
+    one that it reaches, directly or by way of others."""
+    if len(neuron.arrivals) > 1:
+        raise _refusal(f"has arrivals at {' and at '.join(neuron.arrivals)}; `fast` runs neurons with one such state")
+    I = neuron.states.index(neuron.arrivals[0])
+    drives = np.array([[bool(entry.by) or bool(entry.value.any()) for entry in row] for row in A]).astype(int)
+    reached = np.linalg.matrix_power(drives + np.eye(len(A), dtype=int), len(A))[:, I] > 0
+    others = [k for k in np.flatnonzero(reached).tolist() if k != I]
+    if len(others) != 1:
+        named = " and ".join(neuron.states[k] for k in others) or "no other state"
+        reason = f"has arrivals at {neuron.arrivals[0]} that reach {named}"
+        raise _refusal(f"{reason}; `fast` runs neurons where they reach one other state")
+    if drives[I, others[0]]:
+        raise _refusal(f"has a state {neuron.states[others[0]]} that drives {neuron.arrivals[0]}, which spikes raise")
+    if neuron.spike is not None and neuron.states[others[0]] not in neuron.level:
+        raise _refusal(f"has a level that does not read {neuron.states[others[0]]}, which arrivals reach")
+    return others[0], I
+
+
+@dataclass(frozen=True)
+class _Moving:
+    """Numbers, one per neuron, and their derivatives by constants."""
+
+    value: np.ndarray
+    by: dict[str, np.ndarray]
+
+    def along(self, name: str) -> np.ndarray:
+        return self.by.get(name, np.zeros_like(self.value))
+
+    def _with(self, other: "_Moving", value: np.ndarray, of_this: Any, of_other: Any) -> "_Moving":
+        names = dict.fromkeys((*self.by, *other.by))
+        return _Moving(value, {n: of_this * self.along(n) + of_other * other.along(n) for n in names})
+
+    def __neg__(self) -> "_Moving":
+        return _Moving(-self.value, {n: -slope for n, slope in self.by.items()})
+
+    def __add__(self, other: "_Moving") -> "_Moving":
+        return self._with(other, self.value + other.value, 1.0, 1.0)
+
+    def __sub__(self, other: "_Moving") -> "_Moving":
+        return self + -other
+
+    def __mul__(self, other: "_Moving") -> "_Moving":
+        return self._with(other, self.value * other.value, other.value, self.value)
+
+    def __truediv__(self, other: "_Moving") -> "_Moving":
+        ratio = self.value / other.value
+        return self._with(other, ratio, 1.0 / other.value, -ratio / other.value)

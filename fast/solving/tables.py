@@ -1,0 +1,95 @@
+"""The numbers of a layer's neurons as kernels read them: `fast.layout.rows`, packed."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.layout.rows import V_TH
+from delayprop.fast.physics.polynomials import block_order, flow_coefficients, integral_coefficients
+from delayprop.fast.solving.matrices import matrices
+from delayprop.spec.neuron import Neuron
+
+SLACK = 64  # u: for the rounding of a bound
+LASTING = 2.0**20
+_INTEGRALS = 6  # convolutions of an integral readout
+
+
+@lru_cache(maxsize=64)
+def tables(
+    neuron: Neuron, constants: bytes, post: int, width: float, rate: float, dtype: type
+) -> tuple[np.ndarray, ...]:
+    """`constants`, `flow`, `coefficients` and `exact` of a layer, see `fast.layout.arrays.Layer`.
+
+    They are cached: they seldom change from step to step, and take as long as a small layer.
+
+    Args:
+        constants: `[constants, post]`, float64, in the order of `neuron.constants`.
+        width: of a bin, ms. `rate`: of an integral readout, per bin; negative: none.
+    """
+    n = matrices(neuron, np.frombuffer(constants).reshape(len(neuron.constants), post))
+    A, A_by = np.moveaxis(n.A * width, -1, 0), np.moveaxis(n.A_by * width, -1, 1)
+    states = A.shape[1]
+    polynomials, exact = (flow_coefficients(A, A_by, kind) for kind in (dtype, np.float64))
+    at_end = exact.sum(axis=1)  # of the bin: the flow there, and its derivatives
+    integrals = np.zeros((_INTEGRALS, post))
+    if rate >= 0:
+        kinds = (integral_coefficients(A[:, 0, 1], -A[:, 1, 1], rate, kind) for kind in (dtype, np.float64))
+        polynomials, exact = (np.concatenate(pair) for pair in zip((polynomials, exact), kinds, strict=True))
+        integrals = exact[-_INTEGRALS:].sum(axis=1)
+    level = np.stack([np.ones(post), np.zeros(post), *n.c], axis=1)
+    rise = _times(level, A)
+    bend, twist = _bounds(level, A)
+    of_time_constants = [A_by[0, :, 0, 1], A_by[1, :, 1, 1]] if len(A_by) > 1 else [np.zeros(post)] * 2
+    rest = [A[:, i, k] for i, k in block_order(states)[3:]]
+    rows = [
+        A[:, 0, 0], A[:, 0, 1], A[:, 1, 1], n.v_th, np.abs(rise).max(axis=1), *of_time_constants, *n.c, *rest,
+        *n.r, *n.R.reshape(-1, post), *rise.T, *_times(rise, A).T, *bend.T, *twist.T,
+        *_push(level, A, rise).T,
+    ]
+    third, most_bend = rise.T / 3.0, bend.max(axis=1) + SLACK * np.finfo(dtype).eps / 2 * np.abs(level).max(axis=1)
+    block = len(block_order(states))
+    flow = [
+        *at_end[:3], A[:, 0, 0], A[:, 0, 1], A[:, 1, 1], *third[:2], most_bend, *integrals, *n.c,
+        *third[2:], *at_end[3:block], *at_end[block:],
+    ]
+    packed = _in_packs(np.array(rows))
+    without = np.arange(packed.shape[0] * LANES).reshape(-1, LANES) >= post
+    packed[:, V_TH][without] = np.inf
+    others = (_in_packs(table.reshape(-1, post)) for table in (np.array(flow), polynomials, exact))
+    return packed, *(table.reshape(len(packed), -1) for table in others)
+
+
+def _times(row: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """A row per neuron, times its matrix."""
+    return np.einsum("nj,njk->nk", row, matrix)
+
+
+def _push(level: np.ndarray, A: np.ndarray, rise: np.ndarray) -> np.ndarray:
+    """`PUSH` of `fast.layout.rows`, `[post, states]`; over `LASTING` bins for lasting states."""
+    found = np.zeros_like(level)
+    for n in range(len(A)):
+        free = np.flatnonzero(level[n] == 0)
+        block = A[n][np.ix_(free, free)]
+        if np.linalg.matrix_rank(block) < len(free):
+            found[n, free] = LASTING * rise[n, free]
+        else:
+            found[n, free] = np.linalg.solve(-block.T, rise[n, free])
+    return found
+
+
+def _bounds(level: np.ndarray, A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`bend` and `twist`, `[post, states]`: times `|x|` at the start of a bin they bound the fourth
+    derivative of the level in it, over 384, and its third one."""
+    third = _times(_times(_times(level, A), A), A)
+    growth, power = np.broadcast_to(np.eye(A.shape[1]), A.shape), np.broadcast_to(np.eye(A.shape[1]), A.shape)
+    for m in range(1, 18):
+        power = np.abs(A) @ power / m
+        growth = growth + power
+    return _times(np.abs(_times(third, A)), growth) / 384.0, _times(np.abs(third), growth)
+
+
+def _in_packs(rows: np.ndarray) -> np.ndarray:
+    """`[rows, post]` as `[packs, rows, LANES]`; lanes without a neuron repeat the last one."""
+    padded = np.pad(rows, ((0, 0), (0, -rows.shape[1] % LANES)), mode="edge")
+    return np.ascontiguousarray(np.moveaxis(padded.reshape(len(rows), -1, LANES), 1, 0))
