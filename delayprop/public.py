@@ -11,8 +11,8 @@ from delayprop.fast.data.spike_files import write_spike_file
 from delayprop.fast.nn.autograd import Record
 from delayprop.fast.nn.certificate import Residuals, residuals, watched
 from delayprop.fast.nn.interchange import case_of, load_into, network_of
-from delayprop.fast.nn.layers import SilentLayerWarning
 from delayprop.fast.nn.network import Activity
+from delayprop.fast.nn.spiking_layer import SilentLayerWarning
 from delayprop.fast.nn.traces import membrane_traces
 from delayprop.fast.run import run_case
 from delayprop.fast.runs.saved_runs import Run
@@ -32,12 +32,12 @@ from delayprop.spec.results import ConnectionGradient, Gradients, Result, Tie
 from delayprop.spec.spikes import SpikeTrains
 
 __all__ = [
-    "LI", "LIF", "NEURONS", "READOUTS", "VOLTAGE_READOUTS", "Activity", "Case", "Connection", "ConnectionGradient",
-    "CrossEntropy", "CrossEntropyLoss", "FirstSpikeTime", "Gradients", "Loss", "Network", "NetworkSpec", "Neuron",
-    "Population", "Record", "Residuals", "Result", "Run", "SilentLayerWarning", "SpecError", "SpikeTimeMSE",
-    "SpikeTimeMSELoss", "SpikeTrains", "Spikes", "Tie", "UnsupportedError", "case_from_text", "case_of", "case_to_dict",
-    "check", "collate", "confusion_matrix", "cross_entropy", "first_spike_time", "from_nir", "joined", "load_case",
-    "load_into", "load_neuron", "membrane_traces", "network_of", "param_groups", "plot_confusion", "project_",
-    "propagate", "residuals", "run_case", "save_case", "spike_count_penalty", "spike_time_mse", "to_nir", "train",
-    "wake_", "watched", "write_spike_file",
+    "ALIF", "LI", "LIF", "NEURONS", "READOUTS", "VOLTAGE_READOUTS", "Activity", "AdLIF", "Case", "Connection",
+    "ConnectionGradient", "CrossEntropy", "CrossEntropyLoss", "FirstSpikeTime", "Gradients", "Loss", "Network",
+    "NetworkSpec", "Neuron", "Population", "Record", "Residuals", "Result", "Run", "SilentLayerWarning", "SpecError",
+    "SpikeTimeMSE", "SpikeTimeMSELoss", "SpikeTrains", "Spikes", "Spiking", "Tie", "UnsupportedError", "case_from_text",
+    "case_of", "case_to_dict", "check", "collate", "confusion_matrix", "cross_entropy", "first_spike_time", "from_nir",
+    "joined", "load_case", "load_into", "load_neuron", "membrane_traces", "network_of", "param_groups",
+    "plot_confusion", "project_", "propagate", "propagate_neurons", "residuals", "run_case", "save_case",
+    "spike_count_penalty", "spike_time_mse", "to_nir", "train", "wake_", "watched", "write_spike_file",
 ]

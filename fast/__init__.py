@@ -4,9 +4,9 @@ Commands: `run`, `train`, `evaluate`, `compare`, `export`. In a checkout, `CONTR
 the rooms below them, and the order in which they may import each other.
 """
 
-from delayprop.fast.nn.autograd import propagate
+from delayprop.fast.nn.autograd import propagate, propagate_neurons
 from delayprop.fast.nn.joining import joined
-from delayprop.fast.nn.layers import LI, LIF
+from delayprop.fast.nn.layers import ALIF, LI, LIF, AdLIF, Spiking
 from delayprop.fast.nn.losses import (
     CrossEntropyLoss,
     FirstSpikeTime,
@@ -20,6 +20,7 @@ from delayprop.fast.nn.parameters import param_groups, project_
 from delayprop.fast.nn.spikes import Spikes
 
 __all__ = [
-    "LI", "LIF", "CrossEntropyLoss", "FirstSpikeTime", "Network", "SpikeTimeMSELoss", "Spikes", "cross_entropy",
-    "first_spike_time", "joined", "param_groups", "project_", "propagate", "spike_time_mse",
+    "ALIF", "LI", "LIF", "AdLIF", "CrossEntropyLoss", "FirstSpikeTime", "Network", "SpikeTimeMSELoss", "Spikes",
+    "Spiking", "cross_entropy", "first_spike_time", "joined", "param_groups", "project_", "propagate",
+    "propagate_neurons", "spike_time_mse",
 ]

@@ -8,11 +8,12 @@ implementation:
                       = sum t dL/dt + sum u dL/dy
     C  shift of time: sum g_t_in = sum g_d of each layer = sum dL/dt + sum s dL/dy
 
-The right sides belong to the loss: `y` are the voltages read, `t` the spike times, `u` and `s` the
-change of `y` with unit and origin of time, while `T` stays (`moved`). In C the
-delays of a layer are those of the spikes from outside it: if all are longer, all spikes of this
-layer and of those after it are later. So C checks the delays of every layer against their own size,
-however small they are.
+Neurons of other equations have other constants in A and B, each with its power of the unit of
+voltage, or of time (`fast.nn.exponents`). The right sides belong to the loss: `y` are the voltages
+read, `t` the spike times, `u` and `s` the change of `y` with unit and origin of time, while `T`
+stays (`moved`). In C the delays of a layer are those of the spikes from outside it: if all are
+longer, all spikes of this layer and of those after it are later. So C checks the delays of every
+layer against their own size, however small they are.
 
 An exact gradient leaves rounding errors; `tests/agreement/test_planted_faults.py` shows what faults
 leave. Read all three: A is blind to times, C to weights. With a spike exactly at `T` only A holds.
@@ -27,9 +28,11 @@ import torch
 from torch import Tensor
 
 from delayprop.fast.nn.autograd import Record
+from delayprop.fast.nn.exponents import exponents
 from delayprop.fast.nn.joining import check_spikes
-from delayprop.fast.nn.layers import LI, LIF
+from delayprop.fast.nn.layers import LI
 from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.nn.synaptic_layer import SynapticLayer
 from delayprop.fast.solving.problem import Problem
 from delayprop.spec.errors import SpecError, Verbatim
 
@@ -54,7 +57,7 @@ class Residuals:
 
 
 @contextmanager
-def watched(layers: Sequence[LIF | LI], spikes: Spikes) -> Iterator[None]:
+def watched(layers: Sequence[SynapticLayer], spikes: Spikes) -> Iterator[None]:
     """Give every parameter and the input times the gradient of one backward pass.
 
     Afterwards `requires_grad` is as before, and `.grad` of a learned parameter is the sum of its
@@ -81,7 +84,7 @@ def watched(layers: Sequence[LIF | LI], spikes: Spikes) -> Iterator[None]:
                 parameter.grad = None
 
 
-def residuals(layers: Sequence[LIF | LI], spikes: Spikes, output: Tensor, dL_doutput: Tensor | None) -> Residuals:
+def residuals(layers: Sequence[SynapticLayer], spikes: Spikes, output: Tensor, dL_doutput: Tensor | None) -> Residuals:
     """The residuals after one backward pass; call it within `watched`.
 
     Args:
@@ -97,10 +100,14 @@ def residuals(layers: Sequence[LIF | LI], spikes: Spikes, output: Tensor, dL_dou
     if dL_doutput is None:
         remedy = "call `output.retain_grad()` before the backward pass"
         raise SpecError("dL_doutput", "the gradient of `output`", Verbatim("None"), remedy)
-    A, B = [], [_product(spikes.times)]
+    A, B, applies = [], [_product(spikes.times)], {"A", "B"}
     for layer in layers:
-        A += [_product(parameter) for parameter in (*layer.weights, layer.v_th, layer.v_reset) if parameter is not None]
-        B += [_product(parameter) for parameter in (*layer.delays, layer.tau_mem, layer.tau_syn)]
+        of_voltage, of_time = exponents(layer.equations)
+        A += [_product(w) for w in layer.weights]
+        B += [_product(d) for d in layer.delays]
+        for terms, powers in ((A, of_voltage), (B, of_time)):
+            applies &= {"A", "B"} if powers is not None else {"B"} if terms is A else {"A"}
+            terms += [_product(layer.constants[name]) * power for name, power in (powers or {}).items()]
     output, dL_doutput = output.detach().double(), dL_doutput.detach().double()
     last = layers[-1].record
     assert last is not None, "its parameters have gradients"
@@ -113,16 +120,17 @@ def residuals(layers: Sequence[LIF | LI], spikes: Spikes, output: Tensor, dL_dou
         B.append(-output * dL_doutput)
         C = [-dL_doutput]
     if any(layer.record is not None and layer.record.spikes_at_end for layer in layers):
-        return Residuals(_relative(A), None, None)
+        return Residuals(_relative(A) if "A" in applies else None, None, None)
     found, parts = [], list[Tensor]()
     for layer in reversed(layers):
         parts += _parts(layer)
         found.append(_relative([_gradient(layer.delays[0]), *C], parts))
     found.append(_relative([_gradient(spikes.times), *C], parts))
-    return Residuals(_relative(A), _relative(B), max((r for r in found if r is not None), default=None))
+    of_A, of_B = (_relative(terms) if name in applies else None for name, terms in (("A", A), ("B", B)))
+    return Residuals(of_A, of_B, max((r for r in found if r is not None), default=None))
 
 
-def _parts(layer: LIF | LI) -> list[Tensor]:
+def _parts(layer: SynapticLayer) -> list[Tensor]:
     """The summands of the gradient of a time, which may cancel.
 
     It sums `w (lambda_V - lambda_I)` over arrivals, and may vanish although the parts do not (if
@@ -130,8 +138,8 @@ def _parts(layer: LIF | LI) -> list[Tensor]:
     difference has one sign, and is exact however far below the parts it lies, down to `LEAST`.
     """
     least = LEAST if layer.record is not None and layer.record.integrated is not None else 1.0
-    tau_syn = layer.tau_syn.detach().double().min()
-    return [_gradient(layer.delays[0]), *(_product(w) * least / tau_syn for w in layer.weights)]
+    decay = float(-layer.matrices().A[1, 1].min())
+    return [_gradient(layer.delays[0]), *(_product(w) * least * decay for w in layer.weights)]
 
 
 def _gradient(parameter: Tensor) -> Tensor:

@@ -22,12 +22,12 @@ from delayprop.fast.nn.joining import check_spikes
 from delayprop.fast.nn.layers import LI, LIF
 from delayprop.fast.nn.network import Network as Graph
 from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.nn.synaptic_layer import SynapticLayer
 from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, SpikeTrains
 from delayprop.spec.checks import of_type, sequence, text, whole_number
 from delayprop.spec.errors import SpecError, Verbatim, placed
-from delayprop.spec.population import CONSTANTS
 
-Layer = LIF | LI
+Layer = SynapticLayer
 
 
 def network_of(layers: Sequence[Layer] | Graph, names: Sequence[str] | None = None) -> Network:
@@ -49,11 +49,11 @@ def network_of(layers: Sequence[Layer] | Graph, names: Sequence[str] | None = No
     names = _names(names, len(layers))
     populations, connections = [Population(names[0], "input", layers[0].pre)], []
     for n, layer in enumerate(layers):
-        kind = "li" if isinstance(layer, LI) else "lif"
-        given = (getattr(layer, constant) for constant in CONSTANTS)
-        constants = [None if constant is None else _numbers(constant) for constant in given]
+        values: dict[str, Any] = {name: _numbers(constant) for name, constant in layer.constants.items()}
+        kind = _kind(layer)
+        of_kind = {"neuron": layer.equations, "constants": values} if kind == "neuron" else values
         with placed(f"layers[{n}]"):
-            populations.append(Population(names[n + 1], kind, layer.post, *constants))
+            populations.append(Population(names[n + 1], kind, layer.post, **of_kind))
             connections.append(Connection(names[n], names[n + 1], _numbers(layer.w), _numbers(layer.d)))
             if layer.w_rec is not None and layer.d_rec is not None:
                 own = _numbers(layer.w_rec), _numbers(layer.d_rec)
@@ -64,10 +64,10 @@ def network_of(layers: Sequence[Layer] | Graph, names: Sequence[str] | None = No
 def _of_graph(net: Graph) -> Network:
     populations, connections = list(net.network.populations), list(net.network.connections)
     for p, own in enumerate(net.constants):
-        given = {name: getattr(own, name) for name in CONSTANTS}
-        values: dict[str, Any] = {name: _numbers(tensor) for name, tensor in given.items() if tensor is not None}
-        with placed(f"constants[{p}]"):
-            populations[p] = replace(populations[p], **values)
+        if own.equations is not None:
+            with placed(f"constants[{p}]"):
+                values = {name: _numbers(tensor) for name, tensor in own.constants.items()}
+                populations[p] = populations[p].with_values(values)
     for c, synapses in enumerate(net.synapses):
         with placed(f"synapses[{c}]"):
             connections[c] = replace(connections[c], w=_numbers(synapses.w), d=_numbers(synapses.d))
@@ -89,15 +89,13 @@ def load_into(layers: Sequence[Layer], network: Network) -> None:
     of_type(network, "network", Network, "a `delayprop.NetworkSpec`", "`network_of(net)` makes one of a `Network`")
     new: list[tuple[Tensor, Tensor]] = []
     for n, (layer, (c, population)) in enumerate(zip(layers, _chain(network, len(layers)), strict=True)):
-        values = [(f"{population.name}.{key}", key, getattr(population, key)) for key in CONSTANTS]
+        values = [(f"{population.name}.{key}", key, numbers) for key, numbers in population.values.items()]
         for of, at in (("", c), ("_rec", _loop(network, population, layer, f"layers[{n}]"))):
             if at is not None:
                 connection, pre = network.connections[at], layer.post if of else layer.pre
-                _fit(layer, f"layers[{n}]", pre, connection, f"connections[{at}]", population.kind)
+                _fit(layer, f"layers[{n}]", pre, connection, f"connections[{at}]", population)
                 values += [(f"connections[{at}].{key}", key + of, getattr(connection, key)) for key in ("w", "d")]
-        for name, key, numbers in values:
-            if numbers is not None:
-                new.append((getattr(layer, key), _exact(numbers, getattr(layer, key), name)))
+        new += [(getattr(layer, key), _exact(numbers, getattr(layer, key), name)) for name, key, numbers in values]
     with torch.no_grad():
         for parameter, tensor in new:
             parameter.copy_(tensor)
@@ -140,13 +138,17 @@ def _check(layers: Sequence[Layer]) -> None:
     if len(layers) == 0:
         raise SpecError("layers", "a list of at least one layer", Verbatim("none"), "give LIF and LI layers")
     for n, layer in enumerate(layers):
-        of_type(layer, f"layers[{n}]", LIF | LI, "an LIF or LI layer", "leave it out")
+        of_type(layer, f"layers[{n}]", SynapticLayer, "an LIF or LI layer", "leave it out")
         if isinstance(layer, LI) and n < len(layers) - 1:
             expected = "an LIF layer, as it is not the last"
             raise SpecError(f"layers[{n}]", expected, Verbatim("an LI layer"), "put it last")
         if n and layer.pre != layers[n - 1].post:
             expected = f"{layers[n - 1].post}, as layers[{n - 1}].post"
             raise SpecError(f"layers[{n}].pre", expected, layer.pre, "give layers that fit each other")
+
+
+def _kind(layer: Layer) -> str:
+    return "li" if isinstance(layer, LI) else "lif" if isinstance(layer, LIF) else "neuron"
 
 
 def _loop(network: Network, population: Population, layer: Layer, name: str) -> int | None:
@@ -159,13 +161,15 @@ def _loop(network: Network, population: Population, layer: Layer, name: str) -> 
     raise SpecError(f"population {population.name}", expected, Verbatim(f"{len(own)}"), remedy)
 
 
-def _fit(layer: Layer, name: str, pre: int, connection: Connection, path: str, kind: str) -> None:
-    """Refuse a connection of `pre` sources, onto this `kind`, that does not fit the layer."""
-    given, wanted = (*connection.w.shape, kind), (pre, layer.post, "li" if isinstance(layer, LI) else "lif")
+def _fit(layer: Layer, name: str, pre: int, connection: Connection, path: str, target: Population) -> None:
+    """Refuse a connection of `pre` sources onto this target that does not fit the layer."""
+    given, wanted = (*connection.w.shape, target.kind), (pre, layer.post, _kind(layer))
     if given != wanted:
         expected = f"{wanted[0]} -> {wanted[1]} {wanted[2]} neurons, as {name}"
         got = Verbatim(f"{given[0]} -> {given[1]} {given[2]} neurons")
         raise SpecError(path, expected, got, "build the layer for this network")
+    if target.equations != layer.equations:
+        raise SpecError(target.name, f"of the equations of {name}", Verbatim("others"), "build the layer for them")
     for i, j in np.argwhere(~connection.exists)[:1]:
         remedy = "a layer has every synapse; use `delayprop.Network`"
         raise SpecError(f"{path}.w[{i}][{j}]", "a synapse", Verbatim("null"), remedy)

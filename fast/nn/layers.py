@@ -1,28 +1,24 @@
 """Layers as torch modules, with weights and delays as parameters."""
 
-import math
-from typing import Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from delayprop.fast.nn import calibration
-from delayprop.fast.nn.autograd import propagate
-from delayprop.fast.nn.joining import check_spikes
+from delayprop.fast.nn.autograd import propagate_neurons
 from delayprop.fast.nn.other_tools import answers_foreign_words
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY, Constant, SynapticLayer
-from delayprop.fast.nn.units import warn
-from delayprop.spec import VOLTAGE_READOUTS, SpecError
+from delayprop.fast.nn.spiking_layer import SpikingLayer
+from delayprop.fast.nn.synaptic_layer import Constant, SynapticLayer, population_of
+from delayprop.spec import VOLTAGE_READOUTS, Neuron, SpecError
 from delayprop.spec.checks import of_type, one_of
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.neuron import neuron_of
+
+USUAL = {"tau_mem": 20.0, "tau_syn": 5.0, "v_th": 1.0, "v_reset": 0.0}
+"""The constants of `LIF`, where none are given."""
 
 
-class SilentLayerWarning(UserWarning):
-    """A layer passes no gradient, since none of its neurons spikes."""
-
-
-class LIF(SynapticLayer):
+class LIF(SpikingLayer):
     """A layer of leaky integrate-and-fire (LIF) neurons: spikes in, spikes out.
 
     Args:
@@ -48,112 +44,65 @@ class LIF(SynapticLayer):
     `spikes.times.register_hook` works. `torch.compile` works; each layer is a graph break.
     """
 
+    tau_mem: nn.Parameter
+    tau_syn: nn.Parameter
+
     @answers_foreign_words
     def __init__(
         self, pre: int, post: int, *, tau_mem: Constant = 20.0, tau_syn: Constant = 5.0, v_th: Constant = 1.0,
         v_reset: Constant = 0.0, recurrent: bool = False, max_delay: float | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        super().__init__(pre, post, tau_mem, tau_syn, v_th, v_reset, max_delay, dtype)
-        self.warns_of_silence = True
-        if not isinstance(recurrent, bool):
-            raise SpecError("recurrent", "True or False", recurrent, "name it: `LIF(pre, post, recurrent=True)`")
-        if recurrent:
-            if max_delay is not None and max_delay < LEAST_RECURRENT_DELAY:
-                expected = f"at least {LEAST_RECURRENT_DELAY} (ms) for a recurrent layer"
-                raise SpecError("max_delay", expected, max_delay, "a loop needs a delay")
-            self.w_rec = nn.Parameter(torch.zeros(post, post, dtype=dtype))
-            self.d_rec = nn.Parameter(torch.full((post, post), LEAST_RECURRENT_DELAY, dtype=dtype))
+        population = population_of("lif", post, tau_mem=tau_mem, tau_syn=tau_syn, v_th=v_th, v_reset=v_reset)
+        super().__init__(pre, population, recurrent, max_delay, dtype)
 
-    @answers_foreign_words
-    @torch.no_grad()
-    def initialise_recurrent_(
-        self, w_mean: float, w_std: float, d_max: float, generator: torch.Generator | None = None
-    ) -> Self:
-        """Draw `w_rec` and `d_rec` as `initialise_` draws `w` and `d`, with delays from 0.1 ms on.
-        `SpecError`: as `initialise_`; `d_max` below 0.1 ms; the layer is not recurrent."""
-        if self.w_rec is None or self.d_rec is None:
-            raise SpecError("recurrent", "True", False, "make the layer with `recurrent=True`")
-        self._draw(self.w_rec, self.d_rec, w_mean, w_std, d_max, generator, LEAST_RECURRENT_DELAY)
-        return self
 
-    @torch.no_grad()
-    def initialise_for_(
-        self, spikes: Spikes, rate: float, d_max: float = 0.0, generator: torch.Generator | None = None
-    ) -> Self:
-        """Draw weights at which the neurons spike about `rate` times, on these spikes.
+class Spiking(SpikingLayer):
+    """A layer of neurons given by equations: spikes in, spikes out, and exact gradients.
 
-        The delays are drawn uniformly from 0 to `d_max` ms, the weights from N(m, m), so about one
-        in six inhibits; a search finds the scale `m` (`fast.nn.calibration`). Returns the layer.
+    Args:
+        neuron: a `Neuron`, or a name of `NEURONS`.
+        constants: of the equations, by name: a number or `post` numbers. Those of `LIF` have its
+            values unless given.
 
-        Args:
-            spikes: typical input; the first 8 trials are used.
-            rate: mean number of spikes per neuron and trial.
-            generator: source of the random numbers; None: torch's default.
+    All other arguments, attributes and errors: as `LIF`; each constant is an attribute too.
 
-        Raises:
-            SpecError: `rate` not above 0, above one spike per ms, or reached by no weights; silent
-                input; `d_max` as for `initialise_`.
-        """
-        check_spikes(spikes)
-        few = calibration.typical(spikes, rate)
-        self._draw(self.w, self.d, 1.0, 1.0, d_max, generator)
-        return self._scale_for(few, rate, 1.0)
+    Raises:
+        UnsupportedError: equations that `fast` does not run (docs/limits.md).
+    """
 
-    @torch.no_grad()
-    def scale_for_(self, spikes: Spikes, rate: float) -> Self:
-        """Multiply `w` by the factor at which neurons spike about `rate` times, on these spikes.
+    def __init__(
+        self, pre: int, post: int, *, neuron: Neuron | str, recurrent: bool = False, max_delay: float | None = None,
+        dtype: torch.dtype = torch.float32, **constants: Constant,
+    ) -> None:
+        equations = neuron_of(neuron)
+        usual = {name: value for name, value in USUAL.items() if name in equations.constants}
+        population = population_of("neuron", post, neuron=equations, constants=usual | constants)
+        if equations.spike is None:
+            raise SpecError("neuron", "", "never spikes", "read its voltage with an LI layer, or give it a `spike`")
+        super().__init__(pre, population, recurrent, max_delay, dtype)
+        self.matrices()  # refuses neurons that no kernel runs
 
-        Arguments, result and errors: as `initialise_for_`, which draws weights and delays first.
-        """
-        few, size = calibration.typical(spikes, rate), float(self.w.abs().mean())
-        if not size:
-            raise SpecError("w", "other than 0", Verbatim("0 everywhere"), "draw weights first")
-        return self._scale_for(few, rate, size)
 
-    def _scale_for(self, few: Spikes, rate: float, size: float) -> Self:
-        """Scale `w`, whose entries have about this size."""
-        pattern = self.w.clone()
+class ALIF(Spiking):
+    """A layer of LIF neurons whose threshold each own spike raises by `beta`, which decays.
 
-        def rate_at(scale: float) -> float:
-            self.w.copy_(scale * pattern)
-            try:
-                return float(self(few).counts().double().mean())
-            except ArithmeticError:  # spikes follow too fast
-                return math.inf
+    Arguments, attributes and errors: as `LIF`, with `tau_a` (ms) and `beta` (in the unit of
+    `v_th`).
+    """
 
-        assert self.v_th is not None
-        current = size * float(self.tau_syn.mean()) * len(few.times) / (few.trials * few.duration)  # mean
-        self.w.copy_(calibration.scale_for(rate, rate_at, float(self.v_th.mean()) / current) * pattern)
-        self.record = None
-        return self
+    def __init__(
+        self, pre: int, post: int, *, tau_a: Constant = 100.0, beta: Constant = 0.2, **others: Any
+    ) -> None:
+        super().__init__(pre, post, neuron="alif", tau_a=tau_a, beta=beta, **others)
 
-    def forward(self, spikes: Spikes) -> Spikes:
-        """The spikes of the `post` neurons, given the spikes of the `pre` neurons. Errors: as
-        `propagate`, and `SpecError` for a delay above `max_delay`."""
-        self._check_delays()
-        constants = (self.tau_mem, self.tau_syn, self.v_th, self.v_reset)
-        w, d = (torch.cat(own) if self.recurrent else own[0] for own in (self.weights, self.delays))
-        emitted, _, self.record = propagate(spikes, w, d, *constants, recurrent=self.recurrent)
-        if self.warns_of_silence and self.w.requires_grad and torch.is_grad_enabled():
-            self._warn_if_silent(spikes, emitted)
-        return emitted
 
-    def _warn_if_silent(self, spikes: Spikes, emitted: Spikes) -> None:
-        """Warn, once, of a layer that receives spikes and emits none: nothing else shows it."""
-        if len(spikes.times) and not len(emitted.times):
-            self.warns_of_silence = False
-            words = f"all {self.post} neurons of a LIF layer are silent, so no gradient passes through it"
-            remedy = "draw its weights with `layer.initialise_for_(spikes, rate=5)`"
-            source = torch.arange(spikes.size, device=spikes.device).repeat(spikes.trials)
-            soonest = self.d.detach().amin(1)[source.repeat_interleave(spikes.offsets.diff())]
-            if not bool((spikes.times.detach() + soonest <= spikes.duration).any()):
-                words += f"; the delays carry all spikes beyond `duration`, {spikes.duration:g} ms"
-                remedy = "give longer trials, or smaller delays"
-            warn(f"{words}; {remedy}", SilentLayerWarning)
+class AdLIF(Spiking):
+    """A layer of LIF neurons with a current against the input, which each own spike raises by `b`
+    and which decays with `tau_a` (ms). Arguments, attributes and errors: as `LIF`."""
 
-    def extra_repr(self) -> str:
-        return f"{super().extra_repr()}{', recurrent=True' if self.recurrent else ''}"
+    def __init__(self, pre: int, post: int, *, tau_a: Constant = 100.0, b: Constant = 0.3, **others: Any) -> None:
+        super().__init__(pre, post, neuron="adlif", tau_a=tau_a, b=b, **others)
 
 
 class LI(SynapticLayer):
@@ -165,18 +114,23 @@ class LI(SynapticLayer):
     All other arguments, attributes and errors: as `LIF`, without threshold and reset.
     """
 
+    tau_mem: nn.Parameter
+    tau_syn: nn.Parameter
+
     @answers_foreign_words
     def __init__(
         self, pre: int, post: int, *, readout: str, tau_mem: Constant = 20.0, tau_syn: Constant = 5.0,
         max_delay: float | None = None, dtype: torch.dtype = torch.float32,
     ) -> None:
-        super().__init__(pre, post, tau_mem, tau_syn, None, None, max_delay, dtype)
+        super().__init__(pre, population_of("li", post, tau_mem=tau_mem, tau_syn=tau_syn), max_delay, dtype)
         self.readout = one_of(readout, "readout", VOLTAGE_READOUTS)
 
     def forward(self, spikes: Spikes) -> Tensor:
         """The readout `[trials, post]`, given the spikes of the `pre` neurons; errors as `LIF`."""
         self._check_delays()
-        _, y, self.record = propagate(spikes, self.w, self.d, self.tau_mem, self.tau_syn, readout=self.readout)
+        _, y, self.record = propagate_neurons(
+            spikes, self.w, self.d, self.equations, self.constants, readout=self.readout
+        )
         assert y is not None
         return y
 
@@ -185,7 +139,9 @@ class LI(SynapticLayer):
 
 
 def check_layer(given: object, reads: bool = False) -> None:
-    """Refuse anything but a LIF layer, or an LI layer where one may be read."""
+    """Refuse anything but a layer that spikes, or a LIF or LI layer where its voltage is read."""
     remedy = "give one layer, such as `net[0]` of a `Sequential`; a `Network` has none (docs/limits.md)"
-    kinds = (LIF | LI, "a LIF or LI layer") if reads else (LIF, "a LIF layer")
-    of_type(given, "layer", *kinds, remedy)
+    if reads:
+        of_type(given, "layer", LIF | LI, "a LIF or LI layer", remedy)
+    else:
+        of_type(given, "layer", SpikingLayer, "a layer that spikes", remedy)

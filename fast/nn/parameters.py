@@ -7,18 +7,14 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from delayprop.fast.nn.constants import LEAST_TAU, behind, clamp_, project_constants_
-from delayprop.fast.nn.layers import LI, LIF
+from delayprop.fast.nn.constants import LEAST_TAU, Neurons, behind, clamp_, is_time_constant, project_constants_
 from delayprop.fast.nn.network import Network
-from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
+from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY, SynapticLayer
 from delayprop.spec.checks import of_type, one_of, positive_number
 from delayprop.spec.errors import SpecError, Verbatim
 
 KINDS = ("weights", "delays", "constants", "thresholds")
-OF_NAME = {
-    "w": "weights", "w_rec": "weights", "d": "delays", "d_rec": "delays", "tau_mem": "constants",
-    "tau_syn": "constants", "v_th": "thresholds", "v_reset": "thresholds",
-}
+OF_NAME = {"w": "weights", "w_rec": "weights", "d": "delays", "d_rec": "delays"}
 HOLDERS = ("torch.nn.modules.module", "torch.nn.modules.container", "torch.nn.utils.parametrize")
 """Modules of torch whose classes hold parameters that someone else made."""
 
@@ -37,7 +33,7 @@ def param_groups(
         net: any module.
         lr, delay_lr: step sizes of weights, and of delays (ms).
         constants_lr: of time constants (ms), which then learn; None: they do not.
-        threshold_lr: of thresholds and resets, in the unit of `v_th`; as `constants_lr`.
+        threshold_lr: of all other constants, such as thresholds and resets; as `constants_lr`.
         kinds: `weights`, `delays`, `constants` or `thresholds`, for parameters of modules of your
             own; by the name of a parameter, or of a module for all parameters in it.
 
@@ -99,8 +95,10 @@ def by_kinds(net: nn.Module, given: Mapping[str, str] | None = None) -> dict[str
 def _own(module: nn.Module) -> list[tuple[str, list[nn.Parameter]]]:
     """The parameters of a module without its children, with their kinds where these are known."""
     written = type(module).__bases__[0] if is_parametrized(module) else type(module)
-    if isinstance(module, LIF | LI) or written.__module__ == Network.__module__:
-        return [(kind, behind(module, name)) for name, kind in OF_NAME.items()]
+    if isinstance(module, Neurons) or written.__module__ == Network.__module__:
+        constants = module.constants if isinstance(module, Neurons) else ()
+        of = {name: "constants" if is_time_constant(name) else "thresholds" for name in constants}
+        return [(kind, behind(module, name)) for name, kind in (of | OF_NAME).items()]
     if not written.__module__.startswith("torch.") or written.__module__ in HOLDERS:
         return []
     computed = getattr(module, "parametrizations", ()) if is_parametrized(module) else ()
@@ -117,7 +115,7 @@ def project_(net: nn.Module, least_tau: float = LEAST_TAU) -> int:
     """
     changed = 0
     for module in net.modules():
-        if isinstance(module, LIF | LI):
+        if isinstance(module, SynapticLayer):
             changed += module.project_(least_tau)
         elif isinstance(module, Network):
             loops = {c for group in module.groups for layer in group.inside for c in layer}

@@ -1,52 +1,64 @@
 """Synapses onto neurons: the weights, delays and constants that both kinds of layers have."""
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from delayprop.fast.nn.autograd import Record
-from delayprop.fast.nn.constants import LEAST_TAU, Neurons, clamp_, constants_text, project_constants_
+from delayprop.fast.nn.constants import LEAST_TAU, Neurons, clamp_, constants_text, is_time_constant, project_constants_
 from delayprop.fast.nn.other_tools import answers_foreign_words
 from delayprop.fast.nn.units import warn_if_short
+from delayprop.fast.solving.matrices import Matrices, matrices
 from delayprop.spec import Population, SpecError
 from delayprop.spec.checks import finite_number, non_negative_time, whole_number
 from delayprop.spec.errors import Verbatim
+from delayprop.spec.neuron import Neuron
 
 Constant = float | Sequence[float]
 LEAST_RECURRENT_DELAY = 0.1
 """ms: of a recurrent layer's own synapses, since a loop without any delay has no solution."""
 
 
+def population_of(kind: str, post: int, **constants: Any) -> Population:
+    """The neurons of a layer, checked."""
+    whole_number(post, "post", 1, 2**31 - 1, "give the number of target neurons")
+    return Population("layer", kind, post, **constants)
+
+
 class SynapticLayer(Neurons):
     """Synapses with weights and delays onto neurons with constants; see `LIF` and `LI`."""
 
-    tau_mem: nn.Parameter
-    tau_syn: nn.Parameter
+    equations: Neuron
     w_rec: nn.Parameter | None
     d_rec: nn.Parameter | None
 
     def __init__(
-        self, pre: int, post: int, tau_mem: Constant, tau_syn: Constant, v_th: Constant | None,
-        v_reset: Constant | None, max_delay: float | None, dtype: torch.dtype,
+        self, pre: int, population: Population, max_delay: float | None, dtype: torch.dtype
     ) -> None:
         super().__init__()
         if dtype not in (torch.float32, torch.float64):
             raise SpecError("dtype", "torch.float32 or torch.float64", Verbatim(dtype), "choose one of them")
         self.pre = whole_number(pre, "pre", 1, 2**31 - 1, "give the number of source neurons")
-        self.post = whole_number(post, "post", 1, 2**31 - 1, "give the number of target neurons")
+        self.post = post = population.size
         self.max_delay = None if max_delay is None else non_negative_time(max_delay, "max_delay")
         self.w = nn.Parameter(torch.zeros(pre, post, dtype=dtype))
         self.d = nn.Parameter(torch.zeros(pre, post, dtype=dtype))
         self.register_parameter("w_rec", None)
         self.register_parameter("d_rec", None)
         self.record: Record | None = None
-        checked = Population("layer", "li" if v_th is None else "lif", post, tau_mem, tau_syn, v_th, v_reset)
-        self._register(checked, dtype)
-        for name in ("tau_mem", "tau_syn"):
-            warn_if_short(float(getattr(checked, name).min()), name)
+        self._register(population, dtype)
+        for name, values in population.values.items():
+            if is_time_constant(name):
+                warn_if_short(float(values.min()), name)
         self.initialise_(0.0, pre**-0.5)
+
+    def matrices(self) -> Matrices:
+        """The matrices of the neurons, in the order of the kernels, with their constants of now."""
+        given = [constant.detach().cpu().double().numpy() for constant in self.constants.values()]
+        return matrices(self.equations, np.array(given).reshape(-1, self.post))
 
     @property
     def recurrent(self) -> bool:
@@ -121,4 +133,5 @@ class SynapticLayer(Neurons):
 
     def extra_repr(self) -> str:
         bound = "None" if self.max_delay is None else f"{self.max_delay:g}"
-        return f"{self.pre} -> {self.post}, {constants_text(self)}, max_delay={bound}"
+        parts = f"{self.pre} -> {self.post}", constants_text(self), f"max_delay={bound}"
+        return ", ".join(part for part in parts if part)

@@ -21,14 +21,16 @@ import torch
 from torch import Tensor
 
 from delayprop.fast.nn.joining import check_spikes
-from delayprop.fast.nn.layers import LIF, check_layer
+from delayprop.fast.nn.layers import check_layer
 from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.nn.spiking_layer import SpikingLayer
 from delayprop.spec.checks import finite_number
 from delayprop.spec.errors import SpecError, Verbatim
 
 
 def spike_count_penalty(
-    layer: LIF, emitted: Spikes, target: float, strength: float, total: Callable[[Tensor], Tensor] = torch.clone
+    layer: SpikingLayer, emitted: Spikes, target: float, strength: float,
+    total: Callable[[Tensor], Tensor] = torch.clone,
 ) -> Tensor:
     """A penalty that pulls the spike counts of a layer to a target: a scalar to add to the loss.
 
@@ -61,14 +63,15 @@ def spike_count_penalty(
     excess = sums[:-1] / sums[-1] - target
     neuron = torch.arange(emitted.size, device=counts.device).repeat(emitted.trials)
     neuron = neuron.repeat_interleave(counts.flatten(), output_size=len(emitted.times))
-    slope = torch.from_numpy(layer.record.kappa).to(counts.device).double().sqrt() / layer.tau_mem.double()[neuron]
+    unit = torch.from_numpy(layer.matrices().unit_rate).to(counts.device)[neuron]
+    slope = torch.from_numpy(layer.record.kappa).to(counts.device).double().sqrt() * unit
     dR_dt = -strength / sums[-1] * excess[neuron] * slope  # kappa is relative to v_th, and so is the slope
     term = (dR_dt.detach() * emitted.times).sum()  # of no meaning but its gradient
     return term - term.detach() + strength / 2 * excess.square().sum()
 
 
 @torch.no_grad()
-def wake_(layer: LIF, spike_counts: Tensor, increment: float) -> int:
+def wake_(layer: SpikingLayer, spike_counts: Tensor, increment: float) -> int:
     """Add `increment` to all weights onto silent neurons, which no gradient reaches.
 
     The code of Nowotny, Turner, Knight (arXiv 2212.01232) does so after each epoch.

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from delayprop.fast.nn.certificate import Residuals, residuals, watched
-from delayprop.fast.nn.layers import LI, LIF
 from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.nn.synaptic_layer import SynapticLayer
 from delayprop.fast.training.model import Classifier
 
 USUAL = 1e3  # units of roundoff: 10 per term, and terms that cancel to 1 % of their sizes
@@ -69,8 +69,8 @@ def certify(
     for parameter, grad in zip(network.parameters(), before, strict=True):
         parameter.grad = grad
     u = torch.finfo(network.out.w.dtype).eps / 2
-    taus = [float(tau.min()) for layer in network.layers for tau in (layer.tau_mem.detach(), layer.tau_syn.detach())]
-    of_times = spikes.duration / min(taus)  # rounding of a time is relative to T, its effect to a tau
+    # rounding of a time is relative to T, its effect to a tau
+    of_times = spikes.duration * max(layer.matrices().fastest for layer in network.layers)
     kappas = [smallest_kappa([layer]) for layer in network.layers]
     limits = [u * max(MOST, of_times, GRAZING / math.sqrt(min(kappa, 1.0)) if kappa else math.inf) for kappa in kappas]
     largest = [max((r for r in of_layer.values() if r is not None), default=0.0) for of_layer in found]
@@ -79,7 +79,7 @@ def certify(
     return Residuals(**worst), u * max(USUAL, of_times), min(exceeded, default=max(limits))
 
 
-def smallest_kappa(layers: Sequence[LIF | LI]) -> float:
+def smallest_kappa(layers: Sequence[SynapticLayer]) -> float:
     """The worst conditioning of a spike in the last forward pass; infinite without spikes."""
     found = [layer.record.kappa_min for layer in layers if layer.record is not None]
     return min((kappa for kappa in found if kappa is not None), default=math.inf)

@@ -1,4 +1,4 @@
-"""Networks that classify spike trains: hidden LIF layers, recurrent or not, and an LI output layer.
+"""Networks that classify spike trains: hidden layers that spike, and an LI output layer.
 
 LIF: leaky integrate-and-fire neurons. LI: leaky integrators, which emit no spikes. Dropout: hidden
 neurons that pass no spikes on, drawn anew for each trial of each step. A draw follows from the
@@ -17,9 +17,11 @@ from torch.func import functional_call
 
 from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.nn.calibration import TRIALS
-from delayprop.fast.nn.layers import LI, LIF
+from delayprop.fast.nn.layers import ALIF, LI, LIF, AdLIF
 from delayprop.fast.nn.losses import cross_entropy
 from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.nn.spiking_layer import SpikingLayer
+from delayprop.fast.nn.synaptic_layer import SynapticLayer
 from delayprop.fast.solving.bound import bounded_spikes
 from delayprop.fast.training.settings import Settings
 from delayprop.spec.errors import placed
@@ -28,7 +30,7 @@ DRAWS = 2  # separates these draws from those of the augmentation
 
 
 class Classifier(nn.Module):
-    """Input channels, hidden LIF layers, and one LI output per class.
+    """Input channels, hidden layers, and one LI output per class.
 
     Attributes:
         hidden_layers, out, layers: the hidden layers, the output layer, and all layers in order.
@@ -44,10 +46,10 @@ class Classifier(nn.Module):
             "tau_mem": settings.tau_mem, "tau_syn": settings.tau_syn, "max_delay": settings.max_delay, "dtype": dtype,
         }
         self.gain, self.dropout = settings.gain, settings.dropout
-        self.hidden_layers: list[LIF] = []
+        self.hidden_layers: list[SpikingLayer] = []
         for n, (pre, post) in enumerate(pairwise(sizes)):
             drawn = (settings.inner_mean, settings.inner_sd) if n else (settings.w_mean, settings.w_sd)
-            layer = LIF(pre, post, recurrent=settings.recurrent, **constants)  # type: ignore[arg-type]
+            layer = hidden_layer(pre, post, settings, constants)
             layer.warns_of_silence = False  # a run says so itself, once an epoch
             layer.initialise_(*drawn, settings.delay, random)
             if settings.recurrent:
@@ -56,7 +58,7 @@ class Classifier(nn.Module):
         self.hidden = nn.ModuleList(self.hidden_layers)
         self.out = LI(sizes[-1], classes, readout=settings.readout, **constants)  # type: ignore[arg-type]
         self.out.initialise_(0.0, settings.out_sd, 0.0, random)
-        self.layers: list[LIF | LI] = [*self.hidden_layers, self.out]
+        self.layers: list[SynapticLayer] = [*self.hidden_layers, self.out]
         self.name = "-".join(str(size) for size in [*sizes, classes])
 
     def forward(self, spikes: Spikes, kept: Sequence[Tensor] | None = None) -> tuple[Tensor, list[Spikes]]:
@@ -77,6 +79,16 @@ class Classifier(nn.Module):
     def loss(self, y: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
         """Cross-entropy of the scaled readouts, mean over trials."""
         return cross_entropy(self.gain * y, labels, label_smoothing)
+
+
+def hidden_layer(pre: int, post: int, settings: Settings, shared: dict[str, Any]) -> SpikingLayer:
+    """A hidden layer of the neurons that the settings name."""
+    shared = {**shared, "recurrent": settings.recurrent}
+    if settings.neuron == "lif":
+        return LIF(pre, post, **shared)
+    if settings.neuron == "alif":
+        return ALIF(pre, post, tau_a=settings.tau_a, beta=settings.adapt, **shared)
+    return AdLIF(pre, post, tau_a=settings.tau_a, b=settings.adapt, **shared)
 
 
 @torch.no_grad()
@@ -100,7 +112,7 @@ def scale_first_weights_(network: Classifier, data: SpikeData, duration: float, 
     return f"first weights: {', '.join(rates)} spikes per hidden neuron and trial"
 
 
-def _through(layer: LIF | LI, spikes: Spikes, factor: float) -> Any:
+def _through(layer: SynapticLayer, spikes: Spikes, factor: float) -> Any:
     """The output of a layer whose incoming weights are multiplied by a factor."""
     return layer(spikes) if factor == 1 else functional_call(layer, {"w": factor * layer.w}, (spikes,))
 

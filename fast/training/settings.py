@@ -18,6 +18,7 @@ from delayprop.spec.errors import Verbatim
 
 LARGEST = 1e6  # step sizes and other amounts: far above any use, far below where sums overflow
 MOST = 1_000_000
+NEURONS = ("lif", "alif", "adlif")
 
 count = partial(whole_number, low=1, high=MOST, remedy="give a positive number")
 count_or_zero = partial(whole_number, low=0, high=MOST, remedy="give 0 for none")
@@ -71,6 +72,9 @@ class Settings:
 
     epochs: int = setting(20, count, "passes over the training split")
     hidden: tuple[int, ...] = setting((128,), count, "neurons of each hidden layer")
+    neuron: str = setting("lif", None, "neurons of hidden layers; adaptive ones have --tau-a and --adapt", NEURONS)
+    tau_a: float = setting(100.0, time_constant, "time constant of the adaptation, ms")
+    adapt: float = setting(0.2, amount, "rise per own spike, of the threshold (alif), or against the input (adlif)")
     recurrent: bool = setting(False, None, "the neurons of each hidden layer also reach each other")
     pool: int = setting(1, count, "neighbouring input channels that become one, after augmentation")
     batch: int = setting(32, count, "trials per step, over all processes")
@@ -107,7 +111,7 @@ class Settings:
         "fraction of hidden neurons that send no spikes to the next layer, drawn per trial and step",
     )
     label_smoothing: float = setting(0.0, fraction, "share of the training target that goes to all classes alike")
-    learn_constants: bool = setting(False, None, "also learn both time constants of each neuron")
+    learn_constants: bool = setting(False, None, "also learn the time constants of each neuron")
     constants_lr: float = setting(0.1, delay_step_size, "step size of Adam for time constants, ms")
     least_tau: float = setting(2.0, time_constant, "lower bound of learned time constants, ms")
     ease_in: float = setting(
@@ -146,8 +150,10 @@ class Settings:
         if found.recurrent and not LEAST_RECURRENT_DELAY <= found.rec_delay <= found.max_delay:
             expected = f"from {LEAST_RECURRENT_DELAY} to --max-delay, {found.max_delay} (ms)"
             raise SpecError("--rec-delay", expected, found.rec_delay, "change it, or leave out --recurrent")
-        if found.learn_constants and found.least_tau > (first := min(found.tau_mem, found.tau_syn)):
-            expected = f"at most --tau-mem and --tau-syn, {first} (ms)"
+        taus = {"--tau-mem": found.tau_mem, "--tau-syn": found.tau_syn}
+        taus |= {"--tau-a": found.tau_a} if found.neuron != "lif" else {}
+        if found.learn_constants and found.least_tau > (first := min(taus.values())):
+            expected = f"at most {' and '.join(taus)}, {first} (ms)"
             raise SpecError("--least-tau", expected, found.least_tau, "lower it")
         if found.patience and found.choose == "last":
             raise SpecError("--patience", "0 with --choose last", found.patience, "drop one of the two")
@@ -172,7 +178,9 @@ def kind_of_delays(settings: Mapping[str, Any]) -> str:
 
 
 GROUPS: dict[str, tuple[str, ...]] = {  # the settings as `--help` shows them
-    "network": ("hidden", "recurrent", "pool", "tau_mem", "tau_syn", "readout", "gain", "max_delay"),
+    "network": (
+        "hidden", "neuron", "tau_a", "adapt", "recurrent", "pool", "tau_mem", "tau_syn", "readout", "gain", "max_delay",
+    ),
     "first values": (
         "rate", "w_mean", "w_sd", "inner_mean", "inner_sd", "rec_sd", "out_sd", "delay", "rec_delay",
     ),

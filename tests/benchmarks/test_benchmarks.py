@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor
 
-import delayprop.fast.nn.layers
 from benchmarks import speed
 from benchmarks.allowed_errors import Disagreement
 from benchmarks.correctness import agree, certified
@@ -21,6 +20,7 @@ from benchmarks.without_kernels import followed
 from benchmarks.workloads import Link, arrivals, build, neurons_of, through
 from benchmarks.yardstick import Grid
 from delayprop.fast import LIF, Spikes
+from delayprop.fast.nn import layers, spiking_layer
 from tests.support.networks.layers import filled
 from tests.support.runs.reading import Capture, refusal
 
@@ -113,8 +113,9 @@ FAULTS: dict[str, tuple[Callable, str]] = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_found_and_no_speed_is_printed(fault: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     planted, message = FAULTS[fault]
-    right = delayprop.fast.nn.layers.propagate
-    monkeypatch.setattr(delayprop.fast.nn.layers, "propagate", lambda *given, **named: planted(right, *given, **named))
+    right = layers.propagate_neurons
+    for module in (layers, spiking_layer):
+        monkeypatch.setattr(module, "propagate_neurons", lambda *given, **named: planted(right, *given, **named))
     assert speed.main(["--workload", "shd-like", *SMALL, *INPUT]) == 1
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1

@@ -74,8 +74,8 @@ def test_short_calls_of_a_network() -> None:
 
 
 LAYERS: dict[str, tuple[Callable[[Any], object], str]] = {
-    "penalty": (lambda net: spike_count_penalty(net, given_spikes(), 1.0, 1.0), "`layer` must be a LIF layer, got {}"),
-    "wake": (lambda net: wake_(net, torch.zeros(2), 0.1), "`layer` must be a LIF layer, got {}; give one layer, such"),
+    "penalty": (lambda net: spike_count_penalty(net, given_spikes(), 1.0, 1.0), "`layer` must be a layer that spikes"),
+    "wake": (lambda net: wake_(net, torch.zeros(2), 0.1), "`layer` must be a layer that spikes, got {}; give one"),
     "traces": (lambda net: membrane_traces(net, given_spikes(), [1.0]), "`layer` must be a LIF or LI layer, got {}"),
     "graph": (Network, "`network` must be a `delayprop.NetworkSpec`, got {}; `network_of.* `NetworkSpec.popul"),
     "load": (lambda net: load_into([LIF(3, 2)], net), "`network` must be a `delayprop.NetworkSpec`, got {}; `network_"),

@@ -8,7 +8,7 @@ import torch
 
 from delayprop.fast import LI, LIF, Spikes, cross_entropy
 from delayprop.fast.nn.calibration import scale_for
-from delayprop.fast.nn.layers import SilentLayerWarning
+from delayprop.fast.nn.spiking_layer import SilentLayerWarning
 from delayprop.spec import SpecError
 from tests.support.networks.layers import filled, first_layer, given_spikes
 

@@ -59,6 +59,12 @@ def of_neurons() -> list[Case]:
             Case(scaled, case.duration, case.inputs, case.loss)]
 
 
+def of_fast() -> list[Case]:
+    """Networks of neurons with other states than `V` and `I`, which both sides run."""
+    return [network("alif", 1, "first_spike_time"), network("two-currents", 0, "spike_time_mse"),
+            network("two-currents", 1, "first_spike_time")]
+
+
 def one_silent(*loops: dict) -> Case:
     """A neuron that spikes, beside one whose maximum is pinned later by a spike from before."""
     out = lif("out", 2, threshold=[1.0, 80.0])
@@ -116,4 +122,5 @@ def gather(more: bool = False) -> dict:
         "problems": problems, "others": [entry(case) for case in others() + further],
         "batches": [case_to_dict(case) for case in batches], "conformance": conformance,
         "neurons": [case_to_dict(case) for case in of_neurons()],
+        "neurons of fast": [entry(case) for case in of_fast()],
     }

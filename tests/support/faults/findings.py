@@ -35,7 +35,7 @@ def gradients(document: dict) -> Gradients:
     return Gradients(
         tuple(ConnectionGradient(matrix(c["weights"]), matrix(c["delays"])) for c in found["connections"]),
         {
-            name: {constant: np.array(by[key]) for key, constant in KEYS.items() if key in by}
+            name: {KEYS.get(key, key): np.array(values) for key, values in by.items()}
             for name, by in found["populations"].items()
         },
         {name: [np.array(train) for train in trains] for name, trains in found["inputs"].items()},
@@ -99,7 +99,7 @@ def findings(package: str, evidence: dict) -> Iterator[tuple[str, float]]:
     for document in evidence["neurons"] if package == "reference" else ():
         case = case_from_text(json.dumps(document))
         yield "tangent", wrong_slope(case, run(case))
-    for problem in evidence["others"]:
+    for problem in [*evidence["others"], *(evidence["neurons of fast"] if package == "fast" else ())]:
         case = case_from_text(json.dumps(problem["case"]))
         found = run(case)
         yield "agreement", wrong_result(case, found, problem[other])

@@ -1,0 +1,72 @@
+"""The powers of the units of voltage and of time in the constants of a neuron, from its equations.
+
+If all weights and all constants are multiplied by the powers of a factor, spike times stay; so the
+gradient obeys an identity (`fast.nn.certificate`). The powers solve a linear system: each entry of
+the matrices has the power of its row's state less that of its column's state, and `A` one unit of
+time less. The powers hold for all constants, so they are solved for some sets of them at once.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from delayprop.fast.solving.matrices import read
+from delayprop.spec.neuron import Neuron
+
+SOME = 0.7390851332151607  # constants without a relation among each other
+SETS = 3  # of constants
+NEAR = 1e-9  # of the largest entry: a residual that rounding leaves
+
+
+@lru_cache(maxsize=64)
+def exponents(neuron: Neuron) -> tuple[dict[str, float] | None, dict[str, float] | None]:
+    """The powers of the unit of voltage, and of time, by the name of each constant that has one.
+    None: the equations have no such powers, since they add numbers of several units."""
+    names = neuron.constants
+    systems = [_system(neuron, first) for first in range(1, SETS * len(names) + 2, len(names) + 1)]
+    of_constants, of_states, of_A = (np.concatenate(parts) for parts in zip(*systems, strict=True))
+    # of voltage: I has power 1, as a weight; of time: A has power -1, and no state has any
+    voltage = _solved(np.concatenate([of_constants, -np.delete(of_states, 1, axis=1)], axis=1), of_states[:, 1])
+    return _named(names, voltage), _named(names, _solved(of_constants, -of_A))
+
+
+def _system(neuron: Neuron, first: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How each entry of the matrices changes with the logarithm of each constant, its coefficient
+    of each state's power, and of the power of `A`; for some constants."""
+    names = neuron.constants
+    values = np.array([[1.0 + (n * SOME) % 1.0] for n in range(first, first + len(names))]).reshape(len(names), 1)
+    found = read(neuron, values)
+    states, others = len(found.A), len(found.c)
+    level = np.concatenate([[1.0, 0.0], found.c[:, 0]])
+    # rows in the order of `Matrices.by`, after those of A: the level `v_th, c`, then `r, R`
+    entries = np.concatenate([found.A.ravel(), found.v_th, level[2:], found.r[:, 0], found.R.ravel()])
+    count = states * states
+    of_constants = np.zeros((len(entries), len(names)))
+    for n, name in enumerate(names):
+        if name in found.learned:
+            of_constants[:count, n] += found.A_by[found.learned.index(name)].ravel()
+        if name in found.by:
+            of_constants[count:, n] += found.by[name][:, 0]
+    of_constants *= values[:, 0]
+    if neuron.spike is None:
+        entries[count] = 0.0  # `v_th`, which is infinite
+    of_states = np.zeros((len(entries), states))
+    pairs = [(i, k) for i in range(states) for k in range(states)]
+    places = [*pairs, (0, None), *((0, 2 + k) for k in range(others)), *((i, None) for i in range(states)), *pairs]
+    for row, (i, k) in enumerate(places):
+        of_states[row, i] += entries[row]
+        if k is not None:
+            of_states[row, k] -= entries[row]
+    return of_constants, of_states, np.concatenate([entries[:count], np.zeros(len(entries) - count)])
+
+
+def _solved(matrix: np.ndarray, right: np.ndarray) -> np.ndarray | None:
+    found = np.linalg.lstsq(matrix, right, rcond=None)[0]
+    return found if np.abs(matrix @ found - right).max(initial=0.0) <= NEAR * np.abs(right).max(initial=1.0) else None
+
+
+def _named(names: tuple[str, ...], powers: np.ndarray | None) -> dict[str, float] | None:
+    if powers is None:
+        return None
+    rounded = np.round(powers, 9).tolist()
+    return {name: power for name, power in zip(names, rounded, strict=False) if power}

@@ -1,0 +1,216 @@
+"""`fast` equals `reference` for neurons given by equations, also for one that is in no list."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import delayprop.reference as reference
+from delayprop.fast import LI, LIF, Spikes, Spiking, cross_entropy
+from delayprop.fast import Network as Graph
+from delayprop.fast.nn.certificate import residuals, watched
+from delayprop.fast.nn.exponents import exponents
+from delayprop.fast.run import run_case
+from delayprop.spec import NEURONS, Case, Connection, Network, Neuron, Population, SpecError, UnsupportedError
+from tests.agreement.test_agreement import agreement
+from tests.support.effort import many
+from tests.support.float32 import MEDIAN_32, P99_32, Float32
+from tests.support.networks.neurons import ALL, FAST, as_equations, network
+from tests.support.networks.strategies import seeded_case
+from tests.support.report_evidence import Measured
+from tests.support.tolerances import U64
+
+SEEDS = many(8)
+READ = ("spike_time_mse", "first_spike_time")
+
+
+@pytest.mark.check(17)
+@pytest.mark.parametrize("readout", READ)
+@pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
+@pytest.mark.parametrize("name", FAST)
+def test_float64_of_each_neuron(name: str, recurrent: bool, readout: str, measured: Measured) -> None:
+    """Weights, delays, input times and every constant."""
+    found = [agreement(network(name, seed, readout, recurrent)) for seed in range(SEEDS)]
+    assert sum(one.zero for one in found) < sum(one.blocks for one in found)
+    measured(max(one.used for one in found), 1.0, SEEDS, f"0 to {SEEDS - 1} of each neuron")
+    measured.keep("neurons", {"neuron": name, "fast": max(one.used for one in found)})
+
+
+@pytest.mark.full
+@pytest.mark.check(18)
+def test_float32_of_each_neuron(measured: Measured) -> None:
+    seen = Float32()
+    for name in FAST:
+        for seed in range(many(12)):
+            for readout in READ:
+                seen.add(network(name, seed, readout), f"{name} {seed}")
+    median, p99 = seen.judge()
+    measured(median, MEDIAN_32, len(seen.errors), "of each neuron")
+    measured(p99, P99_32, 0)
+
+
+@pytest.mark.parametrize("family", ["layers", "recurrent"])
+def test_lif_by_its_equations_is_lif(family: str) -> None:
+    """Bit for bit, readouts of the voltage included."""
+    for seed in range(6):
+        case = seeded_case(seed, family)
+        ours, theirs = run_case(as_equations(case)), run_case(case)
+        assert ours.loss == theirs.loss
+        for a, b in zip(ours.gradients.connections, theirs.gradients.connections, strict=True):
+            np.testing.assert_array_equal(a.dL_dw, b.dL_dw)
+
+
+REFUSED: dict[str, tuple[Neuron, str]] = {
+    "rise": (NEURONS["rise"], "`neuron` has arrivals at J that reach V and I; `fast` runs neurons where"),
+    "coupled": (NEURONS["coupled"], "`neuron` has arrivals at I that reach V and a;"),
+    "two synapses": (NEURONS["two-synapses"], "`neuron` has arrivals at E and at G; `fast` runs neurons with one"),
+    "no target": (
+        Neuron({"V": "-V / tau_mem", "I": "-I / tau_syn"}), "`neuron` has arrivals at I that reach no other state",
+    ),
+    "feedback": (
+        Neuron({"V": "(-V + I) / tau_mem", "I": "(-I - g * V) / tau_syn"}),
+        "`neuron` has a state V that drives I, which spikes raise",
+    ),
+    "falling level": (
+        Neuron({"V": "(-V + I) / tau_mem", "I": "-I / tau_syn"}, spike="-V - v_th"),
+        "`neuron` has a level that does not rise with V, which arrivals reach",
+    ),
+    "lasting current": (
+        Neuron({"V": "(-V + I) / tau_mem", "I": "0 * I / tau_syn"}), "`neuron` has a state I that does not decay",
+    ),
+    "level of another state": (
+        Neuron({"V": "(-V + I) / tau_mem", "I": "-I / tau_syn", "a": "-a / tau_mem"}, spike="a - v_th"),
+        "`neuron` has a level that does not read V",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_neuron_that_no_kernel_runs_is_refused(name: str) -> None:
+    neuron, words = REFUSED[name]
+    ones = {constant: 1.0 + n for n, constant in enumerate(neuron.constants)}
+    with pytest.raises(UnsupportedError) as caught:
+        Spiking(2, 3, neuron=neuron, **ones)  # type: ignore[arg-type]
+    assert str(caught.value).startswith(words) and str(caught.value).endswith("`python -m reference` runs any neuron")
+
+
+BAD: dict[str, tuple[Callable[[], object], str]] = {
+    "no such constant": (lambda: Spiking(2, 3, neuron="alif", tau_a=3.0, beta=1.0, c=2.0), "`constants.c` is no"),
+    "a constant is missing": (lambda: Spiking(2, 3, neuron="alif"), "`constants.tau_a` must be given"),
+    "never spikes": (lambda: Spiking(2, 3, neuron="li"), "`neuron` never spikes; read its voltage with an LI layer"),
+    "no such neuron": (lambda: Spiking(2, 3, neuron="hh"), "`neuron` must be one of lif, li"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_arguments_are_refused(name: str) -> None:
+    run, words = BAD[name]
+    with pytest.raises(SpecError) as caught:
+        run()
+    assert str(caught.value).startswith(words)
+
+
+def test_a_loop_of_different_neurons_is_refused() -> None:
+    case = network("alif", 1, "first_spike_time", recurrent=True)
+    populations = list(case.network.populations)
+    out, forth = populations[2], case.network.connections[1]
+    values = {name: np.ones(out.size) for name in NEURONS["adlif"].constants}
+    populations[2] = Population("out", "neuron", out.size, neuron="adlif", constants=values)
+    back = Connection("out", "hid", forth.w.T, forth.d.T)
+    both = Network(tuple(populations), (*case.network.connections, back))
+    changed = Case(both, case.duration, case.inputs, case.loss)
+    with pytest.raises(UnsupportedError, match="`neuron` must be the same in all populations of a loop, got different"):
+        run_case(changed)
+
+
+def test_a_reset_above_the_threshold_is_an_error() -> None:
+    case = network("alif", 0, "first_spike_time")
+    first, hidden, *others = case.network.populations
+    high = hidden.with_values({**hidden.values, "v_reset": np.full(hidden.size, 2.0)})
+    changed = Network((first, high, *others), case.network.connections)
+    with pytest.raises(ArithmeticError, match=r"neuron . of a layer spikes too fast, or without end"):
+        run_case(replace(case, network=changed))
+
+
+def test_the_voltage_of_equations_is_not_read() -> None:
+    with pytest.raises(UnsupportedError, match="`readout` must be None, or one of LIF or LI neurons, got"):
+        run_case(network("alif", 0, "mean_voltage"))
+
+
+def test_constants_that_learned_beyond_their_bounds_are_refused() -> None:
+    layer = Spiking(2, 3, neuron="adlif", tau_a=30.0, b=0.2)
+    spikes = Spikes.from_trains([[[1.0], [2.0]]], 20.0)
+    for name, value, words in (("tau_mem", -1.0, "of neuron 0 make it unstable"), ("v_th", -0.1, "at its threshold")):
+        before = getattr(layer, name).detach().clone()
+        torch.nn.init.constant_(getattr(layer, name), value)
+        with pytest.raises(SpecError, match=words):
+            layer(spikes)
+        getattr(layer, name).data.copy_(before)
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_identities_of_each_neuron(name: str) -> None:
+    """The powers of a neuron's constants follow from its equations; a wrong gradient is seen."""
+    neuron = ALL[name]
+    values = {"tau_a": 30.0, "tau_c": 50.0, "beta": 0.2, "b": 0.2, "k": 0.1}
+    given = {constant: values[constant] for constant in neuron.constants if constant in values}
+    torch.manual_seed(1)
+    layer = Spiking(2, 5, neuron=neuron, recurrent=True, dtype=torch.float64, **given)
+    out = LI(5, 3, readout="mean_voltage", dtype=torch.float64).initialise_(1.0, 1.0)
+    spikes = Spikes.from_trains([[[1.0, 4.0, 9.0], [2.0, 5.0, 7.0, 20.0]]] * 2, 50.0)
+    layer.initialise_for_(spikes, rate=5.0)
+    layer.initialise_recurrent_(0.0, 0.1, 5.0)
+    with watched([layer, out], spikes):
+        y = out(layer(spikes))
+        y.retain_grad()
+        cross_entropy(y, torch.tensor([0, 2])).backward()
+        found = residuals([layer, out], spikes, y, y.grad)
+        wrong = next(name for name in neuron.constants if name in exponents(neuron)[1])
+        getattr(layer, wrong).grad *= 1.01
+        assert residuals([layer, out], spikes, y, y.grad).B > 1e3 * U64
+    assert all(one is not None and one < 100 * U64 for one in vars(found).values())
+
+
+def test_equations_of_several_units_have_no_identity() -> None:
+    """A threshold that is a number has no unit: nothing scales it with the weights."""
+    rates = {"V": "(-V + I) / tau_mem", "I": "-I / tau_syn"}
+    for spike in ("V - 1", "V - v_th - 1"):
+        assert exponents(Neuron(rates, spike=spike))[0] is None
+    of_voltage, of_time = exponents(Neuron(rates, spike="V - v_th - 2 * v_more + v_rest"))
+    assert of_voltage == {"v_th": 1.0, "v_more": 1.0, "v_rest": 1.0, "v_reset": 1.0}
+    assert of_time == {"tau_mem": 1.0, "tau_syn": 1.0}
+
+
+def test_equations_without_constants() -> None:
+    neuron = Neuron({"V": "(-V + I) / 20", "I": "-I / 5"}, spike="V - 1", reset={"V": "0"})
+    ours = Spiking(2, 3, neuron=neuron, dtype=torch.float64)
+    theirs = LIF(2, 3, dtype=torch.float64)
+    spikes = Spikes.from_trains([[[1.0, 4.0, 9.0], [2.0, 5.0, 7.0, 20.0]]], 50.0)
+    theirs.initialise_for_(spikes, rate=5.0)
+    ours.load_state_dict({"w": theirs.w, "d": theirs.d})
+    assert len(ours(spikes).times) and torch.equal(ours(spikes).times, theirs(spikes).times)
+    assert repr(ours) == "Spiking(2 -> 3, max_delay=None)"
+
+
+def test_states_in_another_order_are_another_neuron() -> None:
+    """Kernels know the constants of an integral readout by their places in `lif`."""
+    turned = Neuron({"I": "-I / tau_syn", "V": "(-V + I) / tau_mem"})
+    assert turned != NEURONS["lif"] and hash(turned) != hash(NEURONS["lif"])
+
+
+@pytest.mark.parametrize("name", ["constants", "w", "post", "warns_of_silence", "forward"])
+def test_a_constant_with_the_name_of_an_attribute_is_refused(name: str) -> None:
+    neuron = Neuron({"V": f"(-V + {name} * I) / tau_mem", "I": "-I / tau_syn"})
+    population = Population("out", "neuron", 1, neuron=neuron, constants=dict.fromkeys(neuron.constants, 1.0) | {
+        "v_reset": 0.0})
+    with pytest.raises(UnsupportedError, match=f"`{name}` is the name of an attribute of layers; rename"):
+        Graph(Network((population,), ()))
+
+
+def test_what_the_reference_alone_runs_it_runs() -> None:
+    case = network("rise", 0, "first_spike_time")
+    assert reference.run(case).loss > 0
+    with pytest.raises(UnsupportedError, match="`python -m reference` runs any neuron"):
+        run_case(case)
