@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from llvmlite import ir
 from numba import config, njit
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
@@ -125,3 +126,21 @@ def inlined(function: Callable) -> Callable:
 def built(instructions: Callable, meaning: Callable) -> Any:
     """A function in LLVM's instructions; its Python `meaning` runs where nothing is compiled."""
     return meaning if getattr(config, "DISABLE_JIT", False) else intrinsic(instructions)
+
+
+def _asm(typing: Any, lane: Any) -> Any:
+    """No instruction at all, of which the compiler must expect any result."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        number = ir.IntType(32)
+        (given,) = arguments
+        narrow = builder.trunc(given, number) if given.type.width > 32 else given
+        found = builder.asm(ir.FunctionType(number, [number]), "", "=r,0", [narrow], True)
+        return builder.sext(found, given.type) if given.type.width > 32 else found
+
+    return lane(lane), build
+
+
+# The lane itself. In a loop, numbers at it are read at each turn. The compiler would keep them all
+# between turns, and run out of the registers of a GPU.
+read_anew = built(_asm, lambda lane: lane)

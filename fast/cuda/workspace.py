@@ -27,8 +27,8 @@ def remember(name: str, layer: Layer, needed: int) -> None:
 
 
 def some(part: Tensor) -> Tensor:
-    """The tensor, or one of one number in place of an empty one: kernels need an address."""
-    return part if part.numel() else part.new_zeros(1)
+    """The tensor; if it is empty, a tensor of one number instead, since kernels need an address."""
+    return part if part.numel() else part.new_zeros((1,) * part.dim())
 
 
 def whole_power(n: int) -> int:

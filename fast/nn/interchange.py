@@ -120,7 +120,8 @@ def case_of(
     last = layers[-1]
     if not isinstance(last, LI):
         remedy = "build a `delayprop.Case` with a loss of spike times from `network_of`"
-        raise SpecError(f"layers[{len(layers) - 1}]", "an LI layer, which is read", Verbatim("an LIF layer"), remedy)
+        got = Verbatim(type(last).__name__)
+        raise SpecError(f"layers[{len(layers) - 1}]", "an LI layer, which is read", got, remedy)
     check_spikes(spikes)
     if spikes.size != layers[0].pre:
         expected = f"of {layers[0].pre} neurons, as layers[0].pre"
@@ -134,13 +135,14 @@ def case_of(
 def _check(layers: Sequence[Layer]) -> None:
     """Refuse layers that form no chain."""
     kinds, remedy = Sequence | nn.Sequential | nn.ModuleList, "list them; `delayprop.Network(network)` loads any graph"
-    of_type(layers, "layers", kinds, "a list of LIF and LI layers", remedy)
+    of_type(layers, "layers", kinds, "a list of layers", remedy)
     if len(layers) == 0:
-        raise SpecError("layers", "a list of at least one layer", Verbatim("none"), "give LIF and LI layers")
+        remedy = "give layers that spike, and an LI layer"
+        raise SpecError("layers", "a list of at least one layer", Verbatim("none"), remedy)
     for n, layer in enumerate(layers):
-        of_type(layer, f"layers[{n}]", SynapticLayer, "an LIF or LI layer", "leave it out")
+        of_type(layer, f"layers[{n}]", SynapticLayer, "a layer that spikes, or an LI layer", "leave it out")
         if isinstance(layer, LI) and n < len(layers) - 1:
-            expected = "an LIF layer, as it is not the last"
+            expected = "a layer that spikes, as it is not the last"
             raise SpecError(f"layers[{n}]", expected, Verbatim("an LI layer"), "put it last")
         if n and layer.pre != layers[n - 1].post:
             expected = f"{layers[n - 1].post}, as layers[{n - 1}].post"

@@ -146,7 +146,7 @@ def flow_back(adjoint, lane, h, g, pack, want_tau):
             m_V, m_I = adjoint[row, lane], adjoint[row + 1, lane]
             m_O = others_in(adjoint, row + 2, lane, others)
             for k in range(len(others)):
-                moved = _other_back(0, k, m_V, m_I, m_O, h, lane, polynomials, terms, others)
+                moved = _other_back(k, m_V, m_I, m_O, h, lane, polynomials, terms, others)
                 first = polynomial_by(constant, 0, others)
                 of_p = h * polynomial(polynomials, first + vo(k, others), lane, h, terms) * p_V
                 of_p += h * polynomial(polynomials, first + io(k, others), lane, h, terms) * p_I
@@ -159,7 +159,7 @@ def flow_back(adjoint, lane, h, g, pack, want_tau):
                 constant, (p_V, p_I), m_V, m_I, h, lane, others, polynomials, terms
             )
     for k in range(len(others)):
-        adjoint[P_O + k, lane] = _other_back(0, k, p_V, p_I, p_O, h, lane, polynomials, terms, others)
+        adjoint[P_O + k, lane] = _other_back(k, p_V, p_I, p_O, h, lane, polynomials, terms, others)
     adjoint[P_V, lane], adjoint[P_I, lane] = adjoint_terms(p_V, p_I, vv, vi, ii)
     if pack.rate >= 0.0:
         pm = constants[A_VI, lane]
@@ -181,7 +181,7 @@ def flow_back(adjoint, lane, h, g, pack, want_tau):
 
 
 @inlined
-def _other_back(first, k, V, I, O, h, lane, polynomials, terms, others):
+def _other_back(k, V, I, O, h, lane, polynomials, terms, others):
     """Row `k` of other states of `F^T` times `V, I, O`."""
     value = h * polynomial(polynomials, np.int64(vo(k, others)), lane, h, terms) * V
     value += h * polynomial(polynomials, np.int64(io(k, others)), lane, h, terms) * I

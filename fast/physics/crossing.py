@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from delayprop.fast.compiling.compiler import compiled, inlined
+from delayprop.fast.compiling.compiler import compiled, inlined, read_anew
 from delayprop.fast.layout.rows import BEND, CURVATURE, RISE, TWIST, V_TH, io, oo, vo
 from delayprop.fast.physics.factors import factors_of
 from delayprop.fast.physics.others import level_numbers, level_of, times_size, times_state
@@ -76,6 +76,7 @@ def highest(first, slope, last, slope_last, width, bend):
 @inlined
 def above_at(V, I, O, x, lane, neurons):
     """The level beyond `v_th` after a time `x`, its slope and its second derivative there."""
+    lane = read_anew(lane)
     V, I, O = state_after(V, I, O, x, lane, neurons)
     constants, others = neurons.constants, neurons.others
     rise = times_state(level_numbers(RISE, lane, constants, others), V, I, O, others)
@@ -87,87 +88,61 @@ def above_at(V, I, O, x, lane, neurons):
 def time_to_threshold(V, I, O, start, end, x_end, lane, neurons):
     """[crossing-time] First time in [0, x_end] at which the level rises through `v_th`; -1: none.
 
+    The time is halved into pieces until the second derivative of the level has one sign all through
+    a piece, or the cubic that meets the level and its slope at both ends excludes a crossing in it.
+
     `V, I, O`: the state at the start; `start, end`: the level beyond `v_th`, and its slope, at the
     start and at `x_end`. A peak that exceeds `v_th` only by rounding touches it, and is no crossing
     (specification, section 4).
     """
     constants, others = neurons.constants, neurons.others
     twist = times_size(level_numbers(TWIST, lane, constants, others), V, I, O, others)
+    bend = times_size(level_numbers(BEND, lane, constants, others), V, I, O, others)
     curvature = times_state(level_numbers(CURVATURE, lane, constants, others), V, I, O, others)
-    if start[0] < 0.0 and curvature + x_end * twist < 0.0:
-        return _concave_rise(V, I, O, (0.0, start[0], start[1]), (x_end, end[0], end[1]), lane, neurons)
-    return _rise_by_pieces(V, I, O, start, end, curvature, twist, x_end, lane, neurons)
-
-
-@compiled
-def _rise_by_pieces(V, I, O, start, end, curvature, twist, x_end, lane, neurons):
-    """`time_to_threshold` where the second derivative of the level may change its sign.
-
-    The time is halved into pieces until the cubic that meets the level and its slope at both ends
-    of a piece excludes a crossing in it, or its second derivative has one sign all through it.
-    """
-    bend = times_size(level_numbers(BEND, lane, neurons.constants, neurons.others), V, I, O, neurons.others)
     x, (above, slope), piece = 0.0, start, x_end
     while x < x_end:
+        if above >= 0.0 and slope > 0.0:
+            return x
         stop = min(x + piece, x_end)
         width = stop - x
         (above_stop, slope_stop), curvature_stop = end, curvature
         if stop < x_end:
             above_stop, slope_stop, curvature_stop = above_at(V, I, O, stop, lane, neurons)
-        if highest(above, slope, above_stop, slope_stop, width, bend) >= 0.0:
-            if abs(curvature) < width * twist and width > LEAST_PIECE:
-                piece = 0.5 * width
-                continue
-            if above >= 0.0 and slope > 0.0:
-                return x
-            first, last, found = (x, above, slope), (stop, above_stop, slope_stop), -1.0
-            if curvature > 0.0:
-                found = _convex_rise(V, I, O, first, last, lane, neurons)
-            elif above < 0.0:
-                found = _concave_rise(V, I, O, first, last, lane, neurons)
+        if abs(curvature) >= width * twist or width <= LEAST_PIECE:
+            first, last = (x, above, slope), (stop, above_stop, slope_stop)
+            found = _rise_in(V, I, O, first, last, curvature <= 0.0, lane, neurons)
             if found >= 0.0:
                 return found
+        elif highest(above, slope, above_stop, slope_stop, width, bend) >= 0.0:
+            piece = 0.5 * width
+            continue
         x, above, slope, curvature, piece = stop, above_stop, slope_stop, curvature_stop, 2.0 * width
     return -1.0
 
 
 @inlined
-def _concave_rise(V, I, O, first, last, lane, neurons):
-    """The rise through `v_th` of a level that begins below it, and whose slope falls; -1: none.
+def _rise_in(V, I, O, first, last, is_concave, lane, neurons):
+    """The rise through `v_th` of a level whose slope falls (`is_concave`) or grows; -1: none.
 
     `first, last`: a time, the level beyond `v_th` then, and its slope.
     """
     (start, above, slope), (stop, above_stop, slope_stop) = first, last
-    peaks = slope_stop <= 0.0
-    if slope <= 0.0 or (above_stop < 0.0 and not peaks):
+    # A concave level may rise and fall again, a convex one fall and rise again.
+    turns = slope_stop <= 0.0 if is_concave else above >= 0.0
+    if (slope if is_concave else slope_stop) <= 0.0 or (above_stop < 0.0 and not (is_concave and turns)):
         return -1.0
-    x = _parabola(start, above, slope, stop, above_stop)
-    here, rise, _ = above_at(V, I, O, x, lane, neurons)
     touch = TOUCH * neurons.u * neurons.constants[V_TH, lane]
-    if peaks and max(here, above_stop) <= touch:
-        stop = _turn_in(V, I, O, start, slope, stop, slope_stop, lane, neurons)
-        above_stop, _, _ = above_at(V, I, O, stop, lane, neurons)
-        if above_stop <= touch:
-            return -1.0
-        x = _parabola(start, above, slope, stop, above_stop)
-        here, rise, _ = above_at(V, I, O, x, lane, neurons)
-    return _root_in(V, I, O, start, stop, (x, here, rise), lane, neurons)
-
-
-@inlined
-def _convex_rise(V, I, O, first, last, lane, neurons):
-    """The rise through `v_th` of a level whose slope grows; -1: none; see `_concave_rise`."""
-    (start, above, slope), (stop, above_stop, slope_stop) = first, last
-    if slope_stop <= 0.0 or above_stop < 0.0:
-        return -1.0
-    if above >= 0.0:  # it falls, and rises again
-        start = _turn_in(V, I, O, start, slope, stop, slope_stop, lane, neurons)
-        above, slope, _ = above_at(V, I, O, start, lane, neurons)
-        if above >= 0.0:
-            return -1.0
-    x = _parabola(start, above, slope, stop, above_stop)
-    here, rise, _ = above_at(V, I, O, x, lane, neurons)
-    return _root_in(V, I, O, start, stop, (x, here, rise), lane, neurons)
+    if turns and (above_stop <= touch or not is_concave):
+        x, here = _turn_in(V, I, O, first, last, touch if is_concave else math.inf, lane, neurons)
+        if is_concave:
+            if here <= touch:
+                return -1.0
+            stop, above_stop = x, here
+        else:
+            if here >= 0.0:
+                return -1.0
+            start, above, slope = x, here, 0.0
+    return _root_in(V, I, O, start, stop, _parabola(start, above, slope, stop, above_stop), lane, neurons)
 
 
 @inlined
@@ -181,15 +156,16 @@ def _parabola(start, above, slope, stop, above_stop):
 
 
 @inlined
-def _root_in(V, I, O, low, high, first, lane, neurons):
+def _root_in(V, I, O, low, high, x, lane, neurons):
     """Where the level reaches `v_th`, between a time at which it is below and one at which it is
-    not; `first`: a time, the level beyond `v_th` then, and its slope.
+    not; `x`: a first guess.
 
     By Newton, or by halves where a step would leave the time between. After a step of `sqrt(u)`
     bins the level misses `v_th` by at most `u` times half of its second derivative.
     """
-    (x, here, rise), least = first, math.sqrt(neurons.u)
+    least = math.sqrt(neurons.u)
     while True:
+        here, rise, _ = above_at(V, I, O, x, lane, neurons)
         step = -here / rise if rise > 0.0 else math.inf
         if abs(step) <= least:
             return min(max(x + step, low), high)
@@ -198,22 +174,19 @@ def _root_in(V, I, O, low, high, first, lane, neurons):
             return high
         x += step
         x = x if low < x < high else 0.5 * (low + high)
-        here, rise, _ = above_at(V, I, O, x, lane, neurons)
 
 
 @inlined
-def _turn_in(V, I, O, start, slope, stop, slope_stop, lane, neurons):
-    """Where the level turns, between two times at which its slopes have different signs."""
-    low, high, least = start, stop, math.sqrt(neurons.u)
-    x = start + (stop - start) * slope / (slope - slope_stop)
+def _turn_in(V, I, O, first, last, enough, lane, neurons):
+    """Where the level turns, between two times at which its slopes have different signs, and the
+    level beyond `v_th` there; or an earlier guess, where it is beyond `enough`."""
+    (low, _, slope), (high, _, slope_high) = first, last
+    x, least = low + (high - low) * slope / (slope - slope_high), math.sqrt(neurons.u)
     while True:
         x = x if low < x < high else 0.5 * (low + high)
-        _, rise, bend = above_at(V, I, O, x, lane, neurons)
-        if (rise > 0.0) == (slope > 0.0):
-            low = x
-        else:
-            high = x
+        here, rise, bend = above_at(V, I, O, x, lane, neurons)
         step = -rise / bend if bend != 0.0 else math.inf
-        if abs(step) <= least or high - low <= neurons.u:
-            return min(max(x + step, low), high) if abs(step) <= least else low
+        low, high = x if (rise > 0.0) == (slope > 0.0) else low, high if (rise > 0.0) == (slope > 0.0) else x
+        if here > enough or abs(step) <= least or high - low <= neurons.u:
+            return x, here
         x += step

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from delayprop.fast.compiling.compiler import compiled, inlined
+from delayprop.fast.compiling.compiler import compiled, inlined, read_anew
 from delayprop.fast.layout.instants import arrival_of, in_bins, to_tick
 from delayprop.fast.layout.neuron_record import (
     ARRIVAL_AT_CROSSING,
@@ -111,10 +111,11 @@ def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_re
     v_th, unit, rate, read_maximum = constants[V_TH, lane], constants[UNIT_RATE, lane], pack.rate, pack.read_maximum
     is_last, end, touch = bin_ == clock.last, end_of(bin_, clock), TOUCH * clock.u
     from_start = n == 0 and x == 0.0  # whether gap n begins at x
-    rise, bend = level_numbers(RISE, lane, constants, others), level_numbers(BEND, lane, constants, others)
     # the level beyond `v_th`, and its slope: an arrival moves only the slope
-    above, slope = level_of(V, O, lane, constants, others) - v_th, times_state(rise, V, I, O, others)
+    above = level_of(V, O, lane, constants, others) - v_th
+    slope = times_state(level_numbers(RISE, lane, constants, others), V, I, O, others)
     while True:
+        lane = read_anew(lane)
         x_next = float(rest[n]) if n < count else end
         h = x_next - x
         # [flow-V-I] to the next arrival, or the end
@@ -125,8 +126,10 @@ def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_re
         V_next, I_next, O_next = flow_with_others(V * vv + I * vi, I * ii, O, h, lane, neurons)
         # [crossing-time] where a bound does not exclude it
         above_next = level_of(V_next, O_next, lane, constants, others) - v_th
+        rise = level_numbers(RISE, lane, constants, others)
         slope_next = times_state(rise, V_next, I_next, O_next, others)
-        top = highest(above, slope, above_next, slope_next, h, times_size(bend, V, I, O, others))
+        bend = times_size(level_numbers(BEND, lane, constants, others), V, I, O, others)
+        top = highest(above, slope, above_next, slope_next, h, bend)
         x_cross = -1.0
         if not top < 0.0 and v_th < math.inf:
             if slope == math.inf:  # beyond float64: at once, and then refused as endless

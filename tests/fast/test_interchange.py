@@ -127,8 +127,8 @@ LOOP = Connection("hidden2", "hidden1", np.ones((4, 6)), 1.0)
 REFUSED: Refusals = [
     (lambda: network_of([]), "`layers` must be a list of at least one layer, got none; give LIF and LI layers"),
     (lambda: network_of([LIF(1, 1), nn.ReLU()]),  # type: ignore[list-item]
-     r"`layers\[1\]` must be an LIF or LI layer, got ReLU; leave it out"),
-    (lambda: network_of(row()[::-1]), r"`layers\[0\]` must be an LIF layer, as it is not the last"),
+     r"`layers\[1\]` must be a layer that spikes, or an LI layer, got ReLU; leave it out"),
+    (lambda: network_of(row()[::-1]), r"`layers\[0\]` must be a layer that spikes, as it is not the last"),
     (lambda: network_of(row()[::2]), r"`layers\[1\].pre` must be 6, as layers\[0\].post, got 4; give"),
     (lambda: network_of(row(), ["a"]), "`names` must be a list of 4, one for each layer, and the input first"),
     (lambda: network_of([LIF(1, 1)], ["a", ""]), r"`names\[1\]` must be a string that is not empty, got ''"),

@@ -88,7 +88,7 @@ def test_helpers_of_layers_and_networks_refuse_others(name: str) -> None:
     wrong: list[Any] = [nn.Sequential(LIF(3, 2)), Network(described())]
     for given in [*wrong, LIF(3, 2), described().populations] if name == "graph" else wrong:
         assert_refused(lambda given=given: call(given), words.format(type(given).__name__))  # type: ignore[misc]
-    words = "`layers` must be a list of LIF and LI layers, got Network; list them"
+    words = "`layers` must be a list of layers, got Network; list them"
     assert_refused(lambda: load_into(wrong[1], described()), words)
     assert_refused(lambda: case_of(wrong[1], given_spikes(), 0, 0), words)
 
