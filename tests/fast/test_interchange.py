@@ -125,7 +125,7 @@ def with_last(w: object = 1.0, d: object = 1.0, **constants: object) -> Callable
 
 LOOP = Connection("hidden2", "hidden1", np.ones((4, 6)), 1.0)
 REFUSED: Refusals = [
-    (lambda: network_of([]), "`layers` must be a list of at least one layer, got none; give LIF and LI layers"),
+    (lambda: network_of([]), "`layers` must be a list of at least one layer, got none; give layers that spike"),
     (lambda: network_of([LIF(1, 1), nn.ReLU()]),  # type: ignore[list-item]
      r"`layers\[1\]` must be a layer that spikes, or an LI layer, got ReLU; leave it out"),
     (lambda: network_of(row()[::-1]), r"`layers\[0\]` must be a layer that spikes, as it is not the last"),
@@ -136,7 +136,7 @@ REFUSED: Refusals = [
     (lambda: network_of(changed(1, "d", -0.5)), r"`layers\[1\].d\[0\]\[2\]` must be a finite number of at least 0"),
     (lambda: network_of(changed(0, "w", np.nan)), r"`layers\[0\].w\[0\]\[2\]` must be a finite number, got nan"),
     (lambda: network_of(changed(1, "v_reset", 0.9)), r"`layers\[1\].v_reset\[2\]` must be below the threshold 0.8"),
-    (lambda: case_of(row()[:2], given_spikes(), 0, 0), r"`layers\[1\]` must be an LI layer, .*, got an LIF"),
+    (lambda: case_of(row()[:2], given_spikes(), 0, 0), r"`layers\[1\]` must be an LI layer, .*, got LIF"),
     (lambda: case_of(row(), given_spikes(), 3, 0), "`trial` must be a whole number from 0 to 2, got 3; count from 0"),
     (lambda: case_of(row(), given_spikes(), 0, 3), "`loss.label` must be a whole number from 0 to 2, got 3; `out` has"),
     (lambda: case_of(row(), Spikes.from_trains([[[1.0]]], 5.0), 0, 0),
