@@ -43,7 +43,7 @@ class Link:
 
 def links(stage: Stage) -> list[Link]:
     """The connections of a stage: from the stage before it, then from itself if recurrent."""
-    return [Link(w, d, n > 0) for n, (w, d) in enumerate(zip(stage.weights, stage.delays, strict=True))]
+    return [Link(w, d, n > 0) for n, (w, d) in enumerate(zip(stage.all_w, stage.all_d, strict=True))]
 
 
 class Model(nn.Module):

@@ -103,8 +103,8 @@ def residuals(layers: Sequence[SynapticLayer], spikes: Spikes, output: Tensor, d
     A, B, applies = [], [_product(spikes.times)], {"A", "B"}
     for layer in layers:
         of_voltage, of_time = exponents(layer.equations)
-        A += [_product(w) for w in layer.weights]
-        B += [_product(d) for d in layer.delays]
+        A += [_product(w) for w in layer.all_w]
+        B += [_product(d) for d in layer.all_d]
         for terms, powers in ((A, of_voltage), (B, of_time)):
             applies &= {"A", "B"} if powers is not None else {"B"} if terms is A else {"A"}
             terms += [_product(layer.constants[name]) * power for name, power in (powers or {}).items()]
@@ -124,7 +124,7 @@ def residuals(layers: Sequence[SynapticLayer], spikes: Spikes, output: Tensor, d
     found, parts = [], list[Tensor]()
     for layer in reversed(layers):
         parts += _parts(layer)
-        found.append(_relative([_gradient(layer.delays[0]), *C], parts))
+        found.append(_relative([_gradient(layer.all_d[0]), *C], parts))
     found.append(_relative([_gradient(spikes.times), *C], parts))
     of_A, of_B = (_relative(terms) if name in applies else None for name, terms in (("A", A), ("B", B)))
     return Residuals(of_A, of_B, max((r for r in found if r is not None), default=None))
@@ -139,7 +139,7 @@ def _parts(layer: SynapticLayer) -> list[Tensor]:
     """
     least = LEAST if layer.record is not None and layer.record.integrated is not None else 1.0
     decay = float(-layer.matrices().A[1, 1].min())
-    return [_gradient(layer.delays[0]), *(_product(w) * least * decay for w in layer.weights)]
+    return [_gradient(layer.all_d[0]), *(_product(w) * least * decay for w in layer.all_w)]
 
 
 def _gradient(parameter: Tensor) -> Tensor:

@@ -54,10 +54,10 @@ def network_of(layers: Sequence[Layer] | Graph, names: Sequence[str] | None = No
         of_kind = {"neuron": layer.equations, "constants": values} if kind == "neuron" else values
         with placed(f"layers[{n}]"):
             populations.append(Population(names[n + 1], kind, layer.post, **of_kind))
-            connections.append(Connection(names[n], names[n + 1], _numbers(layer.w), _numbers(layer.d)))
-            if layer.w_rec is not None and layer.d_rec is not None:
-                own = _numbers(layer.w_rec), _numbers(layer.d_rec)
-                connections.append(Connection(names[n + 1], names[n + 1], *own))
+            given = zip(names[n : n + 2], layer.all_w, layer.delays_of_synapses, layer.masks, strict=False)
+            for source, w, d, mask in given:
+                exists = None if mask is None else mask.cpu().numpy()
+                connections.append(Connection(source, names[n + 1], _numbers(w), _numbers(d), exists))
     return Network(tuple(populations), tuple(connections))
 
 
@@ -79,11 +79,11 @@ def load_into(layers: Sequence[Layer], network: Network) -> None:
 
     Args:
         layers: a chain of the sizes and kinds of the network's populations.
-        network: a chain of populations from one input, with every synapse between them.
+        network: a chain of populations from one input, with the synapses of the layers.
 
     Raises:
-        SpecError: another shape, a missing synapse, a delay above a layer's `max_delay`, or a
-            number that the layer's dtype would round.
+        SpecError: another shape, other synapses, a delay above a layer's `max_delay`, unequal
+            delays where a layer shares one, or a number that the layer's dtype would round.
     """
     _check(layers)
     of_type(network, "network", Network, "a `delayprop.NetworkSpec`", "`network_of(net)` makes one of a `Network`")
@@ -94,7 +94,8 @@ def load_into(layers: Sequence[Layer], network: Network) -> None:
             if at is not None:
                 connection, pre = network.connections[at], layer.post if of else layer.pre
                 _fit(layer, f"layers[{n}]", pre, connection, f"connections[{at}]", population)
-                values += [(f"connections[{at}].{key}", key + of, getattr(connection, key)) for key in ("w", "d")]
+                d = _shared(layer, f"layers[{n}]", connection, f"connections[{at}]")
+                values += [(f"connections[{at}].w", f"w{of}", connection.w), (f"connections[{at}].d", f"d{of}", d)]
         new += [(getattr(layer, key), _exact(numbers, getattr(layer, key), name)) for name, key, numbers in values]
     with torch.no_grad():
         for parameter, tensor in new:
@@ -172,13 +173,29 @@ def _fit(layer: Layer, name: str, pre: int, connection: Connection, path: str, t
         raise SpecError(path, expected, got, "build the layer for this network")
     if target.equations != layer.equations:
         raise SpecError(target.name, f"of the equations of {name}", Verbatim("others"), "build the layer for them")
-    for i, j in np.argwhere(~connection.exists)[:1]:
-        remedy = "a layer has every synapse; use `delayprop.Network`"
-        raise SpecError(f"{path}.w[{i}][{j}]", "a synapse", Verbatim("null"), remedy)
+    mask = layer.masks[connection.source == connection.target]
+    wanted_here = np.ones_like(connection.exists) if mask is None else mask.cpu().numpy()
+    for i, j in np.argwhere(connection.exists != wanted_here)[:1]:
+        one, none = "a synapse", "null"
+        expected, found = (one, none) if wanted_here[i, j] else (none, one)
+        remedy = f"give {name} the mask of this network, or use `delayprop.Network`"
+        raise SpecError(f"{path}.w[{i}][{j}]", expected, Verbatim(found), remedy)
     if layer.max_delay is not None:
         for i, j in np.argwhere(connection.d > layer.max_delay)[:1]:
             expected = f"at most max_delay of {name}, {layer.max_delay} (ms)"
             raise SpecError(f"{path}.d[{i}][{j}]", expected, float(connection.d[i, j]), "raise max_delay")
+
+
+def _shared(layer: Layer, name: str, connection: Connection, path: str) -> np.ndarray:
+    """The delays of a connection in the shape of the layer's."""
+    if layer.delays == "synaptic":
+        return connection.d
+    axis = 1 if layer.delays == "axonal" else 0
+    shared = connection.d.max(axis, keepdims=True)
+    for i, j in np.argwhere(connection.exists & (connection.d != shared))[:1]:
+        expected = f"{shared.flat[i if axis else j]}, since delays of {name} are {layer.delays}"
+        raise SpecError(f"{path}.d[{i}][{j}]", expected, float(connection.d[i, j]), "give the layer synaptic delays")
+    return shared
 
 
 def _names(names: Sequence[str] | None, layers: int) -> list[str]:

@@ -10,6 +10,7 @@ from delayprop.fast.nn.other_tools import answers_foreign_words
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.spiking_layer import SpikingLayer
 from delayprop.fast.nn.synaptic_layer import Constant, SynapticLayer, population_of
+from delayprop.fast.nn.wiring import Mask, Wiring
 from delayprop.spec import VOLTAGE_READOUTS, Neuron, SpecError
 from delayprop.spec.checks import of_type, one_of
 from delayprop.spec.neuron import neuron_of
@@ -27,12 +28,18 @@ class LIF(SpikingLayer):
         v_th, v_reset: threshold and reset: a number or `post` numbers.
         recurrent: whether the target neurons also reach each other, and themselves.
         max_delay: ms; upper bound that `project_` enforces, None for no bound.
+        delays: "synaptic", "axonal" or "dendritic": each synapse, each source neuron or each target
+            neuron has a delay.
+        mask: `[pre, post]`, boolean: which synapses exist; None: all.
+        mask_rec: `[post, post]`: the same of a recurrent layer's own synapses.
         dtype: float32 or float64.
 
     Attributes:
-        w, d: weights and delays (ms), `[pre, post]`, learned.
-        w_rec, d_rec: the same of a recurrent layer's own synapses, `[post, post]`; else None. The
-            weights begin at 0, the delays at 0.1 ms: `initialise_recurrent_` draws both.
+        w, d: weights `[pre, post]` and delays (ms), learned. Delays are `[pre, post]`, `[pre, 1]`
+            (axonal) or `[1, post]` (dendritic).
+        w_rec, d_rec: the same of a recurrent layer's own synapses, of `post` sources; else None.
+            The weights begin at 0, the delays at 0.1 ms: `initialise_recurrent_` draws both.
+        mask, mask_rec: which synapses exist; None: all.
         tau_mem, tau_syn, v_th, v_reset: `[post]`, learned after `requires_grad_()`.
         record: the `Record` of the last forward pass: conditioning of each spike, ties.
         warns_of_silence: whether the layer warns, once, if it emits no spike while it learns.
@@ -50,11 +57,11 @@ class LIF(SpikingLayer):
     @answers_foreign_words
     def __init__(
         self, pre: int, post: int, *, tau_mem: Constant = 20.0, tau_syn: Constant = 5.0, v_th: Constant = 1.0,
-        v_reset: Constant = 0.0, recurrent: bool = False, max_delay: float | None = None,
-        dtype: torch.dtype = torch.float32,
+        v_reset: Constant = 0.0, recurrent: bool = False, max_delay: float | None = None, delays: str = "synaptic",
+        mask: Mask = None, mask_rec: Mask = None, dtype: torch.dtype = torch.float32,
     ) -> None:
         population = population_of("lif", post, tau_mem=tau_mem, tau_syn=tau_syn, v_th=v_th, v_reset=v_reset)
-        super().__init__(pre, population, recurrent, max_delay, dtype)
+        super().__init__(pre, population, recurrent, Wiring(max_delay, delays, mask, mask_rec, dtype))
 
 
 class Spiking(SpikingLayer):
@@ -73,14 +80,15 @@ class Spiking(SpikingLayer):
 
     def __init__(
         self, pre: int, post: int, *, neuron: Neuron | str, recurrent: bool = False, max_delay: float | None = None,
-        dtype: torch.dtype = torch.float32, **constants: Constant,
+        delays: str = "synaptic", mask: Mask = None, mask_rec: Mask = None, dtype: torch.dtype = torch.float32,
+        **constants: Constant,
     ) -> None:
         equations = neuron_of(neuron)
         usual = {name: value for name, value in USUAL.items() if name in equations.constants}
         population = population_of("neuron", post, neuron=equations, constants=usual | constants)
         if equations.spike is None:
             raise SpecError("neuron", "", "never spikes", "read its voltage with an LI layer, or give it a `spike`")
-        super().__init__(pre, population, recurrent, max_delay, dtype)
+        super().__init__(pre, population, recurrent, Wiring(max_delay, delays, mask, mask_rec, dtype))
         self.matrices()  # refuses neurons that no kernel runs
 
 
@@ -120,16 +128,19 @@ class LI(SynapticLayer):
     @answers_foreign_words
     def __init__(
         self, pre: int, post: int, *, readout: str, tau_mem: Constant = 20.0, tau_syn: Constant = 5.0,
-        max_delay: float | None = None, dtype: torch.dtype = torch.float32,
+        max_delay: float | None = None, delays: str = "synaptic", mask: Mask = None,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
-        super().__init__(pre, population_of("li", post, tau_mem=tau_mem, tau_syn=tau_syn), max_delay, dtype)
+        population = population_of("li", post, tau_mem=tau_mem, tau_syn=tau_syn)
+        super().__init__(pre, population, Wiring(max_delay, delays, mask, dtype=dtype))
         self.readout = one_of(readout, "readout", VOLTAGE_READOUTS)
 
     def forward(self, spikes: Spikes) -> Tensor:
         """The readout `[trials, post]`, given the spikes of the `pre` neurons; errors as `LIF`."""
         self._check_delays()
+        w, d, exists = self.synapses
         _, y, self.record = propagate_neurons(
-            spikes, self.w, self.d, self.equations, self.constants, readout=self.readout
+            spikes, w, d, self.equations, self.constants, exists=exists, readout=self.readout
         )
         assert y is not None
         return y

@@ -16,7 +16,7 @@ _DELAYS = _OUT, "the delays are `layer.d`: `layer.initialise_(w_mean, w_std, d_m
 _WEIGHTS = _OUT, "the weights are `layer.w`: `layer.initialise_(w_mean, w_std)` draws them"
 _LEARN = _OUT, "`layer.tau_mem.requires_grad_()` makes a constant learn; so do `tau_syn`, `v_th`, `v_reset`"
 _DRAWN = "`layer.initialise_(w_mean, w_std, d_max)` draws weights and delays"
-_ALL = _OUT, "a layer has every synapse; `Connection(..., exists=mask)` of a `Network` lacks some"
+_ALL = "given as `mask`", "booleans, `[pre, post]`: which synapses exist"
 _NEVER = _OUT, "LI neurons never spike: make a `LIF` layer"
 KEYWORDS: dict[str, tuple[str, str]] = {
     "bias": (_OUT, f"subtract a constant current from `v_th` and `v_reset`, which is exact; {PAGE}, A bias"),
@@ -36,7 +36,7 @@ KEYWORDS: dict[str, tuple[str, str]] = {
     "std": ("given as `w_std`", _DRAWN),
     "dropout": (_OUT, "between layers, `spikes.keep(mask)` drops neurons"),
     "batch_first": (_OUT, "a `Spikes` holds times of trials; `Spikes.from_dense` takes a raster with trials first"),
-    **dict.fromkeys(("mask", "sparsity"), _ALL),
+    **dict.fromkeys(("sparsity", "density"), _ALL),
     **dict.fromkeys(("threshold", "v_threshold"), ("given as `v_th`", "rename it")),
     **dict.fromkeys(("in_features", "input_size"), ("given as `pre`", "rename it")),
     **dict.fromkeys(("out_features", "hidden_size"), ("given as `post`", "rename it")),
@@ -45,7 +45,7 @@ KEYWORDS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("spike_grad", "surrogate_function", "surrogate_disable", "method", "detach_reset"), _EXACT),
     **dict.fromkeys(("learn_alpha", "learn_beta", "learn_threshold"), _LEARN),
     **dict.fromkeys(("dt", "init_hidden", "reset_delay", "step_mode", "store_v_seq", "output"), _NO_STEP),
-    **dict.fromkeys(("d", "delay", "delays"), _DELAYS),
+    **dict.fromkeys(("d", "delay"), _DELAYS),
     **dict.fromkeys(("w", "weight", "weights"), _WEIGHTS),
     **dict.fromkeys(("v_th", "v_reset", "recurrent"), _NEVER),
 }

@@ -4,7 +4,6 @@ import math
 from typing import Self
 
 import torch
-from torch import nn
 
 from delayprop.fast.nn import calibration
 from delayprop.fast.nn.autograd import propagate_neurons
@@ -13,6 +12,7 @@ from delayprop.fast.nn.other_tools import answers_foreign_words
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY, SynapticLayer
 from delayprop.fast.nn.units import warn
+from delayprop.fast.nn.wiring import Wiring
 from delayprop.spec import Population, SpecError
 from delayprop.spec.errors import Verbatim
 
@@ -24,20 +24,20 @@ class SilentLayerWarning(UserWarning):
 class SpikingLayer(SynapticLayer):
     """Synapses onto neurons that spike; see `LIF` and `Spiking`."""
 
-    def __init__(
-        self, pre: int, population: Population, recurrent: bool, max_delay: float | None, dtype: torch.dtype
-    ) -> None:
-        super().__init__(pre, population, max_delay, dtype)
+    def __init__(self, pre: int, population: Population, recurrent: bool, wiring: Wiring) -> None:
+        super().__init__(pre, population, wiring)
         self.warns_of_silence = True
         if not isinstance(recurrent, bool):
             raise SpecError("recurrent", "True or False", recurrent, "name it: `LIF(pre, post, recurrent=True)`")
-        if recurrent:
-            if max_delay is not None and max_delay < LEAST_RECURRENT_DELAY:
-                expected = f"at least {LEAST_RECURRENT_DELAY} (ms) for a recurrent layer"
-                raise SpecError("max_delay", expected, max_delay, "a loop needs a delay")
-            post = self.post
-            self.w_rec = nn.Parameter(torch.zeros(post, post, dtype=dtype))
-            self.d_rec = nn.Parameter(torch.full((post, post), LEAST_RECURRENT_DELAY, dtype=dtype))
+        if not recurrent:
+            if wiring.mask_rec is not None:
+                raise SpecError("mask_rec", "left out", Verbatim("a mask"), "make the layer with `recurrent=True`")
+            return
+        if self.max_delay is not None and self.max_delay < LEAST_RECURRENT_DELAY:
+            expected = f"at least {LEAST_RECURRENT_DELAY} (ms) for a recurrent layer"
+            raise SpecError("max_delay", expected, self.max_delay, "a loop needs a delay")
+        own = self.post, wiring.mask_rec, "mask_rec", wiring.dtype, LEAST_RECURRENT_DELAY
+        self.w_rec, self.d_rec = self._new_synapses(*own)
 
     @property
     def kind(self) -> str:
@@ -53,7 +53,7 @@ class SpikingLayer(SynapticLayer):
         `SpecError`: as `initialise_`; `d_max` below 0.1 ms; the layer is not recurrent."""
         if self.w_rec is None or self.d_rec is None:
             raise SpecError("recurrent", "True", False, "make the layer with `recurrent=True`")
-        self._draw(self.w_rec, self.d_rec, w_mean, w_std, d_max, generator, LEAST_RECURRENT_DELAY)
+        self._draw(1, w_mean, w_std, d_max, generator, LEAST_RECURRENT_DELAY)
         return self
 
     @torch.no_grad()
@@ -76,7 +76,7 @@ class SpikingLayer(SynapticLayer):
         """
         check_spikes(spikes)
         few = calibration.typical(spikes, rate)
-        self._draw(self.w, self.d, 1.0, 1.0, d_max, generator)
+        self._draw(0, 1.0, 1.0, d_max, generator)
         return self._scale_for(few, rate, 1.0)
 
     @torch.no_grad()
@@ -111,9 +111,9 @@ class SpikingLayer(SynapticLayer):
         """The spikes of the `post` neurons, given the spikes of the `pre` neurons. Errors: as
         `propagate_neurons`, and `SpecError` for a delay above `max_delay`."""
         self._check_delays()
-        w, d = (torch.cat(own) if self.recurrent else own[0] for own in (self.weights, self.delays))
+        w, d, exists = self.synapses
         emitted, _, self.record = propagate_neurons(
-            spikes, w, d, self.equations, self.constants, recurrent=self.recurrent
+            spikes, w, d, self.equations, self.constants, exists=exists, recurrent=self.recurrent
         )
         if self.warns_of_silence and self.w.requires_grad and torch.is_grad_enabled():
             self._warn_if_silent(spikes, emitted)
@@ -126,7 +126,9 @@ class SpikingLayer(SynapticLayer):
             words = f"all {self.post} neurons of a {self.kind} layer are silent, so no gradient passes through it"
             remedy = "draw its weights with `layer.initialise_for_(spikes, rate=5)`"
             source = torch.arange(spikes.size, device=spikes.device).repeat(spikes.trials)
-            soonest = self.d.detach().amin(1)[source.repeat_interleave(spikes.offsets.diff())]
+            d = self.delays_of_synapses[0].detach()
+            d = d if self.mask is None else d.masked_fill(~self.mask, math.inf)
+            soonest = d.amin(1)[source.repeat_interleave(spikes.offsets.diff())]
             if not bool((spikes.times.detach() + soonest <= spikes.duration).any()):
                 words += f"; the delays carry all spikes beyond `duration`, {spikes.duration:g} ms"
                 remedy = "give longer trials, or smaller delays"

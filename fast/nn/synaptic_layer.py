@@ -11,10 +11,10 @@ from delayprop.fast.nn.autograd import Record
 from delayprop.fast.nn.constants import LEAST_TAU, Neurons, clamp_, constants_text, is_time_constant, project_constants_
 from delayprop.fast.nn.other_tools import answers_foreign_words
 from delayprop.fast.nn.units import warn_if_short
+from delayprop.fast.nn.wiring import Mask, Wiring, boolean
 from delayprop.fast.solving.matrices import Matrices, matrices
 from delayprop.spec import Population, SpecError
 from delayprop.spec.checks import finite_number, non_negative_time, whole_number
-from delayprop.spec.errors import Verbatim
 from delayprop.spec.neuron import Neuron
 
 Constant = float | Sequence[float]
@@ -34,26 +34,32 @@ class SynapticLayer(Neurons):
     equations: Neuron
     w_rec: nn.Parameter | None
     d_rec: nn.Parameter | None
+    mask: Tensor | None
+    mask_rec: Tensor | None
 
-    def __init__(
-        self, pre: int, population: Population, max_delay: float | None, dtype: torch.dtype
-    ) -> None:
+    def __init__(self, pre: int, population: Population, wiring: Wiring) -> None:
         super().__init__()
-        if dtype not in (torch.float32, torch.float64):
-            raise SpecError("dtype", "torch.float32 or torch.float64", Verbatim(dtype), "choose one of them")
         self.pre = whole_number(pre, "pre", 1, 2**31 - 1, "give the number of source neurons")
-        self.post = post = population.size
-        self.max_delay = None if max_delay is None else non_negative_time(max_delay, "max_delay")
-        self.w = nn.Parameter(torch.zeros(pre, post, dtype=dtype))
-        self.d = nn.Parameter(torch.zeros(pre, post, dtype=dtype))
-        self.register_parameter("w_rec", None)
-        self.register_parameter("d_rec", None)
+        self.post, self.max_delay, self.delays = population.size, wiring.max_delay, wiring.delays
+        self.w, self.d = self._new_synapses(self.pre, wiring.mask, "mask", wiring.dtype, 0.0)
+        for name in ("w_rec", "d_rec"):
+            self.register_parameter(name, None)
+        self.register_buffer("mask_rec", None)
         self.record: Record | None = None
-        self._register(population, dtype)
+        self._register(population, wiring.dtype)
         for name, values in population.values.items():
             if is_time_constant(name):
                 warn_if_short(float(values.min()), name)
         self.initialise_(0.0, pre**-0.5)
+
+    def _new_synapses(
+        self, pre: int, mask: Mask, name: str, dtype: torch.dtype, delay: float
+    ) -> tuple[nn.Parameter, nn.Parameter]:
+        """Weights and delays of `pre` sources; their mask becomes the buffer `name`."""
+        shape = 1 if self.delays == "dendritic" else pre, 1 if self.delays == "axonal" else self.post
+        self.register_buffer(name, None if mask is None else boolean(mask, name, (pre, self.post)))
+        w, d = torch.zeros(pre, self.post, dtype=dtype), torch.full(shape, delay, dtype=dtype)
+        return nn.Parameter(w), nn.Parameter(d)
 
     def matrices(self) -> Matrices:
         """The matrices of the neurons, in the order of the kernels, with their constants of now."""
@@ -66,14 +72,38 @@ class SynapticLayer(Neurons):
         return self.w_rec is not None
 
     @property
-    def weights(self) -> list[Tensor]:
+    def all_w(self) -> list[Tensor]:
         """`w`, and `w_rec` of a recurrent layer."""
         return [w for w in (self.w, self.w_rec) if w is not None]
 
     @property
-    def delays(self) -> list[Tensor]:
+    def all_d(self) -> list[Tensor]:
         """`d`, and `d_rec` of a recurrent layer."""
         return [d for d in (self.d, self.d_rec) if d is not None]
+
+    @property
+    def masks(self) -> list[Tensor | None]:
+        """`mask`, and `mask_rec` of a recurrent layer."""
+        return [self.mask, self.mask_rec] if self.recurrent else [self.mask]
+
+    @property
+    def existing_w(self) -> list[Tensor]:
+        """`all_w`, 0 where no synapse is."""
+        return [w if mask is None else w * mask for w, mask in zip(self.all_w, self.masks, strict=True)]
+
+    @property
+    def delays_of_synapses(self) -> list[Tensor]:
+        """`all_d`, of each synapse, `[pre, post]`."""
+        return [d.expand_as(w) for w, d in zip(self.all_w, self.all_d, strict=True)]
+
+    @property
+    def synapses(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        """`w, d, exists` as `propagate` takes them: a row per source, own neurons last."""
+        w, d = (own[0] if len(own) == 1 else torch.cat(own) for own in (self.all_w, self.delays_of_synapses))
+        if all(mask is None for mask in self.masks):
+            return w, d, None
+        exist = [torch.ones_like(w, dtype=torch.bool) if m is None else m for w, m in zip(self.all_w, self.masks)]
+        return w, d, torch.cat(exist)
 
     @answers_foreign_words
     @torch.no_grad()
@@ -92,23 +122,27 @@ class SynapticLayer(Neurons):
         Raises:
             SpecError: `w_std` or `d_max` below 0 or not finite; `d_max` above `max_delay`.
         """
-        self._draw(self.w, self.d, w_mean, w_std, d_max, generator)
+        self._draw(0, w_mean, w_std, d_max, generator)
         return self
 
     def _draw(
-        self, w: Tensor, d: Tensor, w_mean: float, w_std: float, d_max: float, generator: torch.Generator | None,
+        self, which: int, w_mean: float, w_std: float, d_max: float, generator: torch.Generator | None,
         d_min: float = 0.0,
     ) -> None:
-        """Draw weights from N(w_mean, w_std), and delays uniformly from `d_min` to `d_max` ms."""
+        """Draw weights from N(w_mean, w_std), 0 where no synapse is, and delays uniformly from
+        `d_min` to `d_max` ms; `which`: 0, or 1 for own synapses."""
         non_negative_time(d_max, "d_max")
         if finite_number(w_std, "w_std") < 0:
             raise SpecError("w_std", "at least 0", w_std, "give a standard deviation")
         if self.max_delay is not None and d_max > self.max_delay:
             raise SpecError("d_max", f"at most max_delay, {self.max_delay} (ms)", d_max, "raise max_delay")
-        w.normal_(w_mean, w_std, generator=generator)
         if d_max < d_min:
             raise SpecError("d_max", f"at least {d_min} (ms)", d_max, "a loop needs a delay")
+        w, d, mask = self.all_w[which], self.all_d[which], self.masks[which]
+        w.normal_(w_mean, w_std, generator=generator)
         d.uniform_(d_min, d_max, generator=generator)
+        if mask is not None:
+            w.mul_(mask)
 
     @torch.no_grad()
     def project_(self, least_tau: float = LEAST_TAU) -> int:
@@ -126,12 +160,17 @@ class SynapticLayer(Neurons):
     def _check_delays(self) -> None:
         """Refuse a delay above `max_delay`: an optimiser has moved it."""
         if self.max_delay is not None:
-            largest = max(float(d.detach().max()) for d in self.delays)
+            largest = max(float(d.detach().max()) for d in self.all_d)
             if largest > float(torch.tensor(self.max_delay, dtype=self.d.dtype)):
                 expected = f"at most max_delay, {self.max_delay} (ms)"
                 raise SpecError("d", expected, largest, "call `layer.project_()` after each step")
 
     def extra_repr(self) -> str:
         bound = "None" if self.max_delay is None else f"{self.max_delay:g}"
-        parts = f"{self.pre} -> {self.post}", constants_text(self), f"max_delay={bound}"
+        parts = [f"{self.pre} -> {self.post}", constants_text(self), f"max_delay={bound}"]
+        if self.delays != "synaptic":
+            parts.append(f"delays={self.delays}")
+        for name in ("mask", "mask_rec"):
+            if (mask := getattr(self, name)) is not None:
+                parts.append(f"{name} of {int(mask.sum())} synapses")
         return ", ".join(part for part in parts if part)

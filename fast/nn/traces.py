@@ -64,9 +64,8 @@ def membrane_traces(
 
 
 def _voltage(layer: LIF | LI, spikes: Spikes, own: Spikes | None, neuron: int, times: np.ndarray) -> np.ndarray:
-    arriving = arrivals(layer.w, layer.d, spikes, neuron)
-    if own is not None and layer.w_rec is not None and layer.d_rec is not None:
-        arriving = np.concatenate([arriving, arrivals(layer.w_rec, layer.d_rec, own, neuron)])
+    of_sources = zip(layer.existing_w, layer.delays_of_synapses, (spikes, own), strict=False)
+    arriving = np.concatenate([arrivals(w, d, given, neuron) for w, d, given in of_sources if given is not None])
     constants = float(layer.tau_mem[neuron]), float(layer.tau_syn[neuron])
     if own is None or layer.v_th is None or layer.v_reset is None:
         return voltage_of(arriving, *constants, times)

@@ -29,11 +29,12 @@ def page_arrays(network: Classifier, before: dict[str, Tensor], data: SpikeData,
     """
     found: dict[str, np.ndarray] = {"t": np.linspace(0.0, duration, POINTS), "duration": np.array(duration)}
     for n, name in enumerate([*(f"hidden.{n}" for n in range(len(network.hidden))), "out"]):
-        for parameter in ("w", "d", "w_rec", "d_rec"):
-            after = getattr(network.layers[n], parameter)
-            if after is not None:
-                found[f"{parameter}_before_{n}"] = before[f"{name}.{parameter}"].cpu().numpy()
-                found[f"{parameter}_after_{n}"] = after.cpu().numpy()
+        layer = network.layers[n]
+        for ending, w, mask in zip(("", "_rec"), layer.all_w, layer.masks, strict=False):
+            for parameter in (f"w{ending}", f"d{ending}"):
+                for when, values in (("before", before[f"{name}.{parameter}"]), ("after", getattr(layer, parameter))):
+                    shown = values.expand_as(w) if mask is None else values.expand_as(w) * mask
+                    found[f"{parameter}_{when}_{n}"] = shown.cpu().numpy()
     _, firsts = np.unique(data.labels, return_index=True)
     for e, trial in enumerate(np.sort(firsts)[:TRIALS].tolist()):
         spikes, _ = data.batch(np.array([trial]), duration)
@@ -45,7 +46,7 @@ def page_arrays(network: Classifier, before: dict[str, Tensor], data: SpikeData,
             found[f"units_{e}_{n}"] = np.repeat(np.arange(layer.size), layer.counts()[0].cpu().numpy())
         last = hidden_spikes[-1]
         found[f"V_{e}"] = membrane_traces(network.out, last, found["t"]).numpy()
-        found[f"arrivals_{e}"] = arrivals(network.out.w, network.out.d, last, label)
+        found[f"arrivals_{e}"] = arrivals(network.out.existing_w[0], network.out.delays_of_synapses[0], last, label)
     content = io.BytesIO()
     np.savez_compressed(content, **found)  # type: ignore[arg-type]  # NumPy 2.0 types have no `allow_pickle` here
     return content.getvalue()

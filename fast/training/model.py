@@ -43,13 +43,14 @@ class Classifier(nn.Module):
         super().__init__()
         random, sizes = torch.Generator().manual_seed(seed), [channels, *settings.hidden]
         constants = {
-            "tau_mem": settings.tau_mem, "tau_syn": settings.tau_syn, "max_delay": settings.max_delay, "dtype": dtype,
+            "tau_mem": settings.tau_mem, "tau_syn": settings.tau_syn, "max_delay": settings.max_delay,
+            "delays": settings.delays, "dtype": dtype,
         }
         self.gain, self.dropout = settings.gain, settings.dropout
         self.hidden_layers: list[SpikingLayer] = []
         for n, (pre, post) in enumerate(pairwise(sizes)):
             drawn = (settings.inner_mean, settings.inner_sd) if n else (settings.w_mean, settings.w_sd)
-            layer = hidden_layer(pre, post, settings, constants)
+            layer = hidden_layer(pre, post, settings, {**constants, **_masks(pre, post, settings, random)})
             layer.warns_of_silence = False  # a run says so itself, once an epoch
             layer.initialise_(*drawn, settings.delay, random)
             if settings.recurrent:
@@ -89,6 +90,14 @@ def hidden_layer(pre: int, post: int, settings: Settings, shared: dict[str, Any]
     if settings.neuron == "alif":
         return ALIF(pre, post, tau_a=settings.tau_a, beta=settings.adapt, **shared)
     return AdLIF(pre, post, tau_a=settings.tau_a, b=settings.adapt, **shared)
+
+
+def _masks(pre: int, post: int, settings: Settings, random: torch.Generator) -> dict[str, Tensor]:
+    """Masks of a hidden layer, by the name of the argument; none if every synapse exists."""
+    sources = {"mask": pre, "mask_rec": post} if settings.recurrent else {"mask": pre}
+    if settings.density == 1.0:
+        return {}
+    return {name: torch.rand(size, post, generator=random) < settings.density for name, size in sources.items()}
 
 
 @torch.no_grad()

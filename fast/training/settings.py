@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Self
 
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
+from delayprop.fast.nn.wiring import DELAYS
 from delayprop.spec import VOLTAGE_READOUTS, SpecError
 from delayprop.spec.checks import finite_number, non_negative_time, one_of, positive_number, time_constant, whole_number
 from delayprop.spec.errors import Verbatim
@@ -76,6 +77,12 @@ class Settings:
     tau_a: float = setting(100.0, time_constant, "time constant of the adaptation, ms")
     adapt: float = setting(0.2, amount, "rise per own spike, of the threshold (alif), or against the input (adlif)")
     recurrent: bool = setting(False, None, "the neurons of each hidden layer also reach each other")
+    delays: str = setting(
+        "synaptic", None, "what has a delay: each synapse, each source neuron, or each target neuron", DELAYS
+    )
+    density: float = setting(
+        1.0, partial(fraction, zero=False), "fraction of synapses onto hidden neurons that exist, drawn at random"
+    )
     pool: int = setting(1, count, "neighbouring input channels that become one, after augmentation")
     batch: int = setting(32, count, "trials per step, over all processes")
     tau_mem: float = setting(20.0, time_constant, "membrane time constant of all neurons, ms")
@@ -179,7 +186,8 @@ def kind_of_delays(settings: Mapping[str, Any]) -> str:
 
 GROUPS: dict[str, tuple[str, ...]] = {  # the settings as `--help` shows them
     "network": (
-        "hidden", "neuron", "tau_a", "adapt", "recurrent", "pool", "tau_mem", "tau_syn", "readout", "gain", "max_delay",
+        "hidden", "neuron", "tau_a", "adapt", "recurrent", "delays", "density", "pool", "tau_mem", "tau_syn", "readout",
+        "gain", "max_delay",
     ),
     "first values": (
         "rate", "w_mean", "w_sd", "inner_mean", "inner_sd", "rec_sd", "out_sd", "delay", "rec_delay",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -155,7 +156,7 @@ def test_identities_of_each_neuron(name: str) -> None:
     """The powers of a neuron's constants follow from its equations; a wrong gradient is seen."""
     neuron = ALL[name]
     values = {"tau_a": 30.0, "tau_c": 50.0, "beta": 0.2, "b": 0.2, "k": 0.1}
-    given = {constant: values[constant] for constant in neuron.constants if constant in values}
+    given: dict[str, Any] = {constant: values[constant] for constant in neuron.constants if constant in values}
     torch.manual_seed(1)
     layer = Spiking(2, 5, neuron=neuron, recurrent=True, dtype=torch.float64, **given)
     out = LI(5, 3, readout="mean_voltage", dtype=torch.float64).initialise_(1.0, 1.0)

@@ -14,7 +14,7 @@ DURATION = 40.0
 SPIKES = Spikes.from_trains([[[1.0, 9.0, 9.5], [4.0], []], [[2.5], [1.0, 12.0], [3.0, 20.0]]], DURATION)
 
 
-def hidden(recurrent: bool = False, **constants: float) -> LIF:
+def hidden(recurrent: bool = False, **constants: Any) -> LIF:
     random = torch.Generator().manual_seed(1)
     layer = LIF(3, 5, v_th=0.8, v_reset=-0.3, recurrent=recurrent, dtype=torch.float64, **constants)
     if recurrent:

@@ -151,7 +151,8 @@ REFUSED: Refusals = [
     (loading(lambda made: network_of([*made[:2], LIF(4, 3)])),
      r"`connections\[2\]` must be 4 -> 3 li neurons, as layers\[2\], got 4 -> 3 lif neurons; build the layer"),
     (loading(with_last(w=None)),
-     r"`connections\[2\].w\[0\]\[0\]` must be a synapse, got null; a layer has every synapse; use `delayprop.N"),
+     r"`connections\[2\].w\[0\]\[0\]` must be a synapse, got null; give layers\[2\] the mask of this "
+     "network, or use `delayprop.Network`"),
     (lambda: load_into([LIF(3, 2, max_delay=5.0)], network_of([LIF(3, 2).initialise_(0.0, 1.0, 50.0)])),
      r"`connections\[0\].d\[.\]\[.\]` must be at most max_delay of layers\[0\], 5.0 \(ms\), got"),
     (loading(with_last(w=0.1), torch.float32),

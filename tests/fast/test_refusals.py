@@ -169,7 +169,7 @@ def test_the_answers_name_the_argument_that_takes_the_place() -> None:
         "bias": "subtract a constant current from `v_th` and `v_reset`, which is exact; docs/from-other-tools.md",
         "d_max": "left out, got 0.9; `layer.initialise_.w_mean, w_std, d_max.` draws",
         "delay_max": r"given as `max_delay` \(ms\), got 0.9; rename it: an upper bound",
-        "mask": r"a layer has every synapse; `Connection\(..., exists=mask\)`", "dropout": "`spikes.keep.mask.` drops",
+        "sparsity": r"given as `mask`, got 0.9; booleans, `\[pre, post\]`", "dropout": "`spikes.keep.mask.` drops",
     }.items():
         with pytest.raises(SpecError, match=f"`{word}` .*{words}"):
             LIF(3, 2, **{word: 0.9})  # type: ignore[arg-type]

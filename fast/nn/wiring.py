@@ -1,0 +1,62 @@
+"""Which synapses of a layer exist, and which of them share a delay."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from delayprop.spec.checks import described, non_negative_time, one_of
+from delayprop.spec.errors import SpecError, Verbatim
+
+Mask = Tensor | np.ndarray | Sequence[Sequence[bool]] | None
+DELAYS = ("synaptic", "axonal", "dendritic")
+"""Each synapse, each source neuron, or each target neuron has a delay."""
+
+
+@dataclass(frozen=True, eq=False)
+class Wiring:
+    """How the synapses of a layer are made: arguments of `LIF` and `LI`, checked.
+
+    Attributes:
+        max_delay: upper bound of delays, ms; None: no bound.
+        delays: one of `DELAYS`.
+        mask: `[pre, post]`, boolean: which synapses exist; None: all.
+        mask_rec: `[post, post]`: the same of own synapses.
+        dtype: of weights and delays.
+
+    Raises:
+        SpecError: `max_delay` below 0, an unknown kind of delays, or another dtype.
+    """
+
+    max_delay: float | None = None
+    delays: str = "synaptic"
+    mask: Mask = None
+    mask_rec: Mask = None
+    dtype: torch.dtype = torch.float32
+
+    def __post_init__(self) -> None:
+        if self.dtype not in (torch.float32, torch.float64):
+            raise SpecError("dtype", "torch.float32 or torch.float64", Verbatim(self.dtype), "choose one of them")
+        one_of(self.delays, "delays", DELAYS)
+        if self.max_delay is not None:
+            object.__setattr__(self, "max_delay", non_negative_time(self.max_delay, "max_delay"))
+
+
+def boolean(given: object, name: str, shape: tuple[int, int]) -> Tensor:
+    """A mask of this shape, as a new tensor.
+
+    Raises:
+        SpecError: another shape, or entries that are not booleans.
+    """
+    got: object = described(given)
+    try:
+        found = torch.tensor(given.tolist() if isinstance(given, Tensor | np.ndarray) else given)
+    except (TypeError, ValueError, RuntimeError):  # torch makes no tensor of it
+        found = torch.empty(0)
+    else:
+        got = Verbatim(f"{str(found.dtype).removeprefix('torch.')}, {list(found.shape)}")
+    if found.dtype != torch.bool or found.shape != shape:
+        raise SpecError(name, f"bool, {list(shape)}", got, "give True where a synapse exists")
+    return found
