@@ -55,9 +55,13 @@ def adjoint_rows(others, learned):
 
 
 @inlined
-def rows_in_use(pack, want_tau):
-    """Rows of an adjoint up to the last one that is read."""
-    return adjoint_rows(pack.others, pack.learned) if want_tau or pack.rate >= 0.0 else P_O + len(pack.others)
+def copy_adjoint(source, lane, target, at, pack, want_tau):
+    """Copy the rows of an adjoint that are read: column `lane` to column `at` of another."""
+    for k in range(P_O + len(pack.others)):
+        target[k, at] = source[k, lane]
+    if want_tau or pack.rate >= 0.0:
+        for k in range(P_O + len(pack.others), adjoint_rows(pack.others, pack.learned)):
+            target[k, at] = source[k, lane]
 
 
 # Rows of `dL_dconstants`: the constants in `A`, then `v_th`, `c` of other states, `r`, and `R`.

@@ -35,7 +35,10 @@ def jump_at_spike(adjoint, lane, I, O, dL_dt, driven, b, want_tau):
         for k in range(states):
             change += constants[reset_entry(i, k, others), lane] * rates[k]
         moved += p[i] * change
-    q = moved / level_of(dV, dO, lane, constants, others)
+    q = moved * (1.0 / level_of(dV, dO, lane, constants, others))
+    # p just before: R^T p - q c
+    before_V, before_I = _before_reset(0, p, lane, constants, others) - q, _before_reset(1, p, lane, constants, others)
+    before_O = _others_before(p, q, lane, constants, others)
     # [spike-v_th] [spike-v_reset] gradients by v_th, c, r and R
     threshold = len(b.pack.learned)
     reset = threshold + 1 + len(others)
@@ -57,17 +60,22 @@ def jump_at_spike(adjoint, lane, I, O, dL_dt, driven, b, want_tau):
             for i in range(states):
                 found[constant, lane] += m[i] * constants[reset_row(i, others), lane]
                 adjoint[row + i, lane] = _before_reset(i, m, lane, constants, others)
-    # p just before: R^T p - q c
-    adjoint[P_V, lane] = _before_reset(0, p, lane, constants, others) - q
-    adjoint[P_I, lane] = _before_reset(1, p, lane, constants, others)
+    adjoint[P_V, lane], adjoint[P_I, lane] = before_V, before_I
     for k in range(len(others)):
-        before = _before_reset(2 + k, p, lane, constants, others)
-        adjoint[P_O + k, lane] = before - q * constants[C_O + k, lane]
+        adjoint[P_O + k, lane] = before_O[k]
     # [readout-adjoint] the two numbers that replace small differences
     if b.pack.rate >= 0.0:
-        adjoint[EXCESS, lane] += adjoint[P_V, lane] - p_V
-        along = constants[A_VI, lane] * adjoint[P_V, lane] + constants[A_II, lane] * adjoint[P_I, lane]
-        adjoint[DIFFERENCE, lane] = along
+        adjoint[EXCESS, lane] += before_V - p_V
+        adjoint[DIFFERENCE, lane] = constants[A_VI, lane] * before_V + constants[A_II, lane] * before_I
+
+
+@inlined
+def _others_before(p, q, lane, constants, others):
+    """`R^T p - q c` of other states."""
+    return (
+        _before_reset(2, p, lane, constants, others) - q * constants[C_O, lane] if len(others) > 0 else 0.0,
+        _before_reset(3, p, lane, constants, others) - q * constants[C_O + 1, lane] if len(others) > 1 else 0.0,
+    )
 
 
 @inlined

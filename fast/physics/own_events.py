@@ -12,11 +12,11 @@ from delayprop.fast.physics.adjoint import (
     EXCESS,
     P_I,
     P_V,
+    copy_adjoint,
     drive_at,
     driven_at_arrival,
     driven_sensitivity,
     flow_back,
-    rows_in_use,
     sensitivity_at_arrival,
     sensitivity_row,
 )
@@ -35,8 +35,7 @@ def mark(lane, bin_, slot, clock, want_tau, b):
     if not b.marked[lane]:
         b.marked[lane], b.position[lane] = 1, end_of(bin_, clock)
         b.ring[2 * (slot + lane)] = math.nan
-        for k in range(rows_in_use(b.pack, want_tau)):
-            b.solved[k, lane] = b.adjoint[k, lane]
+        copy_adjoint(b.adjoint, lane, b.solved, lane, b.pack, want_tau)
 
 
 @inlined
@@ -56,17 +55,15 @@ def note_event(event, lane, bin_, slot, rest, x, adjoint, clock, want_tau, b):
     that the readout drives just before `T` is of second order in the time to `T`, and would be lost
     in the rounding of a whole bin.
     """
-    events, is_last, rows = b.events, b.events.first[slot + lane] < 0, rows_in_use(b.pack, want_tau)
+    events, is_last = b.events, b.events.first[slot + lane] < 0
     for after in range(2 if is_last else 1):
         row, position = 2 * event + after, end_of(bin_, clock) if after else x
-        for k in range(rows):
-            b.other[k, lane] = b.adjoint[k, lane] if after else adjoint[k, lane]
+        copy_adjoint(b.adjoint if after else adjoint, lane, b.other, lane, b.pack, want_tau)
         if b.pack.rate < 0.0 and position < 1.0:
             flow_back(b.other, lane, position - 1.0, 0.0, b.pack, want_tau)
             position = 1.0
         events.position[row] = position
-        for k in range(rows):
-            events.at_end[row, k] = b.other[k, lane]
+        copy_adjoint(b.other, lane, events.at_end.T, row, b.pack, want_tau)
     events.later[event], events.rest[event] = events.first[slot + lane], rest
     events.first[slot + lane] = event
 
@@ -199,9 +196,10 @@ def adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b):
     if target == clock.last and (rest > clock.end or (rest == clock.end and pack.rate >= 0.0)):
         return (0.0, 0.0, 0.0, 0.0, 0.0), 0.0, -1
     row, event = events_around(lane, turn * LANES, rest, b)
-    # Without an event the adjoint itself is NaN.
-    for k in range(rows_in_use(pack, want_tau)):
-        b.other[k, lane] = b.events.at_end[row, k] if row >= 0 else math.nan
+    if row < 0:  # the adjoint itself is NaN
+        b.other[:, lane] = math.nan
+    else:
+        copy_adjoint(b.events.at_end.T, row, b.other, lane, pack, want_tau)
     p = b.other[P_V, lane], b.other[P_I, lane]
     x = b.events.position[row] if row >= 0 else 1.0
     h, g = x - rest, drive_at(b.drive, lane, target, x, pack.rate)
