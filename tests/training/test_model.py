@@ -29,6 +29,18 @@ def test_recurrent_weights_have_mean_0() -> None:
     assert float(d.mean()) == pytest.approx(1.5, abs=0.2) and float(d.max()) <= 3.0
 
 
+def test_synapses_onto_hidden_neurons_are_as_dense_as_asked() -> None:
+    settings = Settings(hidden=(60, 40), recurrent=True, density=0.25, delays="dendritic")
+    made = Classifier(50, 3, settings, torch.float64, 0)
+    for layer in made.hidden_layers:
+        for w, d, mask in zip(layer.all_w, layer.all_d, layer.masks, strict=True):
+            assert mask is not None and float(mask.double().mean()) == pytest.approx(0.25, abs=0.05)
+            assert torch.equal(w != 0, mask) and d.shape == (1, layer.post)
+    assert made.out.mask is None and made.out.d.shape == (1, 3)
+    again, other = (Classifier(50, 3, settings, torch.float64, seed).hidden_layers[1].mask for seed in (0, 1))
+    assert torch.equal(made.hidden_layers[1].mask, again) and not torch.equal(again, other)
+
+
 def test_silent_layers_warn_once_an_epoch_and_not_in_each_step() -> None:
     """`silence_warnings` of `epoch.py` says so; the layers themselves do not."""
     with warnings.catch_warnings(record=True) as caught:

@@ -29,9 +29,9 @@ def test_every_preset_is_what_the_command_line_gives_without_a_word(task: str) -
 
 
 OTHER: dict[str, Any] = {
-    "hidden": (7, 5), "neuron": "alif", "readout": "mean_voltage", "schedule": "cosine", "choose": "last",
-    "freeze_delays": True,
-    "freeze_weights": True, "max_delay": 200.0, "epochs": 3, "batch": 3,
+    "hidden": (7, 5), "neuron": "alif", "delays": "axonal", "readout": "mean_voltage",
+    "schedule": "cosine", "choose": "last", "freeze_delays": True, "freeze_weights": True,
+    "max_delay": 200.0, "epochs": 3, "batch": 3,
     "pool": 5, "recurrent": True, "learn_constants": True, "shift": 2, "patience": 4, "certify": 9, "delay": 0.25,
 }
 
