@@ -99,7 +99,10 @@ RECORDED = {
         run for run in entries("sizes.jsonl")
         if (run["network"], run["seed"], run["freeze_delays"]) == ("140-32-20", 0, False)
     ),
-    **{f"`shd`, {run['hidden'][0]} neurons, {run['epochs']} epochs": run for run in entries("shd.jsonl")},
+    **{
+        f"`shd`, {run['hidden'][0]} neurons, {run['epochs']} epochs, seed {run['seed']}": run
+        for run in entries("shd.jsonl")
+    },
 }
 """Runs by their words in the tables."""
 
@@ -135,7 +138,7 @@ def test_the_table_and_text_of_the_long_runs_on_shd() -> None:
         found[name] = [run["train_accuracy"], known, new, run["test_accuracy"]]
         interval = "{:.1f} to {:.1f} %".format(*(100 * end for end in test["interval"]))
         assert has_row(name, *map(rounded, found[name]), interval)
-    first, wide = found.values()
+    first, _, wide = found.values()
     more = [f"{100 * (b - a):.1f}" for a, b in zip(first[:3], wide[:3], strict=True)]
     assert "by {} points, and known speakers by {}, but new ones by {} only".format(*more) in PROSE
     answers, (right, trials) = test["answers"], test["new_speakers"]
