@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from delayprop import ALIF, LI, LIF, Network, SpecError, Spikes, load_into, network_of
+from delayprop import ALIF, LI, LIF, Network, SpecError, Spikes, load_into, membrane_traces, network_of
 from delayprop.fast.nn.certificate import residuals, watched
 from delayprop.fast.nn.synaptic_layer import SynapticLayer
 from delayprop.fast.nn.wiring import DELAYS
@@ -65,6 +65,9 @@ def test_what_no_synapse_has_is_not_read() -> None:
             w.data[~mask], d.data[~mask] = 1e3, 1e6
     y, here = (each[1](each[0](SPIKES)) for each in (made, other))
     assert torch.equal(y, here)
+    for layer, same in zip(made, other, strict=True):
+        given = (SPIKES if layer is made[0] else made[0](SPIKES))[0]
+        assert torch.equal(*(membrane_traces(each, given, [12.0, 30.0]) for each in (layer, same)))
     for name, gradient in gradients(other, here).items():
         mask = {"0.w": MASK, "0.d": MASK, "0.w_rec": MASK_REC, "0.d_rec": MASK_REC}.get(name, MASK_OUT)
         assert not gradient[~mask].any() and gradient[mask].any()

@@ -46,7 +46,7 @@ def test_no_figure_of_the_first_shd_files_is_left() -> None:
     assert found == ["results/README.md", "tests/results/test_recorded_runs.py"]
     texts = [read(path) for path in FILES if re.fullmatch(r"results/.*\.jsonl?", str(path))]
     runs = [line for text in texts for line in text.splitlines() if '"task": "shd"' in line]
-    tested = {json.loads(line)["trials_sha256"] for line in runs if SHD in line}
+    tested = {json.loads(line)["trials_sha256"] for line in runs if SHD in line and "test_accuracy" in line}
     evaluated = [json.loads(line)["test"]["trials_sha256"] for line in runs if SHD not in line]
     assert len(tested) == 1 and {*evaluated} <= tested, "an evaluation is of the same test trials"
 
@@ -146,6 +146,19 @@ def test_the_table_and_text_of_the_long_runs_on_shd() -> None:
     assert f"Of the {wrong} errors of the wider network {trials - right} are on the two new speakers" in PROSE
     assert f'{answers[19][9]} are "neun" heard as "nine", in {sum(answers[19])} trials' in PROSE
     assert f"{run['hidden'][0]} neurons reach {rounded(max(wide[3], first[3]))} on SHD" in " ".join(README.split())
+
+
+def test_the_table_of_adaptive_neurons() -> None:
+    held_out = {}
+    for neuron in ("lif", "alif", "adlif"):
+        speech, *runs = [run for run in entries("tried/neurons.jsonl") if run["neuron"] == neuron]
+        assert speech["task"] == "shd" and "test_accuracy" not in speech and speech["valid_speakers"] == [3, 6]
+        assert [run["seed"] for run in runs] == [0, 1, 2] and {run["task"] for run in runs} == {"yin-yang"}
+        held_out[neuron] = speech["valid_accuracy"]
+        cells = rounded(speech["train_accuracy"]), rounded(held_out[neuron])
+        assert has_row(f"`{neuron}`", spread(percents(runs)), *cells)
+    worst = held_out["lif"] - min(held_out.values())
+    assert f"as good as LIF to {100 * worst:.1f} points" in PROSE
 
 
 def changed(entry: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
