@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from tests.support.house.imports import MAY_IMPORT, MORE, ROOMS, arrows_up, circle, forbidden_imports
+from tests.support.house.imports import MAY_IMPORT, MORE, ONLY, ROOMS, arrows_up, circle, forbidden_imports
 from tests.support.house.sources import FILES, PYTHON_FILES, read
 
 SPEC = "delayprop.spec"
@@ -21,7 +21,7 @@ def test_every_package_and_room_is_in_the_tables() -> None:
     assert {path.parts[0] for path in PYTHON_FILES if len(path.parts) > 1} == set(MAY_IMPORT) | {"tests"}
     assert {path.parts[1] for path in PYTHON_FILES if path.parts[0] == "fast" and len(path.parts) > 2} <= set(ROOMS)
     known = {str(folder) for path in FILES for folder in (path, *path.parents)}
-    assert MORE.keys() <= known
+    assert MORE.keys() | ONLY.keys() <= known
 
 
 def test_reference_and_fast_share_only_the_specification() -> None:
@@ -57,6 +57,10 @@ FORBIDDEN = {
     ),
     "fast/tasks/a.py": ("from delayprop.reference.events import simulate", "import reports"),
     "fast/train.py": ("from reports import page",),
+    "fast/plain/a.py": (
+        "import numba", "import torch", "from delayprop.fast.physics import jump", "import delayprop.reference",
+        "from delayprop.fast.solving.tables import tables", "from delayprop.fast import LIF",
+    ),
     "fast/training/a.py": ("import matplotlib",),
     "spec/a.py": ("import delayprop.reference", "import torch"),
     "derivations/a.py": ("import delayprop.reference", "import numpy"),
@@ -76,6 +80,10 @@ LAWFUL = {
     ),
     "fast/a.py": ("import torch, h5py\nfrom numba import cuda, njit", 'import_module(f"delayprop.fast.tasks.{name}")'),
     "fast/drawing/a.py": ("from matplotlib.figure import Figure",),
+    "fast/plain/a.py": (
+        "import math\nimport numpy as np\nfrom delayprop.spec import Population",
+        "from delayprop.fast.plain.forward import flow\nfrom delayprop.fast.solving.matrices import matrices",
+    ),
     "reports/a.py": (
         "from delayprop.fast.drawing.pages import page\nfrom delayprop.fast import drawing",
         "from delayprop.spec import Case\nfrom . import page",
@@ -85,7 +93,7 @@ LAWFUL = {
 }
 UP = {
     "fast/physics/a.py": ("from delayprop.fast.cpu import lookup",),
-    "fast/cpu/a.py": ("from delayprop.fast.cuda.lookup import gather",),
+    "fast/cpu/a.py": ("from delayprop.fast.cuda.lookup import gather", "from delayprop.fast.plain import forward"),
     "fast/nn/a.py": ("import delayprop.fast.training.engine",),
     "fast/data/a.py": ("def f():\n    from delayprop.fast.tasks import shd",),
     "fast/drawing/a.py": ("from delayprop.fast import LIF",),
