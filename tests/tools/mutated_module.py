@@ -22,7 +22,7 @@ TESTS = {
     "fast/nn/network.py": ("fast/test_networks.py", "fast/test_modules.py", SEEDED),
     "fast/nn/synaptic_layer.py": (
         "fast/test_parameters.py", "fast/test_networks.py", "fast/test_refusals_layers.py", "fast/test_modules.py",
-        "fast/test_gradients.py", "fast/test_wiring.py",
+        "fast/test_gradients.py", "fast/test_wiring.py", "fast/test_starting.py",
     ),
     "fast/training/activity.py": ("training/test_activity.py",),
     "fast/training/epoch.py": ("training/test_epoch.py",),
