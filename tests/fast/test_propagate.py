@@ -1,11 +1,14 @@
 """Limits and records of `propagate`: width of its bins, dtypes, the record of each population."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from delayprop.fast import LI, Spikes, propagate
-from delayprop.fast.nn.autograd import Record
+from delayprop.fast.nn.autograd import Record, propagate_neurons
+from delayprop.spec.neuron import LIF
 from tests.support.networks.layers import first_layer, given_spikes
 from tests.support.refusals import assert_refused
 
@@ -27,6 +30,16 @@ def test_bins_are_at_most_a_quarter_of_the_shortest_time(duration: float, most: 
     words = f"`bin_width` must be at most a quarter of the shortest time constant and of the trial, {most}, got"
     for width in (1.01 * most, 3.0 * most):
         assert_refused(lambda width=width: of(spikes, bin_width=width), words)  # type: ignore[misc]
+
+
+def test_equations_of_lif_by_name_are_lif_and_as_strict() -> None:
+    layer = first_layer(torch.float64)
+    constants = {name: values.detach() for name, values in layer.constants.items()}
+    given: dict[str, Any] = {"spikes": given_spikes(), "w": layer.w.detach(), "d": layer.d.detach(), "neuron": LIF}
+    emitted, _, _ = propagate_neurons(**given, constants=constants)
+    assert torch.equal(emitted.times, of(given_spikes())[0].times)
+    too_high = {**constants, "v_reset": constants["v_th"]}
+    assert_refused(lambda: propagate_neurons(**given, constants=too_high), r"`v_reset\[0\]` must be below `v_th`")
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
