@@ -92,7 +92,7 @@ def wake_(layer: SpikingLayer, spike_counts: Tensor, increment: float) -> int:
         got = Verbatim(f"shape {list(spike_counts.shape)}")
         raise SpecError("spike_counts", f"of shape [{layer.post}]", got, "sum the counts over trials")
     silent = spike_counts.to(layer.w.device) == 0
-    layer.w[:, silent] += increment
+    layer.w[:, silent] += increment if layer.mask is None else increment * layer.mask[:, silent]
     return int(silent.sum())
 
 

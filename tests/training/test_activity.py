@@ -105,6 +105,9 @@ def test_only_neurons_that_never_fired_are_woken() -> None:
     of = layer([[1.0, 2.0], [3.0, 4.0]], [[0.0, 0.0]] * 2)
     assert wake_(of, torch.tensor([0.0, 5.0]), 0.25) == 1
     assert of.w.tolist() == [[1.25, 2.0], [3.25, 4.0]]
+    masked = LIF(2, 2, mask=[[True, True], [False, True]]).initialise_(1.0, 0.0)
+    assert wake_(masked, torch.tensor([0.0, 0.0]), 0.25) == 2
+    assert masked.w.tolist() == [[1.25, 1.25], [0.0, 1.25]]
 
 
 def waves(path: Path, trials: int) -> str:

@@ -73,6 +73,8 @@ def test_what_makes_no_confusion_matrix() -> None:
     for labels in (torch.zeros(3), torch.zeros(2, 1)):
         with pytest.raises(SpecError, match=r"`y, labels` must be of shapes \[trials, classes\] and \[trials\], got"):
             confusion_matrix(y, labels)
+    with pytest.raises(SpecError, match="`labels` must be from 0 to 2, got -1"):
+        confusion_matrix(y, torch.tensor([0, -1]))
     with pytest.raises(SpecError, match="`labels` must be from 0 to 2, got 3"):
         confusion_matrix(y, torch.tensor([0, 3]))
     with pytest.raises(ArithmeticError, match="a readout is NaN or infinite"):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from delayprop import ALIF, LIF, AdLIF
 from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.training.model import Classifier, scale_first_weights_
 from delayprop.fast.training.settings import Settings
@@ -27,6 +28,15 @@ def test_recurrent_weights_have_mean_0() -> None:
     w, d = layer.w_rec.detach(), layer.d_rec.detach()
     assert abs(float(w.mean())) < 5 * 0.5 / 60 and float(w.std()) == pytest.approx(0.5, rel=0.1)
     assert float(d.mean()) == pytest.approx(1.5, abs=0.2) and float(d.max()) <= 3.0
+
+
+@pytest.mark.parametrize("kind", [LIF, ALIF, AdLIF])
+def test_hidden_neurons_are_those_of_the_settings(kind: type) -> None:
+    settings = Settings(hidden=(4,), neuron=kind.__name__.lower(), tau_a=33.0, adapt=0.5)
+    layer = Classifier(2, 3, settings, torch.float64, 0).hidden_layers[0]
+    assert type(layer) is kind
+    found = {name: values[0].item() for name, values in layer.constants.items() if name in ("tau_a", "beta", "b")}
+    assert found == {LIF: {}, ALIF: {"tau_a": 33.0, "beta": 0.5}, AdLIF: {"tau_a": 33.0, "b": 0.5}}[kind]
 
 
 def test_synapses_onto_hidden_neurons_are_as_dense_as_asked() -> None:

@@ -21,9 +21,10 @@ RANGES = {
 }
 TWO_CURRENTS = Neuron(
     {"V": "(-V + I - a - c) / tau_mem", "I": "-I / tau_syn", "a": "(-a + k * c) / tau_a", "c": "-c / tau_c"},
-    reset={"V": "v_reset", "a": "a + b", "c": "c + b + k * a"},
+    spike="V - v_th - 0.2 * a - 0.1 * c", reset={"V": "v_reset", "a": "a + b", "c": "c + b + k * a"},
 )
-"""In no list: two adaptation currents, of which one drives the other; a spike mixes them."""
+"""In no list: two adaptation currents, of which one drives the other; a spike mixes them, and the
+threshold reads both."""
 ALL = {**NEURONS, "two-currents": TWO_CURRENTS}
 FAST = ("lif", "alif", "adlif", "two-currents")
 """Those that spike and that `fast` runs."""
