@@ -22,10 +22,12 @@ DAMAGED = (
 
 @dataclass(frozen=True)
 class Layer:
-    """Synapses from layer `pre` onto layer `post`: weights and delays (ms), `[pre, post]`."""
+    """Synapses from layer `pre` onto layer `post`: weights and delays (ms), `[pre, post]`, and
+    `exists`, which of them there are."""
 
     pre: str
     post: str
+    exists: np.ndarray
     w_after: np.ndarray
     d_before: np.ndarray
     d_after: np.ndarray
@@ -38,13 +40,13 @@ class Layer:
     @property
     def start(self) -> float | None:
         """The delay of all synapses before training, ms; None where they differed."""
-        first = self.d_before.flat[0]
-        return float(first) if (self.d_before == first).all() else None
+        found = np.unique(self.d_before[self.exists])
+        return float(found[0]) if len(found) == 1 else None
 
     @property
     def moved(self) -> np.ndarray:
-        """The absolute change of each delay, ms."""
-        return np.abs(self.d_after.astype(float) - self.d_before)
+        """The absolute change of each delay, ms; 0 where no synapse is."""
+        return np.abs(self.d_after.astype(float) - self.d_before) * self.exists
 
 
 @dataclass(frozen=True)
@@ -85,10 +87,12 @@ def page(run: Path, sizes: Sequence[int]) -> Page:
     layers, recurrent = [], []
     for n, ((pre, post), shape) in enumerate(zip(pairwise(["input", *hidden, "output"]), pairwise(sizes))):
         names = (f"w_after_{n}", f"d_before_{n}", f"d_after_{n}")
-        layers.append(Layer(pre, post, *(arrays.numbers(name, *shape) for name in names)))
+        exists = arrays.flags(f"mask_{n}", *shape)
+        layers.append(Layer(pre, post, exists, *(arrays.numbers(name, *shape) for name in names)))
         if f"d_rec_after_{n}" in arrays.found:
             own = (arrays.numbers(name.replace("_", "_rec_", 1), shape[1], shape[1]) for name in names)
-            recurrent.append(Layer(post, post, *own))
+            exists = arrays.flags(f"mask_rec_{n}", shape[1], shape[1])
+            recurrent.append(Layer(post, post, exists, *own))
     trials = [_trial(arrays, 0, sizes, len(t))]
     while f"label_{len(trials)}" in arrays.found:
         trials.append(_trial(arrays, len(trials), sizes, len(t)))
@@ -130,6 +134,10 @@ class _Arrays:
         for wrong in array[(array < 0) | (array >= size)].tolist()[:1]:
             raise RecordError(f"{NAME} {name}", f"whole numbers from 0 to {size - 1}", wrong)
         return array
+
+    def flags(self, name: str, *shape: int) -> np.ndarray:
+        """An array of booleans; all True where the file has none."""
+        return self._array(name, "b", "booleans", shape) if name in self.found else np.ones(shape, bool)
 
     def _array(self, name: str, kinds: str, expected: str, shape: tuple[int | None, ...]) -> np.ndarray:
         array = self.found.get(name)

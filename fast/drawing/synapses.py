@@ -16,7 +16,7 @@ TOP = 10
 
 def histogram(axes: Axes, layer: Layer) -> None:
     """Draws the delays before and after; equal delays before become a line, which no bar hides."""
-    before, after = layer.d_before.ravel(), layer.d_after.ravel()
+    before, after = layer.d_before[layer.exists], layer.d_after[layer.exists]
     edges = np.histogram_bin_edges(np.concatenate([before, after]).astype(float), BINS).tolist()
     if layer.start is not None:
         axes.axvline(layer.start, color=COLOURS[0], lw=2, label=f"before: all {layer.start:.4g} ms")
@@ -37,18 +37,19 @@ def distribution(layer: Layer) -> Figure:
 
 def movement(layer: Layer) -> Figure:
     """Delays after over those before, coloured by weight; over weights, if all began equal."""
-    size, start = np.abs(layer.w_after).ravel(), layer.start
+    weights, start = layer.w_after[layer.exists], layer.start
+    size = np.abs(weights)
     order = np.argsort(size, kind="stable")  # the strongest are drawn last, on top
-    y = layer.d_after.ravel()[order]
+    y = layer.d_after[layer.exists][order]
     area, dense = min(14.0, max(2.0, 12 * DENSE / len(y))), len(y) >= DENSE
     if start is not None:
         figure, (axes,) = panels([3.5])
-        axes.scatter(layer.w_after.ravel()[order], y, area, COLOURS[0], linewidths=0, rasterized=dense, zorder=2)
+        axes.scatter(weights[order], y, area, COLOURS[0], linewidths=0, rasterized=dense, zorder=2)
         axes.axhline(start, color="0.5", lw=1, zorder=1)
         plain(axes, "weight after", "delay after, ms")
         return figure
     figure, (axes,) = panels([3.5], right=0.8)
-    x = layer.d_before.ravel()[order]
+    x = layer.d_before[layer.exists][order]
     points = axes.scatter(x, y, area, size[order], cmap="viridis_r", vmin=0, linewidths=0, rasterized=dense, zorder=2)
     colour_bar(figure, axes, points, "|weight|")
     ends = [min(float(x.min()), float(y.min())), max(float(x.max()), float(y.max()))]
@@ -58,11 +59,14 @@ def movement(layer: Layer) -> Figure:
 
 
 def moved_most(page: Page) -> list[list[str]]:
-    """At most `TOP` delays of all layers: from, to, before, after, and the weight."""
+    """At most `TOP` delays of all layers: from, to, before, after, and the weight. Of a delay that
+    synapses share, the first."""
     found = []
     for layer in [*page.layers, *page.recurrent]:
         moved = layer.moved
-        for flat in np.argsort(-moved, axis=None, kind="stable")[:TOP].tolist():
+        both = np.stack([layer.d_before.ravel(), layer.d_after.ravel()])
+        firsts = np.sort(np.unique(both, axis=1, return_index=True)[1])
+        for flat in firsts[np.argsort(-moved.ravel()[firsts], kind="stable")[:TOP]].tolist():
             i, j = divmod(flat, moved.shape[1])
             cells = [f"{layer.d_before[i, j]:.2f}", f"{layer.d_after[i, j]:.2f}", f"{layer.w_after[i, j]:.3g}"]
             found.append((float(moved[i, j]), [f"{layer.pre} [{i}]", f"{layer.post} [{j}]", *cells]))

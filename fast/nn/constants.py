@@ -1,5 +1,7 @@
 """The constants of neurons as parameters of a module."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
@@ -16,13 +18,13 @@ HIGHEST_RESET = 0.99  # of the threshold: upper bound of resets that learn
 
 RESERVED = (
     "w", "d", "w_rec", "d_rec", "pre", "post", "max_delay", "record", "warns_of_silence", "readout", "training",
-    "equations",
+    "equations", "delays", "mask", "mask_rec", "recurrent", "dtype", "neuron",
 )
 """Attributes of instances of layers and torch modules, which no constant may be called."""
 
 
 class Neurons(nn.Module):
-    """Neurons with their constants, `[size]`, by name; of `lif` and `li` None where they have none.
+    """Neurons with their constants, `[size]`, by name; None where their equations lack one.
 
     `equations`: of the neurons; None for inputs.
     """
@@ -43,10 +45,16 @@ class Neurons(nn.Module):
         for name in CONSTANTS:
             if name not in population.values:
                 self.register_parameter(name, None)
+        self._check_names(population.values)
         for name, values in population.values.items():
-            if name in RESERVED or hasattr(type(self), name):
-                raise UnsupportedError(name, "", "is the name of an attribute of layers", "rename this constant")
             self.register_parameter(name, nn.Parameter(torch.tensor(values, dtype=dtype), requires_grad=False))
+
+    @classmethod
+    def _check_names(cls, names: Iterable[str]) -> None:
+        """`UnsupportedError`: a constant of equations with the name of an attribute of modules."""
+        for name in names:
+            if name in RESERVED or hasattr(cls, name):
+                raise UnsupportedError(name, "", "is the name of an attribute of layers", "rename this constant")
 
     @property
     def constants(self) -> dict[str, Tensor]:

@@ -34,7 +34,7 @@ def network_of(layers: Sequence[Layer] | Graph, names: Sequence[str] | None = No
     """The network of the specification that this chain of layers, or `delayprop.Network`, equals.
 
     Args:
-        layers: `LIF` layers, of which the last may be an `LI` layer; or a `delayprop.Network`.
+        layers: layers that spike, of which the last may be an `LI` layer; or a `delayprop.Network`.
         names: of the input and of each layer's neurons; default: `in`, `hidden1`, ..., `out`. The
             populations of a `delayprop.Network` have their names.
 
@@ -94,7 +94,7 @@ def load_into(layers: Sequence[Layer], network: Network) -> None:
             if at is not None:
                 connection, pre = network.connections[at], layer.post if of else layer.pre
                 _fit(layer, f"layers[{n}]", pre, connection, f"connections[{at}]", population)
-                d = _shared(layer, f"layers[{n}]", connection, f"connections[{at}]")
+                d = _shared(layer, getattr(layer, f"d{of}"), f"layers[{n}]", connection, f"connections[{at}]")
                 values += [(f"connections[{at}].w", f"w{of}", connection.w), (f"connections[{at}].d", f"d{of}", d)]
         new += [(getattr(layer, key), _exact(numbers, getattr(layer, key), name)) for name, key, numbers in values]
     with torch.no_grad():
@@ -186,8 +186,8 @@ def _fit(layer: Layer, name: str, pre: int, connection: Connection, path: str, t
             raise SpecError(f"{path}.d[{i}][{j}]", expected, float(connection.d[i, j]), "raise max_delay")
 
 
-def _shared(layer: Layer, name: str, connection: Connection, path: str) -> np.ndarray:
-    """The delays of a connection in the shape of the layer's."""
+def _shared(layer: Layer, now: Tensor, name: str, connection: Connection, path: str) -> np.ndarray:
+    """The delays of a connection in the shape of the layer's, `now`; those of no synapse stay."""
     if layer.delays == "synaptic":
         return connection.d
     axis = 1 if layer.delays == "axonal" else 0
@@ -195,7 +195,7 @@ def _shared(layer: Layer, name: str, connection: Connection, path: str) -> np.nd
     for i, j in np.argwhere(connection.exists & (connection.d != shared))[:1]:
         expected = f"{shared.flat[i if axis else j]}, since delays of {name} are {layer.delays}"
         raise SpecError(f"{path}.d[{i}][{j}]", expected, float(connection.d[i, j]), "give the layer synaptic delays")
-    return shared
+    return np.where(connection.exists.any(axis, keepdims=True), shared, _numbers(now))
 
 
 def _names(names: Sequence[str] | None, layers: int) -> list[str]:

@@ -84,6 +84,7 @@ class Spiking(SpikingLayer):
         **constants: Constant,
     ) -> None:
         equations = neuron_of(neuron)
+        self._check_names(equations.constants)
         usual = {name: value for name, value in USUAL.items() if name in equations.constants}
         population = population_of("neuron", post, neuron=equations, constants=usual | constants)
         if equations.spike is None:

@@ -62,6 +62,8 @@ NAMES: dict[str, str] = {
     **dict.fromkeys(("IF", "Lif", "Dense"), _LAYER),
     **dict.fromkeys(("LIFCell", "LIFFeedForwardCell", "LIFParameters", "LIFState"), _CELL),
     **dict.fromkeys(("RLeaky", "RSynaptic", "LIFRecurrent", "LIFRecurrentCell", "LinearRecurrentContainer"), _LOOP),
+    **dict.fromkeys(("LSNN", "LSNNRecurrent"), "`ALIF(pre, post)` is a layer whose thresholds adapt"),
+    "ada_lif_step": "`AdLIF(pre, post)` is a layer with adaptation currents",
     **dict.fromkeys(("LICell", "LILinearCell", "NonSpikingLIFNode"), _READ),
     **dict.fromkeys(("Delay", "SynapticDelay", "SynapseFilter"), f"{_LAYER}; `layer.d` are the delays, in ms"),
     **dict.fromkeys(("SequentialState", "Sequential"), "`torch.nn.Sequential` holds layers: there is no state"),

@@ -49,7 +49,7 @@ def param_groups(
     if constants_lr is not None:
         rates["constants"] = positive_number(constants_lr, "constants_lr", "ms")
     if threshold_lr is not None:
-        rates["thresholds"] = positive_number(threshold_lr, "threshold_lr", "the unit of `v_th`")
+        rates["thresholds"] = positive_number(threshold_lr, "threshold_lr")
     by_kind = by_kinds(net, kinds)
     for kind, name in (("constants", "constants_lr"), ("thresholds", "threshold_lr")):
         if kind not in rates and (learning := [own for own, p in by_kind[kind].items() if p.requires_grad]):

@@ -76,8 +76,14 @@ class SpikingLayer(SynapticLayer):
         """
         check_spikes(spikes)
         few = calibration.typical(spikes, rate)
+        self._check_synapses()
         self._draw(0, 1.0, 1.0, d_max, generator)
-        return self._scale_for(few, rate, 1.0)
+        return self._scale_for(few, rate, 1.0 if self.mask is None else float(self.mask.double().mean()))
+
+    def _check_synapses(self) -> None:
+        """Refuse a layer that no weight can make spike."""
+        if self.mask is not None and not bool(self.mask.any()):
+            raise SpecError("mask", "True for some synapse", Verbatim("False for all"), "let a synapse exist")
 
     @torch.no_grad()
     def scale_for_(self, spikes: Spikes, rate: float) -> Self:
@@ -85,13 +91,14 @@ class SpikingLayer(SynapticLayer):
 
         Arguments, result and errors: as `initialise_for_`, which draws weights and delays first.
         """
-        few, size = calibration.typical(spikes, rate), float(self.w.abs().mean())
+        few, size = calibration.typical(spikes, rate), float(self.existing_w[0].abs().mean())
+        self._check_synapses()
         if not size:
             raise SpecError("w", "other than 0", Verbatim("0 everywhere"), "draw weights first")
         return self._scale_for(few, rate, size)
 
     def _scale_for(self, few: Spikes, rate: float, size: float) -> Self:
-        """Scale `w`, whose entries have about this size."""
+        """Scale `w`, of which this is the mean size."""
         pattern = self.w.clone()
 
         def rate_at(scale: float) -> float:
@@ -129,7 +136,10 @@ class SpikingLayer(SynapticLayer):
             d = self.delays_of_synapses[0].detach()
             d = d if self.mask is None else d.masked_fill(~self.mask, math.inf)
             soonest = d.amin(1)[source.repeat_interleave(spikes.offsets.diff())]
-            if not bool((spikes.times.detach() + soonest <= spikes.duration).any()):
+            if not bool((soonest < math.inf).any()):
+                words += "; no synapse reaches it from the neurons that spike"
+                remedy = "change its `mask`"
+            elif not bool((spikes.times.detach() + soonest <= spikes.duration).any()):
                 words += f"; the delays carry all spikes beyond `duration`, {spikes.duration:g} ms"
                 remedy = "give longer trials, or smaller delays"
             warn(f"{words}; {remedy}", SilentLayerWarning)

@@ -172,5 +172,5 @@ class SynapticLayer(Neurons):
             parts.append(f"delays={self.delays}")
         for name in ("mask", "mask_rec"):
             if (mask := getattr(self, name)) is not None:
-                parts.append(f"{name} of {int(mask.sum())} synapses")
+                parts.append(name if mask.is_meta else f"{name} of {int(mask.sum())} synapses")
         return ", ".join(part for part in parts if part)

@@ -13,7 +13,7 @@ import numpy as np
 from delayprop.fast.plain.forward import I, Lane, Spike, flow
 
 
-class Gradients(NamedTuple):
+class LaneGradients(NamedTuple):
     """The gradient of a loss, times in ms: by source; by spike, an array per source; and as kernels
     return it, by the constants in `A`, then by `v_th`, `c` of other states, `r` and `R`."""
 
@@ -23,14 +23,14 @@ class Gradients(NamedTuple):
     dL_dconstants: np.ndarray
 
 
-def backward_lane(lane: Lane, own: list[Spike], dL_dt_post: np.ndarray) -> Gradients:
-    """The gradient, given that by each own spike (`fast.cuda.backward.backward_lane`).
+def backward_lane(lane: Lane, own: list[Spike], dL_dt_post: np.ndarray) -> LaneGradients:
+    """The gradient, given that by each own spike, `[spikes]` (`fast.cuda.backward.backward_lane`).
 
     Raises:
         ArithmeticError: the gradient of a spike is infinite.
     """
     states, e = len(lane.c), len(own)
-    found = Gradients(
+    found = LaneGradients(
         np.zeros(len(lane.w)), np.zeros(len(lane.w)), [np.zeros(len(train)) for train in lane.spikes],
         np.zeros(lane.learned + states - 1 + states * (1 + states)),
     )

@@ -41,7 +41,7 @@ class Lane:
     """One neuron in one trial; times in bins, states in the order V, I, others.
 
     Args:
-        population, j: neuron `j` of a population. `synapses`: onto the population.
+        population, j: neuron `j` of a population, from 0 on. `synapses`: onto the population.
         spikes: that arrive, one train per source. `duration`: of the trial, ms.
 
     Attributes:

@@ -61,6 +61,8 @@ def matrices(neuron: Neuron, constants: np.ndarray) -> Matrices:
 
     Raises:
         UnsupportedError: neurons that the kernels cannot run.
+        SpecError: constants that are not finite, or that make a neuron unstable, or at rest at its
+            threshold.
     """
     return _matrices(neuron, constants.tobytes(), constants.shape)
 

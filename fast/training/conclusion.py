@@ -21,11 +21,12 @@ POINTS = 281  # of a voltage
 def page_arrays(network: Classifier, before: dict[str, Tensor], data: SpikeData, duration: float) -> bytes:
     """The content of an npz file, which `fast.drawing.arrays` reads.
 
-    For each layer `l`: `w_before_l`, `w_after_l`, `d_before_l`, `d_after_l`, `[pre, post]`; for a
-    recurrent one also `w_rec_before_l` and so on, `[post, post]`. For the
-    first trial `e` of each of the first classes: `label_e`, `y_e [classes]`; `times_e_l` (ms) and
-    `units_e_l` of the input (`l` 0) and of each hidden layer; `V_e [classes, points]` at the times
-    `t`; `arrivals_e`, times and weights of the arrivals at the output of the trial's class.
+    For each layer `l`: `w_before_l`, `w_after_l`, `d_before_l`, `d_after_l`, `[pre, post]`, and
+    `mask_l` if it lacks synapses; for a recurrent one also `w_rec_before_l` and so on, `[post,
+    post]`. For the first trial `e` of each of the first classes: `label_e`, `y_e [classes]`;
+    `times_e_l` (ms) and `units_e_l` of the input (`l` 0) and of each hidden layer; `V_e
+    [classes, points]` at the times `t`; `arrivals_e`, times and weights of the arrivals at the
+    output of the trial's class.
     """
     found: dict[str, np.ndarray] = {"t": np.linspace(0.0, duration, POINTS), "duration": np.array(duration)}
     for n, name in enumerate([*(f"hidden.{n}" for n in range(len(network.hidden))), "out"]):
@@ -33,8 +34,9 @@ def page_arrays(network: Classifier, before: dict[str, Tensor], data: SpikeData,
         for ending, w, mask in zip(("", "_rec"), layer.all_w, layer.masks, strict=False):
             for parameter in (f"w{ending}", f"d{ending}"):
                 for when, values in (("before", before[f"{name}.{parameter}"]), ("after", getattr(layer, parameter))):
-                    shown = values.expand_as(w) if mask is None else values.expand_as(w) * mask
-                    found[f"{parameter}_{when}_{n}"] = shown.cpu().numpy()
+                    found[f"{parameter}_{when}_{n}"] = values.expand_as(w).cpu().numpy()
+            if mask is not None:
+                found[f"mask{ending}_{n}"] = mask.cpu().numpy()
     _, firsts = np.unique(data.labels, return_index=True)
     for e, trial in enumerate(np.sort(firsts)[:TRIALS].tolist()):
         spikes, _ = data.batch(np.array([trial]), duration)

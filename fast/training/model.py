@@ -24,7 +24,7 @@ from delayprop.fast.nn.spiking_layer import SpikingLayer
 from delayprop.fast.nn.synaptic_layer import SynapticLayer
 from delayprop.fast.solving.bound import bounded_spikes
 from delayprop.fast.training.settings import Settings
-from delayprop.spec.errors import placed
+from delayprop.spec.errors import SpecError, Verbatim, placed
 
 DRAWS = 2  # separates these draws from those of the augmentation
 
@@ -97,7 +97,11 @@ def _masks(pre: int, post: int, settings: Settings, random: torch.Generator) -> 
     sources = {"mask": pre, "mask_rec": post} if settings.recurrent else {"mask": pre}
     if settings.density == 1.0:
         return {}
-    return {name: torch.rand(size, post, generator=random) < settings.density for name, size in sources.items()}
+    found = {name: torch.rand(size, post, generator=random) < settings.density for name, size in sources.items()}
+    if not found["mask"].any():
+        got = Verbatim(f"{settings.density:g}, which leaves no synapse onto a hidden layer")
+        raise SpecError("density", "larger", got, "raise it")
+    return found
 
 
 @torch.no_grad()

@@ -162,6 +162,10 @@ class Settings:
         if found.learn_constants and found.least_tau > (first := min(taus.values())):
             expected = f"at most {' and '.join(taus)}, {first} (ms)"
             raise SpecError("--least-tau", expected, found.least_tau, "lower it")
+        for name in ("tau_a", "adapt"):
+            if found.neuron == "lif" and getattr(found, name) != getattr(cls, name):
+                remedy = "leave it out, or take --neuron alif or adlif"
+                raise SpecError(f"--{name.replace('_', '-')}", "left out with --neuron lif", values[name], remedy)
         if found.patience and found.choose == "last":
             raise SpecError("--patience", "0 with --choose last", found.patience, "drop one of the two")
         if found.freeze_delays and found.freeze_weights and not found.learn_constants:

@@ -92,7 +92,9 @@ def test_the_histogram_counts_every_delay_before_and_after() -> None:
     """Two delays grow from below 2 ms to 9 ms; the other four stay."""
     before = np.array([[0.5, 1.5, 4.0], [5.0, 6.0, 10.0]])
     after = np.where(before < 2, 9.0, before)
-    patches = distribution(Layer("inputs", "hidden", np.ones((2, 3)), before, after)).axes[0].patches
+    before, after = (np.column_stack([values, np.zeros(2)]) for values in (before, after))
+    exists = np.array([[True, True, True, False]] * 2)  # what no synapse has is not shown
+    patches = distribution(Layer("inputs", "hidden", exists, np.ones((2, 4)), before, after)).axes[0].patches
     bars = [patch for patch in patches if isinstance(patch, Rectangle)]
     (outline,) = (patch for patch in patches if isinstance(patch, Polygon))
     assert sum(bar.get_height() for bar in bars) == 6

@@ -79,7 +79,8 @@ def test_what_makes_no_confusion_matrix() -> None:
         confusion_matrix(y, torch.tensor([0, 3]))
     with pytest.raises(ArithmeticError, match="a readout is NaN or infinite"):
         confusion_matrix(y / 0, torch.tensor([0, 1]))
-    for matrix, shape in ((y[..., None], r"\[2, 3, 1\]"), (y[0], r"\[3\]"), (y[:, :2], r"\[2, 2\]")):
+    for matrix, shape in ((y[..., None], r"\[2, 3, 1\]"), (y[0], r"\[3\]"), (y[:, :2], r"\[2, 2\]"),
+                          (torch.zeros(2, 4), r"\[2, 4\]")):
         with pytest.raises(SpecError, match=rf"`matrix` must be of shape \[classes, classes \+ 1\], got shape {shape}"):
             plot_confusion(matrix)
 

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from delayprop import ALIF, LIF, AdLIF
 from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.training.model import Classifier, scale_first_weights_
 from delayprop.fast.training.settings import Settings
+from delayprop.spec import SpecError
 from tests.support.refusals import assert_refused
 from tests.support.runs.short_runs import DURATION, busy, busy_spikes
 
@@ -46,7 +48,10 @@ def test_synapses_onto_hidden_neurons_are_as_dense_as_asked() -> None:
         for w, d, mask in zip(layer.all_w, layer.all_d, layer.masks, strict=True):
             assert mask is not None and float(mask.double().mean()) == pytest.approx(0.25, abs=0.05)
             assert torch.equal(w != 0, mask) and d.shape == (1, layer.post)
+    with pytest.raises(SpecError, match=r"`density` must be larger, got .*, which leaves no synapse onto"):
+        Classifier(2, 3, replace(settings, density=0.001), torch.float64, 0)
     assert made.out.mask is None and made.out.d.shape == (1, 3)
+    assert Classifier(50, 3, Settings(hidden=(4,)), torch.float64, 0).hidden_layers[0].mask is None
     again, other = (Classifier(50, 3, settings, torch.float64, seed).hidden_layers[1].mask for seed in (0, 1))
     assert torch.equal(made.hidden_layers[1].mask, again) and not torch.equal(again, other)
 

@@ -10,6 +10,7 @@ import pytest
 from delayprop.fast.tasks.registry import CLASSIFYING
 from delayprop.fast.train import main
 from delayprop.fast.training.settings import GROUPS, Settings, add_settings
+from delayprop.spec import SpecError
 from tests import ROOT
 from tests.support.runs.reading import Capture
 
@@ -43,7 +44,12 @@ def test_every_setting_is_an_option(name: str) -> None:
         assert parsed(["--no-test"]) == replace(DEFAULT, test=False)
         return
     words = [] if value is True else [str(entry) for entry in (value if isinstance(value, tuple) else (value,))]
-    assert parsed([f"--{name.replace('_', '-')}", *words]) == replace(DEFAULT, **{name: value})
+    words, preset = [f"--{name.replace('_', '-')}", *words], DEFAULT
+    if name in ("tau_a", "adapt"):
+        with pytest.raises(SpecError, match=f"`{words[0]}` must be left out with --neuron lif, got {value}; leave"):
+            parsed(words)
+        words, preset = [*words, "--neuron", "alif"], replace(DEFAULT, neuron="alif")
+    assert parsed(words) == replace(preset, **{name: value})
 
 
 def test_a_preset_is_named_on_the_command_line_and_help_is_printed_in_groups(capsys: Capture) -> None:

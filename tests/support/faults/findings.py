@@ -5,6 +5,7 @@ evidence of `evidence.py`, with the conservation identities and with the tangent
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import inf, isfinite
@@ -16,6 +17,7 @@ from delayprop.spec import Case, ConnectionGradient, Gradients, Result, case_fro
 from delayprop.spec.population import CONSTANTS, FILE_NAMES
 from tests.support.comparison import block_errors
 from tests.support.faults.batches import simulated, wrong_batch, wrong_sum
+from tests.support.faults.bound import excluded
 from tests.support.faults.planting import runner
 from tests.support.identities import residuals
 from tests.support.tangent import dot_product, random_direction
@@ -107,6 +109,8 @@ def findings(package: str, evidence: dict) -> Iterator[tuple[str, float]]:
             yield "agreement", wrong_result(case, as_in_training(case, found), problem[other])
     for document in evidence["batches"] if package == "fast" else []:
         yield "batch", wrong_batch(case_from_text(json.dumps(document)))
+    if package == "fast" and os.environ.get("NUMBA_DISABLE_JIT") == "1":  # else kernels alone call it
+        yield "bound", float(excluded())
     if package == "fast" and simulated():
         yield "sum of threads", wrong_sum()
     for document in evidence["conformance"]:
