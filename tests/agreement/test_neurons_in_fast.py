@@ -18,7 +18,7 @@ from delayprop.spec import NEURONS, Case, Connection, Network, Neuron, Populatio
 from tests.agreement.test_agreement import agreement
 from tests.support.effort import many
 from tests.support.float32 import MEDIAN_32, P99_32, Float32
-from tests.support.networks.neurons import ALL, FAST, as_equations, network
+from tests.support.networks.neurons import ALL, EACH_OF_FAST, FAST, as_equations, network
 from tests.support.networks.strategies import seeded_case
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import U64
@@ -30,7 +30,7 @@ READ = ("spike_time_mse", "first_spike_time")
 @pytest.mark.check(17)
 @pytest.mark.parametrize("readout", READ)
 @pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
-@pytest.mark.parametrize("name", FAST)
+@EACH_OF_FAST
 def test_float64_of_each_neuron(name: str, recurrent: bool, readout: str, measured: Measured) -> None:
     """Weights, delays, input times and every constant."""
     found = [agreement(network(name, seed, readout, recurrent)) for seed in range(SEEDS)]
@@ -151,7 +151,7 @@ def test_constants_that_learned_beyond_their_bounds_are_refused() -> None:
         getattr(layer, name).data.copy_(before)
 
 
-@pytest.mark.parametrize("name", FAST)
+@EACH_OF_FAST
 def test_identities_of_each_neuron(name: str) -> None:
     """The powers of a neuron's constants follow from its equations; a wrong gradient is seen."""
     neuron = ALL[name]

@@ -15,7 +15,7 @@ from delayprop.spec import Case, Connection, Network, Population, SpecError, Spi
 from tests import ROOT
 from tests.support.comparison import assert_not_all_zero, assert_same_results
 from tests.support.effort import many
-from tests.support.networks.neurons import ALL, FAST, RANGES, network
+from tests.support.networks.neurons import ALL, EACH_OF_FAST, RANGES, network
 from tests.support.plain import plain
 
 T = 45.0
@@ -56,12 +56,12 @@ def agrees(case: Case) -> int:
     return count
 
 
-@pytest.mark.parametrize("name", FAST)
+@EACH_OF_FAST
 def test_single_neurons(name: str) -> None:
     assert sum(agrees(single(name, seed)) for seed in range(SEEDS)) >= 2 * SEEDS
 
 
-@pytest.mark.parametrize("name", FAST)
+@EACH_OF_FAST
 def test_layers_in_a_row(name: str) -> None:
     """Each neuron on the rung, with the spikes of the layer before it."""
     assert agrees(network(name, 4, "spike_time_mse", recurrent=False)) > 2

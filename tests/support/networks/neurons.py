@@ -1,6 +1,7 @@
 """Random networks of any neuron: three inputs, three hidden neurons, two outputs."""
 
 import numpy as np
+import pytest
 
 from delayprop.spec import (
     NEURONS,
@@ -28,6 +29,8 @@ threshold reads both."""
 ALL = {**NEURONS, "two-currents": TWO_CURRENTS}
 FAST = ("lif", "alif", "adlif", "two-currents")
 """Those that spike and that `fast` runs."""
+EACH_OF_FAST = pytest.mark.parametrize("name", [*FAST[:-1], pytest.param(FAST[-1], marks=pytest.mark.full)])
+"""A test of each; the last one takes kernels of its own, which take a minute to compile."""
 STRENGTH = {"rise": 1.6}  # of the weights
 OFTEN = 3.0  # how many times smaller second arrivals are, which inhibit
 READOUTS = ("spike_time_mse", "first_spike_time", "max_voltage", "mean_voltage", "exp_weighted_voltage")
