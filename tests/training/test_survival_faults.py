@@ -147,8 +147,9 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("of delays", "solving/solved.py", ", dL_dw, dL_dd /", f", dL_dw, {without_nan('dL_dd')} /", SPIKES),
         ("of input times", "solving/solved.py", "index_copy_(0, self.order, dL_dt_pre / width)",
          f"index_copy_(0, self.order, {without_nan('dL_dt_pre')} / width)", SPIKES),
-        ("at the threshold", "physics/jump.py", "    q = moved / level_of(dV, dO, lane, constants, others)\n",
-         "    q = moved / level_of(dV, dO, lane, constants, others)\n    q = q if abs(q) < 1e300 else 0.0\n", SPIKES),
+        ("at the threshold", "physics/jump.py", "    q = moved * (1.0 / level_of(dV, dO, lane, constants, others))\n",
+         "    q = moved * (1.0 / level_of(dV, dO, lane, constants, others))\n"
+         "    q = q if abs(q) < 1e300 else 0.0\n", SPIKES),
         *(("taken for a mark", "physics/own_events.py", "row >= 0 else math.nan", "row >= 0 else 0.0", of)
           for of in (READ, "recurrent and float64")),
         ("marked arrivals left out", "physics/own_events.py",
