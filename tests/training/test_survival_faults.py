@@ -150,7 +150,7 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("at the threshold", "physics/jump.py", "    q = moved * (1.0 / level_of(dV, dO, lane, constants, others))\n",
          "    q = moved * (1.0 / level_of(dV, dO, lane, constants, others))\n"
          "    q = q if abs(q) < 1e300 else 0.0\n", SPIKES),
-        *(("taken for a mark", "physics/own_events.py", "row >= 0 else math.nan", "row >= 0 else 0.0", of)
+        *(("taken for a mark", "physics/own_events.py", "b.other[:, lane] = math.nan", "b.other[:, lane] = 0.0", of)
           for of in (READ, "recurrent and float64")),
         ("marked arrivals left out", "physics/own_events.py",
          "    b.piece[source, LANES + lane] += of_I\n    if not want_dt:\n",
