@@ -123,6 +123,11 @@ def inlined(function: Callable) -> Callable:
     return _inner(function, _nrt=False, fastmath={"contract"}, forceinline=True)
 
 
+def on_host(function: Callable) -> Callable:
+    """A function of a kernel, which calls no other one, for Python to call."""
+    return getattr(function, "py_func", function)
+
+
 def built(instructions: Callable, meaning: Callable) -> Any:
     """A function in LLVM's instructions; its Python `meaning` runs where nothing is compiled."""
     return meaning if getattr(config, "DISABLE_JIT", False) else intrinsic(instructions)

@@ -16,7 +16,7 @@ import numpy as np
 
 from delayprop.fast.compiling.compiler import allocating, compiled, inlined, outermost
 from delayprop.fast.cpu.arrivals import SIDE_BY_SIDE, ring_places
-from delayprop.fast.cpu.emitted import Emitted, others_of
+from delayprop.fast.cpu.emitted import Emitted
 from delayprop.fast.cpu.intrinsics import pointer
 from delayprop.fast.cpu.lookup import look_up_plain
 from delayprop.fast.cpu.lookup_scratch import TERMS, LookupScratch, end_pieces, lookup_scratch
@@ -27,6 +27,7 @@ from delayprop.fast.layout.instants import BATCH
 from delayprop.fast.layout.neuron_record import MAX_BIN
 from delayprop.fast.layout.rows import A_VI
 from delayprop.fast.physics.adjoint import EXCESS, P_O, Events, PackAdjoint, adjoint_rows, excess_at_T, gradient_rows
+from delayprop.fast.physics.others import others_of
 from delayprop.fast.physics.own_events import back_to, start_at_T, take_maximum, take_spike
 
 
@@ -164,7 +165,7 @@ def backward_trial(trial, number, e_first, e_last, given, layer, clock, work, fo
         any_marked = enter_bin(bin_, slot, damping, e_last - e_first, clock, want_tau, b)
         while e >= e_first and emitted.bin[e] == bin_:
             lane, x, any_marked = emitted.neuron[e] - number * LANES, float(emitted.rest[e]), True
-            O = others_of(emitted, e, layer.others)
+            O = others_of(emitted.others[e], layer.others)
             take_spike(e - e_first, lane, bin_, slot, x, emitted.I[e], O, given.dL_dt[e], clock, want_tau, b)
             e -= 1
         leave_bin(bin_, damping, any_marked, want_tau, b)

@@ -54,9 +54,3 @@ def emit(emitted, n, number, bin_, x, I, O, slope):
     emitted.neuron[n], emitted.bin[n], emitted.rest[n], emitted.I[n] = number, bin_, x, I
     for k in range(emitted.others.shape[1]):
         emitted.others[n, k] = O[k]
-
-
-@inlined
-def others_of(emitted, n, others):
-    """The other states at spike `n`."""
-    return (emitted.others[n, 0] if len(others) > 0 else 0.0), (emitted.others[n, 1] if len(others) > 1 else 0.0)

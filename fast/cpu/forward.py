@@ -139,7 +139,6 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
     state, ahead, level, needs_solve = (
         pointer(work.state), pointer(work.ahead), pointer(work.level), pointer(work.needs_solve)
     )
-    slack = 64 * clock.u
     clear_ring(work.ring, clock)
     work.state[:] = 0.0
     start_trial(neuron_record, work.level, pack.constants, layer.read_maximum)
@@ -153,7 +152,7 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
             deposit(first, n, spikes, pointers, links, cells, scratch)
             if integral_read:
                 deposit_integral(first, n, spikes, pointers, integral)
-        any_needs_solve = step(slot, state, pointers.flow, pack.others, level, cells, slack, needs_solve, ahead)
+        any_needs_solve = step(slot, state, pointers.flow, pack.others, level, cells, clock.slack, needs_solve, ahead)
         if bin_ == clock.last:  # the last bin ends at T
             for lane in range(LANES):
                 if integral_read or link_of(cells, CELL * (slot + lane)) >= 0:

@@ -13,7 +13,7 @@ from delayprop.fast.compiling.compiler import allocating, compiled, inlined
 from delayprop.fast.cpu.gaps import GapScratch, arrivals_with_gaps, gap_scratch, put_in_order
 from delayprop.fast.layout.arrays import LANES, pack_of
 from delayprop.fast.layout.neuron_record import NEURON_RECORD
-from delayprop.fast.physics.others import after_reset
+from delayprop.fast.physics.others import after_reset, others_of
 from delayprop.fast.physics.within_bin import NONE, REACHED_END, collect, to_next_crossing
 
 V, I, X, N, O = range(5)  # of a state; X: instant in the bin, N: number of arrivals before it, O: other states
@@ -63,12 +63,6 @@ def no_pending(lanes, others, room, w):
         np.zeros((lanes, NEURON_RECORD)), np.zeros(lanes, np.int64), np.zeros(lanes, np.int64),
         np.zeros(lanes, np.int64), np.empty(room, w.dtype), np.empty(room, w.dtype), gap_scratch(room, w),
     )
-
-
-@inlined
-def others_of(state, others):
-    """The other states of a state."""
-    return (state[O] if len(others) > 0 else 0.0), (state[O + 1] if len(others) > 1 else 0.0)
 
 
 @inlined
@@ -151,7 +145,7 @@ def predict(pending, number, bin_, layer, clock, neuron_record):
         record[k, lane] = pending.neuron_record[number, k]
     now, then, pack = pending.settled[number], pending.predicted[number], pack_of(layer, number // LANES)
     then[V], then[I], others, then[X], n, status = to_next_crossing(
-        now[V], now[I], others_of(now, layer.others), now[X], int(now[N]),
+        now[V], now[I], others_of(now[O:], layer.others), now[X], int(now[N]),
         arrivals_of(pending, number, bin_, pack, clock), bin_, lane, pack, clock, record, True,
     )
     for k in range(len(layer.others)):
@@ -165,7 +159,7 @@ def settle(pending, number, layer, neuron_record):
     """Make the predicted spike of a lane final."""
     settled, predicted, constants = pending.settled[number], pending.predicted[number], layer.constants[number // LANES]
     settled[V], settled[I], others = after_reset(
-        predicted[V], predicted[I], others_of(predicted, layer.others), number % LANES, constants, layer.others
+        predicted[V], predicted[I], others_of(predicted[O:], layer.others), number % LANES, constants, layer.others
     )
     settled[X], settled[N] = predicted[X], predicted[N]
     for k in range(len(layer.others)):

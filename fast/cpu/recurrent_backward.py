@@ -14,7 +14,6 @@ import numpy as np
 from delayprop.fast.compiling.compiler import allocating, compiled, inlined, outermost
 from delayprop.fast.cpu.arrivals import FACTORS, SIDE_BY_SIDE, ring_places
 from delayprop.fast.cpu.backward import BackwardSums, enter_bin, leave_bin, most_in_a_trial
-from delayprop.fast.cpu.emitted import others_of
 from delayprop.fast.cpu.lookup import look_up_plain
 from delayprop.fast.cpu.lookup_scratch import TERMS, LookupScratch, end_pieces
 from delayprop.fast.cpu.special_lookup import look_up_special
@@ -23,6 +22,7 @@ from delayprop.fast.layout.instants import BATCH, time_of
 from delayprop.fast.layout.rows import A_VI
 from delayprop.fast.physics.adjoint import EXCESS, P_O, Events, PackAdjoint, adjoint_rows, excess_at_T, gradient_rows
 from delayprop.fast.physics.clock import end_of
+from delayprop.fast.physics.others import others_of
 from delayprop.fast.physics.own_events import NEVER, mark, note_event, take_spike
 
 
@@ -170,7 +170,7 @@ def take_spikes(trial, bin_, slot, e, later, e_first, given, layer, clock, work,
             number, lane = emitted.neuron[spike] // LANES, emitted.neuron[spike] % LANES
             b = adjoint_of(number, trial, given, layer, work, found)
             x = float(emitted.rest[spike])
-            I, O = emitted.I[spike], others_of(emitted, spike, layer.others)
+            I, O = emitted.I[spike], others_of(emitted.others[spike], layer.others)
             take_spike(spike - e_first, lane, bin_, slot, x, I, O, dL_dt, clock, given.want_tau, b)
         later = base
 

@@ -13,7 +13,7 @@ from delayprop.fast.compiling.compiler import compiled, inlined, outermost
 from delayprop.fast.cpu.deposit import clear_ring
 from delayprop.fast.cpu.emitted import TOO_MANY, USUAL, emit, no_spikes, with_room
 from delayprop.fast.cpu.forward import start_trial
-from delayprop.fast.cpu.pending import TOUCHED, I, X, earliest, others_of, predict, settle, touch
+from delayprop.fast.cpu.pending import TOUCHED, I, O, X, earliest, predict, settle, touch
 from delayprop.fast.cpu.recurrent_steps import deliver_same_bin, deposit_everywhere, enter_bin, leave_bin
 from delayprop.fast.cpu.workspace import (
     ARRIVED,
@@ -31,6 +31,7 @@ from delayprop.fast.cpu.workspace import (
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import BATCH, time_of
 from delayprop.fast.layout.neuron_record import RECENT_SLOPE
+from delayprop.fast.physics.others import others_of
 from delayprop.fast.physics.within_bin import FULL, NONE, REACHED_END, STUCK
 
 
@@ -106,7 +107,7 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
             then = pending.predicted[number]
             x = then[X]
             slope = neuron_record[number // LANES, RECENT_SLOPE, number % LANES]
-            emit(emitted, n_emitted, number, bin_, x, then[I], others_of(then, layer.others), slope)
+            emit(emitted, n_emitted, number, bin_, x, then[I], others_of(then[O:], layer.others), slope)
             n_emitted += 1
             settle(pending, number, layer, neuron_record[number // LANES])
             touch(pending, number)

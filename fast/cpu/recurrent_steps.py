@@ -105,7 +105,7 @@ def deliver_same_bin(n, slot, bin_, layer, clock, neuron_record, work):
             V_end, I_end, O_end = state_across_bin(V_here, I_here, O_here, lane, flow, others)
             passes = level_may_pass(
                 (V_here, I_here, O_here), (V_end, I_end, O_end), cells[c + CELL_UP], lane, flow, others,
-                work.level[b, lane], 64 * clock.u,
+                work.level[b, lane], clock.slack,
             )
             if not passes and bin_ < clock.last:
                 work.ahead[b, lane] = V_end + cells[c + CELL_V]
@@ -149,7 +149,7 @@ def enter_bin(slot, bin_, layer, clock, neuron_record, work):
         cells, needs_solve = cells_of(b, layer, work), work.needs_solve[b]
         any_needs_solve = step(
             slot, pointer(work.state[b]), pointer(layer.flow[b]), layer.others, pointer(work.level[b]), cells,
-            64 * clock.u, pointer(needs_solve), pointer(work.ahead[b]),
+            clock.slack, pointer(needs_solve), pointer(work.ahead[b]),
         )
         if not (any_needs_solve or is_last):
             continue

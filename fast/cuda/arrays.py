@@ -99,12 +99,6 @@ def adjoint_of(trial, chunk, pack, sweep, scratch):
 
 
 @compiled
-def others_of_spike(own_others, e, others):
-    """The other states at own spike `e`."""
-    return (own_others[e, 0] if len(others) > 0 else 0.0), (own_others[e, 1] if len(others) > 1 else 0.0)
-
-
-@compiled
 def start_at_end(lane, bins, clock, b):
     """Before the last bin of a trial: the adjoint is 0, and no bin has been passed."""
     rows = adjoint_rows(b.pack.others, b.pack.learned)

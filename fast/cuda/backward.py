@@ -11,14 +11,14 @@ import math
 from numba import cuda, float64
 
 from delayprop.fast.compiling.compiler import compiled
-from delayprop.fast.cuda.arrays import NARROW, BackwardSweep, adjoint_of, others_of_spike, start_at_end
+from delayprop.fast.cuda.arrays import NARROW, BackwardSweep, adjoint_of, start_at_end
 from delayprop.fast.cuda.compiling import THREADS, kernel
 from delayprop.fast.cuda.lookup import last_in_time, look_up_arrivals_in_lane
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.neuron_record import MAX_BIN
 from delayprop.fast.physics.adjoint import DRIVE, P_I, P_O, P_V, adjoint_rows
 from delayprop.fast.physics.bin_step import adjoint_across_bin, full_adjoint_across_bin
-from delayprop.fast.physics.others import others_in
+from delayprop.fast.physics.others import others_in, others_of
 from delayprop.fast.physics.own_events import back_to, start_at_T, take_maximum, take_spike
 
 GROUPS = THREADS // LANES
@@ -70,12 +70,13 @@ def leave_bin(lane, bin_, want_tau, b):
 
 
 @compiled
-def backward_lane(chunk, pack, lane, first_trial, last_trial, sweep, scratch):
-    """One neuron in trials `first_trial..last_trial-1`."""
+def backward_lane(chunk, number, trials, sweep, scratch):
+    """One neuron in a chunk of trials; `trials`: the first and the last of all, and those of a
+    chunk."""
     given, layer, clock, want_tau = sweep.given, sweep.layer, sweep.clock, sweep.want_tau
-    number, bins = pack * LANES + lane, layer.ticks.bins
+    pack, lane, bins, (first, last, each) = number // LANES, number % LANES, layer.ticks.bins, trials
     last_event = sweep.passed.rest.shape[0] - 1 - (chunk * layer.constants.shape[0] * LANES + number)
-    for trial in range(first_trial, last_trial):
+    for trial in range(first + chunk * each, min(first + (chunk + 1) * each, last)):
         b, train = adjoint_of(trial, chunk, pack, sweep, scratch), trial * layer.post + number
         start_at_end(lane, bins, clock, b)
         e_first, e = given.own_offsets[train], given.own_offsets[train + 1] - 1
@@ -86,7 +87,7 @@ def backward_lane(chunk, pack, lane, first_trial, last_trial, sweep, scratch):
             enter_bin(lane, bin_, slot, last_event, clock, want_tau, b)
             while e >= e_first and given.own_bin[e] == bin_:
                 x = float(given.own_rest[e])
-                O = others_of_spike(given.own_others, e, layer.others)
+                O = others_of(given.own_others[e], layer.others)
                 take_spike(e, lane, bin_, slot, x, given.own_I[e], O, given.dL_dt[e], clock, want_tau, b)
                 e -= 1
             leave_bin(lane, bin_, want_tau, b)
@@ -99,22 +100,18 @@ def wide_backward_kernel(first_trial, last_trial, trials, parts, given, layer, c
     chunk = cuda.blockIdx.x // parts
     number = (cuda.blockIdx.x % parts) * cuda.blockDim.x + cuda.threadIdx.x
     if number < layer.post:
-        first = first_trial + chunk * trials
-        backward_lane(
-            chunk, number // LANES, number % LANES, first, min(first + trials, last_trial),
-            BackwardSweep(given, layer, clock, want_tau, passed, sums), passed.scratch[chunk, number // LANES],
-        )
+        sweep = BackwardSweep(given, layer, clock, want_tau, passed, sums)
+        scratch = passed.scratch[chunk, number // LANES]
+        backward_lane(chunk, number, (first_trial, last_trial, trials), sweep, scratch)
 
 
 @kernel
 def backward_kernel(first_trial, last_trial, trials, parts, given, layer, clock, want_tau, passed, sums):
     """`parts` blocks of threads for each chunk of `trials`."""
-    scratch = cuda.shared.array((GROUPS, NARROW, LANES), float64)
+    shared = cuda.shared.array((GROUPS, NARROW, LANES), float64)
     chunk = cuda.blockIdx.x // parts
     number = (cuda.blockIdx.x % parts) * cuda.blockDim.x + cuda.threadIdx.x
     if number < layer.post:
-        first = first_trial + chunk * trials
-        backward_lane(
-            chunk, number // LANES, number % LANES, first, min(first + trials, last_trial),
-            BackwardSweep(given, layer, clock, want_tau, passed, sums), scratch[cuda.threadIdx.x // LANES],
-        )
+        sweep = BackwardSweep(given, layer, clock, want_tau, passed, sums)
+        scratch = shared[cuda.threadIdx.x // LANES]
+        backward_lane(chunk, number, (first_trial, last_trial, trials), sweep, scratch)

@@ -53,9 +53,19 @@ class Ahead(NamedTuple):
     weight: Array
 
 
+class Written(NamedTuple):
+    """Buffers of emitted spikes: `bin, rest [n]`; `I [n]`, `others [n, others]`: the state at each
+    spike; `slope [n]`: of the level."""
+
+    bin: Array
+    rest: Array
+    I: Array
+    slope: Array
+    others: Array
+
+
 class Emission(NamedTuple):
-    """Emitted spikes: `bin, rest, I, slope [n]`, `others [n, others]`; and `neuron_record`, zeros
-    before.
+    """Emitted `spikes`; and `neuron_record`, zeros before.
 
     `starts [trains + 1]`: where the buffer of each train begins (a train is a neuron in a trial).
     `counts [trains]`: spikes of each train, those beyond its buffer included, or IS_STUCK.
@@ -64,11 +74,7 @@ class Emission(NamedTuple):
 
     starts: Array
     counts: Array
-    bin: Array
-    rest: Array
-    I: Array
-    slope: Array
-    others: Array
+    spikes: Written
     neuron_record: Array
 
 
@@ -139,13 +145,11 @@ def clear_bin(slot, lane, clock, integral_read, ahead, here, pack):
 
 
 @compiled
-def emit_into(found, train, count, bin_, rest, state, slope, others):
-    """Write spike `count` of a train into its buffer, if there is room; `state`: `I` and others."""
-    n = found.starts[train] + count
-    if n < found.starts[train + 1]:
-        found.bin[n], found.rest[n], found.I[n], found.slope[n] = bin_, rest, state[0], slope
-        for k in range(len(others)):
-            found.others[n, k] = state[1][k]
+def write_spike(spikes, n, bin_, rest, I, O, slope, others):
+    """Write spike `n`."""
+    spikes.bin[n], spikes.rest[n], spikes.I[n], spikes.slope[n] = bin_, rest, I, slope
+    for k in range(len(others)):
+        spikes.others[n, k] = O[k]
 
 
 @compiled
@@ -158,7 +162,7 @@ def forward_lane(trial, here, number, lane, arriving, layer, clock, ahead, found
     pack, record = pack_of(layer, number), found.neuron_record[trial, number]
     deposits, chain, next_ = ahead.deposits[here, number], ahead.chain[here, number], ahead.next[here, number]
     rest, weight = ahead.rest[here, number, :, lane], ahead.weight[here, number, :, lane]
-    slack, train, count, v_th = 64 * clock.u, trial * layer.post + number * LANES + lane, 0, pack.constants[V_TH, lane]
+    train, count, v_th = trial * layer.post + number * LANES + lane, 0, pack.constants[V_TH, lane]
     V, I, O = 0.0, 0.0, (0.0, 0.0)
     record[RECENT_BIN, lane], record[MAX_BIN, lane] = -1.0, -1.0
     level = level_for_next_bin(record, lane, 0, v_th, read_maximum)
@@ -168,7 +172,7 @@ def forward_lane(trial, here, number, lane, arriving, layer, clock, ahead, found
             deposit_in_lane(n, arriving.time[n], arriving.source[n], lane, layer, clock, ahead, here, number)
             n += 1
         slot, is_last = (bin_ & (bins - 1)) * LANES, bin_ == clock.last
-        needs_solve = passes_level(V, I, O, slot, lane, deposits, pack, level, slack)
+        needs_solve = passes_level(V, I, O, slot, lane, deposits, pack, level, clock.slack)
         if is_last and (integral_read or chain[slot + lane] >= 0):  # the last bin ends at T
             needs_solve = True
         if needs_solve:
@@ -182,7 +186,9 @@ def forward_lane(trial, here, number, lane, arriving, layer, clock, ahead, found
                 )
                 if status != CROSSED:
                     break
-                emit_into(found, train, count, bin_, x, (I, O), record[RECENT_SLOPE, lane], pack.others)
+                n_own = found.starts[train] + count
+                if n_own < found.starts[train + 1]:  # else the host asks for more room, and sweeps again
+                    write_spike(found.spikes, n_own, bin_, x, I, O, record[RECENT_SLOPE, lane], pack.others)
                 V, I, O = after_reset(V, I, O, lane, pack.constants, pack.others)
                 count += 1
             if status == STUCK:

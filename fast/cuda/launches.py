@@ -11,12 +11,13 @@ import torch
 from numba import config, cuda
 from torch import Tensor
 
+from delayprop.fast.compiling.compiler import on_host
 from delayprop.fast.cuda import workspace
 from delayprop.fast.cuda.arrays import BackwardInput
 from delayprop.fast.cuda.arrays import Sums as KernelSums
 from delayprop.fast.cuda.backward import backward_kernel, wide_backward_kernel
 from delayprop.fast.cuda.compiling import THREADS, TOGETHER
-from delayprop.fast.cuda.forward import IS_STUCK, Emission, forward_kernel
+from delayprop.fast.cuda.forward import IS_STUCK, Emission, Written, forward_kernel
 from delayprop.fast.cuda.recurrent_arrays import EmissionInOrder
 from delayprop.fast.cuda.recurrent_backward import recurrent_backward_kernel
 from delayprop.fast.cuda.recurrent_forward import recurrent_forward_kernel
@@ -24,6 +25,7 @@ from delayprop.fast.cuda.recurrent_steps import NO_RING, NO_ROOM
 from delayprop.fast.cuda.synapses import SynapseGradients, gradients_kernel, write_synapses_kernel
 from delayprop.fast.layout.arrays import LANES, Arriving, Layer
 from delayprop.fast.layout.neuron_record import NEURON_RECORD
+from delayprop.fast.physics.adjoint import gradient_rows
 from delayprop.fast.physics.clock import Clock
 from delayprop.fast.solving.bound import spikes_per_train, too_many
 from delayprop.fast.solving.packing import in_lanes
@@ -151,10 +153,7 @@ def _feed_forward(problem: Problem, arriving: Arriving, layer: Layer, sizes: Siz
         starts, found = offsets, sweep(offsets, total)
     train = torch.arange(trains, device=device).repeat_interleave(found.counts, output_size=total)
     index = torch.arange(total, device=device) + (starts - offsets)[train]
-    spikes = Trains(
-        offsets, (train % post).to(torch.int32), found.bin[index], found.rest[index], found.I[index],
-        found.slope[index], found.others[index, : len(layer.others)],
-    )
+    spikes = Trains(offsets, (train % post).to(torch.int32), *_written(found.spikes, index, layer))
     return Emitted(spikes, spikes, None, record)
 
 
@@ -190,17 +189,22 @@ def _recurrent_forward(problem: Problem, arriving: Arriving, layer: Layer, sizes
 
 def _in_trains(found: EmissionInOrder, total: int, layer: Layer) -> Emitted:
     """The spikes of a recurrent layer, without the free room of their buffers, and by train."""
-    (trials, room), post = found.bin.shape, layer.post
-    numbers = torch.arange(total, device=found.bin.device)
+    (trials, room), post = found.neuron.shape, layer.post
+    numbers = torch.arange(total, device=found.neuron.device)
     offsets = torch.cat([found.counts.new_zeros(1), found.counts.cumsum(0)])
     trial = torch.arange(trials, device=numbers.device).repeat_interleave(found.counts, output_size=total)
     index = numbers - offsets[trial] + trial * room
-    own = [part.flatten()[index] for part in (found.neuron, found.bin, found.rest, found.I, found.slope)]
-    own.append(found.others.flatten(0, 1)[index, : len(layer.others)])
+    own = [found.neuron.flatten()[index], *_written(found.spikes, index, layer)]
     train = trial * post + own[0]
     order = torch.argsort(train, stable=True)  # the spikes of one train are in order of time already
     starts = torch.searchsorted(train[order], torch.arange(trials * post + 1, device=numbers.device))
     return Emitted(Trains(starts, *(part[order] for part in own)), Trains(offsets, *own), order, found.neuron_record)
+
+
+def _written(spikes: Written, index: Tensor, layer: Layer) -> list[Tensor]:
+    """The spikes at `index` of their buffers, in the order of `Trains`."""
+    *parts, others = (part[index] for part in spikes)
+    return [*parts, others[:, : len(layer.others)]]
 
 
 def backward(given: BackwardInput, spikes: int, layer: Layer, clock: Clock, want_dt: bool, want_tau: bool) -> Sums:
@@ -217,8 +221,7 @@ def backward(given: BackwardInput, spikes: int, layer: Layer, clock: Clock, want
     passed = workspace.passed_by(chunks, layer, full, len(given.dL_dt))
     float64 = {"dtype": torch.float64, "device": device}
     of_synapses = torch.zeros(chunks, packs, sources, 2 * LANES, **float64)
-    states, others = 2 + len(layer.others), len(layer.others)
-    rows = len(layer.learned) + 1 + others + states * (1 + states)
+    rows = on_host(gradient_rows)(layer.others, layer.learned)
     dL_dconstants = torch.zeros(chunks, packs, rows, LANES, **float64)
     dL_dt_pre = []
     for first, last, first_spike, last_spike in workspace.in_waves(given.offsets, spikes, layer, want_dt):

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from delayprop.fast.cuda.compiling import Array
-from delayprop.fast.cuda.forward import Ahead
+from delayprop.fast.cuda.forward import Ahead, Written
 from delayprop.fast.layout.arrays import Layer
 from delayprop.fast.physics.clock import Clock
 
@@ -35,9 +35,8 @@ class Together(NamedTuple):
 
 
 class EmissionInOrder(NamedTuple):
-    """Emitted spikes of each trial, in order of time: `neuron, bin, rest, I, slope [trials,
-    room]`,
-    `others [trials, room, others]`.
+    """Emitted spikes of each trial, in order of time: `spikes`, with equal room for each trial, and
+    `neuron [trials, room]`.
 
     `counts [trials]`: number of spikes; or, below 0, -1 minus the neuron that spikes too fast.
     `lacks [trials]`: NO_ROOM, NO_RING. `neuron_record`: as in `fast.cuda.forward.Emission`.
@@ -46,11 +45,7 @@ class EmissionInOrder(NamedTuple):
     counts: Array
     lacks: Array
     neuron: Array
-    bin: Array
-    rest: Array
-    I: Array
-    slope: Array
-    others: Array
+    spikes: Written
     neuron_record: Array
 
 

@@ -8,12 +8,13 @@ then the thread that has the neuron takes the spike.
 from numba import cuda, float64
 
 from delayprop.fast.compiling.compiler import compiled
-from delayprop.fast.cuda.arrays import BackwardSweep, adjoint_of, others_of_spike, start_at_end
+from delayprop.fast.cuda.arrays import BackwardSweep, adjoint_of, start_at_end
 from delayprop.fast.cuda.backward import enter_bin, leave_bin
 from delayprop.fast.cuda.compiling import TOGETHER, kernel, on_device
 from delayprop.fast.cuda.lookup import last_in_time, look_up_arrivals_in_lane, look_up_in_lane
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import time_of
+from delayprop.fast.physics.others import others_of
 from delayprop.fast.physics.own_events import take_spike
 
 
@@ -61,7 +62,7 @@ def take_own(e, dL_dt, chunk, trial, bin_, slot, sweep):
     given = sweep.given
     number, x = given.own_neuron[e], float(given.own_rest[e])
     b = adjoint_at(number, trial, chunk, sweep)
-    I, O = given.own_I[e], others_of_spike(given.own_others, e, sweep.layer.others)
+    I, O = given.own_I[e], others_of(given.own_others[e], sweep.layer.others)
     take_spike(e, number % LANES, bin_, slot, x, I, O, given.dL_dt[e] + dL_dt, sweep.clock, sweep.want_tau, b)
 
 

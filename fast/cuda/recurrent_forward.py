@@ -58,7 +58,7 @@ def recurrent_forward_kernel(first_trial, arriving, layer, clock, ahead, togethe
     start_trial(thread, threads, here, trial, sweep)
     s, s_last = arriving.offsets[trial], arriving.offsets[trial + 1]
     n, oldest, count, lacks, winner = 0, 0, 0, 0, NONE
-    size, ring, room = together.time.shape[1], ahead.next.shape[2], found.bin.shape[1]
+    size, ring, room = together.time.shape[1], ahead.next.shape[2], found.neuron.shape[1]
     status = CROSSED
     for bin_ in range(clock.last + 1):
         ring_index = bin_ & (layer.ticks.bins - 1)

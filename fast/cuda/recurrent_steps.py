@@ -9,22 +9,17 @@ from delayprop.fast.cuda.forward import (
     deposit_in_lane,
     integrate_bin,
     passes_level,
+    write_spike,
 )
 from delayprop.fast.layout.arrays import LANES, pack_of
 from delayprop.fast.layout.instants import time_of
 from delayprop.fast.layout.neuron_record import MAX_BIN, RECENT_BIN, RECENT_SLOPE
 from delayprop.fast.layout.rows import V_TH
 from delayprop.fast.physics.bin_step import level_for_next_bin
-from delayprop.fast.physics.others import after_reset
+from delayprop.fast.physics.others import after_reset, others_of
 from delayprop.fast.physics.within_bin import CROSSED, NONE, REACHED_END, arrivals_in_order, to_next_crossing
 
 NO_ROOM, NO_RING = 1, 2  # the buffer that is too small, as bits
-
-
-@compiled
-def others_of(numbers, others):
-    """Other states, from their numbers."""
-    return (numbers[0] if len(others) > 0 else 0.0), (numbers[1] if len(others) > 1 else 0.0)
 
 
 @compiled
@@ -133,7 +128,7 @@ def enter_bin(thread, threads, here, trial, bin_, ring_index, first, last, sweep
         deposit_all(number, here, first, last, sweep)
         needs_solve = passes_level(
             together.V[here, number], together.I[here, number], others_of(together.others[here, number], layer.others),
-            slot, lane, ahead.deposits[here, pack], pack_of(layer, pack), together.level[here, number], 64 * clock.u,
+            slot, lane, ahead.deposits[here, pack], pack_of(layer, pack), together.level[here, number], clock.slack,
         )
         if bin_ == clock.last and (layer.rate >= 0.0 or ahead.chain[here, pack, slot + lane] >= 0):
             needs_solve = True  # the last bin ends at T
@@ -151,11 +146,9 @@ def settle(number, here, trial, bin_, ring_index, n, count, sweep):
     """Make the next spike of a neuron final: spike `count` of the layer, and `n` of all."""
     found, together, layer = sweep.found, sweep.together, sweep.layer
     x, I, O, status = predict(number, here, trial, bin_, ring_index, sweep, True)
-    found.neuron[trial, count], found.bin[trial, count] = number, bin_
-    found.rest[trial, count], found.I[trial, count] = x, I
-    found.slope[trial, count] = found.neuron_record[trial, number // LANES, RECENT_SLOPE, number % LANES]
-    for k in range(len(layer.others)):
-        found.others[trial, count, k] = O[k]
+    slope = found.neuron_record[trial, number // LANES, RECENT_SLOPE, number % LANES]
+    found.neuron[trial, count] = number
+    write_spike(found.spikes, trial * found.neuron.shape[1] + count, bin_, x, I, O, slope, layer.others)
     for copy in range(layer.copies):
         together.time[here, n + copy], together.bin[here, n + copy] = time_of(bin_, x, layer.ticks), bin_
         together.source[here, n + copy] = layer.external + copy * layer.post + number

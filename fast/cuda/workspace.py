@@ -3,11 +3,13 @@
 import torch
 from torch import Tensor
 
+from delayprop.fast.compiling.compiler import on_host
 from delayprop.fast.cuda.arrays import NARROW, Passed
-from delayprop.fast.cuda.forward import Ahead, Emission
+from delayprop.fast.cuda.forward import Ahead, Emission, Written
 from delayprop.fast.cuda.recurrent_arrays import EmissionInOrder, Together
 from delayprop.fast.layout.arrays import LANES, Layer
 from delayprop.fast.layout.neuron_record import NEURON_RECORD
+from delayprop.fast.physics.adjoint import adjoint_rows
 
 MEMORY = 2**30
 """Bytes for bins ahead, and for sums of the backward pass; constant, since it groups the sums."""
@@ -46,8 +48,8 @@ def _columns(layer: Layer) -> int:
 
 
 def rows_of_adjoint(layer: Layer) -> int:
-    """As `fast.physics.adjoint.adjoint_rows`, which kernels call."""
-    return 5 + len(layer.learned) * (2 + len(layer.others))
+    """Rows of an adjoint."""
+    return on_host(adjoint_rows)(layer.others, layer.learned)
 
 
 def is_wide(layer: Layer) -> bool:
@@ -74,11 +76,16 @@ def bytes_ahead(layer: Layer, under_way: int) -> int:
 
 def found_from(starts: Tensor, size: int, layer: Layer, neuron_record: Tensor) -> Emission:
     """Buffers for `size` spikes; each train begins at its entry of `starts`."""
-    size, packed = max(size, 1), layer.synapses.w
-    return Emission(
-        starts, torch.empty_like(starts[1:]), _empty(layer, torch.int32, size), packed.new_empty(size),
-        _empty(layer, torch.float64, size), _empty(layer, torch.float64, size),
-        _empty(layer, torch.float64, size, _columns(layer)), neuron_record,
+    size = max(size, 1)
+    return Emission(starts, torch.empty_like(starts[1:]), _written(size, layer), neuron_record)
+
+
+def _written(size: int, layer: Layer) -> Written:
+    """Buffers for `size` spikes."""
+    float64 = torch.float64
+    return Written(
+        _empty(layer, torch.int32, size), layer.synapses.w.new_empty(size), _empty(layer, float64, size),
+        _empty(layer, float64, size), _empty(layer, float64, size, _columns(layer)),
     )
 
 
@@ -87,9 +94,7 @@ def found_in_order(trials: int, size: int, layer: Layer) -> EmissionInOrder:
     int32, float64, packs = torch.int32, torch.float64, len(layer.constants)
     return EmissionInOrder(
         _empty(layer, torch.int64, trials).zero_(), _empty(layer, int32, trials).zero_(),
-        _empty(layer, int32, trials, size), _empty(layer, int32, trials, size),
-        layer.synapses.w.new_empty(trials, size), _empty(layer, float64, trials, size),
-        _empty(layer, float64, trials, size), _empty(layer, float64, trials, size, _columns(layer)),
+        _empty(layer, int32, trials, size), _written(trials * size, layer),
         _empty(layer, float64, trials, packs, NEURON_RECORD, LANES).zero_(),
     )
 

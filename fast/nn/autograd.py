@@ -12,7 +12,7 @@ from torch import Tensor
 from delayprop.fast.cpu import solver as cpu
 from delayprop.fast.nn.autograd_guards import differentiable_once, outside_transforms
 from delayprop.fast.nn.devices import on_gpu
-from delayprop.fast.nn.layer_checks import check_arguments, check_lif, check_readout, constants_of
+from delayprop.fast.nn.layer_checks import check_arguments, check_lif, check_pair, check_readout, constants_of
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.solving.problem import Problem
 from delayprop.fast.solving.solved import Solved
@@ -112,11 +112,11 @@ def propagate(
     """
     four = {"tau_mem": tau_mem, "tau_syn": tau_syn, "v_th": v_th, "v_reset": v_reset}
     constants = {name: tensor for name, tensor in four.items() if tensor is not None}
-    check_readout(readout)
-    check_arguments(spikes, {"w": w, "d": d, **constants}, exists, recurrent)
-    check_lif(constants)
-    neuron = LIF if v_th is not None else LI
-    return _propagated(spikes, w, d, neuron, constants, exists, recurrent, readout, bin_width)
+    check_pair(constants)
+    return propagate_neurons(
+        spikes, w, d, LIF if v_th is not None else LI, constants, exists=exists, recurrent=recurrent, readout=readout,
+        bin_width=bin_width,
+    )
 
 
 @outside_transforms
@@ -142,14 +142,7 @@ def propagate_neurons(
     check_arguments(spikes, {"w": w, "d": d, **given}, exists, recurrent)
     if neuron in (LIF, LI):
         check_lif(given)
-    return _propagated(spikes, w, d, neuron, given, exists, recurrent, readout, bin_width)
-
-
-def _propagated(
-    spikes: Spikes, w: Tensor, d: Tensor, neuron: Neuron, constants: Mapping[str, Tensor], exists: Tensor | None,
-    recurrent: bool, readout: str | None, bin_width: float | None,
-) -> tuple[Spikes, Tensor | None, Record]:
-    variables = (spikes.times, w, d, *constants.values())
+    variables = (spikes.times, w, d, *given.values())
     times, w_now, d_now, *values = (tensor.detach() for tensor in variables)
     problem = Problem(
         times=times, offsets=spikes.offsets, trials=spikes.trials, sources=spikes.size, duration=spikes.duration,

@@ -27,10 +27,8 @@ from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, 
 from delayprop.spec.checks import of_type, sequence, text, whole_number
 from delayprop.spec.errors import SpecError, Verbatim, placed
 
-Layer = SynapticLayer
 
-
-def network_of(layers: Sequence[Layer] | Graph, names: Sequence[str] | None = None) -> Network:
+def network_of(layers: Sequence[SynapticLayer] | Graph, names: Sequence[str] | None = None) -> Network:
     """The network of the specification that this chain of layers, or `delayprop.Network`, equals.
 
     Args:
@@ -74,7 +72,7 @@ def _of_graph(net: Graph) -> Network:
     return Network(tuple(populations), tuple(connections))
 
 
-def load_into(layers: Sequence[Layer], network: Network) -> None:
+def load_into(layers: Sequence[SynapticLayer], network: Network) -> None:
     """Copy weights, delays and constants of a network into layers, bit for bit; all or none.
 
     Args:
@@ -103,7 +101,7 @@ def load_into(layers: Sequence[Layer], network: Network) -> None:
 
 
 def case_of(
-    layers: Sequence[Layer], spikes: Spikes, trial: int, label: int, names: Sequence[str] | None = None
+    layers: Sequence[SynapticLayer], spikes: Spikes, trial: int, label: int, names: Sequence[str] | None = None
 ) -> Case:
     """One trial of a chain as a case; its loss is the cross entropy of the last layer's readout.
 
@@ -133,7 +131,7 @@ def case_of(
     return Case(network, spikes.duration, {network.populations[0].name: trains}, loss)
 
 
-def _check(layers: Sequence[Layer]) -> None:
+def _check(layers: Sequence[SynapticLayer]) -> None:
     """Refuse layers that form no chain."""
     kinds, remedy = Sequence | nn.Sequential | nn.ModuleList, "list them; `delayprop.Network(network)` loads any graph"
     of_type(layers, "layers", kinds, "a list of layers", remedy)
@@ -150,11 +148,11 @@ def _check(layers: Sequence[Layer]) -> None:
             raise SpecError(f"layers[{n}].pre", expected, layer.pre, "give layers that fit each other")
 
 
-def _kind(layer: Layer) -> str:
+def _kind(layer: SynapticLayer) -> str:
     return "li" if isinstance(layer, LI) else "lif" if isinstance(layer, LIF) else "neuron"
 
 
-def _loop(network: Network, population: Population, layer: Layer, name: str) -> int | None:
+def _loop(network: Network, population: Population, layer: SynapticLayer, name: str) -> int | None:
     """Index of the connection of a population onto itself, which a recurrent layer has."""
     own = [c for c, one in enumerate(network.connections) if one.source == one.target == population.name]
     if len(own) == layer.recurrent:
@@ -164,7 +162,7 @@ def _loop(network: Network, population: Population, layer: Layer, name: str) -> 
     raise SpecError(f"population {population.name}", expected, Verbatim(f"{len(own)}"), remedy)
 
 
-def _fit(layer: Layer, name: str, pre: int, connection: Connection, path: str, target: Population) -> None:
+def _fit(layer: SynapticLayer, name: str, pre: int, connection: Connection, path: str, target: Population) -> None:
     """Refuse a connection of `pre` sources onto this target that does not fit the layer."""
     given, wanted = (*connection.w.shape, target.kind), (pre, layer.post, _kind(layer))
     if given != wanted:
@@ -186,7 +184,7 @@ def _fit(layer: Layer, name: str, pre: int, connection: Connection, path: str, t
             raise SpecError(f"{path}.d[{i}][{j}]", expected, float(connection.d[i, j]), "raise max_delay")
 
 
-def _shared(layer: Layer, now: Tensor, name: str, connection: Connection, path: str) -> np.ndarray:
+def _shared(layer: SynapticLayer, now: Tensor, name: str, connection: Connection, path: str) -> np.ndarray:
     """The delays of a connection in the shape of the layer's, `now`; those of no synapse stay."""
     if layer.delays == "synaptic":
         return connection.d

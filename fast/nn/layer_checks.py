@@ -76,11 +76,15 @@ def check_arguments(spikes: Spikes, given: dict[str, Tensor], exists: Tensor | N
     raise SpecError("d", "at least 0 (ms)", least_delay, remedy)
 
 
-def check_lif(given: dict[str, Tensor]) -> None:
-    """Refuse values of LIF or LI neurons that the specification refuses."""
+def check_pair(given: dict[str, Tensor]) -> None:
+    """Refuse a threshold without a reset, or a reset without a threshold."""
     if ("v_th" in given) != ("v_reset" in given):
         missing, other = ("v_reset", "v_th") if "v_th" in given else ("v_th", "v_reset")
         raise SpecError(missing, "", f"is missing, and `{other}` is given", "give both, or none for LI neurons")
+
+
+def check_lif(given: dict[str, Tensor]) -> None:
+    """Refuse values of LIF or LI neurons that the specification refuses."""
     now = {name: tensor.detach() for name, tensor in given.items()}
     positive = [name for name in ("tau_mem", "tau_syn", "v_th") if name in now]
     found = [now[name].min().double() for name in positive]

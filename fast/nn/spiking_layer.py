@@ -130,7 +130,7 @@ class SpikingLayer(SynapticLayer):
         """Warn, once, of a layer that receives spikes and emits none: nothing else shows it."""
         if len(spikes.times) and not len(emitted.times):
             self.warns_of_silence = False
-            words = f"all {self.post} neurons of a {self.kind} layer are silent, so no gradient passes through it"
+            words = f"no neuron of a {self.kind} layer of {self.post} spikes, so no gradient passes through it"
             remedy = "draw its weights with `layer.initialise_for_(spikes, rate=5)`"
             source = torch.arange(spikes.size, device=spikes.device).repeat(spikes.trials)
             d = self.delays_of_synapses[0].detach()

@@ -15,13 +15,15 @@ from delayprop.fast.physics.polynomials import TERMS
 from delayprop.spec import UnsupportedError
 from delayprop.spec.errors import Verbatim
 
+SLACK = 64  # in u: for the rounding of a bound
 MOST_BINS = 2**26  # counts of spikes per bin then take half a GB
 
 
 class Clock(NamedTuple):
     """The bins of a trial, `[0, T]` with `T = last + end`.
 
-    `end`, and the number 0, have the precision of the computation; `u` is its unit roundoff.
+    `end`, and the number 0, have the precision of the computation; `u` is its unit roundoff, and
+    `slack` that of a bound.
     `terms` is a tuple as long as the polynomials of `fast.physics.polynomials`, so that their
     length is known to the compiler.
     """
@@ -29,6 +31,7 @@ class Clock(NamedTuple):
     last: int
     end: float
     u: float
+    slack: float
     zero: float
     terms: tuple[int, ...]
 
@@ -52,7 +55,7 @@ def clock_for(bin_width: float, duration: float, dtype: type) -> Clock:
         got = Verbatim(f"{duration} ms in bins of {bin_width} ms")
         raise UnsupportedError("duration", f"at most {MOST_BINS} bins long", got, "`python -m reference` needs no bins")
     end, u = (duration - last * bin_width) / bin_width, float(np.finfo(dtype).eps) / 2
-    return Clock(last, dtype(end), u, dtype(0), tuple(range(TERMS[np.dtype(dtype).itemsize])))
+    return Clock(last, dtype(end), u, SLACK * u, dtype(0), tuple(range(TERMS[np.dtype(dtype).itemsize])))
 
 
 @inlined

@@ -10,6 +10,12 @@ from delayprop.fast.layout.rows import A_II, A_VI, A_VV, C_O, V_TH, a_o, io, lev
 
 
 @inlined
+def others_of(numbers, others):
+    """The other states that `numbers` holds, as two numbers."""
+    return (numbers[0] if len(others) > 0 else 0.0), (numbers[1] if len(others) > 1 else 0.0)
+
+
+@inlined
 def others_in(array, row, lane, others):
     """Other states of a lane in an array `[rows, LANES]`, from a row on."""
     return (array[row, lane] if len(others) > 0 else 0.0), (array[row + 1, lane] if len(others) > 1 else 0.0)

@@ -6,11 +6,11 @@ import numpy as np
 
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.rows import V_TH
+from delayprop.fast.physics.clock import SLACK
 from delayprop.fast.physics.polynomials import block_order, flow_coefficients, integral_coefficients
 from delayprop.fast.solving.matrices import matrices
 from delayprop.spec.neuron import Neuron
 
-SLACK = 64  # u: for the rounding of a bound
 LASTING = 2.0**20
 _INTEGRALS = 6  # convolutions of an integral readout
 

@@ -19,7 +19,7 @@ from delayprop.spec.errors import Verbatim
 
 LARGEST = 1e6  # step sizes and other amounts: far above any use, far below where sums overflow
 MOST = 1_000_000
-NEURONS = ("lif", "alif", "adlif")
+HIDDEN = ("lif", "alif", "adlif")  # neurons
 
 count = partial(whole_number, low=1, high=MOST, remedy="give a positive number")
 count_or_zero = partial(whole_number, low=0, high=MOST, remedy="give 0 for none")
@@ -73,7 +73,7 @@ class Settings:
 
     epochs: int = setting(20, count, "passes over the training split")
     hidden: tuple[int, ...] = setting((128,), count, "neurons of each hidden layer")
-    neuron: str = setting("lif", None, "neurons of hidden layers; adaptive ones have --tau-a and --adapt", NEURONS)
+    neuron: str = setting("lif", None, "neurons of hidden layers; adaptive ones have --tau-a and --adapt", HIDDEN)
     tau_a: float = setting(100.0, time_constant, "time constant of the adaptation, ms")
     adapt: float = setting(0.2, amount, "rise per own spike, of the threshold (alif), or against the input (adlif)")
     recurrent: bool = setting(False, None, "the neurons of each hidden layer also reach each other")

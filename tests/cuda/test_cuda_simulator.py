@@ -39,7 +39,7 @@ WIDE_KERNELS = tuple({"backward_kernel": "wide_backward_kernel"}.get(name, name)
 CONSTANTS = {LIF: (20.0, 5.0, 1.0, 0.0), ALIF: (20.0, 5.0, 100.0, 1.0, 0.2, 0.0)}
 # Bytes of registers that a kernel may spill: a quarter of its 255 registers. The backward kernel of
 # neurons with more states works in global memory, so it waits for memory in any case.
-MOST_SPILLED = {name: 1200 if name == "wide_backward_kernel" else 256 for name in KERNELS + WIDE_KERNELS}
+MOST_SPILLED = {name: 800 if name == "wide_backward_kernel" else 256 for name in KERNELS + WIDE_KERNELS}
 
 needs_numba_cuda = pytest.mark.skipif(
     find_spec("numba_cuda") is None, reason="numba-cuda is not installed: pip install '.[cuda]'"

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from delayprop.fast import LI, LIF, Spikes, cross_entropy
-from delayprop.fast.nn.interchange import Layer, case_of, load_into, network_of
+from delayprop.fast.nn.interchange import case_of, load_into, network_of
+from delayprop.fast.nn.synaptic_layer import SynapticLayer
 from delayprop.reference import run
 from delayprop.spec import Connection, Network, Population, load_case, save_case
 from delayprop.spec.nir_graph import from_nir, to_nir
@@ -90,14 +91,17 @@ def test_contents_of_network_and_case(tmp_path: Path) -> None:
     assert [p.name for p in alone.populations] == ["in", "out"] and alone.populations[1].kind == "lif"
 
 
-def changed(layer: int, name: str, value: float) -> list[Layer]:
+def changed(layer: int, name: str, value: float) -> list[SynapticLayer]:
     made = row()
     with torch.no_grad():
         getattr(made[layer], name).view(-1)[2] = value
     return made
 
 
-def loading(change: Callable[[list[Layer]], Network], dtype: torch.dtype = torch.float64) -> Callable[[], object]:
+Given = list[SynapticLayer]
+
+
+def loading(change: Callable[[Given], Network], dtype: torch.dtype = torch.float64) -> Callable[[], object]:
     """Loads a network into layers; a refusal must leave them unchanged."""
 
     def call() -> None:
@@ -111,10 +115,10 @@ def loading(change: Callable[[list[Layer]], Network], dtype: torch.dtype = torch
     return call
 
 
-def with_last(w: object = 1.0, d: object = 1.0, **constants: object) -> Callable[[list[Layer]], Network]:
+def with_last(w: object = 1.0, d: object = 1.0, **constants: object) -> Callable[[list[SynapticLayer]], Network]:
     """The network of the layers, with other numbers in the last layer."""
 
-    def change(made: list[Layer]) -> Network:
+    def change(made: list[SynapticLayer]) -> Network:
         network = network_of(made)
         out = Population("out", "li", 3, **{"tau_mem": 20.0, "tau_syn": 5.0, **constants})
         last = Connection("hidden2", "out", np.full((4, 3), w, object), np.full((4, 3), d, object))

@@ -43,7 +43,7 @@ def test_first_weights_give_the_rate(
 
 def test_a_network_that_was_dead_learns() -> None:
     spikes = poisson(50, 5.0)
-    with pytest.warns(SilentLayerWarning, match="all 20 neurons of a LIF layer are silent, so no gradient passes"):
+    with pytest.warns(SilentLayerWarning, match="no neuron of a LIF layer of 20 spikes, so no gradient passes"):
         LIF(50, 20)(spikes)
     hidden, out = LIF(50, 20), LI(20, 3, readout="max_voltage")
     hidden.initialise_for_(spikes, rate=5.0)

@@ -137,7 +137,7 @@ def test_refusals(given: dict[str, Any], words: str) -> None:
 def test_a_layer_without_synapses_stays_silent() -> None:
     layer = LIF(2, 1, mask=[[False], [False]]).initialise_(100.0, 0.0)
     spikes = Spikes.from_trains([[[1.0], [2.0]]], 20.0)
-    words = "of a LIF layer are silent, .*; no synapse reaches it from the neurons that spike; change its `mask`"
+    words = "of 1 spikes, .*; no synapse reaches it from the neurons that spike; change its `mask`"
     with pytest.warns(UserWarning, match=words):
         assert not layer(spikes).counts().any()
     for scale in (layer.initialise_for_, layer.scale_for_):

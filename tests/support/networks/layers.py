@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 import delayprop.reference as reference
 from delayprop.fast import LI, LIF, Network, Spikes, cross_entropy, first_spike_time, spike_time_mse
-from delayprop.fast.nn.interchange import Layer, network_of
+from delayprop.fast.nn.interchange import network_of
+from delayprop.fast.nn.synaptic_layer import SynapticLayer
 from delayprop.spec import Case, CrossEntropy, Loss, SpikeTimeMSE, SpikeTrains
 from tests.support.tolerances import SAME_NETWORK
 
@@ -81,7 +82,7 @@ def found_by(module: nn.Module) -> Tensor:
 LABELS = torch.tensor([0, 2, 1])
 
 
-def row(dtype: torch.dtype = torch.float64, seed: int = 0) -> list[Layer]:
+def row(dtype: torch.dtype = torch.float64, seed: int = 0) -> list[SynapticLayer]:
     """3 -> 6 -> 4 -> 3, delays per synapse, constants per neuron, busy hidden layers."""
     random = torch.Generator().manual_seed(seed)
     first = LIF(3, 6, tau_mem=[9.0, 9.5, 10.1, 8.3, 7.7, 12.0], tau_syn=4.0, v_reset=-0.3, dtype=dtype)
@@ -93,7 +94,7 @@ def row(dtype: torch.dtype = torch.float64, seed: int = 0) -> list[Layer]:
     ]
 
 
-def trained(dtype: torch.dtype) -> list[Layer]:
+def trained(dtype: torch.dtype) -> list[SynapticLayer]:
     """The row after two steps, in which constants learn too."""
     made = row(dtype)
     stack = nn.Sequential(*made).requires_grad_()
