@@ -9,7 +9,7 @@ from delayprop.fast.cuda.forward import Ahead, Emission, Written
 from delayprop.fast.cuda.recurrent_arrays import EmissionInOrder, Together
 from delayprop.fast.layout.arrays import LANES, Layer
 from delayprop.fast.layout.neuron_record import NEURON_RECORD
-from delayprop.fast.physics.adjoint import adjoint_rows
+from delayprop.fast.physics.adjoint import sensitivity_row
 
 MEMORY = 2**30
 """Bytes for bins ahead, and for sums of the backward pass; constant, since it groups the sums."""
@@ -48,8 +48,8 @@ def _columns(layer: Layer) -> int:
 
 
 def rows_of_adjoint(layer: Layer) -> int:
-    """Rows of an adjoint."""
-    return on_host(adjoint_rows)(layer.others, layer.learned)
+    """Rows of an adjoint (`fast.physics.adjoint.adjoint_rows`, which calls this function)."""
+    return on_host(sensitivity_row)(len(layer.learned), layer.others)
 
 
 def is_wide(layer: Layer) -> bool:

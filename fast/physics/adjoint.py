@@ -51,7 +51,7 @@ def sensitivity_row(constant, others):
 @inlined
 def adjoint_rows(others, learned):
     """Rows of an adjoint."""
-    return DRIVE + 1 + len(learned) * (2 + len(others))
+    return sensitivity_row(len(learned), others)
 
 
 @inlined
