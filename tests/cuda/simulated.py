@@ -77,7 +77,6 @@ def test_seeded_networks(family: str, precision: str) -> None:
         agree(seeded_case(seed, family), precision)
 
 
-@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") != "1", reason="each shape compiles all functions")
 @pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
 @pytest.mark.parametrize("name", ["alif", "two-currents"])
 def test_neurons_given_by_equations(name: str, recurrent: bool) -> None:
