@@ -6,7 +6,7 @@ import numpy as np
 
 from delayprop.fast.compiling.compiler import allocating, compiled, inlined
 from delayprop.fast.cpu.intrinsics import moved, pointer
-from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.layout.arrays import LANES, Others
 from delayprop.fast.layout.instants import Ticks, carries, masked, shifted, sum_of
 from delayprop.fast.physics.clock import Clock
 from delayprop.fast.physics.factors import both_factors
@@ -35,7 +35,7 @@ class PackPointers(NamedTuple):
     flow: np.ndarray
     ticks: Ticks
     clock: Clock
-    others: tuple[int, ...]
+    others: Others
     learned: tuple[int, ...]
     alike: bool
     rate: float

@@ -90,9 +90,11 @@ def most_in_a_trial(ends):
 
 @allocating
 def backward_work(layer, full, most):
-    """Arrays for trials of at most `most` own spikes."""
+    """Arrays for trials of at most `most` own spikes; `full`: whether all rows of an adjoint are
+    read."""
     size, places, w = most + LANES, ring_places(layer.ticks), layer.synapses.w
-    rows = adjoint_rows(layer.others, layer.learned) if full else P_O + len(layer.others)
+    rows = adjoint_rows(layer.others, layer.learned) if full else P_O + len(layer.others.states)
+    full |= len(layer.others.reached) > 0
     events = Events(
         np.empty(size), np.empty(size, np.int64), np.empty((2 * size, rows)), np.empty(2 * size),
         np.empty(places, np.int64),
@@ -112,9 +114,8 @@ def enter_bin(bin_, slot, damping, first_maximum, clock, want_tau, b):
     or of `T`, of lane 0.
     """
     publish(slot, pointer(b.adjoint), pointer(b.ring), pointer(b.events.first))
-    if b.pack.rate >= 0.0 or want_tau:
-        rows = adjoint_rows(b.pack.others, b.pack.learned)
-        publish_full(slot, b.adjoint, rows, b.drive, damping, b.full_adjoint_ring)
+    if b.pack.rate >= 0.0 or want_tau or len(b.pack.others.reached) > 0:
+        publish_full(slot, b.adjoint, b.drive, damping, b.full_adjoint_ring)
     any_marked = False
     if b.pack.rate >= 0.0 and bin_ == clock.last:  # the last bin ends at T
         any_marked = True

@@ -34,11 +34,13 @@ class Ring(NamedTuple):
     """The bins ahead of a pack, and one more for synapses that do not exist, which is never read.
 
     `cells [4 * places]`: see `fast.cpu.intrinsics`. `integral [places]`: the part that the arrivals
-    of a bin add to the integral of the voltage in it; empty if no integral is read.
+    of a bin add to the integral of the voltage in it; empty if no integral is read. `more [reached
+    * places]`: deposits of other states, state by state (`fast.cpu.reached`).
     """
 
     cells: np.ndarray
     integral: np.ndarray
+    more: np.ndarray
 
 
 class DepositScratch(NamedTuple):
@@ -58,10 +60,13 @@ class Links(NamedTuple):
 
 
 @allocating
-def empty_ring(ticks, integral_read, clock):
-    """A ring of bins."""
-    places = ring_places(ticks)
-    return Ring(np.full(CELL * places, clock.zero), np.full(places if integral_read else 0, clock.zero))
+def empty_ring(layer, packs, clock):
+    """A ring of bins of some packs."""
+    places = packs * ring_places(layer.ticks)
+    return Ring(
+        np.full(CELL * places, clock.zero), np.full(places if layer.rate >= 0.0 else 0, clock.zero),
+        np.full(places * len(layer.others.reached), clock.zero),
+    )
 
 
 @compiled
@@ -70,7 +75,7 @@ def clear_ring(ring, clock):
     cells = pointer(ring.cells)
     for p in range(0, ring.cells.size, CELL):
         clear_cell(cells, p)
-    ring.integral[:] = clock.zero
+    ring.integral[:], ring.more[:] = clock.zero, clock.zero
 
 
 @allocating

@@ -27,7 +27,7 @@ def no_spikes(w, others):
     """An empty buffer of the precision of `w`."""
     return Emitted(
         np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, w.dtype), np.empty(0), np.empty(0),
-        np.empty((0, len(others))),
+        np.empty((0, len(others.states))),
     )
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from delayprop.fast.compiling.compiler import allocating, compiled, inlined, outermost
-from delayprop.fast.cpu.arrivals import pointers_of, spike_pointers
+from delayprop.fast.cpu.arrivals import pointers_of, ring_places, spike_pointers
 from delayprop.fast.cpu.deposit import (
     DepositScratch,
     Links,
@@ -28,6 +28,7 @@ from delayprop.fast.cpu.deposit import (
 from delayprop.fast.cpu.emitted import TOO_MANY, USUAL, emit, no_spikes, with_room
 from delayprop.fast.cpu.gaps import GapScratch, arrivals_with_gaps, gap_scratch, put_in_order
 from delayprop.fast.cpu.intrinsics import CELL, link_of, pointer
+from delayprop.fast.cpu.reached import deposit_reached
 from delayprop.fast.cpu.vector_step import advance, integrate, step
 from delayprop.fast.layout.arrays import LANES, pack_of
 from delayprop.fast.layout.instants import BATCH
@@ -57,7 +58,7 @@ def start_trial(neuron_record, level, constants, read_maximum):
 class ForwardWork(NamedTuple):
     """Arrays of the sweep of one pack, reused by every trial.
 
-    `ring`: the bins ahead. `next [spikes under way, LANES]`: links of the chains. `rest, weight`:
+    `ring`: the bins ahead. `next [spikes under way, LANES]`: links of the chains. `rest, sources`:
     arrivals of a bin that is solved; `gaps`: see `fast.cpu.gaps`. `state, ahead [states * LANES]`:
     the state of each lane, at the start and at the end of a bin. `level [LANES]`: that above which
     a lane is solved event by event; `needs_solve [LANES]`: whether it may pass.
@@ -67,7 +68,7 @@ class ForwardWork(NamedTuple):
     scratch: DepositScratch
     next: np.ndarray
     rest: np.ndarray
-    weight: np.ndarray
+    sources: np.ndarray
     gaps: GapScratch
     state: np.ndarray
     ahead: np.ndarray
@@ -78,10 +79,10 @@ class ForwardWork(NamedTuple):
 @allocating
 def forward_work(layer, most, clock):
     """Arrays for `most` spikes under way."""
-    w, states = layer.synapses.w, 2 + len(layer.others)
+    w, states = layer.synapses.w, 2 + len(layer.others.states)
     return ForwardWork(
-        empty_ring(layer.ticks, layer.rate >= 0.0, clock), deposit_scratch(w), np.empty((most, LANES), np.int32),
-        np.empty(most, w.dtype), np.empty(most, w.dtype), gap_scratch(most, w), np.empty(states * LANES),
+        empty_ring(layer, 1, clock), deposit_scratch(w), np.empty((most, LANES), np.int32),
+        np.empty(most, w.dtype), np.empty(most, np.int32), gap_scratch(most, w), np.empty(states * LANES),
         np.empty(states * LANES), np.empty(LANES), np.empty(LANES, np.uint8),
     )
 
@@ -103,10 +104,10 @@ def solve_needed(slot, bin_, number, arriving, pack, clock, neuron_record, work,
         link = link_of(pointer(work.ring.cells), CELL * (slot + lane))
         count = collect(
             link, lane, arriving.time, arriving.source, work.next, pack, clock, is_last, work.gaps.rest,
-            work.gaps.weight,
+            work.gaps.sources,
         )
-        put_in_order(count, work.gaps, work.rest, work.weight)
-        arrivals = arrivals_with_gaps(work.rest, work.weight, 0, count, bin_, lane, pack, clock, work.gaps)
+        put_in_order(count, work.gaps, work.rest, work.sources)
+        arrivals = arrivals_with_gaps(work.rest, work.sources, 0, count, bin_, lane, pack, clock, work.gaps)
         while True:
             V, I, O, x, k, status = to_next_crossing(
                 V, I, O, x, k, arrivals, bin_, lane, pack, clock, neuron_record, True
@@ -121,7 +122,7 @@ def solve_needed(slot, bin_, number, arriving, pack, clock, neuron_record, work,
         if status == STUCK:
             return number * LANES + lane, STUCK
         work.ahead[lane], work.ahead[LANES + lane] = V, I
-        for other in range(len(others)):
+        for other in range(len(others.states)):
             work.ahead[(2 + other) * LANES + lane] = O[other]
         v_th = pack.constants[V_TH, lane]
         work.level[lane] = level_for_next_bin(neuron_record, lane, bin_, v_th, pack.read_maximum)
@@ -134,7 +135,8 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
     `solve_needed`."""
     ticks, integral_read, pack = layer.ticks, layer.rate >= 0.0, pack_of(layer, number)
     pointers, spikes = pointers_of(pack, clock), spike_pointers(arriving.time, arriving.source)
-    cells, integral = pointer(work.ring.cells), pointer(work.ring.integral)
+    cells, integral, more = pointer(work.ring.cells), pointer(work.ring.integral), pointer(work.ring.more)
+    places = ring_places(ticks)
     links, scratch = Links(pointer(work.next), work.next.shape[0] - 1), scratch_pointers(work.scratch)
     state, ahead, level, needs_solve = (
         pointer(work.state), pointer(work.ahead), pointer(work.level), pointer(work.needs_solve)
@@ -149,10 +151,15 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
             first = n
             while n < n_last and arriving.bin[n] < bin_ + BATCH:
                 n += 1
-            deposit(first, n, spikes, pointers, links, cells, scratch)
+            if len(layer.others.reached) > 0:
+                deposit_reached(first, n, spikes, pack, clock, links, cells, more, places, scratch)
+            else:
+                deposit(first, n, spikes, pointers, links, cells, scratch)
             if integral_read:
                 deposit_integral(first, n, spikes, pointers, integral)
-        any_needs_solve = step(slot, state, pointers.flow, pack.others, level, cells, clock.slack, needs_solve, ahead)
+        any_needs_solve = step(
+            slot, state, pointers.flow, pack.others, level, cells, more, places, clock.slack, needs_solve, ahead
+        )
         if bin_ == clock.last:  # the last bin ends at T
             for lane in range(LANES):
                 if integral_read or link_of(cells, CELL * (slot + lane)) >= 0:
@@ -166,7 +173,7 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
         if integral_read:
             weight_end = math.exp(-layer.rate * (bin_ + 1))
             integrate(slot, state, pointers.flow, integral, weight_end, needs_solve, pointer(neuron_record[INTEGRAL]))
-        advance(slot, state, pack.others, ahead, cells)
+        advance(slot, state, pack.others, ahead, cells, more, places)
     return n_emitted, REACHED_END
 
 

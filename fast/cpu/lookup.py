@@ -11,6 +11,7 @@ from delayprop.fast.compiling.compiler import inlined, summing, vectorised
 from delayprop.fast.cpu.arrivals import SIDE_BY_SIDE, factors_at, place_of, pointers_of, set_factors, spike_pointers
 from delayprop.fast.cpu.intrinsics import moved, pointer
 from delayprop.fast.cpu.lookup_scratch import OF_I, OF_V, PIECE, TERMS, LookupScratch, end_piece
+from delayprop.fast.cpu.reached import add_all_reached
 from delayprop.fast.cpu.rows import gather_row
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import arrival_of, carries, left_in_bin, sum_of
@@ -73,11 +74,11 @@ def add_group(start, stop, first, spikes, pack, scratch, keep):
 def gather(first, last, spikes, pack, ring, scratch, keep, sums):
     """Look the adjoint up at the arrivals of spikes `first..last-1`.
 
-    Adds their terms to the sums, unless an integral is read, and leaves them in `scratch.terms` if
+    Adds their terms to the sums, unless they are looked up at the arrivals themselves, and leaves them in `scratch.terms` if
     they are to be kept. Marks in `scratch.special` the arrivals among own events; returns whether
     there are any. Arrays are pointers.
     """
-    any_special, plain = 0, pack.rate < 0.0
+    any_special, plain = 0, pack.rate < 0.0 and len(pack.others.reached) == 0
     for start in range(first, last, SIDE_BY_SIDE):
         stop = min(start + SIDE_BY_SIDE, last)
         if pack.alike and plain:
@@ -164,7 +165,7 @@ def add_dL_dt_pre(first, last, source, pack, w, scratch, dL_dt_pre):
     for n in range(first, last):
         found, row = moved(scratch.terms, (n - first) * (TERMS * LANES)), source[n] * LANES
         total = 0.0
-        if pack.rate >= 0.0:
+        if pack.rate >= 0.0 or len(pack.others.reached) > 0:
             for lane in range(LANES):
                 total -= w[row + lane] * found[OF_V + lane]
         else:
@@ -190,7 +191,9 @@ def look_up_plain(first, last, time, source, clock, want_tau, scratch, b, dL_dt_
     any_special = gather(first, last, spikes, pack, ring, scratch_, dL_dt_pre.size > 0, sums)
     if pack.rate >= 0.0:
         add_all_driven(first, last, spikes, pack, full_ring, ring, scratch_, sums)
-    if want_tau:
+    if len(b.pack.others.reached) > 0:
+        add_all_reached(first, last, spikes, b, clock, scratch_, want_tau)
+    elif want_tau:
         constants, dL_dconstants = pointer(b.pack.constants), pointer(b.dL_dconstants)
         add_all_sensitivities(first, last, spikes, pack, w, constants, full_ring, ring, scratch_, dL_dconstants)
     if dL_dt_pre.size > 0:

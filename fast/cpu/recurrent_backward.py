@@ -59,9 +59,10 @@ class RecurrentBackwardWork(NamedTuple):
 
 @allocating
 def recurrent_backward_work(layer, full, most, own):
-    """Arrays for trials of at most `most` own spikes."""
+    """Arrays for trials of at most `most` own spikes; `full`: as of `backward_work`."""
     w, places = layer.synapses.w, ring_places(layer.ticks)
-    rows = adjoint_rows(layer.others, layer.learned) if full else P_O + len(layer.others)
+    rows = adjoint_rows(layer.others, layer.learned) if full else P_O + len(layer.others.states)
+    full |= len(layer.others.reached) > 0
     packs, group = w.shape[0], max(SIDE_BY_SIDE, layer.copies)
     size = 2 * most + packs * LANES
     scratch = LookupScratch(

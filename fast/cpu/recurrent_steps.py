@@ -24,6 +24,7 @@ from delayprop.fast.cpu.pending import (
     take_arrivals,
     touch,
 )
+from delayprop.fast.cpu.reached import deposit_reached, deposit_reached_in_bin, reached_at
 from delayprop.fast.cpu.vector_step import advance, integrate, step
 from delayprop.fast.layout.arrays import LANES, pack_of
 from delayprop.fast.layout.instants import arrival_of, in_bins
@@ -47,6 +48,13 @@ def integral_of(b, layer, work):
     return pointer(work.ring.integral[b * places : (b + 1) * places])
 
 
+@inlined
+def more_of(b, layer, work):
+    """Pointer to the deposits of other states of pack `b`."""
+    size = ring_places(layer.ticks) * len(layer.others.reached)
+    return pointer(work.ring.more[b * size : (b + 1) * size])
+
+
 @compiled
 def deposit_everywhere(first, last, layer, clock, work):
     """Deposit spikes `first..last-1` in every pack."""
@@ -54,7 +62,11 @@ def deposit_everywhere(first, last, layer, clock, work):
     scratch = scratch_pointers(work.scratch)
     for b in range(layer.constants.shape[0]):
         pack, links = pointers_of(pack_of(layer, b), clock), Links(pointer(work.spikes.next[b]), mask)
-        deposit(first, last, spikes, pack, links, cells_of(b, layer, work), scratch)
+        cells, more, places = cells_of(b, layer, work), more_of(b, layer, work), ring_places(layer.ticks)
+        if len(layer.others.reached) > 0:
+            deposit_reached(first, last, spikes, pack_of(layer, b), clock, links, cells, more, places, scratch)
+        else:
+            deposit(first, last, spikes, pack, links, cells, scratch)
         if layer.rate >= 0.0:
             deposit_integral(first, last, spikes, pack, integral_of(b, layer, work))
 
@@ -85,10 +97,17 @@ def deliver_same_bin(n, slot, bin_, layer, clock, neuron_record, work):
     for b in range(layer.constants.shape[0]):
         bits, cells, pack = work.near[b, source - layer.external], cells_of(b, layer, work), pack_of(layer, b)
         pointers, links = pointers_of(pack, clock), Links(pointer(spikes.next[b]), mask)
+        more, places = more_of(b, layer, work), ring_places(layer.ticks)
         while bits:
             lane = lowest_bit(bits)
             bits &= bits - 1
-            if not deposit_in_bin(slot, n, time, source, lane, pointers, links, cells):
+            if len(layer.others.reached) > 0:
+                arrives = deposit_reached_in_bin(
+                    slot, n, time, source, lane, pack, clock, links, cells, more, places
+                )
+            else:
+                arrives = deposit_in_bin(slot, n, time, source, lane, pointers, links, cells)
+            if not arrives:
                 continue
             number, c = b * LANES + lane, CELL * (slot + lane)
             if work.needs_solve[b, lane]:
@@ -96,7 +115,7 @@ def deliver_same_bin(n, slot, bin_, layer, clock, neuron_record, work):
                 r = in_bins(ticks_after, layer.ticks)
                 if bin_ == clock.last and r > clock.end:
                     continue
-                if not insert_arrival(pending, number, r, pack.synapses.w[source, lane]):
+                if not insert_arrival(pending, number, r, source):
                     return False
                 touch(pending, number)
                 continue
@@ -110,8 +129,9 @@ def deliver_same_bin(n, slot, bin_, layer, clock, neuron_record, work):
             if not passes and bin_ < clock.last:
                 work.ahead[b, lane] = V_end + cells[c + CELL_V]
                 work.ahead[b, LANES + lane] = I_end + cells[c + CELL_I]
-                for k in range(len(others)):
-                    work.ahead[b, (2 + k) * LANES + lane] = O_end[k]
+                added = reached_at(more, slot + lane, places, others)
+                for k in range(len(others.states)):
+                    work.ahead[b, (2 + k) * LANES + lane] = O_end[k] + added[k]
             elif add_pending(number, slot, bin_, layer, clock, neuron_record, work):
                 touch(pending, number)
             else:
@@ -127,7 +147,7 @@ def leave_bin(slot, bin_, layer, neuron_record, work):
         number = pending.lanes[c]
         b, lane, then = number // LANES, number % LANES, pending.predicted[number]
         work.ahead[b, lane], work.ahead[b, LANES + lane] = then[V], then[I]
-        for k in range(len(layer.others)):
+        for k in range(len(layer.others.states)):
             work.ahead[b, (2 + k) * LANES + lane] = then[O + k]
         v_th = layer.constants[b, V_TH, lane]
         work.level[b, lane] = level_for_next_bin(neuron_record[b], lane, bin_, v_th, layer.read_maximum)
@@ -137,7 +157,8 @@ def leave_bin(slot, bin_, layer, neuron_record, work):
             integral, weight_end = integral_of(b, layer, work), math.exp(-layer.rate * (bin_ + 1))
             integrals = pointer(neuron_record[b, INTEGRAL])
             integrate(slot, state, flow, integral, weight_end, pointer(work.needs_solve[b]), integrals)
-        advance(slot, state, layer.others, pointer(work.ahead[b]), cells_of(b, layer, work))
+        cells, more, places = cells_of(b, layer, work), more_of(b, layer, work), ring_places(layer.ticks)
+        advance(slot, state, layer.others, pointer(work.ahead[b]), cells, more, places)
 
 
 @inlined
@@ -149,7 +170,7 @@ def enter_bin(slot, bin_, layer, clock, neuron_record, work):
         cells, needs_solve = cells_of(b, layer, work), work.needs_solve[b]
         any_needs_solve = step(
             slot, pointer(work.state[b]), pointer(layer.flow[b]), layer.others, pointer(work.level[b]), cells,
-            clock.slack, pointer(needs_solve), pointer(work.ahead[b]),
+            more_of(b, layer, work), ring_places(layer.ticks), clock.slack, pointer(needs_solve), pointer(work.ahead[b]),
         )
         if not (any_needs_solve or is_last):
             continue

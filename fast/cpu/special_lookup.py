@@ -12,7 +12,7 @@ from delayprop.fast.layout.instants import arrival_of, in_bins
 from delayprop.fast.physics.adjoint import P_I, P_V, Events
 from delayprop.fast.physics.factors import both_factors, one_of
 from delayprop.fast.physics.own_events import (
-    add_driven,
+    add_at_arrival,
     add_pinned_kick,
     add_terms,
     adjoint_among_events,
@@ -39,7 +39,7 @@ def look_up_special(base, first, last, bins, time, source, clock, want_tau, scra
     `base` on."""
     want_dt, factors, ticks = dL_dt_pre.size > 0, pointer(scratch.factors), b.pack.ticks
     kept = b.pack.alike and scratch.place.shape[0] <= SIDE_BY_SIDE  # the factors of the whole group
-    simple, last_turn = b.pack.rate < 0.0 and not want_tau, clock.last & (ticks.bins - 1)
+    plain, last_turn = b.pack.rate < 0.0 and len(b.pack.others.reached) == 0, clock.last & (ticks.bins - 1)
     e, rows = b.events, b.events.at_end.shape[1]
     events = Events(pointer(e.rest), pointer(e.later), pointer(e.at_end), pointer(e.position), pointer(e.first))
     listed, delay = pointer(scratch.listed), pointer(b.pack.synapses.delay)
@@ -48,14 +48,14 @@ def look_up_special(base, first, last, bins, time, source, clock, want_tau, scra
         arrival = arrival_of(delay[source[n] * LANES + lane], time[n], ticks)
         turn, ticks_after, carried = arrival
         row = -1
-        if simple and turn != last_turn:
+        if plain and not want_tau and turn != last_turn:
             row = row_around_one_event(turn, float(in_bins(ticks_after, ticks)), lane, events)
         if row >= 0:
             there, h, event = (events.at_end[row * rows + P_V], events.at_end[row * rows + P_I], 0.0, 0.0, 0.0), 0.0, -1
         else:
             there, h, event = adjoint_among_events(arrival, source[n], lane, bins[n], clock, want_tau, b)
-        if b.pack.rate >= 0.0:
-            dL_dt = add_driven(source[n], lane, there, h, clock, b)
+        if not plain:
+            dL_dt = add_at_arrival(source[n], lane, there, h, clock, b)
         else:
             if kept:
                 both = factors_at(n - base, factors)

@@ -5,6 +5,7 @@ The loops have no branch, so the compiler handles many lanes with one instructio
 
 from delayprop.fast.compiling.compiler import compiled, vectorised
 from delayprop.fast.cpu.intrinsics import CELL, CELL_I, CELL_UP, CELL_V, clear_cell, moved
+from delayprop.fast.cpu.reached import clear_reached, reached_at
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.physics.adjoint import DRIVE, P_I, P_O, P_V, adjoint_rows
 from delayprop.fast.physics.bin_step import (
@@ -18,17 +19,22 @@ from delayprop.fast.physics.others import others_at, set_others
 
 
 @vectorised
-def step(slot, state, flow, others, level, cells, slack, needs_solve, ahead):
+def step(slot, state, flow, others, level, cells, more, places, slack, needs_solve, ahead):
     """Step every lane to the end of its bin, into `ahead`; mark lanes that may pass `level`.
 
-    `slot`: first cell of the bin. Returns whether any lane is marked. Arrays are pointers.
+    `slot`: first cell of the bin; `more, places`: see `fast.cpu.reached`. Returns whether any lane
+    is marked. Arrays are pointers.
     """
     found, here = 0, moved(cells, slot * CELL)
     for lane in range(LANES):
         V, I, O, c = state[lane], state[LANES + lane], others_at(state, 2, lane, others), CELL * lane
         V_end, I_end, O_end = state_across_bin(V, I, O, lane, flow, others)
         ahead[lane], ahead[LANES + lane] = V_end + here[c + CELL_V], I_end + here[c + CELL_I]
-        set_others(ahead, 2, lane, O_end, others)
+        if len(others.reached) > 0:
+            added = reached_at(more, slot + lane, places, others)
+            set_others(ahead, 2, lane, (O_end[0] + added[0], O_end[1] + added[1]), others)
+        else:
+            set_others(ahead, 2, lane, O_end, others)
         up = here[c + CELL_UP]
         passes = level_may_pass((V, I, O), (V_end, I_end, O_end), up, lane, flow, others, level[lane], slack)
         needs_solve[lane] = passes
@@ -37,12 +43,13 @@ def step(slot, state, flow, others, level, cells, slack, needs_solve, ahead):
 
 
 @vectorised
-def advance(slot, state, others, ahead, cells):
+def advance(slot, state, others, ahead, cells, more, places):
     """Take every lane to the end of the bin, and clear its cells. Arrays are pointers."""
-    for lane in range((2 + len(others)) * LANES):
+    for lane in range((2 + len(others.states)) * LANES):
         state[lane] = ahead[lane]
     for lane in range(LANES):
         clear_cell(cells, CELL * (slot + lane))
+        clear_reached(more, slot + lane, places, others)
 
 
 @vectorised
@@ -71,12 +78,15 @@ def publish(slot, adjoint, ring, first_event):
 
 
 @vectorised
-def publish_full(slot, adjoint, rows, drive, damping, full_adjoint_ring):
-    """Put all rows of the adjoint at the end of a bin into a ring, and its driving term there."""
+def publish_full(slot, adjoint, drive, damping, full_adjoint_ring):
+    """Put all rows of the adjoint at the end of a bin into a ring, and its driving term there if it
+    has one."""
+    rows = adjoint.shape[0]
     for lane in range(LANES):
         for k in range(rows):
             full_adjoint_ring[slot + lane, k] = adjoint[k, lane]
-        full_adjoint_ring[slot + lane, DRIVE] = drive[lane] * damping
+        if rows > DRIVE:
+            full_adjoint_ring[slot + lane, DRIVE] = drive[lane] * damping
 
 
 @vectorised

@@ -5,10 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from delayprop.fast.compiling.compiler import allocating
-from delayprop.fast.cpu.arrivals import ring_places
-from delayprop.fast.cpu.deposit import DepositScratch, Ring, deposit_scratch
+from delayprop.fast.cpu.deposit import DepositScratch, Ring, deposit_scratch, empty_ring
 from delayprop.fast.cpu.emitted import USUAL
-from delayprop.fast.cpu.intrinsics import CELL
 from delayprop.fast.cpu.pending import O as OTHERS
 from delayprop.fast.cpu.pending import Pending, no_pending
 from delayprop.fast.layout.arrays import LANES
@@ -56,10 +54,8 @@ class RecurrentWork(NamedTuple):
 def recurrent_work(layer, most, longest, clock):
     """Arrays for `most` spikes from outside under way, `longest` in a trial, and some of the
     layer's own."""
-    w, places, own = layer.synapses.w, ring_places(layer.ticks), layer.copies * layer.post
-    packs, bits, states = w.shape[0], layer.ticks.bits, 2 + len(layer.others)
-    cells, integrals = packs * places * CELL, packs * places if layer.rate >= 0.0 else 0
-    ring = Ring(np.full(cells, clock.zero), np.full(integrals, clock.zero))
+    w, own = layer.synapses.w, layer.copies * layer.post
+    packs, bits, states = w.shape[0], layer.ticks.bits, 2 + len(layer.others.states)
     near = np.zeros((packs, own), np.int64)
     for b in range(packs):
         for source in range(own):
@@ -72,7 +68,7 @@ def recurrent_work(layer, most, longest, clock):
         np.empty((packs, 2 * most, LANES), np.int32),
     )
     return RecurrentWork(
-        ring, deposit_scratch(w), np.empty((packs, states * LANES)), np.empty((packs, states * LANES)),
+        empty_ring(layer, packs, clock), deposit_scratch(w), np.empty((packs, states * LANES)), np.empty((packs, states * LANES)),
         np.empty((packs, LANES)), np.empty((packs, LANES), np.uint8), np.empty(layer.ticks.bins, np.int64), near,
         np.zeros(5, np.int64), spikes, no_pending(packs * LANES, states - 2, 4 * most + 1024, w),
     )

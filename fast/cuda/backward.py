@@ -18,7 +18,7 @@ from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.neuron_record import MAX_BIN
 from delayprop.fast.physics.adjoint import DRIVE, P_I, P_O, P_V, adjoint_rows
 from delayprop.fast.physics.bin_step import adjoint_across_bin, full_adjoint_across_bin
-from delayprop.fast.physics.others import others_in, others_of
+from delayprop.fast.physics.others import others_in
 from delayprop.fast.physics.own_events import back_to, start_at_T, take_maximum, take_spike
 
 GROUPS = THREADS // LANES
@@ -65,7 +65,7 @@ def leave_bin(lane, bin_, want_tau, b):
     else:
         p_V, p_I, p_O = adjoint[P_V, lane], adjoint[P_I, lane], others_in(adjoint, P_O, lane, others)
         adjoint[P_V, lane], adjoint[P_I, lane], O = adjoint_across_bin(p_V, p_I, p_O, lane, b.pack.flow, others)
-        for k in range(len(others)):
+        for k in range(len(others.states)):
             adjoint[P_O + k, lane] = O[k]
 
 
@@ -87,7 +87,7 @@ def backward_lane(chunk, number, trials, sweep, scratch):
             enter_bin(lane, bin_, slot, last_event, clock, want_tau, b)
             while e >= e_first and given.own_bin[e] == bin_:
                 x = float(given.own_rest[e])
-                O = others_of(given.own_others[e], layer.others)
+                O = others_in(given.own_others.T, 0, e, layer.others)
                 take_spike(e, lane, bin_, slot, x, given.own_I[e], O, given.dL_dt[e], clock, want_tau, b)
                 e -= 1
             leave_bin(lane, bin_, want_tau, b)

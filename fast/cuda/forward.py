@@ -42,7 +42,7 @@ class Ahead(NamedTuple):
     `deposits [4 * bins * LANES]`: amounts of V and I that arrive in each bin and lane, of
     excitation, then of inhibition. `integral, chain [bins * LANES]`: amount of an integral
     readout, and the last spike. `next [size, LANES]`: the chains, `size` a power of two. `rest,
-    weight [size, LANES]`: the arrivals of a bin in order.
+    sources [size, LANES]`: the arrivals of a bin in order.
     """
 
     deposits: Array
@@ -50,7 +50,7 @@ class Ahead(NamedTuple):
     chain: Array
     next: Array
     rest: Array
-    weight: Array
+    sources: Array
 
 
 class Written(NamedTuple):
@@ -148,7 +148,7 @@ def clear_bin(slot, lane, clock, integral_read, ahead, here, pack):
 def write_spike(spikes, n, bin_, rest, I, O, slope, others):
     """Write spike `n`."""
     spikes.bin[n], spikes.rest[n], spikes.I[n], spikes.slope[n] = bin_, rest, I, slope
-    for k in range(len(others)):
+    for k in range(len(others.states)):
         spikes.others[n, k] = O[k]
 
 
@@ -161,7 +161,7 @@ def forward_lane(trial, here, number, lane, arriving, layer, clock, ahead, found
     bins, integral_read, read_maximum = layer.ticks.bins, layer.rate >= 0.0, layer.read_maximum
     pack, record = pack_of(layer, number), found.neuron_record[trial, number]
     deposits, chain, next_ = ahead.deposits[here, number], ahead.chain[here, number], ahead.next[here, number]
-    rest, weight = ahead.rest[here, number, :, lane], ahead.weight[here, number, :, lane]
+    rest, sources = ahead.rest[here, number, :, lane], ahead.sources[here, number, :, lane]
     train, count, v_th = trial * layer.post + number * LANES + lane, 0, pack.constants[V_TH, lane]
     V, I, O = 0.0, 0.0, (0.0, 0.0)
     record[RECENT_BIN, lane], record[MAX_BIN, lane] = -1.0, -1.0
@@ -177,7 +177,7 @@ def forward_lane(trial, here, number, lane, arriving, layer, clock, ahead, found
             needs_solve = True
         if needs_solve:
             arrivals = arrivals_in_order(
-                chain[slot + lane], lane, arriving.time, arriving.source, next_, pack, clock, is_last, rest, weight,
+                chain[slot + lane], lane, arriving.time, arriving.source, next_, pack, clock, is_last, rest, sources,
             )
             x, k = 0.0, 0
             while True:

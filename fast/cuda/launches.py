@@ -204,7 +204,7 @@ def _in_trains(found: EmissionInOrder, total: int, layer: Layer) -> Emitted:
 def _written(spikes: Written, index: Tensor, layer: Layer) -> list[Tensor]:
     """The spikes at `index` of their buffers, in the order of `Trains`."""
     *parts, others = (part[index] for part in spikes)
-    return [*parts, others[:, : len(layer.others)]]
+    return [*parts, others[:, : len(layer.others.states)]]
 
 
 def backward(given: BackwardInput, spikes: int, layer: Layer, clock: Clock, want_dt: bool, want_tau: bool) -> Sums:

@@ -7,7 +7,7 @@ from delayprop.fast.layout.instants import arrival_of, left_in_bin
 from delayprop.fast.physics.adjoint import DIFFERENCE, DRIVE, EXCESS, P_I, P_V
 from delayprop.fast.physics.factors import arrival_factors
 from delayprop.fast.physics.own_events import (
-    add_driven,
+    add_at_arrival,
     add_pinned_kick,
     add_sensitivities,
     add_terms,
@@ -38,7 +38,7 @@ def look_up_in_lane(time, source, bin_, lane, clock, want_tau, b):
         if want_tau:
             add_sensitivities(source, lane, (full[P_V, cell], full[P_I, cell]), full, cell, h, g, b)
     if rate >= 0.0:
-        return add_driven(source, lane, there, h, clock, b)
+        return add_at_arrival(source, lane, there, h, clock, b)
     factors = arrival_factors(time, carried, lane, pack, clock.terms)
     dL_dt = add_terms(factors, source, lane, there[0], there[1], True, b)
     return dL_dt + add_pinned_kick(arrival, source, lane, bin_, clock, b) if event >= 0 else dL_dt

@@ -14,7 +14,7 @@ from delayprop.fast.cuda.compiling import TOGETHER, kernel, on_device
 from delayprop.fast.cuda.lookup import last_in_time, look_up_arrivals_in_lane, look_up_in_lane
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import time_of
-from delayprop.fast.physics.others import others_of
+from delayprop.fast.physics.others import others_in
 from delayprop.fast.physics.own_events import take_spike
 
 
@@ -62,7 +62,7 @@ def take_own(e, dL_dt, chunk, trial, bin_, slot, sweep):
     given = sweep.given
     number, x = given.own_neuron[e], float(given.own_rest[e])
     b = adjoint_at(number, trial, chunk, sweep)
-    I, O = given.own_I[e], others_of(given.own_others[e], sweep.layer.others)
+    I, O = given.own_I[e], others_in(given.own_others.T, 0, e, sweep.layer.others)
     take_spike(e, number % LANES, bin_, slot, x, I, O, given.dL_dt[e] + dL_dt, sweep.clock, sweep.want_tau, b)
 
 

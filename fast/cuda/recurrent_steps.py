@@ -31,7 +31,7 @@ def start_trial(thread, threads, here, trial, sweep):
         record = sweep.found.neuron_record[trial, pack]
         record[RECENT_BIN, lane], record[MAX_BIN, lane] = -1.0, -1.0
         together.V[here, number], together.I[here, number] = 0.0, 0.0
-        for k in range(len(layer.others)):
+        for k in range(len(layer.others.states)):
             together.others[here, number, k] = 0.0
         v_th = layer.constants[pack, V_TH, lane]
         together.level[here, number] = level_for_next_bin(record, lane, 0, v_th, layer.read_maximum)
@@ -81,10 +81,10 @@ def predict(number, here, trial, bin_, ring_index, sweep, final):
     """
     layer, clock, ahead, t = sweep.layer, sweep.clock, sweep.ahead, sweep.together
     b, lane = number // LANES, number % LANES
-    pack, rest, weight = pack_of(layer, b), ahead.rest[here, b, :, lane], ahead.weight[here, b, :, lane]
+    pack, rest, sources = pack_of(layer, b), ahead.rest[here, b, :, lane], ahead.sources[here, b, :, lane]
     arrivals = arrivals_in_order(
         ahead.chain[here, b, ring_index * LANES + lane], lane, t.time[here], t.source[here], ahead.next[here, b],
-        pack, clock, bin_ == clock.last, rest, weight,
+        pack, clock, bin_ == clock.last, rest, sources,
     )
     V, I, O, x, n, status = to_next_crossing(
         t.V_settled[here, number], t.I_settled[here, number], others_of(t.others_settled[here, number], layer.others),
@@ -96,7 +96,7 @@ def predict(number, here, trial, bin_, ring_index, sweep, final):
         if status == CROSSED:
             V_next, I_next, O_next = after_reset(V, I, O, lane, pack.constants, layer.others)
         t.V_settled[here, number], t.I_settled[here, number] = V_next, I_next
-        for k in range(len(layer.others)):
+        for k in range(len(layer.others.states)):
             t.others_settled[here, number, k] = O_next[k]
         t.x_settled[here, number], t.n_settled[here, number] = x, n
     else:
@@ -110,7 +110,7 @@ def start_pending(number, here, others, together):
     together.needs_solve[here, number] = 1
     together.V_settled[here, number] = together.V[here, number]
     together.I_settled[here, number] = together.I[here, number]
-    for k in range(len(others)):
+    for k in range(len(others.states)):
         together.others_settled[here, number, k] = together.others[here, number, k]
     together.x_settled[here, number], together.n_settled[here, number] = 0.0, 0
 
@@ -194,7 +194,7 @@ def leave_bin(thread, threads, here, trial, bin_, ring_index, sweep):
             integrate_bin(V, I, bin_, slot, lane, pack, ahead.integral[here, b], record)
             V, I, O = cross_in_one_step(V, I, O, slot, lane, ahead.deposits[here, b], pack)
         together.V[here, number], together.I[here, number] = V, I
-        for k in range(len(layer.others)):
+        for k in range(len(layer.others.states)):
             together.others[here, number, k] = O[k]
         clear_bin(slot, lane, sweep.clock, layer.rate >= 0.0, ahead, here, b)
 

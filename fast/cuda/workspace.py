@@ -44,7 +44,7 @@ def _empty(layer: Layer, dtype: torch.dtype, *shape: int) -> Tensor:
 
 def _columns(layer: Layer) -> int:
     """Columns of an array of other states, at least one: kernels need an address."""
-    return max(len(layer.others), 1)
+    return max(len(layer.others.states), 1)
 
 
 def rows_of_adjoint(layer: Layer) -> int:
@@ -64,14 +64,14 @@ def bins_ahead(trials: int, layer: Layer, under_way: int) -> Ahead:
     return Ahead(
         packed.new_zeros(trials, packs, 4 * cells), packed.new_zeros(trials, packs, cells if layer.rate >= 0 else 1),
         _empty(layer, torch.int32, trials, packs, cells).fill_(-1), _empty(layer, torch.int32, *links),
-        packed.new_empty(links), packed.new_empty(links),
+        packed.new_empty(links), _empty(layer, torch.int32, *links),
     )
 
 
 def bytes_ahead(layer: Layer, under_way: int) -> int:
     """Bytes of the bins ahead of one trial."""
     item, lanes = layer.synapses.w.element_size(), len(layer.constants) * LANES
-    return lanes * (layer.ticks.bins * (5 * item + 4) + whole_power(under_way) * (2 * item + 4))
+    return lanes * (layer.ticks.bins * (5 * item + 4) + whole_power(under_way) * (item + 8))
 
 
 def found_from(starts: Tensor, size: int, layer: Layer, neuron_record: Tensor) -> Emission:

@@ -43,6 +43,17 @@ class Synapses(NamedTuple):
     w_y: Array
 
 
+class Others(NamedTuple):
+    """States beside `V` and `I`, counted by the lengths of tuples, which the compiler knows.
+
+    `states`: as long as there are such states. `reached`: as long, if arrivals reach more states
+    than `I` and `V`; else empty, and the other states change at own spikes alone.
+    """
+
+    states: tuple[int, ...]
+    reached: tuple[int, ...]
+
+
 class Layer(NamedTuple):
     """Neurons that are solved together, and all synapses onto them; times in bins.
 
@@ -52,8 +63,9 @@ class Layer(NamedTuple):
         constants, flow, coefficients: `[packs, rows, LANES]`, the last two flat; see
             `fast.layout.rows`. `v_th` is infinite in lanes without a neuron.
         exact: `coefficients` in float64, and long enough for it.
-        others: a tuple as long as there are states beside `V` and `I`; `learned`: as there are
-            constants in `A`. So both numbers are known to the compiler.
+        others: states beside `V` and `I`. `learned`: a tuple as long as there are constants in `A`.
+        into: `[sources]`: the state that arrivals of a source raise: 0: `I`, else 1 + the number of
+            the other state.
         resets: whether a constant is in `R`, or in `c` of other states.
         alike: whether all neurons have equal time constants.
         rate: rate of an integral readout per bin; negative: no integral is read.
@@ -71,8 +83,9 @@ class Layer(NamedTuple):
     flow: Array
     coefficients: Array
     exact: Array
-    others: tuple[int, ...]
+    others: Others
     learned: tuple[int, ...]
+    into: Array
     resets: bool
     alike: bool
     rate: float
@@ -92,8 +105,9 @@ class Pack(NamedTuple):
     flow: Array
     coefficients: Array
     exact: Array
-    others: tuple[int, ...]
+    others: Others
     learned: tuple[int, ...]
+    into: Array
     resets: bool
     alike: bool
     rate: float
@@ -107,5 +121,6 @@ def pack_of(layer, number):
     synapses = Synapses(s.delay[number], s.w[number], s.w_I[number], s.w_V[number], s.w_y[number])
     return Pack(
         synapses, layer.ticks, layer.constants[number], layer.flow[number], layer.coefficients[number],
-        layer.exact[number], layer.others, layer.learned, layer.resets, layer.alike, layer.rate, layer.read_maximum,
+        layer.exact[number], layer.others, layer.learned, layer.into, layer.resets, layer.alike, layer.rate,
+        layer.read_maximum,
     )

@@ -1,14 +1,15 @@
 """Where the numbers of a neuron lie in the arrays of a pack.
 
-A neuron has two states that arrivals change: `I`, which they raise, and `V`, which `I` drives. Its
-other states change at own spikes alone. Between events `x' = A x`, with `A` in blocks:
+`I` is the first state that arrivals raise, and `V` one that they reach. Between events `x' = A x`,
+with `A` in blocks, and `O` the other states:
 
-    V' = A_VV V + A_VI I + A_VO O        I' = A_II I + A_IO O        O' = A_OO O
+    V' = A_VV V + A_VI I + A_VO O        I' = A_II I + A_IO O        O' = A_OV V + A_OI I + A_OO O
 
-It spikes where `V + c O` rises through `v_th`. In each array below the rows of other states come
-last: `others` is a tuple, and its length is known to the compiler, as are all these numbers. A
+Where arrivals reach `I` and `V` alone, and other states change at own spikes, `A_OV` and `A_OI` are
+0, and have no rows. A neuron spikes where `V + c O` rises through `v_th`. In each array below the
+rows of other states come last: the compiler knows their number (`fast.layout.arrays.Others`). A
 block of `exp(A x)`, or of its derivative by a constant, has `block_size` entries: VV, VI, II, then
-VO, IO and OO, row by row.
+VO, IO and OO, row by row, and OV and OI where arrivals reach other states.
 """
 
 import numpy as np
@@ -35,7 +36,7 @@ VV, VI, II, VO = range(4)
 @inlined
 def block_size(others):
     """Entries of a block."""
-    return 3 + len(others) * (2 + len(others))
+    return 3 + len(others.states) * (2 + len(others.states)) + 2 * len(others.reached)
 
 
 @inlined
@@ -47,65 +48,78 @@ def vo(k, others):
 @inlined
 def io(k, others):
     """Entry (I, other state k)."""
-    return VO + len(others) + k
+    return VO + len(others.states) + k
 
 
 @inlined
 def oo(i, k, others):
     """Entry (other state i, other state k)."""
-    return VO + (2 + i) * len(others) + k
+    return VO + (2 + i) * len(others.states) + k
+
+
+@inlined
+def ov(k, others):
+    """Entry (other state k, V); where arrivals reach other states."""
+    return VO + len(others.states) * (2 + len(others.states)) + k
+
+
+@inlined
+def oi(k, others):
+    """Entry (other state k, I)."""
+    return ov(k, others) + len(others.states)
 
 
 @inlined
 def a_o(entry, others):
-    """Row of `constants` of an entry VO, IO or OO of `A`."""
-    return C_O + len(others) + entry - VO
+    """Row of `constants` of an entry of `A` from VO on."""
+    return C_O + len(others.states) + entry - VO
 
 
 @inlined
 def reset_row(i, others):
     """Row of `constants` of `r`, state i: the reset is `R x + r`."""
-    return C_O + len(others) * (3 + len(others)) + i
+    return C_O + len(others.states) + block_size(others) - VO + i
 
 
 @inlined
 def reset_entry(i, k, others):
     """Row of `constants` of `R`, states i and k."""
-    states = 2 + len(others)
+    states = 2 + len(others.states)
     return reset_row(states * (1 + i) + k, others)
 
 
 # Parts of the last rows of `constants`, each with one row per state. RISE, CURVATURE: the first and
 # second derivative of the level, `c A` and `c A A`. BEND, TWIST: times `|x|` at the start of a bin
 # they bound its fourth derivative in the bin, over 384, and its third one. PUSH: how far a state
-# raises the level in all time, while the states that the level reads stay.
-RISE, CURVATURE, BEND, TWIST, PUSH = range(5)
+# raises the level in all time, while the states that the level reads stay. UNSTEADY: 0, or infinite
+# if the level that an arrival at the state adds may turn within a bin.
+RISE, CURVATURE, BEND, TWIST, PUSH, UNSTEADY = range(6)
 
 
 @inlined
 def level_row(part, i, others):
     """Row of `constants` of state i in one of these parts."""
-    states = 2 + len(others)
+    states = 2 + len(others.states)
     return reset_row(states * (1 + states + part) + i, others)
 
 
 @inlined
 def flow_o(part, k, others):
     """Column of `flow`, other state k: of `c` (part 0), and of a third of the level's slope (1)."""
-    return (FLOW_O + part * len(others) + k) * LANES
+    return (FLOW_O + part * len(others.states) + k) * LANES
 
 
 @inlined
 def flow_entry(entry, others):
-    """Column of `flow` of an entry VO, IO or OO of `exp(A)`."""
-    return (FLOW_O + 2 * len(others) + entry - VO) * LANES
+    """Column of `flow` of an entry of `exp(A)` from VO on."""
+    return (FLOW_O + 2 * len(others.states) + entry - VO) * LANES
 
 
 @inlined
 def flow_by(constant, entry, others):
     """Column of `flow` of an entry of the derivative of `exp(A)` by a constant."""
     block = block_size(others)
-    return (FLOW_O + 2 * len(others) + block - VO + constant * block + entry) * LANES
+    return (FLOW_O + 2 * len(others.states) + block - VO + constant * block + entry) * LANES
 
 
 @inlined

@@ -12,7 +12,14 @@ from torch import Tensor
 from delayprop.fast.cpu import solver as cpu
 from delayprop.fast.nn.autograd_guards import differentiable_once, outside_transforms
 from delayprop.fast.nn.devices import on_gpu
-from delayprop.fast.nn.layer_checks import check_arguments, check_lif, check_pair, check_readout, constants_of
+from delayprop.fast.nn.layer_checks import (
+    check_arguments,
+    check_into,
+    check_lif,
+    check_pair,
+    check_readout,
+    constants_of,
+)
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.solving.problem import Problem
 from delayprop.fast.solving.solved import Solved
@@ -122,12 +129,15 @@ def propagate(
 @outside_transforms
 def propagate_neurons(
     spikes: Spikes, w: Tensor, d: Tensor, neuron: Neuron, constants: Mapping[str, Tensor], *,
-    exists: Tensor | None = None, recurrent: bool = False, readout: str | None = None, bin_width: float | None = None,
+    exists: Tensor | None = None, into: Tensor | None = None, recurrent: bool = False, readout: str | None = None,
+    bin_width: float | None = None,
 ) -> tuple[Spikes, Tensor | None, Record]:
     """`propagate` for neurons of any equations that `fast` runs.
 
     Args:
         constants: by name, `[post]` each; the gradient of each is exact.
+        into: one whole number per row of `w`: the state that its spikes raise, as its place in
+            `neuron.arrivals`; None: the first.
         readout: None, unless the equations are those of LIF or LI.
 
     Raises:
@@ -140,6 +150,7 @@ def propagate_neurons(
     check_readout(readout)
     given = constants_of(neuron, constants, readout)
     check_arguments(spikes, {"w": w, "d": d, **given}, exists, recurrent)
+    check_into(into, len(w), neuron)
     if neuron in (LIF, LI):
         check_lif(given)
     variables = (spikes.times, w, d, *given.values())
@@ -147,6 +158,7 @@ def propagate_neurons(
     problem = Problem(
         times=times, offsets=spikes.offsets, trials=spikes.trials, sources=spikes.size, duration=spikes.duration,
         w=w_now, d=d_now, exists=exists, neuron=neuron, constants=tuple(values), readout=readout,
+        into=into,
     )
     if bin_width is not None:
         most = min(1.0 / problem.matrices.fastest, spikes.duration) / 4

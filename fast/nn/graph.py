@@ -19,7 +19,7 @@ class Group:
         members: indices of the populations.
         outside: indices of the connections from other populations, target by target.
         inside: indices of the connections between members, in layers: a layer holds at most one
-            connection per pair of populations.
+            connection per pair of populations, and a source raises one state in it.
     """
 
     members: tuple[int, ...]
@@ -46,15 +46,22 @@ def groups(network: NetworkSpec) -> list[Group]:
         waiting = [q for q in waiting if q not in members]
         onto = [c for p in members for c, (_, target) in enumerate(links) if target == p]
         outside = tuple(c for c in onto if links[c][0] not in members)
-        found.append(Group(members, outside, _layers([c for c in onto if c not in outside], links)))
+        within = [c for c in onto if c not in outside]
+        found.append(Group(members, outside, _layers(within, links, [_into(network, c) for c in range(len(links))])))
     return found
 
 
-def _layers(connections: Sequence[int], links: Sequence[tuple[int, int]]) -> tuple[tuple[int, ...], ...]:
-    """Distribute connections over layers; no layer holds a pair of populations twice."""
+def _layers(
+    connections: Sequence[int], links: Sequence[tuple[int, int]], into: Sequence[int]
+) -> tuple[tuple[int, ...], ...]:
+    """Distribute connections over layers; no layer holds a pair of populations twice, or a source
+    that raises two states."""
     layers: list[list[int]] = []
     for c in connections:
-        free = next((layer for layer in layers if all(links[other] != links[c] for other in layer)), None)
+        free = next((layer for layer in layers if all(
+            links[other][0] != links[c][0] or (links[other][1] != links[c][1] and into[other] == into[c])
+            for other in layer
+        )), None)
         if free is None:
             layers.append([c])
         else:
@@ -85,3 +92,20 @@ def matrix(network: NetworkSpec, group: Group, of: Mapping[int, Tensor]) -> Tens
             parts = [across(c) for c in layer if network.connections[c].source == name]
             rows.append(sum(parts[1:], parts[0]) if parts else like.new_zeros(size, total))
     return torch.cat(rows)
+
+
+def arrival_states(network: NetworkSpec, group: Group) -> list[int]:
+    """The state that the source of each row of `matrix` raises, as its number in
+    `Neuron.arrivals`."""
+    members = [network.populations[p] for p in group.members]
+    found = [_into(network, c) for c in group.outside for _ in network.connections[c].w]
+    for layer in group.inside:
+        raised = {network.connections[c].source: _into(network, c) for c in layer}
+        found += [raised.get(population.name, 0) for population in members for _ in range(population.size)]
+    return found
+
+
+def _into(network: NetworkSpec, c: int) -> int:
+    connection = network.connections[c]
+    arrivals = network.population(connection.target).equations.arrivals
+    return 0 if connection.into is None else arrivals.index(connection.into)

@@ -97,3 +97,16 @@ def check_lif(given: dict[str, Tensor]) -> None:
         j = int((now["v_reset"] >= now["v_th"]).nonzero()[0])
         bound, reset = float(now["v_th"][j]), float(now["v_reset"][j])
         raise SpecError(f"v_reset[{j}]", f"below `v_th`, {bound}", reset, "lower it")
+
+
+def check_into(into: Tensor | None, rows: int, neuron: Neuron) -> None:
+    """Refuse anything but one number of an arrival state per row of the weights."""
+    if into is None:
+        return
+    of_type(into, "into", Tensor, "a tensor of whole numbers", "give a number per row of `w`")
+    if into.dtype != torch.int64 or into.shape != (rows,):
+        got = Verbatim(f"{str(into.dtype).removeprefix('torch.')}, {list(into.shape)}")
+        raise SpecError("into", f"int64, [{rows}]", got, "give a number per row of `w`")
+    if into.numel() and not (0 <= int(into.min()) and int(into.max()) < len(neuron.arrivals)):
+        wrong = int(into.max()) if int(into.max()) >= len(neuron.arrivals) else int(into.min())
+        raise SpecError("into", f"from 0 to {len(neuron.arrivals) - 1}", wrong, "count the states of `arrivals`")

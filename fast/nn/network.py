@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from delayprop.fast.nn.autograd import Record, propagate_neurons
 from delayprop.fast.nn.constants import Neurons, constants_text
-from delayprop.fast.nn.graph import Group, groups, matrix
+from delayprop.fast.nn.graph import Group, arrival_states, groups, matrix
 from delayprop.fast.nn.joining import check_spikes, joined
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.spec import VOLTAGE_READOUTS, Connection, Population, SpecError
@@ -104,9 +104,10 @@ class Network(nn.Module):
         for group in self.groups:
             members = [self.network.populations[p] for p in group.members]
             arriving, w, d, exists = self._onto(group, spikes, any_input)
+            into = torch.tensor([0] * (len(w) - len(states := arrival_states(self.network, group))) + states)
             asked = [read is not None and read[0] == population.name for population in members]
             emitted, found, record = propagate_neurons(
-                arriving, w, d, *self._neurons(group), exists=exists, recurrent=bool(group.inside),
+                arriving, w, d, *self._neurons(group), exists=exists, into=into, recurrent=bool(group.inside),
                 readout=read[1] if read is not None and any(asked) else None,
             )
             sizes = [population.size for population in members]

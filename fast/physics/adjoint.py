@@ -27,7 +27,9 @@ from delayprop.fast.layout.rows import (
     VI,
     VV,
     io,
+    oi,
     oo,
+    ov,
     polynomial_by,
     vo,
 )
@@ -45,7 +47,7 @@ EXCESS, DIFFERENCE, DRIVE = range(2, 5)
 @inlined
 def sensitivity_row(constant, others):
     """Row of `m_V` of a constant; that of `m_I`, and of other states, follow."""
-    return DRIVE + 1 + constant * (2 + len(others))
+    return DRIVE + 1 + constant * (2 + len(others.states))
 
 
 @inlined
@@ -57,10 +59,10 @@ def adjoint_rows(others, learned):
 @inlined
 def copy_adjoint(source, lane, target, at, pack, want_tau):
     """Copy the rows of an adjoint that are read: column `lane` to column `at` of another."""
-    for k in range(P_O + len(pack.others)):
+    for k in range(P_O + len(pack.others.states)):
         target[k, at] = source[k, lane]
     if want_tau or pack.rate >= 0.0:
-        for k in range(P_O + len(pack.others), adjoint_rows(pack.others, pack.learned)):
+        for k in range(P_O + len(pack.others.states), adjoint_rows(pack.others, pack.learned)):
             target[k, at] = source[k, lane]
 
 
@@ -70,8 +72,8 @@ def copy_adjoint(source, lane, target, at, pack, want_tau):
 @inlined
 def gradient_rows(others, learned):
     """Rows of `dL_dconstants`."""
-    states = 2 + len(others)
-    return len(learned) + 1 + len(others) + states * (1 + states)
+    states = 2 + len(others.states)
+    return len(learned) + 1 + len(others.states) + states * (1 + states)
 
 
 class Events(NamedTuple):
@@ -112,8 +114,8 @@ class PackAdjoint(NamedTuple):
         events: own events. `neuron_record`: of the forward pass, `[NEURON_RECORD, LANES]`.
         dL_dy: `[LANES]`: derivative of the loss by the voltage readout.
         sums: `[sources, 2 * LANES]`, float64: sums of `adjoint_terms` (`fast.physics.factors`) over
-            the arrivals of each synapse; with an integral readout of `driven_at_arrival`. `piece`:
-            of some last arrivals, not yet in `sums`, on the CPU; on a GPU `sums` itself.
+            the arrivals of each synapse; with an integral readout of `driven_at_arrival`, and where
+            arrivals reach other states, of `fast.physics.response`. `piece`: of some last arrivals, not yet in `sums`, on the CPU; on a GPU `sums` itself.
         dL_dconstants: `[gradient_rows, LANES]`.
     """
 
@@ -149,22 +151,31 @@ def flow_back(adjoint, lane, h, g, pack, want_tau):
             row = sensitivity_row(constant, others)
             m_V, m_I = adjoint[row, lane], adjoint[row + 1, lane]
             m_O = others_in(adjoint, row + 2, lane, others)
-            for k in range(len(others)):
+            for k in range(len(others.states)):
                 moved = _other_back(k, m_V, m_I, m_O, h, lane, polynomials, terms, others)
                 first = polynomial_by(constant, 0, others)
                 of_p = h * polynomial(polynomials, first + vo(k, others), lane, h, terms) * p_V
                 of_p += h * polynomial(polynomials, first + io(k, others), lane, h, terms) * p_I
-                for i in range(len(others)):
+                for i in range(len(others.states)):
                     of_p += h * polynomial(polynomials, first + oo(i, k, others), lane, h, terms) * p_O[i]
                 adjoint[row + 2 + k, lane] = moved + of_p
             of_V = h * polynomial(polynomials, polynomial_by(constant, VV, others), lane, h, terms) * p_V
-            adjoint[row, lane] = vv * m_V + of_V
-            adjoint[row + 1, lane] = sensitivity_at_arrival(
+            to_V, to_I = _reached_back(m_O, h, lane, polynomials, terms, others)
+            for k in range(len(others.reached)):
+                first = polynomial_by(constant, 0, others)
+                to_V += h * polynomial(polynomials, first + ov(k, others), lane, h, terms) * p_O[k]
+                to_I += h * polynomial(polynomials, first + oi(k, others), lane, h, terms) * p_O[k]
+            adjoint[row, lane] = vv * m_V + of_V + to_V
+            adjoint[row + 1, lane] = to_I + sensitivity_at_arrival(
                 constant, (p_V, p_I), m_V, m_I, h, lane, others, polynomials, terms
             )
-    for k in range(len(others)):
+    for k in range(len(others.states)):
         adjoint[P_O + k, lane] = _other_back(k, p_V, p_I, p_O, h, lane, polynomials, terms, others)
     adjoint[P_V, lane], adjoint[P_I, lane] = adjoint_terms(p_V, p_I, vv, vi, ii)
+    if len(others.reached) > 0:
+        to_V, to_I = _reached_back(p_O, h, lane, polynomials, terms, others)
+        adjoint[P_V, lane] += to_V
+        adjoint[P_I, lane] += to_I
     if pack.rate >= 0.0:
         pm = constants[A_VI, lane]
         adjoint[P_V, lane] += g * h * polynomial(polynomials, RA, lane, h, terms)
@@ -185,11 +196,21 @@ def flow_back(adjoint, lane, h, g, pack, want_tau):
 
 
 @inlined
+def _reached_back(O, h, lane, polynomials, terms, others):
+    """The part of `O` in the rows V and I of `F^T` times `V, I, O`."""
+    V, I = 0.0, 0.0
+    for k in range(len(others.reached)):
+        V += h * polynomial(polynomials, np.int64(ov(k, others)), lane, h, terms) * O[k]
+        I += h * polynomial(polynomials, np.int64(oi(k, others)), lane, h, terms) * O[k]
+    return V, I
+
+
+@inlined
 def _other_back(k, V, I, O, h, lane, polynomials, terms, others):
     """Row `k` of other states of `F^T` times `V, I, O`."""
     value = h * polynomial(polynomials, np.int64(vo(k, others)), lane, h, terms) * V
     value += h * polynomial(polynomials, np.int64(io(k, others)), lane, h, terms) * I
-    for i in range(len(others)):
+    for i in range(len(others.states)):
         entry = polynomial(polynomials, np.int64(oo(i, k, others)), lane, h, terms)
         value += (entry if i == k else h * entry) * O[i]
     return value

@@ -32,7 +32,9 @@ from delayprop.fast.layout.rows import (
     flow_entry,
     flow_o,
     io,
+    oi,
     oo,
+    ov,
     vo,
 )
 from delayprop.fast.physics.adjoint import DIFFERENCE, EXCESS, P_I, P_O, P_V, difference_back, sensitivity_row
@@ -43,19 +45,21 @@ from delayprop.fast.physics.others import others_in
 def state_across_bin(V, I, O, lane, flow, others):
     """[flow-V-I] The state at the end of a bin without spikes and arrivals, which add to it."""
     V_end, I_end = V * flow[FLOW_VV + lane] + I * flow[FLOW_VI + lane], I * flow[FLOW_II + lane]
-    for k in range(len(others)):
+    for k in range(len(others.states)):
         V_end += O[k] * flow[flow_entry(vo(k, others), others) + lane]
         I_end += O[k] * flow[flow_entry(io(k, others), others) + lane]
-    first = _other_across_bin(0, O, lane, flow, others) if len(others) > 0 else 0.0
-    second = _other_across_bin(1, O, lane, flow, others) if len(others) > 1 else 0.0
+    first = _other_across_bin(0, V, I, O, lane, flow, others) if len(others.states) > 0 else 0.0
+    second = _other_across_bin(1, V, I, O, lane, flow, others) if len(others.states) > 1 else 0.0
     return V_end, I_end, (first, second)
 
 
 @inlined
-def _other_across_bin(i, O, lane, flow, others):
+def _other_across_bin(i, V, I, O, lane, flow, others):
     end = 0.0
-    for k in range(len(others)):
+    for k in range(len(others.states)):
         end += O[k] * flow[flow_entry(oo(i, k, others), others) + lane]
+    if len(others.reached) > 0:
+        end += V * flow[flow_entry(ov(i, others), others) + lane] + I * flow[flow_entry(oi(i, others), others) + lane]
     return end
 
 
@@ -75,7 +79,7 @@ def level_may_pass(now, end, up, lane, flow, others, level, slack):
     rise_V, rise_I = flow[FLOW_RISE_V + lane], flow[FLOW_RISE_I + lane]  # a third of the slope
     size, first, last = abs(V) + abs(I), V, V_end
     rise, rise_end = rise_V * V + rise_I * I, rise_V * V_end + rise_I * I_end
-    for k in range(len(others)):
+    for k in range(len(others.states)):
         c, rise_O = flow[flow_o(0, k, others) + lane], flow[flow_o(1, k, others) + lane]
         first, last, size = first + c * O[k], last + c * O_end[k], size + abs(O[k])
         rise, rise_end = rise + rise_O * O[k], rise_end + rise_O * O_end[k]
@@ -108,15 +112,18 @@ def voltage_integral_across_bin(V, I, deposited, lane, flow):
 def adjoint_across_bin(p_V, p_I, p_O, lane, flow, others):
     """[adjoint-flow] `p` at the start of a bin without events, from its end."""
     V, I = p_V * flow[FLOW_VV + lane], p_I * flow[FLOW_II + lane] + p_V * flow[FLOW_VI + lane]
-    first = _of_other(0, p_V, p_I, p_O, lane, flow, others) if len(others) > 0 else 0.0
-    second = _of_other(1, p_V, p_I, p_O, lane, flow, others) if len(others) > 1 else 0.0
+    for k in range(len(others.reached)):
+        V += p_O[k] * flow[flow_entry(ov(k, others), others) + lane]
+        I += p_O[k] * flow[flow_entry(oi(k, others), others) + lane]
+    first = _of_other(0, p_V, p_I, p_O, lane, flow, others) if len(others.states) > 0 else 0.0
+    second = _of_other(1, p_V, p_I, p_O, lane, flow, others) if len(others.states) > 1 else 0.0
     return V, I, (first, second)
 
 
 @inlined
 def _of_other(k, p_V, p_I, p_O, lane, flow, others):
     p = p_V * flow[flow_entry(vo(k, others), others) + lane] + p_I * flow[flow_entry(io(k, others), others) + lane]
-    for i in range(len(others)):
+    for i in range(len(others.states)):
         p += p_O[i] * flow[flow_entry(oo(i, k, others), others) + lane]
     return p
 
@@ -135,17 +142,20 @@ def full_adjoint_across_bin(adjoint, lane, pack, drive, damping):
         m_V, m_I, m_O = adjoint[row, lane], adjoint[row + 1, lane], others_in(adjoint, row + 2, lane, others)
         of_V, of_I = flow[flow_by(constant, VI, others) + lane] * p_V, flow[flow_by(constant, II, others) + lane] * p_I
         V, I, O = adjoint_across_bin(m_V, m_I, m_O, lane, flow, others)
+        for k in range(len(others.reached)):
+            V += flow[flow_by(constant, ov(k, others), others) + lane] * p_O[k]
+            I += flow[flow_by(constant, oi(k, others), others) + lane] * p_O[k]
         adjoint[row, lane] = V + flow[flow_by(constant, VV, others) + lane] * p_V
         adjoint[row + 1, lane] = I + of_V + of_I
-        for k in range(len(others)):
+        for k in range(len(others.states)):
             m = O[k]
             m += flow[flow_by(constant, vo(k, others), others) + lane] * p_V
             m += flow[flow_by(constant, io(k, others), others) + lane] * p_I
-            for i in range(len(others)):
+            for i in range(len(others.states)):
                 m += flow[flow_by(constant, oo(i, k, others), others) + lane] * p_O[i]
             adjoint[row + 2 + k, lane] = m
     adjoint[P_V, lane], adjoint[P_I, lane], O = adjoint_across_bin(p_V, p_I, p_O, lane, flow, others)
-    for k in range(len(others)):
+    for k in range(len(others.states)):
         adjoint[P_O + k, lane] = O[k]
     if rate >= 0.0:
         pm, g = constants[A_VI, lane], drive * damping

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from delayprop.fast.compiling.compiler import compiled, inlined, read_anew
-from delayprop.fast.layout.rows import BEND, CURVATURE, RISE, TWIST, V_TH, io, oo, vo
+from delayprop.fast.layout.arrays import Others
+from delayprop.fast.layout.rows import BEND, CURVATURE, RISE, TWIST, V_TH, io, oi, oo, ov, vo
 from delayprop.fast.physics.factors import factors_of
 from delayprop.fast.physics.others import level_numbers, level_of, times_size, times_state
 from delayprop.fast.physics.polynomials import polynomial
@@ -21,7 +22,7 @@ class Neurons(NamedTuple):
 
     constants: np.ndarray
     coefficients: np.ndarray
-    others: tuple[int, ...]
+    others: Others
     terms: tuple[int, ...]
     u: float
 
@@ -34,25 +35,31 @@ TOUCH = 16  # in u v_th: width of "at the threshold", above it for peaks, below 
 @inlined
 def state_after(V, I, O, x, lane, neurons):
     """[flow-V-I] The state after a time `x` without events."""
-    vv, vi, ii = factors_of(x, lane, neurons.coefficients, neurons.terms)
-    V_x, I_x, O_x = flow_with_others(V * vv + I * vi, I * ii, O, x, lane, neurons)
+    V_x, I_x, O_x = flow_by(factors_of(x, lane, neurons.coefficients, neurons.terms), V, I, O, x, lane, neurons)
     return V_x, I_x, O_x
 
 
 @inlined
-def flow_with_others(V, I, O, x, lane, neurons):
-    """The state after a time `x`, from `V, I` there without the part of the other states at the
-    start."""
+def flow_by(factors, V, I, O, x, lane, neurons):
+    """The state after a time `x` without events, of which `factors` are the `factors_of`."""
     polynomials, others, terms, first, second = neurons.coefficients, neurons.others, neurons.terms, 0.0, 0.0
-    for k in range(len(others)):
-        V += O[k] * x * polynomial(polynomials, np.int64(vo(k, others)), lane, x, terms)
-        I += O[k] * x * polynomial(polynomials, np.int64(io(k, others)), lane, x, terms)
+    vv, vi, ii = factors
+    V_x, I_x = V * vv + I * vi, I * ii
+    for k in range(len(others.states)):
+        V_x += O[k] * x * polynomial(polynomials, np.int64(vo(k, others)), lane, x, terms)
+        I_x += O[k] * x * polynomial(polynomials, np.int64(io(k, others)), lane, x, terms)
         of_k = polynomial(polynomials, np.int64(oo(0, k, others)), lane, x, terms)
         first += O[k] * (of_k if k == 0 else x * of_k)
-        if len(others) > 1:
+        if len(others.states) > 1:
             of_k = polynomial(polynomials, np.int64(oo(1, k, others)), lane, x, terms)
             second += O[k] * (of_k if k == 1 else x * of_k)
-    return V, I, (first, second)
+    if len(others.reached) > 0:
+        first += V * x * polynomial(polynomials, np.int64(ov(0, others)), lane, x, terms)
+        first += I * x * polynomial(polynomials, np.int64(oi(0, others)), lane, x, terms)
+    if len(others.reached) > 1:
+        second += V * x * polynomial(polynomials, np.int64(ov(1, others)), lane, x, terms)
+        second += I * x * polynomial(polynomials, np.int64(oi(1, others)), lane, x, terms)
+    return V_x, I_x, (first, second)
 
 
 @compiled

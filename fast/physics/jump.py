@@ -19,7 +19,7 @@ def jump_at_spike(adjoint, lane, I, O, dL_dt, driven, b, want_tau):
     `I, O`: the state just before. `dL_dt`: total derivative of the loss with respect to this spike
     time, arrivals included. `driven`: the driving term of an integral readout at the spike.
     """
-    constants, found, others, states = b.pack.constants, b.dL_dconstants, b.pack.others, 2 + len(b.pack.others)
+    constants, found, others, states = b.pack.constants, b.dL_dconstants, b.pack.others, 2 + len(b.pack.others.states)
     p_V, p_I, p_O = adjoint[P_V, lane], adjoint[P_I, lane], others_in(adjoint, P_O, lane, others)
     # the slopes of the state just before, what the reset makes of them, and the slopes just after
     V = voltage_at_threshold(O, lane, constants, others)
@@ -41,12 +41,12 @@ def jump_at_spike(adjoint, lane, I, O, dL_dt, driven, b, want_tau):
     before_O = _others_before(p, q, lane, constants, others)
     # [spike-v_th] [spike-v_reset] gradients by v_th, c, r and R
     threshold = len(b.pack.learned)
-    reset = threshold + 1 + len(others)
+    reset = threshold + 1 + len(others.states)
     found[threshold, lane] += q
     for i in range(states):
         found[reset + i, lane] += p[i]
     if b.pack.resets:
-        for k in range(len(others)):
+        for k in range(len(others.states)):
             found[threshold + 1 + k, lane] -= q * O[k]
         for i in range(states):
             for k in range(states):
@@ -61,7 +61,7 @@ def jump_at_spike(adjoint, lane, I, O, dL_dt, driven, b, want_tau):
                 found[constant, lane] += m[i] * constants[reset_row(i, others), lane]
                 adjoint[row + i, lane] = _before_reset(i, m, lane, constants, others)
     adjoint[P_V, lane], adjoint[P_I, lane] = before_V, before_I
-    for k in range(len(others)):
+    for k in range(len(others.states)):
         adjoint[P_O + k, lane] = before_O[k]
     # [readout-adjoint] the two numbers that replace small differences
     if b.pack.rate >= 0.0:
@@ -73,8 +73,8 @@ def jump_at_spike(adjoint, lane, I, O, dL_dt, driven, b, want_tau):
 def _others_before(p, q, lane, constants, others):
     """`R^T p - q c` of other states."""
     return (
-        _before_reset(2, p, lane, constants, others) - q * constants[C_O, lane] if len(others) > 0 else 0.0,
-        _before_reset(3, p, lane, constants, others) - q * constants[C_O + 1, lane] if len(others) > 1 else 0.0,
+        _before_reset(2, p, lane, constants, others) - q * constants[C_O, lane] if len(others.states) > 0 else 0.0,
+        _before_reset(3, p, lane, constants, others) - q * constants[C_O + 1, lane] if len(others.states) > 1 else 0.0,
     )
 
 
@@ -82,6 +82,6 @@ def _others_before(p, q, lane, constants, others):
 def _before_reset(k, p, lane, constants, others):
     """Row `k` of `R^T p`."""
     value = 0.0
-    for i in range(2 + len(others)):
+    for i in range(2 + len(others.states)):
         value += constants[reset_entry(i, k, others), lane] * p[i]
     return value

@@ -1,4 +1,4 @@
-"""The states of a neuron beside `V` and `I`, which change at own spikes alone, as two numbers.
+"""The states of a neuron beside `V` and `I`, as two numbers.
 
 A neuron without them has two zeros, which cost nothing: `others` is a tuple as long as there are
 such states, so the compiler knows that no one reads them.
@@ -6,26 +6,41 @@ such states, so the compiler knows that no one reads them.
 
 from delayprop.fast.compiling.compiler import inlined
 from delayprop.fast.layout.arrays import LANES
-from delayprop.fast.layout.rows import A_II, A_VI, A_VV, C_O, V_TH, a_o, io, level_row, oo, reset_entry, reset_row, vo
+from delayprop.fast.layout.rows import (
+    A_II,
+    A_VI,
+    A_VV,
+    C_O,
+    V_TH,
+    a_o,
+    io,
+    level_row,
+    oi,
+    oo,
+    ov,
+    reset_entry,
+    reset_row,
+    vo,
+)
 
 
 @inlined
 def others_of(numbers, others):
     """The other states that `numbers` holds, as two numbers."""
-    return (numbers[0] if len(others) > 0 else 0.0), (numbers[1] if len(others) > 1 else 0.0)
+    return (numbers[0] if len(others.states) > 0 else 0.0), (numbers[1] if len(others.states) > 1 else 0.0)
 
 
 @inlined
 def others_in(array, row, lane, others):
     """Other states of a lane in an array `[rows, LANES]`, from a row on."""
-    return (array[row, lane] if len(others) > 0 else 0.0), (array[row + 1, lane] if len(others) > 1 else 0.0)
+    return (array[row, lane] if len(others.states) > 0 else 0.0), (array[row + 1, lane] if len(others.states) > 1 else 0.0)
 
 
 @inlined
 def others_at(numbers, row, lane, others):
     """`others_in` of a pointer, or flat array."""
     first = row * LANES + lane
-    return (numbers[first] if len(others) > 0 else 0.0), (numbers[first + LANES] if len(others) > 1 else 0.0)
+    return (numbers[first] if len(others.states) > 0 else 0.0), (numbers[first + LANES] if len(others.states) > 1 else 0.0)
 
 
 @inlined
@@ -35,7 +50,7 @@ def set_others(numbers, row, lane, O, others):
     A loop over them in a loop over lanes would keep its variable from lane to lane, and the lanes
     from taking vectors.
     """
-    for k in range(len(others)):
+    for k in range(len(others.states)):
         numbers[(row + k) * LANES + lane] = O[k]
 
 
@@ -44,20 +59,29 @@ def rates_of(V, I, O, lane, constants, others):
     """`A x`: the slopes of `V`, of `I`, and of other states."""
     dV = constants[A_VV, lane] * V + constants[A_VI, lane] * I
     dI, first, second = constants[A_II, lane] * I, 0.0, 0.0
-    for k in range(len(others)):
+    for k in range(len(others.states)):
         dV += constants[a_o(vo(k, others), others), lane] * O[k]
         dI += constants[a_o(io(k, others), others), lane] * O[k]
         first += constants[a_o(oo(0, k, others), others), lane] * O[k]
-        if len(others) > 1:
+        if len(others.states) > 1:
             second += constants[a_o(oo(1, k, others), others), lane] * O[k]
+    for k in range(len(others.reached)):
+        driven = constants[a_o(ov(k, others), others), lane] * V + constants[a_o(oi(k, others), others), lane] * I
+        first, second = first + (driven if k == 0 else 0.0), second + (driven if k == 1 else 0.0)
     return dV, dI, (first, second)
+
+
+@inlined
+def raised(I, O, w, into):
+    """`I` and other states, after an arrival of weight `w`; `into`: as in `fast.layout.arrays`."""
+    return I + (w if into == 0 else 0.0), (O[0] + (w if into == 1 else 0.0), O[1] + (w if into == 2 else 0.0))
 
 
 @inlined
 def level_of(V, O, lane, constants, others):
     """`c.x`: the level of a state, or with slopes in place of states its slope."""
     level = V
-    for k in range(len(others)):
+    for k in range(len(others.states)):
         level += constants[C_O + k, lane] * O[k]
     return level
 
@@ -67,8 +91,8 @@ def level_numbers(part, lane, constants, others):
     """A part of the last rows of a lane: a number per state, 0 for those that it lacks."""
     return (
         constants[level_row(part, 0, others), lane], constants[level_row(part, 1, others), lane],
-        constants[level_row(part, 2, others), lane] if len(others) > 0 else 0.0,
-        constants[level_row(part, 3, others), lane] if len(others) > 1 else 0.0,
+        constants[level_row(part, 2, others), lane] if len(others.states) > 0 else 0.0,
+        constants[level_row(part, 3, others), lane] if len(others.states) > 1 else 0.0,
     )
 
 
@@ -76,7 +100,7 @@ def level_numbers(part, lane, constants, others):
 def times_state(numbers, V, I, O, others):
     """The sum over states of a number times the state."""
     total = numbers[0] * V + numbers[1] * I
-    for k in range(len(others)):
+    for k in range(len(others.states)):
         total += numbers[2 + k] * O[k]
     return total
 
@@ -100,8 +124,8 @@ def after_reset(V, I, O, lane, constants, others):
     return (
         _reset_of(0, x, lane, constants, others), _reset_of(1, x, lane, constants, others),
         (
-            _reset_of(2, x, lane, constants, others) if len(others) > 0 else 0.0,
-            _reset_of(3, x, lane, constants, others) if len(others) > 1 else 0.0,
+            _reset_of(2, x, lane, constants, others) if len(others.states) > 0 else 0.0,
+            _reset_of(3, x, lane, constants, others) if len(others.states) > 1 else 0.0,
         ),
     )
 
@@ -109,6 +133,6 @@ def after_reset(V, I, O, lane, constants, others):
 @inlined
 def _reset_of(i, x, lane, constants, others):
     value = constants[reset_row(i, others), lane]
-    for k in range(2 + len(others)):
+    for k in range(2 + len(others.states)):
         value += constants[reset_entry(i, k, others), lane] * x[k]
     return value

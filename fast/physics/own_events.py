@@ -11,6 +11,7 @@ from delayprop.fast.physics.adjoint import (
     DIFFERENCE,
     EXCESS,
     P_I,
+    P_O,
     P_V,
     copy_adjoint,
     drive_at,
@@ -23,7 +24,9 @@ from delayprop.fast.physics.adjoint import (
 from delayprop.fast.physics.clock import end_of
 from delayprop.fast.physics.factors import adjoint_terms, dL_dt_arrival, factors_of
 from delayprop.fast.physics.jump import jump_at_spike
+from delayprop.fast.physics.others import others_in
 from delayprop.fast.physics.polynomials import EXACT
+from delayprop.fast.physics.response import gradients_at_arrival, sensitivity_of_arrival
 
 NEVER = 2.0  # as the rest of an event: after all arrivals of its bin
 
@@ -158,7 +161,12 @@ def add_sensitivities(source, lane, p, sensitivities, at, h, g, b):
     for constant in range(len(pack.learned)):
         row = sensitivity_row(constant, pack.others)
         m_V, m_I = sensitivities[row, at], sensitivities[row + 1, at]
-        m = sensitivity_at_arrival(constant, p, m_V, m_I, h, lane, pack.others, pack.exact, EXACT)
+        if len(pack.others.reached) > 0:
+            p_O, m_O = others_in(sensitivities, P_O, at, pack.others), others_in(sensitivities, row + 2, at, pack.others)
+            p_all, m_all = (p[0], p[1], p_O[0], p_O[1]), (m_V, m_I, m_O[0], m_O[1])
+            m = sensitivity_of_arrival(constant, p_all, m_all, h, source, lane, pack, pack.exact, EXACT)
+        else:
+            m = sensitivity_at_arrival(constant, p, m_V, m_I, h, lane, pack.others, pack.exact, EXACT)
         if pack.rate >= 0.0:
             pm, of_constant = pack.constants[A_VI, lane], pack.constants[OF_TAU_MEM + constant, lane]
             m += driven_sensitivity(constant, g, h, pm, of_constant, lane, pack.exact, EXACT)
@@ -183,8 +191,8 @@ def add_terms(factors, source, lane, p_V, p_I, want_dt, b):
 
 @inlined
 def adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b):
-    """The adjoint for an arrival in a bin with own events, as `driven_at_arrival` takes it: at the
-    end of the bin; with an integral readout, at the next event. The spike is emitted in bin `bin_`;
+    """The adjoint for an arrival in a bin with own events, as `add_at_arrival` takes it: at the end
+    of the bin; with an integral readout, at the next event. The spike is emitted in bin `bin_`;
     `arrival`: see `arrival_of`.
 
     It is 0 where the arrival is after `T`, or at `T` and an integral is read. Returns as well the
@@ -203,18 +211,26 @@ def adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b):
     p = b.other[P_V, lane], b.other[P_I, lane]
     x = b.events.position[row] if row >= 0 else 1.0
     h, g = x - rest, drive_at(b.drive, lane, target, x, pack.rate)
-    excess, difference = (b.other[EXCESS, lane], b.other[DIFFERENCE, lane]) if pack.rate >= 0.0 else (0.0, 0.0)
-    there = p[0], p[1], excess, difference, g
+    more = (b.other[EXCESS, lane], b.other[DIFFERENCE, lane]) if pack.rate >= 0.0 else (0.0, 0.0)
+    if len(pack.others.reached) > 0:
+        more = others_in(b.other, P_O, lane, pack.others)
+    there = p[0], p[1], more[0], more[1], g
     if want_tau:
         add_sensitivities(source, lane, p, b.other, lane, h, g, b)
     return there, h, event
 
 
 @inlined
-def add_driven(source, lane, there, h, clock, b):
-    """[arrival-w] [arrival-d] Add `driven_at_arrival` to the sums of a synapse; returns
-    [arrival-time]."""
-    along, p_I = driven_at_arrival(there, h, lane, b.pack, b.pack.coefficients, clock.terms)
+def add_at_arrival(source, lane, there, h, clock, b):
+    """[arrival-w] [arrival-d] Add `(A e).p` and `e.p` at an arrival to the sums of a synapse; returns
+    [arrival-time].
+
+    `there`: a time `h` later, the adjoint of all states, or what `driven_at_arrival` takes.
+    """
+    if len(b.pack.others.reached) > 0:
+        along, p = gradients_at_arrival(there, h, source, lane, b.pack, b.pack.coefficients, clock.terms)
+    else:
+        along, p = driven_at_arrival(there, h, lane, b.pack, b.pack.coefficients, clock.terms)
     b.sums[source, lane] += along
-    b.sums[source, LANES + lane] += p_I
+    b.sums[source, LANES + lane] += p
     return -b.pack.synapses.w[source, lane] * along

@@ -37,18 +37,19 @@ _TAYLOR = 18
 _CHEBYSHEV = [cheb2poly([0.0] * m + [1.0]) / 2.0 ** max(m - 1, 0) for m in range(_TAYLOR)]  # highest coefficient 1
 
 
-def flow_coefficients(A: np.ndarray, A_by: np.ndarray, dtype: type) -> np.ndarray:
+def flow_coefficients(A: np.ndarray, A_by: np.ndarray, reached: bool, dtype: type) -> np.ndarray:
     """Coefficients `[entries, terms, neurons]` of the blocks of `F`, and of its derivatives.
 
     Args:
         A: `[neurons, states, states]`, per bin; states in the order V, I, others.
         A_by: `[constants, neurons, states, states]`: its derivatives by constants.
+        reached: whether arrivals reach more states than V and I.
     """
     terms, powers = TERMS[np.dtype(dtype).itemsize], _powers(A)
-    found = _block(powers, divided=~np.eye(A.shape[1], dtype=bool), terms=terms)
+    found = _block(powers, divided=~np.eye(A.shape[1], dtype=bool), reached=reached, terms=terms)
     everywhere = np.ones(A.shape[1:], dtype=bool)
     for slope in A_by:
-        found += _block(_powers_by(A, slope, powers), divided=everywhere, terms=terms)
+        found += _block(_powers_by(A, slope, powers), divided=everywhere, reached=reached, terms=terms)
     return np.stack(found).astype(dtype)
 
 
@@ -68,19 +69,20 @@ def _powers_by(A: np.ndarray, slope: np.ndarray, powers: np.ndarray) -> np.ndarr
     return np.stack(found)
 
 
-def _block(powers: np.ndarray, divided: np.ndarray, terms: int) -> list[np.ndarray]:
+def _block(powers: np.ndarray, divided: np.ndarray, reached: bool, terms: int) -> list[np.ndarray]:
     """Entries of a block, in the order of `fast.layout.rows`, `[terms, neurons]` each; without a
     factor `x` where `divided`."""
     found = []
-    for i, k in block_order(powers.shape[-1]):
+    for i, k in block_order(powers.shape[-1], reached):
         first = int(divided[i, k])
         found.append(_economised(powers[first : first + _TAYLOR, :, i, k], terms))
     return found
 
 
-def block_order(states: int) -> list[tuple[int, int]]:
+def block_order(states: int, reached: bool) -> list[tuple[int, int]]:
     """Row and column of the entries of a block, in the order of `fast.layout.rows`."""
-    return [(0, 0), (0, 1), (1, 1), *((i, k) for i in range(states) for k in range(2, states))]
+    of_reached = [(i, k) for k in range(2) for i in range(2, states)] if reached else []
+    return [(0, 0), (0, 1), (1, 1), *((i, k) for i in range(states) for k in range(2, states)), *of_reached]
 
 
 def integral_coefficients(pm: np.ndarray, ps: np.ndarray, rate: float, dtype: type) -> np.ndarray:

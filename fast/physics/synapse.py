@@ -41,13 +41,13 @@ def gradients_of(source, lane, sums, pack):
     """`dL_dw`, and `dL_dd` per bin, of a synapse; 0 where it is absent.
 
     `sums`: of the source, see `fast.physics.adjoint.PackAdjoint`: the adjoint taken back to the
-    spikes, which the flow over `-r` takes on to the arrivals; or, of an integral readout, `(A e).p`
-    and `p_I` at them.
+    spikes, which the flow over `-r` takes on to the arrivals; or `(A e).p` and `e.p` at them, with an
+    integral readout, or where arrivals reach other states.
     """
     delay, constants = pack.synapses.delay[source, lane], pack.constants
     r = (delay & pack.ticks.rest) * float(pack.ticks.tick)
     along, p_I = sums[lane], sums[LANES + lane]
-    if pack.rate < 0.0:
+    if pack.rate < 0.0 and len(pack.others.reached) == 0:
         vv, vi, ii = factors_of(-r, lane, pack.exact, EXACT)
         p_V, p_I = adjoint_terms(along, p_I, vv, vi, ii)
         along = constants[A_VI, lane] * p_V + constants[A_II, lane] * p_I

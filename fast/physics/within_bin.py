@@ -25,7 +25,7 @@ from delayprop.fast.physics.clock import end_of
 from delayprop.fast.physics.crossing import (
     TOUCH,
     Neurons,
-    flow_with_others,
+    flow_by,
     highest,
     state_after,
     time_to_peak,
@@ -36,6 +36,7 @@ from delayprop.fast.physics.others import (
     after_reset,
     level_numbers,
     level_of,
+    raised,
     times_size,
     times_state,
     voltage_at_threshold,
@@ -49,7 +50,7 @@ MOST_SPIKES = 2.0**26  # that one current may cause (specification, section 1)
 
 
 class Arrivals(NamedTuple):
-    """Arrivals at one neuron in one bin, in order of time: `rest, weight [length or more]`.
+    """Arrivals at one neuron in one bin, in order of time: `rest, sources [length or more]`.
 
     `factors [GAP_FACTORS, room]`: column n is the flow (VV, VI, II) over the gap before
     arrival n; the last column is the gap up to the end. Without room, as on a GPU, each is computed
@@ -57,14 +58,14 @@ class Arrivals(NamedTuple):
     """
 
     rest: np.ndarray
-    weight: np.ndarray
+    sources: np.ndarray
     length: int
     factors: np.ndarray
 
 
 @compiled
-def collect(link, lane, time, source, next_, pack, clock, is_last, rest, weight):
-    """Write the arrivals of a chain, latest spike first, into `rest, weight`; their count. Those
+def collect(link, lane, time, source, next_, pack, clock, is_last, rest, sources):
+    """Write the arrivals of a chain, latest spike first, into `rest, sources`; their count. Those
     after `T` are left out.
 
     Args:
@@ -78,18 +79,18 @@ def collect(link, lane, time, source, next_, pack, clock, is_last, rest, weight)
         _, ticks_after, _ = arrival_of(synapses.delay[s, lane], time[link], pack.ticks)
         r = in_bins(ticks_after, pack.ticks)
         if not (is_last and r > clock.end):
-            rest[count], weight[count] = r, synapses.w[s, lane]
+            rest[count], sources[count] = r, s
             count += 1
         link = next_[link & mask, lane]
     return count
 
 
 @inlined
-def arrivals_in_order(link, lane, time, source, next_, pack, clock, is_last, rest, weight):
+def arrivals_in_order(link, lane, time, source, next_, pack, clock, is_last, rest, sources):
     """`collect`, in order of time, without factors of gaps: for a kernel of one neuron."""
-    count = collect(link, lane, time, source, next_, pack, clock, is_last, rest, weight)
-    sort_by_rest(rest, weight, count)
-    return Arrivals(rest, weight, count, pack.constants[:GAP_FACTORS, :0])
+    count = collect(link, lane, time, source, next_, pack, clock, is_last, rest, sources)
+    sort_by_rest(rest, sources, count)
+    return Arrivals(rest, sources, count, pack.constants[:GAP_FACTORS, :0])
 
 
 @inlined
@@ -107,7 +108,7 @@ def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_re
     """
     constants, coefficients, others, terms = pack.constants, pack.coefficients, pack.others, clock.terms
     neurons = Neurons(constants, coefficients, others, terms, clock.u)
-    rest, weight, count, factors = arrivals
+    rest, sources, count, factors = arrivals
     v_th, unit, rate, read_maximum = constants[V_TH, lane], constants[UNIT_RATE, lane], pack.rate, pack.read_maximum
     is_last, end, touch = bin_ == clock.last, end_of(bin_, clock), TOUCH * clock.u
     from_start = n == 0 and x == 0.0  # whether gap n begins at x
@@ -123,7 +124,7 @@ def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_re
             vv, vi, ii = factors[GAP_VV, n], h * factors[GAP_VI, n], factors[GAP_II, n]
         else:
             vv, vi, ii = factors_of(h, lane, coefficients, terms)
-        V_next, I_next, O_next = flow_with_others(V * vv + I * vi, I * ii, O, h, lane, neurons)
+        V_next, I_next, O_next = flow_by((vv, vi, ii), V, I, O, h, lane, neurons)
         # [crossing-time] where a bound does not exclude it
         above_next = level_of(V_next, O_next, lane, constants, others) - v_th
         rise = level_numbers(RISE, lane, constants, others)
@@ -183,12 +184,18 @@ def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_re
                 neuron_record[SOLVED, lane] += 1.0
             return V, I, O, x, n, REACHED_END
         # all arrivals of this instant: they commute
-        group, I_minus, from_start = 0, I, True
+        group, I_minus, O_minus, from_start = 0, I, O, True
         while n < count and rest[n] == x:
-            I += weight[n]
+            w = pack.synapses.w[sources[n], lane]
+            if len(others.reached) > 0:
+                I, O = raised(I, O, w, pack.into[sources[n]])
+            else:
+                I += w
             n += 1
             group += 1
         slope = slope_next + rise[1] * (I - I_minus)
+        for k in range(len(others.reached)):
+            slope += rise[2 + k] * (O[k] - O_minus[k])
         # ties, and a maximum that arrivals pin
         if record:
             since = (bin_ - neuron_record[RECENT_BIN, lane]) + (x - neuron_record[RECENT_REST, lane])

@@ -16,8 +16,8 @@ GROWTH = 1e-6  # rate, in units of the largest entry of A, that rounding of a do
 class Matrices:
     """`x' = A x`; a spike where `c.x` reaches `v_th`; then `R x + r`; in ms. Neurons come last.
 
-    States are in the order of the kernels: `V`, `I`, others. The level is scaled, so that `V`
-    counts once in it.
+    States are in the order of the kernels: `V`, `I`, others (`fast.layout.rows`). The level is
+    scaled, so that `V` counts once in it.
 
     Attributes:
         A: `[states, states, post]`. `c` of other states `[others, post]`; `v_th [post]`, infinite
@@ -26,6 +26,9 @@ class Matrices:
             derivatives by them.
         by: the derivatives of `v_th`, `c`, `r` and `R`, in this order row by row, by each constant
             that has any, `[rows, post]`.
+        into: by the states at which spikes arrive, in the order of `Neuron.arrivals`: 0 for `I`, or
+            1 + the number of the other state.
+        reached: whether arrivals reach more states than `I` and `V`.
     """
 
     A: np.ndarray
@@ -36,6 +39,8 @@ class Matrices:
     learned: tuple[str, ...]
     A_by: np.ndarray
     by: dict[str, np.ndarray]
+    into: tuple[int, ...]
+    reached: bool
 
     @cached_property
     def resets(self) -> bool:
@@ -83,8 +88,9 @@ def _matrices(neuron: Neuron, values: bytes, shape: tuple[int, int]) -> Matrices
         if wrong.any():
             got = f"of neuron {int(wrong.argmax())} {reason}"
             raise SpecError("constants", "", got, "bound them, as `project_` does for time constants")
-    if (found.A[1, 1] >= 0).any():
-        raise _refusal(f"has a state {neuron.arrivals[0]} that does not decay")
+    for state, place in zip(neuron.arrivals, found.into, strict=True):
+        if (found.A[1 + place, 1 + place] >= 0).any():
+            raise _refusal(f"has a state {state} that does not decay")
     return found
 
 
@@ -94,7 +100,7 @@ def read(neuron: Neuron, constants: np.ndarray) -> Matrices:
     names, post = neuron.constants, shape[1]
     moving = {n: _Moving(constants[k], {n: np.ones(post)}) for k, n in enumerate(names)}
     found = neuron.matrices(moving, lambda number: _Moving(np.full(post, float(number)), {}))
-    V, I = _pair(neuron, found.A)
+    V, I, reached = _pair(neuron, found.A, found.c)
     order = [V, I, *(k for k in range(len(neuron.states)) if k not in (V, I))]
     A, R = ([[matrix[i][k] for k in order] for i in order] for matrix in (found.A, found.R))
     c, v_th, r = [found.c[k] for k in order], found.v_th, [found.r[i] for i in order]
@@ -112,6 +118,7 @@ def read(neuron: Neuron, constants: np.ndarray) -> Matrices:
         _values(A).reshape(states, states, post), np.array([part.value for part in level[1:]]).reshape(others, post),
         level[0].value, _values(R), np.array([part.value for part in r]), learned,
         np.array(A_by).reshape(len(learned), states, states, post), by,
+        tuple(order.index(neuron.states.index(state)) - 1 for state in neuron.arrivals), reached,
     )
 
 
@@ -123,24 +130,28 @@ def _refusal(reason: str) -> UnsupportedError:
     return UnsupportedError("neuron", "", reason, "`python -m reference` runs any neuron")
 
 
-def _pair(neuron: Neuron, A: list[list["_Moving"]]) -> tuple[int, int]:
-    """The states `V` and `I` of a neuron: `I` is the one that spikes raise, and `V` the only other
-    one that it reaches, directly or by way of others."""
-    if len(neuron.arrivals) > 1:
-        raise _refusal(f"has arrivals at {' and at '.join(neuron.arrivals)}; `fast` runs neurons with one such state")
-    I = neuron.states.index(neuron.arrivals[0])
+def _pair(
+    neuron: Neuron, A: list[list["_Moving"]], c: list["_Moving"]
+) -> tuple[int, int, bool]:
+    """The states `V` and `I` of a neuron, and whether arrivals reach more states than these.
+
+    `I` is the first state that spikes raise, and `V` the first one that arrivals reach, and with
+    which the level rises.
+    """
+    arrivals = [neuron.states.index(state) for state in neuron.arrivals]
     drives = np.array([[bool(entry.by) or bool(entry.value.any()) for entry in row] for row in A]).astype(int)
-    reached = np.linalg.matrix_power(drives + np.eye(len(A), dtype=int), len(A))[:, I] > 0
-    others = [k for k in np.flatnonzero(reached).tolist() if k != I]
-    if len(others) != 1:
-        named = " and ".join(neuron.states[k] for k in others) or "no other state"
-        reason = f"has arrivals at {neuron.arrivals[0]} that reach {named}"
-        raise _refusal(f"{reason}; `fast` runs neurons where they reach one other state")
-    if drives[I, others[0]]:
-        raise _refusal(f"has a state {neuron.states[others[0]]} that drives {neuron.arrivals[0]}, which spikes raise")
-    if neuron.spike is not None and neuron.states[others[0]] not in neuron.level:
-        raise _refusal(f"has a level that does not read {neuron.states[others[0]]}, which arrivals reach")
-    return others[0], I
+    reaches = np.linalg.matrix_power(drives + np.eye(len(A), dtype=int), len(A)) > 0
+    reached = [k for k in range(len(A)) if k not in arrivals and reaches[k, arrivals].any()]
+    if not reached:
+        raise _refusal(f"has arrivals at {' and at '.join(neuron.arrivals)} that reach no other state")
+    read = [k for k in reached if neuron.spike is None or neuron.states[k] in neuron.level]
+    if not read:
+        named = " or ".join(neuron.states[k] for k in reached)
+        raise _refusal(f"has a level that does not read {named}, which arrivals reach")
+    V = next((k for k in read if (c[k].value > 0).all()), read[0])
+    if reaches[arrivals[0], V]:
+        raise _refusal(f"has a state {neuron.states[V]} that drives {neuron.arrivals[0]}, which spikes raise")
+    return V, arrivals[0], len(arrivals) > 1 or len(reached) > 1
 
 
 @dataclass(frozen=True)

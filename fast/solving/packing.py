@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from delayprop.fast.layout.arrays import LANES, Layer, Synapses
+from delayprop.fast.layout.arrays import LANES, Layer, Others, Synapses
 from delayprop.fast.layout.instants import Ticks, ticks_for
 from delayprop.fast.solving.problem import Problem
 from delayprop.fast.solving.tables import tables
@@ -67,7 +67,10 @@ def layer(problem: Problem, longest: int) -> Layer:
     key = problem.neuron, problem.host_constants.tobytes(), post, problem.width, problem.rate, problem.dtype
     constants, flow, factors, exact = (torch.from_numpy(values).to(w.device) for values in tables(*key))
     neurons = problem.matrices
-    others, learned = (0,) * len(neurons.c), (0,) * len(neurons.learned)
+    states, learned = (0,) * len(neurons.c), (0,) * len(neurons.learned)
+    others = Others(states, states if neurons.reached else ())
+    into = torch.tensor(neurons.into, dtype=torch.int32, device=w.device)
+    into = into[:1].expand(sources).contiguous() if problem.into is None else into[problem.into.to(w.device)]
     alike = bool((neurons.A[:2, :2] == neurons.A[:2, :2, :1]).all())
     shape = (-(-post // LANES), sources, LANES)
     synapses = Synapses(
@@ -75,7 +78,6 @@ def layer(problem: Problem, longest: int) -> Layer:
         empty(shape), empty(shape if problem.rate >= 0 else (shape[0], 0, LANES)),
     )
     return Layer(
-        synapses, ticks, longest + 2, constants, flow, factors, exact, others, learned, neurons.resets,
-        alike, problem.rate,
-        problem.readout == "max_voltage", problem.sources, (sources - problem.sources) // post, post,
+        synapses, ticks, longest + 2, constants, flow, factors, exact, others, learned,
+        into, neurons.resets, alike, problem.rate, problem.readout == "max_voltage", problem.sources, (sources - problem.sources) // post, post,
     )

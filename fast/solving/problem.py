@@ -28,6 +28,8 @@ class Problem:
         constants: of the neurons, `[post]` each, in the order of `neuron.constants`.
         readout: `max_voltage`, `mean_voltage`, `exp_weighted_voltage` or None.
         bin_width: width of the bins, a power of two; None: chosen here.
+        into: `[rows of w]`, int64: the state that a source raises, as its number in
+            `neuron.arrivals`; None: the first.
     """
 
     times: Tensor
@@ -42,6 +44,7 @@ class Problem:
     constants: tuple[Tensor, ...]
     readout: str | None = None
     bin_width: float | None = None
+    into: Tensor | None = None
 
     @property
     def dtype(self) -> type:

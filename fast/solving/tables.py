@@ -30,7 +30,7 @@ def tables(
     n = matrices(neuron, np.frombuffer(constants).reshape(len(neuron.constants), post))
     A, A_by = np.moveaxis(n.A * width, -1, 0), np.moveaxis(n.A_by * width, -1, 1)
     states = A.shape[1]
-    polynomials, exact = (flow_coefficients(A, A_by, kind) for kind in (dtype, np.float64))
+    polynomials, exact = (flow_coefficients(A, A_by, n.reached, kind) for kind in (dtype, np.float64))
     at_end = exact.sum(axis=1)  # of the bin: the flow there, and its derivatives
     integrals = np.zeros((_INTEGRALS, post))
     if rate >= 0:
@@ -41,14 +41,14 @@ def tables(
     rise = _times(level, A)
     bend, twist = _bounds(level, A)
     of_time_constants = [A_by[0, :, 0, 1], A_by[1, :, 1, 1]] if len(A_by) > 1 else [np.zeros(post)] * 2
-    rest = [A[:, i, k] for i, k in block_order(states)[3:]]
+    rest = [A[:, i, k] for i, k in block_order(states, n.reached)[3:]]
     rows = [
         A[:, 0, 0], A[:, 0, 1], A[:, 1, 1], n.v_th, np.abs(rise).max(axis=1), *of_time_constants, *n.c, *rest,
         *n.r, *n.R.reshape(-1, post), *rise.T, *_times(rise, A).T, *bend.T, *twist.T,
-        *_push(level, A, rise).T,
+        *_push(level, A, rise).T, *_unsteady(A, rise).T,
     ]
     third, most_bend = rise.T / 3.0, bend.max(axis=1) + SLACK * np.finfo(dtype).eps / 2 * np.abs(level).max(axis=1)
-    block = len(block_order(states))
+    block = len(block_order(states, n.reached))
     flow = [
         *at_end[:3], A[:, 0, 0], A[:, 0, 1], A[:, 1, 1], *third[:2], most_bend, *integrals, *n.c,
         *third[2:], *at_end[3:block], *at_end[block:],
@@ -76,6 +76,17 @@ def _push(level: np.ndarray, A: np.ndarray, rise: np.ndarray) -> np.ndarray:
         else:
             found[n, free] = np.linalg.solve(-block.T, rise[n, free])
     return found
+
+
+def _unsteady(A: np.ndarray, rise: np.ndarray) -> np.ndarray:
+    """`UNSTEADY` of `fast.layout.rows`, `[post, states]`: 0 where the first term of the series of
+    the slope, at any time of a bin, outweighs all that follow, so that it keeps its sign."""
+    term, first, others = rise, np.zeros_like(rise), np.zeros_like(rise)
+    for m in range(1, 32):
+        begins = (first == 0) & (others == 0)
+        first, others = np.where(begins, np.abs(term), first), others + np.where(begins, 0.0, np.abs(term))
+        term = _times(term, A) / m
+    return np.where(first >= (1.0 + 1e-6) * others, 0.0, np.inf)
 
 
 def _bounds(level: np.ndarray, A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

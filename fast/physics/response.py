@@ -1,0 +1,69 @@
+"""Arrivals that reach more states than `I` and `V`: the state that one gives, until its bin ends.
+
+A time `h` after an arrival of weight `w` at state `e` its part of the state is `w f`, with `f =
+exp(A h) e`, a column of the flow. Backwards, with `p` at that time, the adjoint at the arrival
+gives `e.p = f.p`, the gradient of the weight, and `(A e).p = (A f).p`, since `A` and its
+exponential commute. So a deposit and a look-up read one column, and no factors of synapse and
+spike (`fast.physics.factors`).
+"""
+
+import numpy as np
+
+from delayprop.fast.compiling.compiler import inlined
+from delayprop.fast.layout.rows import II, UNSTEADY, VI, VO, level_row, oi, polynomial_by
+from delayprop.fast.physics.others import level_of, rates_of
+from delayprop.fast.physics.polynomials import polynomial
+
+
+@inlined
+def column_entry(i, into, others):
+    """Entry of a block in row `i` (0: V, 1: I, then other states), and the column of the state that
+    an arrival raises; `into`: as in `fast.layout.arrays.Layer`."""
+    of_I = np.int64(VI if i == 0 else II if i == 1 else oi(i - 2, others))
+    return of_I if into == 0 else np.int64(VO + i * len(others.states) + into - 1)
+
+
+@inlined
+def response(h, into, lane, others, coefficients, terms):
+    """[flow-V-I] The state `V, I, O` a time `h` after an arrival of weight 1."""
+    V = h * polynomial(coefficients, column_entry(0, into, others), lane, h, terms)
+    I = _with_power(1, h, into, lane, others, coefficients, terms)
+    first = _with_power(2, h, into, lane, others, coefficients, terms)
+    second = _with_power(3, h, into, lane, others, coefficients, terms) if len(others.states) > 1 else h * 0.0
+    return V, I, (first, second)
+
+
+@inlined
+def _with_power(i, h, into, lane, others, coefficients, terms):
+    """A row of the column; entries off the diagonal are without their factor `h`."""
+    value = polynomial(coefficients, column_entry(i, into, others), lane, h, terms)
+    return value if i == 1 + into else h * value
+
+
+@inlined
+def excitation(V, O, into, lane, constants, others):
+    """The most that an arrival adds to the level in its bin, from its part of the state at the end:
+    without a bound where the level may turn within the bin."""
+    return max(level_of(V, O, lane, constants, others), 0.0) + constants[level_row(UNSTEADY, 1 + into, others), lane]
+
+
+@inlined
+def gradients_at_arrival(p, h, source, lane, pack, coefficients, terms):
+    """[arrival-w] [arrival-d] `(A e).p` and `e.p` at an arrival, a time `h` before `p`, the adjoint
+    of `V`, `I` and two other states."""
+    V, I, O = response(h, pack.into[source], lane, pack.others, coefficients, terms)
+    dV, dI, dO = rates_of(V, I, O, lane, pack.constants, pack.others)
+    return p[0] * dV + p[1] * dI + p[2] * dO[0] + p[3] * dO[1], p[0] * V + p[1] * I + p[2] * O[0] + p[3] * O[1]
+
+
+@inlined
+def sensitivity_of_arrival(constant, p, m, h, source, lane, pack, coefficients, terms):
+    """[tau-flow] The sensitivity of a constant that belongs to the state that an arrival raises, a
+    time `h` before the adjoint `p` and the sensitivities `m`."""
+    into, others = pack.into[source], pack.others
+    V, I, O = response(h, into, lane, others, coefficients, terms)
+    found = m[0] * V + m[1] * I + m[2] * O[0] + m[3] * O[1]
+    for i in range(2 + len(others.states)):
+        which = polynomial_by(constant, column_entry(i, into, others), others)
+        found += h * polynomial(coefficients, which, lane, h, terms) * p[i]
+    return found
