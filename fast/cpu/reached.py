@@ -27,8 +27,8 @@ from delayprop.fast.physics.response import (
 def reached_at(more, place, places, others):
     """Deposits of other states at a place of a ring, as two numbers."""
     return (
-        more[place] if len(others.reached) > 0 else 0.0,
-        more[places + place] if len(others.reached) > 1 else 0.0,
+        float(more[place]) if len(others.reached) > 0 else 0.0,
+        float(more[places + place]) if len(others.reached) > 1 else 0.0,
     )
 
 

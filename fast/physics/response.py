@@ -29,7 +29,7 @@ def response(h, into, lane, others, coefficients, terms):
     V = h * polynomial(coefficients, column_entry(0, into, others), lane, h, terms)
     I = _with_power(1, h, into, lane, others, coefficients, terms)
     first = _with_power(2, h, into, lane, others, coefficients, terms)
-    second = _with_power(3, h, into, lane, others, coefficients, terms) if len(others.states) > 1 else h * 0.0
+    second = _with_power(3, h, into, lane, others, coefficients, terms) if len(others.states) > 1 else h - h
     return V, I, (first, second)
 
 
