@@ -27,12 +27,14 @@ class PackPointers(NamedTuple):
     neurons; and the division of instants."""
 
     delay: np.ndarray
+    w: np.ndarray
     w_I: np.ndarray
     w_V: np.ndarray
     w_y: np.ndarray
     coefficients: np.ndarray
     exact: np.ndarray
     flow: np.ndarray
+    into: np.ndarray
     ticks: Ticks
     clock: Clock
     others: Others
@@ -52,8 +54,9 @@ def pointers_of(pack, clock):
     """Pointers to the arrays of a pack."""
     s = pack.synapses
     return PackPointers(
-        pointer(s.delay), pointer(s.w_I), pointer(s.w_V), pointer(s.w_y), pointer(pack.coefficients),
-        pointer(pack.exact), pointer(pack.flow), pack.ticks, clock, pack.others, pack.learned, pack.alike, pack.rate,
+        pointer(s.delay), pointer(s.w), pointer(s.w_I), pointer(s.w_V), pointer(s.w_y), pointer(pack.coefficients),
+        pointer(pack.exact), pointer(pack.flow), pointer(pack.into), pack.ticks, clock, pack.others, pack.learned,
+        pack.alike, pack.rate,
     )
 
 

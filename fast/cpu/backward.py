@@ -64,7 +64,7 @@ class BackwardSums(NamedTuple):
 class BackwardWork(NamedTuple):
     """Arrays of the sweep of one pack, reused by every trial.
 
-    `ring [2 * places]`; `full_adjoint_ring [places, rows]`, empty where it is not needed.
+    `ring [(2 + reached) * places]`; `full_adjoint_ring [places, rows]`, empty where it is not needed.
     """
 
     ring: np.ndarray
@@ -90,17 +90,16 @@ def most_in_a_trial(ends):
 
 @allocating
 def backward_work(layer, full, most):
-    """Arrays for trials of at most `most` own spikes; `full`: whether all rows of an adjoint are
-    read."""
+    """Arrays for trials of at most `most` own spikes."""
     size, places, w = most + LANES, ring_places(layer.ticks), layer.synapses.w
     rows = adjoint_rows(layer.others, layer.learned) if full else P_O + len(layer.others.states)
-    full |= len(layer.others.reached) > 0
     events = Events(
         np.empty(size), np.empty(size, np.int64), np.empty((2 * size, rows)), np.empty(2 * size),
         np.empty(places, np.int64),
     )
     return BackwardWork(
-        np.zeros(2 * places, w.dtype), np.zeros((places if full else 0, rows)), lookup_scratch(w),
+        np.zeros((2 + len(layer.others.reached)) * places, w.dtype), np.zeros((places if full else 0, rows)),
+        lookup_scratch(w),
         np.zeros((rows, LANES)), np.zeros((rows, LANES)), np.zeros((rows, LANES)), np.zeros(LANES, np.uint8),
         np.zeros(LANES), np.zeros(LANES), events,
     )
@@ -113,9 +112,12 @@ def enter_bin(bin_, slot, damping, first_maximum, clock, want_tau, b):
     `damping`: of an integral readout at the end of the bin; `first_maximum`: event of the maximum,
     or of `T`, of lane 0.
     """
-    publish(slot, pointer(b.adjoint), pointer(b.ring), pointer(b.events.first))
-    if b.pack.rate >= 0.0 or want_tau or len(b.pack.others.reached) > 0:
-        publish_full(slot, b.adjoint, b.drive, damping, b.full_adjoint_ring)
+    publish(
+        slot, pointer(b.adjoint), pointer(b.ring), ring_places(b.pack.ticks), b.pack.others, pointer(b.events.first)
+    )
+    if b.pack.rate >= 0.0 or want_tau:
+        rows = adjoint_rows(b.pack.others, b.pack.learned)
+        publish_full(slot, b.adjoint, rows, b.drive, damping, b.full_adjoint_ring)
     any_marked = False
     if b.pack.rate >= 0.0 and bin_ == clock.last:  # the last bin ends at T
         any_marked = True

@@ -152,7 +152,7 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
             while n < n_last and arriving.bin[n] < bin_ + BATCH:
                 n += 1
             if len(layer.others.reached) > 0:
-                deposit_reached(first, n, spikes, pack, clock, links, cells, more, places, scratch)
+                deposit_reached(first, n, spikes, pointers, links, cells, more, places, scratch)
             else:
                 deposit(first, n, spikes, pointers, links, cells, scratch)
             if integral_read:

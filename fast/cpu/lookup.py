@@ -8,10 +8,18 @@ own event in the bin, the ring holds NaN: those few arrivals are looked up among
 """
 
 from delayprop.fast.compiling.compiler import inlined, summing, vectorised
-from delayprop.fast.cpu.arrivals import SIDE_BY_SIDE, factors_at, place_of, pointers_of, set_factors, spike_pointers
+from delayprop.fast.cpu.arrivals import (
+    SIDE_BY_SIDE,
+    factors_at,
+    place_of,
+    pointers_of,
+    ring_places,
+    set_factors,
+    spike_pointers,
+)
 from delayprop.fast.cpu.intrinsics import moved, pointer
 from delayprop.fast.cpu.lookup_scratch import OF_I, OF_V, PIECE, TERMS, LookupScratch, end_piece
-from delayprop.fast.cpu.reached import add_all_reached
+from delayprop.fast.cpu.reached import add_reached, add_reached_sensitivities
 from delayprop.fast.cpu.rows import gather_row
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import arrival_of, carries, left_in_bin, sum_of
@@ -74,11 +82,11 @@ def add_group(start, stop, first, spikes, pack, scratch, keep):
 def gather(first, last, spikes, pack, ring, scratch, keep, sums):
     """Look the adjoint up at the arrivals of spikes `first..last-1`.
 
-    Adds their terms to the sums, unless they are looked up at the arrivals themselves, and leaves them in `scratch.terms` if
+    Adds their terms to the sums, unless an integral is read, and leaves them in `scratch.terms` if
     they are to be kept. Marks in `scratch.special` the arrivals among own events; returns whether
     there are any. Arrays are pointers.
     """
-    any_special, plain = 0, pack.rate < 0.0 and len(pack.others.reached) == 0
+    any_special, plain, reached = 0, pack.rate < 0.0 and len(pack.others.reached) == 0, len(pack.others.reached) > 0
     for start in range(first, last, SIDE_BY_SIDE):
         stop = min(start + SIDE_BY_SIDE, last)
         if pack.alike and plain:
@@ -97,7 +105,10 @@ def gather(first, last, spikes, pack, ring, scratch, keep, sums):
             add_group(start, stop, first, spikes, pack, scratch, True)
         elif plain:
             add_group(start, stop, first, spikes, pack, scratch, False)
-        for n in range(start, stop if plain else start):
+        elif reached:
+            places = ring_places(pack.ticks)
+            add_reached(start, stop, first, spikes, pack, moved(ring, 2 * places), places, scratch)
+        for n in range(start, stop if plain or reached else start):
             source = spikes.source[n]
             scratch.added[source] += 1
             if scratch.added[source] == PIECE:
@@ -191,10 +202,11 @@ def look_up_plain(first, last, time, source, clock, want_tau, scratch, b, dL_dt_
     any_special = gather(first, last, spikes, pack, ring, scratch_, dL_dt_pre.size > 0, sums)
     if pack.rate >= 0.0:
         add_all_driven(first, last, spikes, pack, full_ring, ring, scratch_, sums)
-    if len(b.pack.others.reached) > 0:
-        add_all_reached(first, last, spikes, b, clock, scratch_, want_tau)
+    dL_dconstants = pointer(b.dL_dconstants)
+    if want_tau and len(pack.others.reached) > 0:
+        add_reached_sensitivities(first, last, spikes, pack, full_ring, ring, scratch_, dL_dconstants)
     elif want_tau:
-        constants, dL_dconstants = pointer(b.pack.constants), pointer(b.dL_dconstants)
+        constants = pointer(b.pack.constants)
         add_all_sensitivities(first, last, spikes, pack, w, constants, full_ring, ring, scratch_, dL_dconstants)
     if dL_dt_pre.size > 0:
         add_dL_dt_pre(first, last, spikes.source, pack, w, scratch_, pointer(dL_dt_pre))

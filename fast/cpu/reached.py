@@ -1,20 +1,21 @@
 """Arrivals that reach more states than `V` and `I`: their deposits and look-ups.
 
-`V` and `I` are deposited in the cells of `fast.cpu.deposit`, other states in a ring beside it. A
-look-up reads the full adjoint, at the arrival itself (`fast.physics.response`).
+`V` and `I` are deposited in the cells of `fast.cpu.deposit`, other states in a ring beside it,
+`more`. A look-up takes the adjoint to the arrival itself (`fast.physics.response`).
 """
 
 import numpy as np
 
 from delayprop.fast.compiling.compiler import inlined, vectorised
 from delayprop.fast.cpu.arrivals import place_of
-from delayprop.fast.cpu.deposit import AMOUNTS, UP, I, V
 from delayprop.fast.cpu.intrinsics import CELL, add_to_cell, moved
 from delayprop.fast.cpu.lookup_scratch import OF_I, OF_V, TERMS
 from delayprop.fast.cpu.rows import add_row
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import arrival_of, left_in_bin
-from delayprop.fast.physics.adjoint import P_I, P_O, P_V, sensitivity_row
+from delayprop.fast.layout.rows import coefficients_a
+from delayprop.fast.physics.adjoint import P_I, P_O, P_V, adjoint_rows, sensitivity_row
+from delayprop.fast.physics.others import set_others
 from delayprop.fast.physics.response import (
     excitation,
     gradients_at_arrival,
@@ -22,100 +23,130 @@ from delayprop.fast.physics.response import (
     sensitivity_of_arrival,
 )
 
+V, I, UP, O = 0, LANES, 2 * LANES, 3 * LANES  # columns of amounts: those of `fast.cpu.deposit`, then other states
+
 
 @inlined
 def reached_at(more, place, places, others):
-    """Deposits of other states at a place of a ring, as two numbers."""
+    """Numbers of other states at a place of a ring `[reached, places]`, as two numbers."""
     return (
-        float(more[place]) if len(others.reached) > 0 else 0.0,
-        float(more[places + place]) if len(others.reached) > 1 else 0.0,
+        more[place] if len(others.reached) > 0 else 0.0,
+        more[places + place] if len(others.reached) > 1 else 0.0,
     )
 
 
 @inlined
 def clear_reached(more, place, places, others):
-    """Empty a place of a ring of other states."""
+    """Empty a place of such a ring."""
     for k in range(len(others.reached)):
         more[k * places + place] = 0.0
 
 
 @inlined
-def _amounts(delay, time, into, lane, w, pack, clock):
-    """What an arrival adds to `V, I, O` at the end of its bin, and at most to the level in it."""
-    _, rest, _ = arrival_of(delay, time, pack.ticks)
-    h = left_in_bin(rest, pack.ticks)
-    V, I, O = response(h, into, lane, pack.others, pack.coefficients, clock.terms)
-    dV, dI, dO = w * V, w * I, (w * O[0], w * O[1])
-    return dV, dI, dO, excitation(dV, dO, into, lane, pack.constants, pack.others)
-
-
-@vectorised
-def deposit_reached(first, last, spikes, pack, clock, links, cells, more, places, scratch):
-    """Add the arrivals of spikes `first..last-1` to one pack.
-
-    `more [reached, places]`: the ring of other states. All arrays but those of `pack` are pointers.
-    """
-    place, amount, others, synapses = scratch.place, scratch.amount, pack.others, pack.synapses
-    rows = moved(amount, AMOUNTS * LANES)  # other states, in the place of the next spike
-    for n in range(first, last):
-        time, source = spikes.time[n], spikes.source[n]
-        into = pack.into[source]
+def publish_reached(adjoint, more, slot, places, others):
+    """Put the adjoint of other states into a ring, at the end of a bin. Arrays are pointers."""
+    for k in range(len(others.reached)):
         for lane in range(LANES):
-            delay, w = synapses.delay[source, lane], synapses.w[source, lane]
-            place[lane], _ = place_of(delay, time, lane, pack.ticks, CELL)
-            dV, dI, dO, up = _amounts(delay, time, into, lane, w, pack, clock)
-            amount[V + lane], amount[I + lane], amount[UP + lane] = dV, dI, up
-            for k in range(len(others.reached)):
-                rows[k * LANES + lane] = dO[k]
-        add_row(cells, place, amount, moved(links.next, (n & links.mask) * LANES), np.int32(n))
-        for k in range(len(others.reached)):
-            for lane in range(LANES):
-                more[k * places + (place[lane] >> 2)] += rows[k * LANES + lane]
+            more[k * places + slot + lane] = adjoint[(P_O + k) * LANES + lane]
 
 
 @inlined
-def deposit_reached_in_bin(slot, n, time, source, lane, pack, clock, links, cells, more, places):
-    """`fast.cpu.deposit.deposit_in_bin`, with other states."""
-    delay = pack.synapses.delay[source, lane]
+def _amounts(delay, time, into, lane, w, pack):
+    """What an arrival adds to `V, I, O` at the end of its bin, and at most to the level in it."""
+    _, rest, _ = arrival_of(delay, time, pack.ticks)
+    h = left_in_bin(rest, pack.ticks)
+    V, I, O = response(h, into, lane, pack.others, pack.coefficients, pack.clock.terms)
+    dV, dI, dO = w * V, w * I, (w * O[0], w * O[1])
+    of_A = coefficients_a(pack.others, pack.learned, pack.clock.terms)
+    return dV, dI, dO, excitation(dV, dO, into, lane, pack.coefficients, of_A, pack.others, pack.clock.zero)
+
+
+@vectorised
+def deposit_reached(first, last, spikes, pack, links, cells, more, places, scratch):
+    """Add the arrivals of spikes `first..last-1` to one pack. Arrays are pointers."""
+    place, amount, others = scratch.place, scratch.amount, pack.others
+    for n in range(first, last):
+        time, row, into = spikes.time[n], spikes.source[n] * LANES, pack.into[spikes.source[n]]
+        delay, w = moved(pack.delay, row), moved(pack.w, row)
+        for lane in range(LANES):
+            place[lane], _ = place_of(delay[lane], time, lane, pack.ticks, CELL)
+            dV, dI, dO, up = _amounts(delay[lane], time, into, lane, w[lane], pack)
+            amount[V + lane], amount[I + lane], amount[UP + lane] = dV, dI, up
+            set_others(amount, O // LANES, lane, dO, others)
+        add_row(cells, place, amount, moved(links.next, (n & links.mask) * LANES), np.int32(n))
+        for k in range(len(others.reached)):
+            here, of = moved(more, k * places), moved(amount, O + k * LANES)
+            for lane in range(LANES):
+                here[place[lane] >> 2] += of[lane]
+
+
+@inlined
+def deposit_reached_in_bin(slot, n, time, source, lane, pack, links, cells, more, places):
+    """`fast.cpu.deposit.deposit_in_bin`, with other states. Arrays are pointers."""
+    delay = pack.delay[source * LANES + lane]
     place, carried = place_of(delay, time, lane, pack.ticks, CELL)
     if carried or place != CELL * (slot + lane):
         return False
-    into, w = pack.into[source], pack.synapses.w[source, lane]
-    dV, dI, dO, up = _amounts(delay, time, into, lane, w, pack, clock)
-    zero = clock.zero
-    links.next[(n & links.mask) * LANES + lane] = add_to_cell(
-        cells, place, zero + dV, zero + dI, zero + up, np.int32(n)
-    )
+    dV, dI, dO, up = _amounts(delay, time, pack.into[source], lane, pack.w[source * LANES + lane], pack)
+    links.next[(n & links.mask) * LANES + lane] = add_to_cell(cells, place, dV, dI, up, np.int32(n))
     for k in range(len(pack.others.reached)):
         more[k * places + slot + lane] += dO[k]
     return True
 
 
 @vectorised
-def add_all_reached(first, last, spikes, b, clock, scratch, want_tau):
-    """Add the adjoint at the arrivals just gathered to the sums, and to the gradients of constants;
-    `(A e).p` takes the place of the adjoint in the scratch, of which the arrays are pointers."""
-    pack, full, others = b.pack, b.full_adjoint_ring, b.pack.others
-    for n in range(first, last):
+def add_reached(start, stop, first, spikes, pack, more, places, scratch):
+    """Add `(A e).p` and `e.p` at the arrivals of spikes `start..stop-1` of a group that began with
+    `first` to the pieces of their sources; the former takes the place of the adjoint in
+    `scratch.terms`. Arrays are pointers."""
+    others, terms, zero = pack.others, pack.clock.terms, pack.clock.zero
+    of_A = coefficients_a(others, pack.learned, terms)
+    for n in range(start, stop):
         time, source = spikes.time[n], spikes.source[n]
+        delay, into = moved(pack.delay, source * LANES), pack.into[source]
         place, found = moved(scratch.place, (n - first) * LANES), moved(scratch.terms, (n - first) * (TERMS * LANES))
+        add, of_others = moved(scratch.piece, source * (TERMS * LANES)), scratch.factors
+        for k in range(len(others.reached)):  # apart: LLVM takes no vectors in a loop that gathers
+            here, to = moved(more, k * places), moved(of_others, k * LANES)
+            for lane in range(LANES):
+                to[lane] = here[place[lane] >> 1]
         for lane in range(LANES):
-            _, rest, _ = arrival_of(pack.synapses.delay[source, lane], time, pack.ticks)
-            h, at, w = left_in_bin(rest, pack.ticks), place[lane] >> 1, pack.synapses.w[source, lane]
-            is_number = b.ring[2 * at] == b.ring[2 * at]  # nan-ok: NaN marks a bin with own events
-            second = full[at, P_O + 1] if len(others.states) > 1 else 0.0
-            p = full[at, P_V], full[at, P_I], full[at, P_O], second
-            along, of_w = gradients_at_arrival(p, h, source, lane, pack, pack.coefficients, clock.terms)
-            along, of_w = along if is_number else 0.0, of_w if is_number else 0.0
+            _, rest, _ = arrival_of(delay[lane], time, pack.ticks)
+            h, p_O = left_in_bin(rest, pack.ticks), reached_at(of_others, lane, LANES, others)
+            p = found[OF_V + lane], found[OF_I + lane], p_O[0], p_O[1]
+            along, of_w = gradients_at_arrival(
+                p, h, into, lane, pack.coefficients, of_A, others, pack.coefficients, terms
+            )
+            is_number = found[OF_V + lane] == found[OF_V + lane]  # nan-ok: NaN marks a bin with own events
+            along, of_w = along if is_number else zero, of_w if is_number else zero
             found[OF_V + lane] = along
-            b.sums[source, OF_V + lane] += along
-            b.sums[source, OF_I + lane] += of_w
-            if want_tau:
-                for constant in range(len(pack.learned)):
-                    row = sensitivity_row(constant, others)
-                    second = full[at, row + 3] if len(others.states) > 1 else 0.0
-                    m = full[at, row], full[at, row + 1], full[at, row + 2], second
-                    of = sensitivity_of_arrival(
-                        constant, p, m, h, source, lane, pack, pack.coefficients, clock.terms
-                    )
-                    b.dL_dconstants[constant, lane] += (w if is_number else 0.0) * of
+            add[OF_V + lane] += along
+            add[OF_I + lane] += of_w
+
+
+@vectorised
+def add_reached_sensitivities(first, last, spikes, pack, full_adjoint_ring, ring, scratch, dL_dconstants):
+    """[tau-flow] Add the terms of arrivals outside special bins to the gradients of the constants
+    in `A`. Arrays are pointers."""
+    others, rows = pack.others, adjoint_rows(pack.others, pack.learned)
+    for n in range(first, last):
+        time, source, place = spikes.time[n], spikes.source[n], moved(scratch.place, (n - first) * LANES)
+        delay, w, into = moved(pack.delay, source * LANES), moved(pack.w, source * LANES), pack.into[source]
+        for constant in range(len(pack.learned)):
+            at, of = sensitivity_row(constant, others), moved(dL_dconstants, constant * LANES)
+            for lane in range(LANES):
+                _, rest, _ = arrival_of(delay[lane], time, pack.ticks)
+                there = moved(full_adjoint_ring, (place[lane] >> 1) * rows)
+                p_O, m_O = _two(there, P_O, others), _two(there, at + 2, others)
+                p, m = (there[P_V], there[P_I], p_O[0], p_O[1]), (there[at], there[at + 1], m_O[0], m_O[1])
+                h = left_in_bin(rest, pack.ticks)
+                found = sensitivity_of_arrival(
+                    constant, p, m, h, into, lane, others, pack.coefficients, pack.clock.terms
+                )
+                is_number = ring[place[lane]] == ring[place[lane]]  # nan-ok: NaN marks a bin with own events
+                of[lane] += (w[lane] if is_number else 0.0) * found
+
+
+@inlined
+def _two(numbers, first, others):
+    return numbers[first], numbers[first + 1] if len(others.states) > 1 else 0.0

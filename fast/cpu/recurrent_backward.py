@@ -59,10 +59,9 @@ class RecurrentBackwardWork(NamedTuple):
 
 @allocating
 def recurrent_backward_work(layer, full, most, own):
-    """Arrays for trials of at most `most` own spikes; `full`: as of `backward_work`."""
+    """Arrays for trials of at most `most` own spikes."""
     w, places = layer.synapses.w, ring_places(layer.ticks)
     rows = adjoint_rows(layer.others, layer.learned) if full else P_O + len(layer.others.states)
-    full |= len(layer.others.reached) > 0
     packs, group = w.shape[0], max(SIDE_BY_SIDE, layer.copies)
     size = 2 * most + packs * LANES
     scratch = LookupScratch(
@@ -76,7 +75,7 @@ def recurrent_backward_work(layer, full, most, own):
         np.empty(0, np.int64),
     )
     return RecurrentBackwardWork(
-        np.zeros((packs, 2 * places), w.dtype), np.zeros((packs, places if full else 0, rows)), scratch,
+        np.zeros((packs, (2 + len(layer.others.reached)) * places), w.dtype), np.zeros((packs, places if full else 0, rows)), scratch,
         np.zeros((packs, rows, LANES)), np.zeros((packs, rows, LANES)), np.zeros((rows, LANES)),
         np.zeros((packs, LANES), np.uint8), np.zeros((packs, LANES)), np.zeros((packs, LANES)), events,
         np.empty((packs, places), np.int64), own,

@@ -31,7 +31,7 @@ from delayprop.fast.layout.instants import arrival_of, in_bins
 from delayprop.fast.layout.neuron_record import INTEGRAL
 from delayprop.fast.layout.rows import V_TH
 from delayprop.fast.physics.bin_step import level_for_next_bin, level_may_pass, state_across_bin
-from delayprop.fast.physics.others import others_at
+from delayprop.fast.physics.others import others_at, set_others
 
 
 @inlined
@@ -64,7 +64,7 @@ def deposit_everywhere(first, last, layer, clock, work):
         pack, links = pointers_of(pack_of(layer, b), clock), Links(pointer(work.spikes.next[b]), mask)
         cells, more, places = cells_of(b, layer, work), more_of(b, layer, work), ring_places(layer.ticks)
         if len(layer.others.reached) > 0:
-            deposit_reached(first, last, spikes, pack_of(layer, b), clock, links, cells, more, places, scratch)
+            deposit_reached(first, last, spikes, pack, links, cells, more, places, scratch)
         else:
             deposit(first, last, spikes, pack, links, cells, scratch)
         if layer.rate >= 0.0:
@@ -102,9 +102,7 @@ def deliver_same_bin(n, slot, bin_, layer, clock, neuron_record, work):
             lane = lowest_bit(bits)
             bits &= bits - 1
             if len(layer.others.reached) > 0:
-                arrives = deposit_reached_in_bin(
-                    slot, n, time, source, lane, pack, clock, links, cells, more, places
-                )
+                arrives = deposit_reached_in_bin(slot, n, time, source, lane, pointers, links, cells, more, places)
             else:
                 arrives = deposit_in_bin(slot, n, time, source, lane, pointers, links, cells)
             if not arrives:
@@ -130,8 +128,7 @@ def deliver_same_bin(n, slot, bin_, layer, clock, neuron_record, work):
                 work.ahead[b, lane] = V_end + cells[c + CELL_V]
                 work.ahead[b, LANES + lane] = I_end + cells[c + CELL_I]
                 added = reached_at(more, slot + lane, places, others)
-                for k in range(len(others.states)):
-                    work.ahead[b, (2 + k) * LANES + lane] = O_end[k] + added[k]
+                set_others(pointer(work.ahead[b]), 2, lane, (O_end[0] + added[0], O_end[1] + added[1]), others)
             elif add_pending(number, slot, bin_, layer, clock, neuron_record, work):
                 touch(pending, number)
             else:

@@ -6,10 +6,10 @@ an index and not by a branch, which the processor would often predict wrong.
 
 from delayprop.fast.compiling.compiler import inlined
 from delayprop.fast.cpu.arrivals import SIDE_BY_SIDE, factors_at
-from delayprop.fast.cpu.intrinsics import lowest_bit, pointer
+from delayprop.fast.cpu.intrinsics import lowest_bit, moved, pointer
 from delayprop.fast.layout.arrays import LANES
-from delayprop.fast.layout.instants import arrival_of, in_bins
-from delayprop.fast.physics.adjoint import P_I, P_V, Events
+from delayprop.fast.layout.instants import arrival_of, in_bins, left_in_bin
+from delayprop.fast.physics.adjoint import P_I, P_O, P_V, Events
 from delayprop.fast.physics.factors import both_factors, one_of
 from delayprop.fast.physics.own_events import (
     add_at_arrival,
@@ -48,10 +48,14 @@ def look_up_special(base, first, last, bins, time, source, clock, want_tau, scra
         arrival = arrival_of(delay[source[n] * LANES + lane], time[n], ticks)
         turn, ticks_after, carried = arrival
         row = -1
-        if plain and not want_tau and turn != last_turn:
+        if b.pack.rate < 0.0 and not want_tau and turn != last_turn:
             row = row_around_one_event(turn, float(in_bins(ticks_after, ticks)), lane, events)
         if row >= 0:
-            there, h, event = (events.at_end[row * rows + P_V], events.at_end[row * rows + P_I], 0.0, 0.0, 0.0), 0.0, -1
+            p, h, event = moved(events.at_end, row * rows), float(left_in_bin(ticks_after, ticks)), -1
+            p_O = (
+                p[P_O] if len(b.pack.others.reached) > 0 else 0.0, p[P_O + 1] if len(b.pack.others.reached) > 1 else 0.0
+            )
+            there = p[P_V], p[P_I], p_O[0], p_O[1], 0.0
         else:
             there, h, event = adjoint_among_events(arrival, source[n], lane, bins[n], clock, want_tau, b)
         if not plain:

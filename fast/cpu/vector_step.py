@@ -5,7 +5,7 @@ The loops have no branch, so the compiler handles many lanes with one instructio
 
 from delayprop.fast.compiling.compiler import compiled, vectorised
 from delayprop.fast.cpu.intrinsics import CELL, CELL_I, CELL_UP, CELL_V, clear_cell, moved
-from delayprop.fast.cpu.reached import clear_reached, reached_at
+from delayprop.fast.cpu.reached import clear_reached, publish_reached, reached_at
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.physics.adjoint import DRIVE, P_I, P_O, P_V, adjoint_rows
 from delayprop.fast.physics.bin_step import (
@@ -67,26 +67,25 @@ def integrate(slot, state, flow, integral, weight_end, needs_solve, integrals):
 
 
 @vectorised
-def publish(slot, adjoint, ring, first_event):
-    """Put `p_V, p_I` in turn into the ring, at the end of a bin. Arrays are pointers."""
+def publish(slot, adjoint, ring, places, others, first_event):
+    """Put `p_V, p_I` in turn into the ring, at the end of a bin, and `p` of other states that are
+    reached behind them. Arrays are pointers."""
     here, first = moved(ring, 2 * slot), moved(first_event, slot)
     for lane in range(LANES):
         here[2 * lane] = adjoint[P_V * LANES + lane]
         here[2 * lane + 1] = adjoint[P_I * LANES + lane]
+    publish_reached(adjoint, moved(ring, 2 * places), slot, places, others)
     for lane in range(LANES):
         first[lane] = -1
 
 
 @vectorised
-def publish_full(slot, adjoint, drive, damping, full_adjoint_ring):
-    """Put all rows of the adjoint at the end of a bin into a ring, and its driving term there if it
-    has one."""
-    rows = adjoint.shape[0]
+def publish_full(slot, adjoint, rows, drive, damping, full_adjoint_ring):
+    """Put all rows of the adjoint at the end of a bin into a ring, and its driving term there."""
     for lane in range(LANES):
         for k in range(rows):
             full_adjoint_ring[slot + lane, k] = adjoint[k, lane]
-        if rows > DRIVE:
-            full_adjoint_ring[slot + lane, DRIVE] = drive[lane] * damping
+        full_adjoint_ring[slot + lane, DRIVE] = drive[lane] * damping
 
 
 @vectorised

@@ -70,15 +70,9 @@ def oi(k, others):
 
 
 @inlined
-def a_o(entry, others):
-    """Row of `constants` of an entry of `A` from VO on."""
-    return C_O + len(others.states) + entry - VO
-
-
-@inlined
 def reset_row(i, others):
     """Row of `constants` of `r`, state i: the reset is `R x + r`."""
-    return C_O + len(others.states) + block_size(others) - VO + i
+    return C_O + len(others.states) + i
 
 
 @inlined
@@ -91,9 +85,8 @@ def reset_entry(i, k, others):
 # Parts of the last rows of `constants`, each with one row per state. RISE, CURVATURE: the first and
 # second derivative of the level, `c A` and `c A A`. BEND, TWIST: times `|x|` at the start of a bin
 # they bound its fourth derivative in the bin, over 384, and its third one. PUSH: how far a state
-# raises the level in all time, while the states that the level reads stay. UNSTEADY: 0, or infinite
-# if the level that an arrival at the state adds may turn within a bin.
-RISE, CURVATURE, BEND, TWIST, PUSH, UNSTEADY = range(6)
+# raises the level in all time, while the states that the level reads stay.
+RISE, CURVATURE, BEND, TWIST, PUSH = range(5)
 
 
 @inlined
@@ -116,10 +109,44 @@ def flow_entry(entry, others):
 
 
 @inlined
+def flow_a(others):
+    """First column of `flow` of the block of `A`."""
+    return (FLOW_O + 2 * len(others.states) + block_size(others) - VO) * LANES
+
+
+@inlined
 def flow_by(constant, entry, others):
     """Column of `flow` of an entry of the derivative of `exp(A)` by a constant."""
-    block = block_size(others)
-    return (FLOW_O + 2 * len(others.states) + block - VO + constant * block + entry) * LANES
+    return flow_a(others) + (rows_of_a(others) + constant * block_size(others) + entry) * LANES
+
+
+@inlined
+def coefficients_a(others, learned, terms):
+    """First column of `coefficients` of the block of `A`, without an integral readout."""
+    return block_size(others) * (1 + len(learned)) * len(terms) * LANES
+
+
+# The block of `A` is followed, where arrivals reach other states, by `c` of other states, and by
+# UNSTEADY: a number per state beside `V`, 0, or infinite if the level that an arrival at the state
+# adds may turn within a bin.
+
+
+@inlined
+def c_after_a(k, others):
+    """Columns from the block of `A` on to `c` of other state k."""
+    return (block_size(others) + k) * LANES
+
+
+@inlined
+def unsteady_after_a(into, others):
+    """Columns from the block of `A` on to UNSTEADY; `into`: as in `fast.layout.arrays.Layer`."""
+    return (block_size(others) + len(others.states) + into) * LANES
+
+
+@inlined
+def rows_of_a(others):
+    """Rows of the block of `A`, and of those that follow it."""
+    return block_size(others) + (1 + 2 * len(others.states) if len(others.reached) > 0 else 0)
 
 
 @inlined

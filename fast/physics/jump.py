@@ -5,7 +5,7 @@ it `p` is `R^T p - q c`, where `q = (p.(R A x - A (R x + r)) + dL/dt) / (c.A x)`
 """
 
 from delayprop.fast.compiling.compiler import inlined
-from delayprop.fast.layout.rows import A_II, A_VI, C_O, reset_entry, reset_row
+from delayprop.fast.layout.rows import A_II, A_VI, C_O, flow_a, reset_entry, reset_row
 from delayprop.fast.physics.adjoint import DIFFERENCE, EXCESS, P_I, P_O, P_V, sensitivity_row
 from delayprop.fast.physics.others import after_reset, level_of, others_in, rates_of, voltage_at_threshold
 
@@ -23,9 +23,9 @@ def jump_at_spike(adjoint, lane, I, O, dL_dt, driven, b, want_tau):
     p_V, p_I, p_O = adjoint[P_V, lane], adjoint[P_I, lane], others_in(adjoint, P_O, lane, others)
     # the slopes of the state just before, what the reset makes of them, and the slopes just after
     V = voltage_at_threshold(O, lane, constants, others)
-    dV, dI, dO = rates_of(V, I, O, lane, constants, others)
+    dV, dI, dO = rates_of(V, I, O, lane, b.pack.flow, flow_a(others), others)
     V_plus, I_plus, O_plus = after_reset(V, I, O, lane, constants, others)
-    dV_plus, dI_plus, dO_plus = rates_of(V_plus, I_plus, O_plus, lane, constants, others)
+    dV_plus, dI_plus, dO_plus = rates_of(V_plus, I_plus, O_plus, lane, b.pack.flow, flow_a(others), others)
     # [spike-jump] q, with the derivative by the spike time, and the step of V that a readout sees
     p, x = (p_V, p_I, p_O[0], p_O[1]), (V, I, O[0], O[1])
     rates, rates_plus = (dV, dI, dO[0], dO[1]), (dV_plus, dI_plus, dO_plus[0], dO_plus[1])

@@ -7,12 +7,11 @@ such states, so the compiler knows that no one reads them.
 from delayprop.fast.compiling.compiler import inlined
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.rows import (
-    A_II,
-    A_VI,
-    A_VV,
     C_O,
+    II,
     V_TH,
-    a_o,
+    VI,
+    VV,
     io,
     level_row,
     oi,
@@ -55,20 +54,30 @@ def set_others(numbers, row, lane, O, others):
 
 
 @inlined
-def rates_of(V, I, O, lane, constants, others):
-    """`A x`: the slopes of `V`, of `I`, and of other states."""
-    dV = constants[A_VV, lane] * V + constants[A_VI, lane] * I
-    dI, first, second = constants[A_II, lane] * I, 0.0, 0.0
+def rates_of(V, I, O, lane, numbers, first, others):
+    """`A x`: the slopes of `V`, of `I`, and of other states, in the precision of all numbers.
+
+    `first`: where the block of `A` begins in `numbers`, a table of a pack.
+    """
+    at = first + lane
+    dV, dI = numbers[at + VV * LANES] * V + numbers[at + VI * LANES] * I, numbers[at + II * LANES] * I
     for k in range(len(others.states)):
-        dV += constants[a_o(vo(k, others), others), lane] * O[k]
-        dI += constants[a_o(io(k, others), others), lane] * O[k]
-        first += constants[a_o(oo(0, k, others), others), lane] * O[k]
-        if len(others.states) > 1:
-            second += constants[a_o(oo(1, k, others), others), lane] * O[k]
-    for k in range(len(others.reached)):
-        driven = constants[a_o(ov(k, others), others), lane] * V + constants[a_o(oi(k, others), others), lane] * I
-        first, second = first + (driven if k == 0 else 0.0), second + (driven if k == 1 else 0.0)
-    return dV, dI, (first, second)
+        dV += numbers[at + vo(k, others) * LANES] * O[k]
+        dI += numbers[at + io(k, others) * LANES] * O[k]
+    return dV, dI, (
+        _rate_of_other(0, V, I, O, at, numbers, others) if len(others.states) > 0 else V - V,
+        _rate_of_other(1, V, I, O, at, numbers, others) if len(others.states) > 1 else V - V,
+    )
+
+
+@inlined
+def _rate_of_other(i, V, I, O, at, numbers, others):
+    rate = numbers[at + oo(i, 0, others) * LANES] * O[0]
+    if len(others.states) > 1:
+        rate += numbers[at + oo(i, 1, others) * LANES] * O[1]
+    if len(others.reached) > 0:
+        rate += numbers[at + ov(i, others) * LANES] * V + numbers[at + oi(i, others) * LANES] * I
+    return rate
 
 
 @inlined

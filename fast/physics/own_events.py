@@ -6,7 +6,7 @@ from delayprop.fast.compiling.compiler import inlined
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import bin_of, in_bins, masked
 from delayprop.fast.layout.neuron_record import MAX_BIN, MAX_GROUP, MAX_REST, MAX_SLOPE
-from delayprop.fast.layout.rows import A_VI, OF_TAU_MEM
+from delayprop.fast.layout.rows import A_VI, OF_TAU_MEM, flow_a
 from delayprop.fast.physics.adjoint import (
     DIFFERENCE,
     EXCESS,
@@ -164,7 +164,9 @@ def add_sensitivities(source, lane, p, sensitivities, at, h, g, b):
         if len(pack.others.reached) > 0:
             p_O, m_O = others_in(sensitivities, P_O, at, pack.others), others_in(sensitivities, row + 2, at, pack.others)
             p_all, m_all = (p[0], p[1], p_O[0], p_O[1]), (m_V, m_I, m_O[0], m_O[1])
-            m = sensitivity_of_arrival(constant, p_all, m_all, h, source, lane, pack, pack.exact, EXACT)
+            m = sensitivity_of_arrival(
+                constant, p_all, m_all, h, pack.into[source], lane, pack.others, pack.exact, EXACT
+            )
         else:
             m = sensitivity_at_arrival(constant, p, m_V, m_I, h, lane, pack.others, pack.exact, EXACT)
         if pack.rate >= 0.0:
@@ -227,10 +229,13 @@ def add_at_arrival(source, lane, there, h, clock, b):
 
     `there`: a time `h` later, the adjoint of all states, or what `driven_at_arrival` takes.
     """
-    if len(b.pack.others.reached) > 0:
-        along, p = gradients_at_arrival(there, h, source, lane, b.pack, b.pack.coefficients, clock.terms)
+    pack, terms = b.pack, clock.terms
+    if len(pack.others.reached) > 0:
+        along, p = gradients_at_arrival(
+            there, h, pack.into[source], lane, pack.flow, flow_a(pack.others), pack.others, pack.coefficients, terms
+        )
     else:
-        along, p = driven_at_arrival(there, h, lane, b.pack, b.pack.coefficients, clock.terms)
+        along, p = driven_at_arrival(there, h, lane, pack, pack.coefficients, terms)
     b.sums[source, lane] += along
     b.sums[source, LANES + lane] += p
-    return -b.pack.synapses.w[source, lane] * along
+    return -pack.synapses.w[source, lane] * along

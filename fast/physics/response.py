@@ -10,8 +10,8 @@ spike (`fast.physics.factors`).
 import numpy as np
 
 from delayprop.fast.compiling.compiler import inlined
-from delayprop.fast.layout.rows import II, UNSTEADY, VI, VO, level_row, oi, polynomial_by
-from delayprop.fast.physics.others import level_of, rates_of
+from delayprop.fast.layout.rows import II, VI, VO, c_after_a, oi, polynomial_by, unsteady_after_a
+from delayprop.fast.physics.others import rates_of
 from delayprop.fast.physics.polynomials import polynomial
 
 
@@ -41,26 +41,34 @@ def _with_power(i, h, into, lane, others, coefficients, terms):
 
 
 @inlined
-def excitation(V, O, into, lane, constants, others):
+def excitation(V, O, into, lane, numbers, first, others, zero):
     """The most that an arrival adds to the level in its bin, from its part of the state at the end:
-    without a bound where the level may turn within the bin."""
-    return max(level_of(V, O, lane, constants, others), 0.0) + constants[level_row(UNSTEADY, 1 + into, others), lane]
+    without a bound where the level may turn within the bin.
+
+    `numbers, first`: as for `rates_of`; `zero`: in the precision of the numbers.
+    """
+    level, at = V, first + lane
+    for k in range(len(others.reached)):
+        level += numbers[at + c_after_a(k, others)] * O[k]
+    return max(level, zero) + numbers[at + unsteady_after_a(into, others)]
 
 
 @inlined
-def gradients_at_arrival(p, h, source, lane, pack, coefficients, terms):
+def gradients_at_arrival(p, h, into, lane, numbers, first, others, coefficients, terms):
     """[arrival-w] [arrival-d] `(A e).p` and `e.p` at an arrival, a time `h` before `p`, the adjoint
-    of `V`, `I` and two other states."""
-    V, I, O = response(h, pack.into[source], lane, pack.others, coefficients, terms)
-    dV, dI, dO = rates_of(V, I, O, lane, pack.constants, pack.others)
-    return p[0] * dV + p[1] * dI + p[2] * dO[0] + p[3] * dO[1], p[0] * V + p[1] * I + p[2] * O[0] + p[3] * O[1]
+    of `V`, `I` and two other states. `numbers, first`: as for `rates_of`."""
+    V, I, O = response(h, into, lane, others, coefficients, terms)
+    dV, dI, dO = rates_of(V, I, O, lane, numbers, first, others)
+    along, of_w = p[0] * dV + p[1] * dI + p[2] * dO[0], p[0] * V + p[1] * I + p[2] * O[0]
+    if len(others.states) > 1:
+        return along + p[3] * dO[1], of_w + p[3] * O[1]
+    return along, of_w
 
 
 @inlined
-def sensitivity_of_arrival(constant, p, m, h, source, lane, pack, coefficients, terms):
+def sensitivity_of_arrival(constant, p, m, h, into, lane, others, coefficients, terms):
     """[tau-flow] The sensitivity of a constant that belongs to the state that an arrival raises, a
     time `h` before the adjoint `p` and the sensitivities `m`."""
-    into, others = pack.into[source], pack.others
     V, I, O = response(h, into, lane, others, coefficients, terms)
     found = m[0] * V + m[1] * I + m[2] * O[0] + m[3] * O[1]
     for i in range(2 + len(others.states)):

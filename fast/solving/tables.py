@@ -41,22 +41,24 @@ def tables(
     rise = _times(level, A)
     bend, twist = _bounds(level, A)
     of_time_constants = [A_by[0, :, 0, 1], A_by[1, :, 1, 1]] if len(A_by) > 1 else [np.zeros(post)] * 2
-    rest = [A[:, i, k] for i, k in block_order(states, n.reached)[3:]]
+    of_A = [A[:, i, k] for i, k in block_order(states, n.reached)]
+    of_A += [*n.c, *_unsteady(A, rise).T[1:]] if n.reached else []
     rows = [
-        A[:, 0, 0], A[:, 0, 1], A[:, 1, 1], n.v_th, np.abs(rise).max(axis=1), *of_time_constants, *n.c, *rest,
+        A[:, 0, 0], A[:, 0, 1], A[:, 1, 1], n.v_th, np.abs(rise).max(axis=1), *of_time_constants, *n.c,
         *n.r, *n.R.reshape(-1, post), *rise.T, *_times(rise, A).T, *bend.T, *twist.T,
-        *_push(level, A, rise).T, *_unsteady(A, rise).T,
+        *_push(level, A, rise).T,
     ]
     third, most_bend = rise.T / 3.0, bend.max(axis=1) + SLACK * np.finfo(dtype).eps / 2 * np.abs(level).max(axis=1)
     block = len(block_order(states, n.reached))
     flow = [
         *at_end[:3], A[:, 0, 0], A[:, 0, 1], A[:, 1, 1], *third[:2], most_bend, *integrals, *n.c,
-        *third[2:], *at_end[3:block], *at_end[block:],
+        *third[2:], *at_end[3:block], *of_A, *at_end[block:],
     ]
     packed = _in_packs(np.array(rows))
     without = np.arange(packed.shape[0] * LANES).reshape(-1, LANES) >= post
     packed[:, V_TH][without] = np.inf
-    others = (_in_packs(table.reshape(-1, post)) for table in (np.array(flow), polynomials, exact))
+    tables_ = np.array(flow), np.concatenate([polynomials.reshape(-1, post), np.array(of_A, dtype)]), exact
+    others = (_in_packs(table.reshape(-1, post)) for table in tables_)
     return packed, *(table.reshape(len(packed), -1) for table in others)
 
 
