@@ -26,7 +26,16 @@ from delayprop.fast.layout.arrays import LANES, Arriving, pack_of
 from delayprop.fast.layout.instants import BATCH
 from delayprop.fast.layout.neuron_record import MAX_BIN
 from delayprop.fast.layout.rows import A_VI
-from delayprop.fast.physics.adjoint import EXCESS, P_O, Events, PackAdjoint, adjoint_rows, excess_at_T, gradient_rows
+from delayprop.fast.physics.adjoint import (
+    EXCESS,
+    P_O,
+    Events,
+    PackAdjoint,
+    adjoint_rows,
+    excess_at_T,
+    gradient_rows,
+    ring_numbers,
+)
 from delayprop.fast.physics.others import others_of
 from delayprop.fast.physics.own_events import back_to, start_at_T, take_maximum, take_spike
 
@@ -64,7 +73,7 @@ class BackwardSums(NamedTuple):
 class BackwardWork(NamedTuple):
     """Arrays of the sweep of one pack, reused by every trial.
 
-    `ring [(2 + reached) * places]`; `full_adjoint_ring [places, rows]`, empty where it is not needed.
+    `ring [ring_numbers * places]`; `full_adjoint_ring [places, rows]`, empty where it is not needed.
     """
 
     ring: np.ndarray
@@ -98,7 +107,7 @@ def backward_work(layer, full, most):
         np.empty(places, np.int64),
     )
     return BackwardWork(
-        np.zeros((2 + len(layer.others.reached)) * places, w.dtype), np.zeros((places if full else 0, rows)),
+        np.zeros(ring_numbers(layer.others) * places, w.dtype), np.zeros((places if full else 0, rows)),
         lookup_scratch(w),
         np.zeros((rows, LANES)), np.zeros((rows, LANES)), np.zeros((rows, LANES)), np.zeros(LANES, np.uint8),
         np.zeros(LANES), np.zeros(LANES), events,
@@ -112,9 +121,7 @@ def enter_bin(bin_, slot, damping, first_maximum, clock, want_tau, b):
     `damping`: of an integral readout at the end of the bin; `first_maximum`: event of the maximum,
     or of `T`, of lane 0.
     """
-    publish(
-        slot, pointer(b.adjoint), pointer(b.ring), ring_places(b.pack.ticks), b.pack.others, pointer(b.events.first)
-    )
+    publish(slot, pointer(b.adjoint), pointer(b.ring), b.pack.others, pointer(b.events.first))
     if b.pack.rate >= 0.0 or want_tau:
         rows = adjoint_rows(b.pack.others, b.pack.learned)
         publish_full(slot, b.adjoint, rows, b.drive, damping, b.full_adjoint_ring)

@@ -8,19 +8,11 @@ own event in the bin, the ring holds NaN: those few arrivals are looked up among
 """
 
 from delayprop.fast.compiling.compiler import inlined, summing, vectorised
-from delayprop.fast.cpu.arrivals import (
-    SIDE_BY_SIDE,
-    factors_at,
-    place_of,
-    pointers_of,
-    ring_places,
-    set_factors,
-    spike_pointers,
-)
+from delayprop.fast.cpu.arrivals import SIDE_BY_SIDE, factors_at, place_of, pointers_of, set_factors, spike_pointers
 from delayprop.fast.cpu.intrinsics import moved, pointer
 from delayprop.fast.cpu.lookup_scratch import OF_I, OF_V, PIECE, TERMS, LookupScratch, end_piece
 from delayprop.fast.cpu.reached import add_reached, add_reached_sensitivities
-from delayprop.fast.cpu.rows import gather_row
+from delayprop.fast.cpu.rows import gather_fours, gather_row
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import arrival_of, carries, left_in_bin, sum_of
 from delayprop.fast.layout.rows import A_VI, OF_TAU_MEM
@@ -94,9 +86,13 @@ def gather(first, last, spikes, pack, ring, scratch, keep, sums):
         for n in range(start, stop):
             time, row, place = spikes.time[n], spikes.source[n] * LANES, moved(scratch.place, (n - first) * LANES)
             for lane in range(LANES):
-                place[lane], _ = place_of(pack.delay[row + lane], time, lane, pack.ticks, 2)
+                place[lane], _ = place_of(pack.delay[row + lane], time, lane, pack.ticks, 4 if reached else 2)
         for k in range(start - first, stop - first):
-            special = gather_row(ring, moved(scratch.place, k * LANES), moved(scratch.terms, k * (TERMS * LANES)))
+            if reached:
+                special = gather_fours(ring, moved(scratch.place, k * LANES), scratch.fours)
+                add_reached(k, spikes.time[first + k], spikes.source[first + k], pack, scratch)
+            else:
+                special = gather_row(ring, moved(scratch.place, k * LANES), moved(scratch.terms, k * (TERMS * LANES)))
             scratch.special[k] = special
             any_special |= special
         # Not above: LLVM would hand what is gathered on lane by lane. Two loops: a store under a
@@ -105,9 +101,6 @@ def gather(first, last, spikes, pack, ring, scratch, keep, sums):
             add_group(start, stop, first, spikes, pack, scratch, True)
         elif plain:
             add_group(start, stop, first, spikes, pack, scratch, False)
-        elif reached:
-            places = ring_places(pack.ticks)
-            add_reached(start, stop, first, spikes, pack, moved(ring, 2 * places), places, scratch)
         for n in range(start, stop if plain or reached else start):
             source = spikes.source[n]
             scratch.added[source] += 1
@@ -196,7 +189,7 @@ def look_up_plain(first, last, time, source, clock, want_tau, scratch, b, dL_dt_
     spikes, pack, w = spike_pointers(time, source), pointers_of(b.pack, clock), pointer(b.pack.synapses.w)
     scratch_ = LookupScratch(
         pointer(scratch.factors), pointer(scratch.place), pointer(scratch.terms), pointer(scratch.special),
-        pointer(scratch.listed), pointer(scratch.piece), pointer(scratch.added),
+        pointer(scratch.listed), pointer(scratch.fours), pointer(scratch.piece), pointer(scratch.added),
     )
     ring, full_ring, sums = pointer(b.ring), pointer(b.full_adjoint_ring), pointer(b.sums)
     any_special = gather(first, last, spikes, pack, ring, scratch_, dL_dt_pre.size > 0, sums)

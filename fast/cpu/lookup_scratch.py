@@ -24,6 +24,7 @@ class LookupScratch(NamedTuple):
     `factors [FACTORS, SIDE_BY_SIDE]`. Of its arrivals: `place [..., LANES]`, in the ring; `terms
     [..., TERMS * LANES]`, the adjoint there, and then its terms; `special`: one bit per lane whose
     arrival lies among own events. `listed [... * LANES]`: those arrivals, one after the other.
+    `fours [4 * LANES]`: the adjoint at the arrivals of one spike, where they reach other states.
     `piece [sources, TERMS * LANES]`: see `fast.physics.adjoint.PackAdjoint`; `added [sources]`:
     the number of spikes in it.
     """
@@ -33,6 +34,7 @@ class LookupScratch(NamedTuple):
     terms: np.ndarray
     special: np.ndarray
     listed: np.ndarray
+    fours: np.ndarray
     piece: np.ndarray
     added: np.ndarray
 
@@ -45,7 +47,7 @@ def lookup_scratch(w):
     return LookupScratch(
         aligned(FACTORS, SIDE_BY_SIDE, w), aligned(SIDE_BY_SIDE, LANES, np.empty(0, np.int32)),
         aligned(SIDE_BY_SIDE, TERMS * LANES, w), np.empty(SIDE_BY_SIDE, np.int64),
-        np.empty(SIDE_BY_SIDE * LANES, np.int32), piece, np.zeros(w.shape[1], np.int32),
+        np.empty(SIDE_BY_SIDE * LANES, np.int32), aligned(4, LANES, w), piece, np.zeros(w.shape[1], np.int32),
     )
 
 

@@ -15,7 +15,7 @@ from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import arrival_of, left_in_bin
 from delayprop.fast.layout.rows import coefficients_a
 from delayprop.fast.physics.adjoint import P_I, P_O, P_V, adjoint_rows, sensitivity_row
-from delayprop.fast.physics.others import set_others
+from delayprop.fast.physics.others import others_at, set_others
 from delayprop.fast.physics.response import (
     excitation,
     gradients_at_arrival,
@@ -40,14 +40,6 @@ def clear_reached(more, place, places, others):
     """Empty a place of such a ring."""
     for k in range(len(others.reached)):
         more[k * places + place] = 0.0
-
-
-@inlined
-def publish_reached(adjoint, more, slot, places, others):
-    """Put the adjoint of other states into a ring, at the end of a bin. Arrays are pointers."""
-    for k in range(len(others.reached)):
-        for lane in range(LANES):
-            more[k * places + slot + lane] = adjoint[(P_O + k) * LANES + lane]
 
 
 @inlined
@@ -95,33 +87,26 @@ def deposit_reached_in_bin(slot, n, time, source, lane, pack, links, cells, more
 
 
 @vectorised
-def add_reached(start, stop, first, spikes, pack, more, places, scratch):
-    """Add `(A e).p` and `e.p` at the arrivals of spikes `start..stop-1` of a group that began with
-    `first` to the pieces of their sources; the former takes the place of the adjoint in
-    `scratch.terms`. Arrays are pointers."""
+def add_reached(k, time, source, pack, scratch):
+    """Add `(A e).p` and `e.p` at the arrivals of spike `k` of a group, whose adjoint is in
+    `scratch.fours`, to the piece of its source, and leave the first in `scratch.terms`. Arrays are
+    pointers."""
     others, terms, zero = pack.others, pack.clock.terms, pack.clock.zero
-    of_A = coefficients_a(others, pack.learned, terms)
-    for n in range(start, stop):
-        time, source = spikes.time[n], spikes.source[n]
-        delay, into = moved(pack.delay, source * LANES), pack.into[source]
-        place, found = moved(scratch.place, (n - first) * LANES), moved(scratch.terms, (n - first) * (TERMS * LANES))
-        add, of_others = moved(scratch.piece, source * (TERMS * LANES)), scratch.factors
-        for k in range(len(others.reached)):  # apart: LLVM takes no vectors in a loop that gathers
-            here, to = moved(more, k * places), moved(of_others, k * LANES)
-            for lane in range(LANES):
-                to[lane] = here[place[lane] >> 1]
-        for lane in range(LANES):
-            _, rest, _ = arrival_of(delay[lane], time, pack.ticks)
-            h, p_O = left_in_bin(rest, pack.ticks), reached_at(of_others, lane, LANES, others)
-            p = found[OF_V + lane], found[OF_I + lane], p_O[0], p_O[1]
-            along, of_w = gradients_at_arrival(
-                p, h, into, lane, pack.coefficients, of_A, others, pack.coefficients, terms
-            )
-            is_number = found[OF_V + lane] == found[OF_V + lane]  # nan-ok: NaN marks a bin with own events
-            along, of_w = along if is_number else zero, of_w if is_number else zero
-            found[OF_V + lane] = along
-            add[OF_V + lane] += along
-            add[OF_I + lane] += of_w
+    of_A, into, p = coefficients_a(others, pack.learned, terms), pack.into[source], scratch.fours
+    delay, found = moved(pack.delay, source * LANES), moved(scratch.terms, k * (TERMS * LANES))
+    add = moved(scratch.piece, source * (TERMS * LANES))
+    for lane in range(LANES):
+        _, rest, _ = arrival_of(delay[lane], time, pack.ticks)
+        p_V, p_I, p_O = p[lane], p[LANES + lane], others_at(p, P_O, lane, others)
+        along, of_w = gradients_at_arrival(
+            (p_V, p_I, p_O[0], p_O[1]), left_in_bin(rest, pack.ticks), into, lane, pack.coefficients, of_A, others,
+            pack.coefficients, terms,
+        )
+        is_number = p_V == p_V  # nan-ok: NaN marks a bin with own events
+        along, of_w = along if is_number else zero, of_w if is_number else zero
+        found[OF_V + lane] = along
+        add[OF_V + lane] += along
+        add[OF_I + lane] += of_w
 
 
 @vectorised
@@ -136,7 +121,7 @@ def add_reached_sensitivities(first, last, spikes, pack, full_adjoint_ring, ring
             at, of = sensitivity_row(constant, others), moved(dL_dconstants, constant * LANES)
             for lane in range(LANES):
                 _, rest, _ = arrival_of(delay[lane], time, pack.ticks)
-                there = moved(full_adjoint_ring, (place[lane] >> 1) * rows)
+                there = moved(full_adjoint_ring, (place[lane] >> 2) * rows)
                 p_O, m_O = _two(there, P_O, others), _two(there, at + 2, others)
                 p, m = (there[P_V], there[P_I], p_O[0], p_O[1]), (there[at], there[at + 1], m_O[0], m_O[1])
                 h = left_in_bin(rest, pack.ticks)

@@ -20,7 +20,16 @@ from delayprop.fast.cpu.special_lookup import look_up_special
 from delayprop.fast.layout.arrays import LANES, pack_of
 from delayprop.fast.layout.instants import BATCH, time_of
 from delayprop.fast.layout.rows import A_VI
-from delayprop.fast.physics.adjoint import EXCESS, P_O, Events, PackAdjoint, adjoint_rows, excess_at_T, gradient_rows
+from delayprop.fast.physics.adjoint import (
+    EXCESS,
+    P_O,
+    Events,
+    PackAdjoint,
+    adjoint_rows,
+    excess_at_T,
+    gradient_rows,
+    ring_numbers,
+)
 from delayprop.fast.physics.clock import end_of
 from delayprop.fast.physics.others import others_of
 from delayprop.fast.physics.own_events import NEVER, mark, note_event, take_spike
@@ -67,7 +76,8 @@ def recurrent_backward_work(layer, full, most, own):
     scratch = LookupScratch(
         np.empty((packs, FACTORS, SIDE_BY_SIDE), w.dtype), np.empty((packs, group, LANES), np.int32),
         np.empty((packs, group, TERMS * LANES), w.dtype), np.empty((packs, group), np.int64),
-        np.empty((packs, group * LANES), np.int32), np.zeros((packs, w.shape[1], TERMS * LANES), w.dtype),
+        np.empty((packs, group * LANES), np.int32), np.empty((packs, 4, LANES), w.dtype),
+        np.zeros((packs, w.shape[1], TERMS * LANES), w.dtype),
         np.zeros((packs, w.shape[1]), np.int32),
     )
     events = Events(
@@ -75,7 +85,7 @@ def recurrent_backward_work(layer, full, most, own):
         np.empty(0, np.int64),
     )
     return RecurrentBackwardWork(
-        np.zeros((packs, (2 + len(layer.others.reached)) * places), w.dtype), np.zeros((packs, places if full else 0, rows)), scratch,
+        np.zeros((packs, ring_numbers(layer.others) * places), w.dtype), np.zeros((packs, places if full else 0, rows)), scratch,
         np.zeros((packs, rows, LANES)), np.zeros((packs, rows, LANES)), np.zeros((rows, LANES)),
         np.zeros((packs, LANES), np.uint8), np.zeros((packs, LANES)), np.zeros((packs, LANES)), events,
         np.empty((packs, places), np.int64), own,
@@ -100,7 +110,7 @@ def scratch_of(number, scratch):
     """The scratch of one pack."""
     return LookupScratch(
         scratch.factors[number], scratch.place[number], scratch.terms[number], scratch.special[number],
-        scratch.listed[number], scratch.piece[number], scratch.added[number],
+        scratch.listed[number], scratch.fours[number], scratch.piece[number], scratch.added[number],
     )
 
 

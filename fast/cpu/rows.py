@@ -4,6 +4,7 @@ LLVM finds no vectors in additions to cells at places that depend on data, so th
 spell them out; `fast.cpu.intrinsics` explains cells.
 """
 
+from functools import partial
 from typing import Any
 
 from llvmlite import ir
@@ -49,21 +50,37 @@ def _add_row(typing: Any, cells: Any, place: Any, amount: Any, before: Any, link
     return types.void(cells, place, amount, before, types.int32), build
 
 
-def _gather_row(typing: Any, pairs: Any, place: Any, found: Any) -> Any:
+def _gather_row(typing: Any, numbers: Any, place: Any, found: Any) -> Any:
     """The pairs at `place`, of all lanes, as two rows; a bit per lane whose first number is NaN."""
-    number = float_type(pairs.dtype)
-    pair = ir.VectorType(number, 2)
+    return _gathering(2, numbers, place, found)
+
+
+def _gather_fours(typing: Any, numbers: Any, place: Any, found: Any) -> Any:
+    """The same of four numbers, as four rows."""
+    return _gathering(4, numbers, place, found)
+
+
+def _gathering(count: int, numbers: Any, place: Any, found: Any) -> Any:
+    number = float_type(numbers.dtype)
+    together = ir.VectorType(number, count)
+
+    def rows_of(builder: Any, loaded: list[Any]) -> list[Any]:
+        """Row n holds number n of each of the vectors."""
+        if count == 2:
+            left, right = _joined(builder, loaded[:16]), _joined(builder, loaded[16:])
+            return [_shuffled(builder, left, right, range(n, 2 * LANES, 2)) for n in range(2)]
+        halves = [(_joined(builder, loaded[n : n + 2]), _joined(builder, loaded[n + 2 : n + 4])) for n in range(0, LANES, 4)]
+        return [_joined(builder, [_shuffled(builder, *pair, range(n, 16, 4)) for pair in halves]) for n in range(4)]
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pairs, place, found = arguments
+        numbers, place, found = arguments
         loaded = []
         for lane in range(LANES):
             p = builder.load(builder.gep(place, [ir.IntType(32)(lane)]), align=4)
-            start = builder.gep(pairs, [builder.zext(p, ir.IntType(64))])
-            loaded.append(builder.load(builder.bitcast(start, pair.as_pointer()), align=4))
-        left, right = _joined(builder, loaded[:16]), _joined(builder, loaded[16:])
-        first, second = (_shuffled(builder, left, right, range(n, 2 * LANES, 2)) for n in (0, 1))
-        for n, values in enumerate((first, second)):
+            start = builder.gep(numbers, [builder.zext(p, ir.IntType(64))])
+            loaded.append(builder.load(builder.bitcast(start, together.as_pointer()), align=4))
+        first, *_ = rows = rows_of(builder, loaded)
+        for n, values in enumerate(rows):
             target = builder.gep(found, [ir.IntType(32)(n * LANES)])
             builder.store(values, builder.bitcast(target, values.type.as_pointer()), align=4)
         bits: Any = ir.IntType(64)(0)
@@ -73,7 +90,7 @@ def _gather_row(typing: Any, pairs: Any, place: Any, found: Any) -> Any:
             bits = builder.or_(bits, builder.shl(builder.zext(is_nan, bits.type), bits.type(n)))
         return bits
 
-    return types.int64(pairs, place, found), build
+    return types.int64(numbers, place, found), build
 
 
 def _shuffled(builder: Any, a: Any, b: Any, order: Any) -> Any:
@@ -119,11 +136,12 @@ def _added_row(cells: Any, place: Any, amount: Any, before: Any, link: Any) -> N
         before[lane] = added(cells, place[lane], V, I, up, link)
 
 
-def _gathered_row(pairs: Any, place: Any, found: Any) -> int:
+def _gathered_row(numbers: Any, place: Any, found: Any, count: int = 2) -> int:
     for lane in range(LANES):
-        found[lane], found[LANES + lane] = pairs[place[lane] : place[lane] + 2]
+        found[lane : count * LANES : LANES] = numbers[place[lane] : place[lane] + count]
     return sum(1 << lane for lane in range(LANES) if found[lane] != found[lane])  # nan-ok: NaN marks special bins
 
 
 add_row = built(_add_row, _added_row)
 gather_row = built(_gather_row, _gathered_row)
+gather_fours = built(_gather_fours, partial(_gathered_row, count=4))

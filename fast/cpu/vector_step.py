@@ -5,9 +5,9 @@ The loops have no branch, so the compiler handles many lanes with one instructio
 
 from delayprop.fast.compiling.compiler import compiled, vectorised
 from delayprop.fast.cpu.intrinsics import CELL, CELL_I, CELL_UP, CELL_V, clear_cell, moved
-from delayprop.fast.cpu.reached import clear_reached, publish_reached, reached_at
+from delayprop.fast.cpu.reached import clear_reached, reached_at
 from delayprop.fast.layout.arrays import LANES
-from delayprop.fast.physics.adjoint import DRIVE, P_I, P_O, P_V, adjoint_rows
+from delayprop.fast.physics.adjoint import DRIVE, P_I, P_O, P_V, adjoint_rows, ring_numbers
 from delayprop.fast.physics.bin_step import (
     adjoint_across_bin,
     full_adjoint_across_bin,
@@ -67,14 +67,17 @@ def integrate(slot, state, flow, integral, weight_end, needs_solve, integrals):
 
 
 @vectorised
-def publish(slot, adjoint, ring, places, others, first_event):
-    """Put `p_V, p_I` in turn into the ring, at the end of a bin, and `p` of other states that are
-    reached behind them. Arrays are pointers."""
-    here, first = moved(ring, 2 * slot), moved(first_event, slot)
+def publish(slot, adjoint, ring, others, first_event):
+    """Put `p_V, p_I`, and `p` of other states that are reached, in turn into the ring, at the end of
+    a bin. Arrays are pointers."""
+    each = ring_numbers(others)
+    here, first = moved(ring, each * slot), moved(first_event, slot)
     for lane in range(LANES):
-        here[2 * lane] = adjoint[P_V * LANES + lane]
-        here[2 * lane + 1] = adjoint[P_I * LANES + lane]
-    publish_reached(adjoint, moved(ring, 2 * places), slot, places, others)
+        here[each * lane] = adjoint[P_V * LANES + lane]
+        here[each * lane + 1] = adjoint[P_I * LANES + lane]
+    for k in range(len(others.reached)):
+        for lane in range(LANES):
+            here[each * lane + 2 + k] = adjoint[(P_O + k) * LANES + lane]
     for lane in range(LANES):
         first[lane] = -1
 

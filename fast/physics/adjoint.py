@@ -57,6 +57,12 @@ def adjoint_rows(others, learned):
 
 
 @inlined
+def ring_numbers(others):
+    """Numbers per place of the ring of adjoints."""
+    return 4 if len(others.reached) > 0 else 2
+
+
+@inlined
 def copy_adjoint(source, lane, target, at, pack, want_tau):
     """Copy the rows of an adjoint that are read: column `lane` to column `at` of another."""
     for k in range(P_O + len(pack.others.states)):
@@ -101,8 +107,8 @@ class PackAdjoint(NamedTuple):
 
     Attributes:
         pack: the neurons and their synapses.
-        ring: `p_V, p_I` in turn, at the ends of the bins of the ring; NaN where the lane
-            has an own event in the bin, so that arrivals there are looked up among them; 0 in the
+        ring: `p_V, p_I` in turn, at the ends of the bins of the ring, or `p` of all states, where
+            arrivals reach other states, and room for four; NaN where the lane has an own event in the bin, so that arrivals there are looked up among them; 0 in the
             place of synapses that do not exist.
         full_adjoint_ring: all rows of the adjoint there, and `DRIVE`; read for gradients of
             constants in `A` and integral readouts only (the order of its axes differs on CPU and

@@ -18,6 +18,7 @@ from delayprop.fast.physics.adjoint import (
     driven_at_arrival,
     driven_sensitivity,
     flow_back,
+    ring_numbers,
     sensitivity_at_arrival,
     sensitivity_row,
 )
@@ -37,7 +38,7 @@ def mark(lane, bin_, slot, clock, want_tau, b):
     among its events."""
     if not b.marked[lane]:
         b.marked[lane], b.position[lane] = 1, end_of(bin_, clock)
-        b.ring[2 * (slot + lane)] = math.nan
+        b.ring[ring_numbers(b.pack.others) * (slot + lane)] = math.nan
         copy_adjoint(b.adjoint, lane, b.solved, lane, b.pack, want_tau)
 
 
