@@ -52,10 +52,13 @@ def network_of(layers: Sequence[SynapticLayer] | Graph, names: Sequence[str] | N
         of_kind = {"neuron": layer.equations, "constants": values} if kind == "neuron" else values
         with placed(f"layers[{n}]"):
             populations.append(Population(names[n + 1], kind, layer.post, **of_kind))
-            given = zip(names[n : n + 2], layer.all_w, layer.delays_of_synapses, layer.masks, strict=False)
-            for source, w, d, mask in given:
-                exists = None if mask is None else mask.cpu().numpy()
-                connections.append(Connection(source, names[n + 1], _numbers(w), _numbers(d), exists))
+            given = zip(layer.all_w, layer.delays_of_synapses, layer.masks, _raised(layer), strict=True)
+            for source, (w, d, mask, raised) in zip(names[n : n + 2], given, strict=False):
+                for state in np.unique(raised).tolist():
+                    exists = np.repeat((raised == state)[:, None], w.shape[1], axis=1)
+                    exists = exists if mask is None else exists & mask.cpu().numpy()
+                    into = layer.equations.arrivals[state] if state else None
+                    connections.append(Connection(source, names[n + 1], _numbers(w), _numbers(d), exists, into))
     return Network(tuple(populations), tuple(connections))
 
 
@@ -86,14 +89,15 @@ def load_into(layers: Sequence[SynapticLayer], network: Network) -> None:
     _check(layers)
     of_type(network, "network", Network, "a `delayprop.NetworkSpec`", "`network_of(net)` makes one of a `Network`")
     new: list[tuple[Tensor, Tensor]] = []
-    for n, (layer, (c, population)) in enumerate(zip(layers, _chain(network, len(layers)), strict=True)):
+    for n, (layer, (across, population)) in enumerate(zip(layers, _chain(network, len(layers)), strict=True)):
         values = [(f"{population.name}.{key}", key, numbers) for key, numbers in population.values.items()]
-        for of, at in (("", c), ("_rec", _loop(network, population, layer, f"layers[{n}]"))):
-            if at is not None:
-                connection, pre = network.connections[at], layer.post if of else layer.pre
-                _fit(layer, f"layers[{n}]", pre, connection, f"connections[{at}]", population)
-                d = _shared(layer, getattr(layer, f"d{of}"), f"layers[{n}]", connection, f"connections[{at}]")
-                values += [(f"connections[{at}].w", f"w{of}", connection.w), (f"connections[{at}].d", f"d{of}", d)]
+        for of, at in (("", across), ("_rec", _loop(network, population, layer, f"layers[{n}]"))):
+            if at:
+                path, raised = f"connections[{at[0]}]", _raised(layer)[bool(of)]
+                connection = _together(network, at, layer.equations.arrivals, raised, f"layers[{n}]")
+                _fit(layer, f"layers[{n}]", len(raised), connection, path, population)
+                d = _shared(layer, getattr(layer, f"d{of}"), f"layers[{n}]", connection, path)
+                values += [(f"{path}.w", f"w{of}", connection.w), (f"{path}.d", f"d{of}", d)]
         new += [(getattr(layer, key), _exact(numbers, getattr(layer, key), name)) for name, key, numbers in values]
     with torch.no_grad():
         for parameter, tensor in new:
@@ -152,11 +156,40 @@ def _kind(layer: SynapticLayer) -> str:
     return "li" if isinstance(layer, LI) else "lif" if isinstance(layer, LIF) else "neuron"
 
 
-def _loop(network: Network, population: Population, layer: SynapticLayer, name: str) -> int | None:
-    """Index of the connection of a population onto itself, which a recurrent layer has."""
+def _raised(layer: SynapticLayer) -> list[np.ndarray]:
+    """The state that each source raises, and each own neuron of a recurrent layer, as its number in
+    `Neuron.arrivals`."""
+    given = zip((layer.into, layer.into_rec), layer.all_w, strict=False)
+    return [np.zeros(len(w), int) if into is None else into.cpu().numpy() for into, w in given]
+
+
+def _together(
+    network: Network, connections: list[int], arrivals: tuple[str, ...], raised: np.ndarray, name: str
+) -> Connection:
+    """The connections of one pair of populations as one; refuses a source of several of them, or one
+    that raises another state than in the layer."""
+    parts = [network.connections[c] for c in connections]
+    sends = np.stack([one.exists.any(axis=1) for one in parts])
+    for c, one, rows in zip(connections, parts, sends, strict=True):
+        given, states = one.into or arrivals[0], [arrivals[state] for state in raised]
+        for i in np.flatnonzero(rows)[:len(states)]:
+            if states[i] != given:
+                expected, remedy = f"{states[i]} from source {i}, as {name}", "build the layer for this network"
+                raise SpecError(f"connections[{c}].into", expected, given, remedy)
+    if (sends.sum(axis=0) > 1).any():
+        got = f"leave source {int((sends.sum(axis=0) > 1).argmax())} twice"
+        raise SpecError(f"connections[{connections[-1]}]", "", got, "use `delayprop.Network`")
+    if len(parts) == 1:
+        return parts[0]
+    w, d, exists = (np.sum([getattr(one, of) for one in parts], axis=0) for of in ("w", "d", "exists"))
+    return Connection(parts[0].source, parts[0].target, w, d, exists.astype(bool))
+
+
+def _loop(network: Network, population: Population, layer: SynapticLayer, name: str) -> list[int]:
+    """Indices of the connections of a population onto itself, which a recurrent layer has."""
     own = [c for c, one in enumerate(network.connections) if one.source == one.target == population.name]
-    if len(own) == layer.recurrent:
-        return own[0] if own else None
+    if bool(own) == layer.recurrent:
+        return own
     expected = f"with {'one connection' if layer.recurrent else 'no connection'} onto itself, as {name}"
     remedy = "build the layer for this network, or use `delayprop.Network`"
     raise SpecError(f"population {population.name}", expected, Verbatim(f"{len(own)}"), remedy)
@@ -207,17 +240,19 @@ def _numbers(tensor: Tensor) -> np.ndarray:
     return tensor.detach().cpu().double().numpy()
 
 
-def _chain(network: Network, layers: int) -> list[tuple[int, Population]]:
-    """Index and target of each connection of a chain, from the input on, without loops."""
+def _chain(network: Network, layers: int) -> list[tuple[list[int], Population]]:
+    """Connections, by their indices, from each population of a chain to the next, which is given;
+    from the input on, without loops."""
     inputs = [population.name for population in network.populations if population.kind == "input"]
     across = [(c, one) for c, one in enumerate(network.connections) if one.source != one.target]
     others = len(network.populations) - len(inputs)
-    chain: list[tuple[int, Population]] = []
-    if (len(inputs), others, len(across)) == (1, layers, layers):
-        name, by_source = inputs[0], {connection.source: c for c, connection in across}
-        while name in by_source and len(chain) < layers:
-            chain.append((by_source[name], network.population(network.connections[by_source[name]].target)))
-            name = chain[-1][1].name
+    chain: list[tuple[list[int], Population]] = []
+    if (len(inputs), others, len({(one.source, one.target) for _, one in across})) == (1, layers, layers):
+        name, targets = inputs[0], {connection.source: connection.target for _, connection in across}
+        while name in targets and len(chain) < layers:
+            onto = [c for c, connection in across if connection.source == name]
+            chain.append((onto, network.population(targets[name])))
+            name = targets[name]
     if len({population.name for _, population in chain}) < layers:
         expected = f"an input and {layers} populations in a chain"
         got = Verbatim(f"{len(inputs)} inputs, {others} others, {len(network.connections)} connections")

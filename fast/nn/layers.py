@@ -10,7 +10,7 @@ from delayprop.fast.nn.other_tools import answers_foreign_words
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.spiking_layer import SpikingLayer
 from delayprop.fast.nn.synaptic_layer import Constant, SynapticLayer, population_of
-from delayprop.fast.nn.wiring import Mask, Wiring
+from delayprop.fast.nn.wiring import Into, Mask, Wiring
 from delayprop.spec import VOLTAGE_READOUTS, Neuron, SpecError
 from delayprop.spec.checks import of_type, one_of
 from delayprop.spec.neuron import neuron_of
@@ -61,7 +61,7 @@ class LIF(SpikingLayer):
         mask: Mask = None, mask_rec: Mask = None, dtype: torch.dtype = torch.float32,
     ) -> None:
         population = population_of("lif", post, tau_mem=tau_mem, tau_syn=tau_syn, v_th=v_th, v_reset=v_reset)
-        super().__init__(pre, population, recurrent, Wiring(max_delay, delays, mask, mask_rec, dtype))
+        super().__init__(pre, population, recurrent, Wiring(max_delay, delays, mask, mask_rec, dtype=dtype))
 
 
 class Spiking(SpikingLayer):
@@ -69,6 +69,9 @@ class Spiking(SpikingLayer):
 
     Args:
         neuron: a `Neuron`, or a name of `NEURONS`.
+        into: state that the spikes of a source raise, where they arrive at several: the name of one
+            for all sources, or `pre` names; None: the first. `into_rec`: the same of a recurrent
+            layer's own synapses.
         constants: of the equations, by name: a number or `post` numbers. Those of `LIF` have its
             values unless given.
 
@@ -80,8 +83,8 @@ class Spiking(SpikingLayer):
 
     def __init__(
         self, pre: int, post: int, *, neuron: Neuron | str, recurrent: bool = False, max_delay: float | None = None,
-        delays: str = "synaptic", mask: Mask = None, mask_rec: Mask = None, dtype: torch.dtype = torch.float32,
-        **constants: Constant,
+        delays: str = "synaptic", mask: Mask = None, mask_rec: Mask = None, into: Into = None, into_rec: Into = None,
+        dtype: torch.dtype = torch.float32, **constants: Constant,
     ) -> None:
         equations = neuron_of(neuron)
         self._check_names(equations.constants)
@@ -89,7 +92,8 @@ class Spiking(SpikingLayer):
         population = population_of("neuron", post, neuron=equations, constants=usual | constants)
         if equations.spike is None:
             raise SpecError("neuron", "", "never spikes", "read its voltage with an LI layer, or give it a `spike`")
-        super().__init__(pre, population, recurrent, Wiring(max_delay, delays, mask, mask_rec, dtype))
+        wiring = Wiring(max_delay, delays, mask, mask_rec, into, into_rec, dtype)
+        super().__init__(pre, population, recurrent, wiring)
         self.matrices()  # refuses neurons that no kernel runs
 
 

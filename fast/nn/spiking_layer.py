@@ -12,7 +12,7 @@ from delayprop.fast.nn.other_tools import answers_foreign_words
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY, SynapticLayer
 from delayprop.fast.nn.units import warn
-from delayprop.fast.nn.wiring import Wiring
+from delayprop.fast.nn.wiring import Wiring, states_raised
 from delayprop.spec import Population, SpecError
 from delayprop.spec.errors import Verbatim
 
@@ -30,14 +30,16 @@ class SpikingLayer(SynapticLayer):
         if not isinstance(recurrent, bool):
             raise SpecError("recurrent", "True or False", recurrent, "name it: `LIF(pre, post, recurrent=True)`")
         if not recurrent:
-            if wiring.mask_rec is not None:
-                raise SpecError("mask_rec", "left out", Verbatim("a mask"), "make the layer with `recurrent=True`")
+            for name, given in (("mask_rec", "a mask"), ("into_rec", "states")):
+                if getattr(wiring, name) is not None:
+                    raise SpecError(name, "left out", Verbatim(given), "make the layer with `recurrent=True`")
             return
         if self.max_delay is not None and self.max_delay < LEAST_RECURRENT_DELAY:
             expected = f"at least {LEAST_RECURRENT_DELAY} (ms) for a recurrent layer"
             raise SpecError("max_delay", expected, self.max_delay, "a loop needs a delay")
         own = self.post, wiring.mask_rec, "mask_rec", wiring.dtype, LEAST_RECURRENT_DELAY
         self.w_rec, self.d_rec = self._new_synapses(*own)
+        self.into_rec = states_raised(wiring.into_rec, "into_rec", self.equations.arrivals, self.post)
 
     @property
     def kind(self) -> str:
@@ -120,7 +122,8 @@ class SpikingLayer(SynapticLayer):
         self._check_delays()
         w, d, exists = self.synapses
         emitted, _, self.record = propagate_neurons(
-            spikes, w, d, self.equations, self.constants, exists=exists, recurrent=self.recurrent
+            spikes, w, d, self.equations, self.constants, exists=exists, into=self.states_raised,
+            recurrent=self.recurrent,
         )
         if self.warns_of_silence and self.w.requires_grad and torch.is_grad_enabled():
             self._warn_if_silent(spikes, emitted)

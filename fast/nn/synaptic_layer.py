@@ -11,7 +11,7 @@ from delayprop.fast.nn.autograd import Record
 from delayprop.fast.nn.constants import LEAST_TAU, Neurons, clamp_, constants_text, is_time_constant, project_constants_
 from delayprop.fast.nn.other_tools import answers_foreign_words
 from delayprop.fast.nn.units import warn_if_short
-from delayprop.fast.nn.wiring import Mask, Wiring, boolean
+from delayprop.fast.nn.wiring import Mask, Wiring, boolean, states_raised
 from delayprop.fast.solving.matrices import Matrices, matrices
 from delayprop.spec import Population, SpecError
 from delayprop.spec.checks import finite_number, non_negative_time, whole_number
@@ -36,6 +36,8 @@ class SynapticLayer(Neurons):
     d_rec: nn.Parameter | None
     mask: Tensor | None
     mask_rec: Tensor | None
+    into: Tensor | None
+    into_rec: Tensor | None
 
     def __init__(self, pre: int, population: Population, wiring: Wiring) -> None:
         super().__init__()
@@ -44,9 +46,11 @@ class SynapticLayer(Neurons):
         self.w, self.d = self._new_synapses(self.pre, wiring.mask, "mask", wiring.dtype, 0.0)
         for name in ("w_rec", "d_rec"):
             self.register_parameter(name, None)
-        self.register_buffer("mask_rec", None)
         self.record: Record | None = None
         self._register(population, wiring.dtype)
+        self.register_buffer("into", states_raised(wiring.into, "into", self.equations.arrivals, self.pre))
+        for name in ("mask_rec", "into_rec"):
+            self.register_buffer(name, None)
         for name, values in population.values.items():
             if is_time_constant(name):
                 warn_if_short(float(values.min()), name)
@@ -104,6 +108,15 @@ class SynapticLayer(Neurons):
             return w, d, None
         exist = [torch.ones_like(w, dtype=torch.bool) if m is None else m for w, m in zip(self.all_w, self.masks)]
         return w, d, torch.cat(exist)
+
+    @property
+    def states_raised(self) -> Tensor | None:
+        """The state that each source raises as `propagate_neurons` takes it, own neurons last."""
+        given = [self.into, self.into_rec] if self.recurrent else [self.into]
+        if all(into is None for into in given):
+            return None
+        zeros = (self.w.new_zeros(len(w), dtype=torch.int64) for w in self.all_w)
+        return torch.cat([zero if into is None else into for into, zero in zip(given, zeros, strict=True)])
 
     @answers_foreign_words
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Which synapses of a layer exist, and which of them share a delay."""
+"""Which synapses of a layer exist, which of them share a delay, and which states they raise."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from delayprop.spec.checks import described, non_negative_time, one_of
+from delayprop.spec.checks import described, non_negative_time, one_of, sequence
 from delayprop.spec.errors import SpecError, Verbatim
 
 Mask = Tensor | np.ndarray | Sequence[Sequence[bool]] | None
+Into = str | Sequence[str] | None
 DELAYS = ("synaptic", "axonal", "dendritic")
 """Each synapse, each source neuron, or each target neuron has a delay."""
 
@@ -24,6 +25,8 @@ class Wiring:
         delays: one of `DELAYS`.
         mask: `[pre, post]`, boolean: which synapses exist; None: all.
         mask_rec: `[post, post]`: the same of own synapses.
+        into: state of the neurons that the spikes of each source raise: one for all, or `pre` of
+            them; None: the first at which spikes arrive. `into_rec`: the same of own synapses.
         dtype: of weights and delays.
 
     Raises:
@@ -34,6 +37,8 @@ class Wiring:
     delays: str = "synaptic"
     mask: Mask = None
     mask_rec: Mask = None
+    into: Into = None
+    into_rec: Into = None
     dtype: torch.dtype = torch.float32
 
     def __post_init__(self) -> None:
@@ -60,3 +65,15 @@ def boolean(given: object, name: str, shape: tuple[int, int]) -> Tensor:
     if found.dtype != torch.bool or found.shape != shape:
         raise SpecError(name, f"bool, {list(shape)}", got, "give True where a synapse exists")
     return found
+
+
+def states_raised(given: Into, name: str, arrivals: tuple[str, ...], pre: int) -> Tensor | None:
+    """The state that each of `pre` sources raises, as its number in `arrivals`; None: the first.
+
+    Raises:
+        SpecError: a state at which no spikes arrive, or another number of them.
+    """
+    if given is None:
+        return None
+    each = [given] * pre if isinstance(given, str) else sequence(given, name, pre, "source neuron")
+    return torch.tensor([arrivals.index(one_of(one, f"{name}[{i}]", arrivals)) for i, one in enumerate(each)])
