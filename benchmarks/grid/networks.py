@@ -27,8 +27,6 @@ TIME_SCALE = 5.0
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """A network with its exact result."""
-
     seed: int
     redrawn: int  # the network is this draw of the seed
     case: Case

@@ -25,8 +25,6 @@ MOST_OUTPUT = 64 * 2**20  # bytes; results of these cases have some thousand
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """A simulator's answer to a case."""
-
     state: str  # `answered`, `not offered` or `failed`
     document: Mapping[str, object] | None  # the result, if answered
     reason: str | None  # one line, if not answered

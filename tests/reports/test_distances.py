@@ -24,7 +24,6 @@ def checks(folder: Path, **changes: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def row(page: str, number: int) -> str:
-    """The row of a check."""
     (found,) = re.findall(rf'<li class="row [^>]*><a href="#check-{number}">.*?</li>', page, re.DOTALL)
     return found
 

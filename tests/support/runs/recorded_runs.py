@@ -83,7 +83,6 @@ SEQUENCE_LINES: list[dict] = [{"presentation": 1, "loss": 0.7, "accuracy": 0.5, 
 
 
 def made_sequence(folder: Path) -> Path:
-    """The folder of a run of the sequence task."""
     (folder / "result.json").write_text(json.dumps(SEQUENCE))
     (folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in SEQUENCE_LINES))
     return folder
