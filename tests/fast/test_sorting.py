@@ -25,8 +25,7 @@ DTYPES = [np.float32, np.float64]
 WIDTH, DURATION = 0.5, 9.75
 
 
-@given(st.sampled_from(DTYPES), st.integers(0, 2000), st.integers(1, 4), st.integers(1, 5),
-       st.integers(0, 2**32))
+@given(st.sampled_from(DTYPES), st.integers(0, 2000), st.integers(1, 4), st.integers(1, 5), st.integers(0, 2**32))
 def test_arriving_spikes_are_sorted_by_bin(dtype: type, longest: int, trials: int, sources: int, seed: int) -> None:
     """By torch: some at edges of bins and just before them, some after the last bin."""
     random = np.random.default_rng(seed)

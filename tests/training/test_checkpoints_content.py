@@ -152,10 +152,7 @@ HEADS = {
     "endless bytes": '{"format": "%s", "bytes": Infinity, "sha256": "%s"}',
     "bytes that are none": '{"format": "%s", "bytes": NaN, "sha256": "%s"}',
     "negative bytes": '{"format": "%s", "bytes": -1, "sha256": "%s"}',
-    "no bytes": '{"format": "%s", "sha256": "%s"}',
-    "a list": "[1]",
-    "a number": "1",
-    "nothing": "",
+    "no bytes": '{"format": "%s", "sha256": "%s"}', "a list": "[1]", "a number": "1", "nothing": "",
 }
 
 
