@@ -33,8 +33,7 @@ def test_batches_of_a_loader_are_the_trials_of_the_dataset() -> None:
     batches = list(loader)
     assert [len(spikes) for spikes, _ in batches] == [4, 4, 2]
     for n, (spikes, labels) in enumerate(batches):
-        trials = np.arange(4 * n, min(4 * n + 4, 10))
-        expected, known = data.batch(trials, 100.0)
+        expected, known = data.batch(np.arange(4 * n, min(4 * n + 4, 10)), 100.0)
         assert torch.equal(labels, known) and torch.equal(spikes.offsets, expected.offsets)
         assert torch.allclose(spikes.times, expected.times, rtol=1e-15, atol=0)
 

@@ -68,8 +68,7 @@ def test_each_population_has_a_record_of_its_own() -> None:
     counts = torch.tensor([[2, 1, 0, 1], [0, 3, 1, 1]])
     kappa = np.array([0.0, 0.1, 1.0, 3.0, 11.0, 11.1, 11.2, 12.0, 13.0])
     table = np.arange(8).reshape(2, 4)
-    whole = Record(kappa, table, True, table + 0.5, table + 10, None)
-    parts = whole.split([1, 2, 1], counts)
+    parts = Record(kappa, table, True, table + 0.5, table + 10, None).split([1, 2, 1], counts)
     assert [part.kappa.tolist() for part in parts] == [[0.0, 0.1], [1.0, 11.0, 11.1, 11.2, 12.0], [3.0, 13.0]]
     assert [part.ties.tolist() for part in parts] == [[[0], [4]], [[1, 2], [5, 6]], [[3], [7]]]
     assert [part.dy_dT.tolist() for part in parts] == [[[0.5], [4.5]], [[1.5, 2.5], [5.5, 6.5]], [[3.5], [7.5]]]

@@ -151,8 +151,7 @@ def test_two_synapses_of_half_the_weight(run: str, family: str) -> None:
     """Each half has the gradient of the whole; maxima pinned to both halves are left out."""
 
     def suits(case: Case) -> bool:
-        kinds = {tie.kind for tie in reference.run(halved(case)).ties}
-        return "simultaneous_arrivals_at_maximum" not in kinds
+        return "simultaneous_arrivals_at_maximum" not in {tie.kind for tie in reference.run(halved(case)).ties}
 
     for case in cases(family, suits):
         expected = with_gradients_of(

@@ -62,8 +62,7 @@ def test_outside_a_checkout_only_runs_are_reported(
     words: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: Patch, capsys: Capture
 ) -> None:
     monkeypatch.setattr(command, "ROOT", tmp_path)
-    err = refusal(capsys, command.main, "report", *words)
-    assert err.startswith(f"delayprop report: `RUN` must be {said}")
+    assert refusal(capsys, command.main, "report", *words).startswith(f"delayprop report: `RUN` must be {said}")
 
 
 def test_a_command_prints_what_its_module_prints(capsys: Capture) -> None:

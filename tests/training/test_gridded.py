@@ -76,8 +76,7 @@ def run(runs: Path) -> Path:
 
 def evaluated_json(capsys: Capture, run: Path, *words: str) -> dict[str, Any]:
     assert evaluate([str(run), "--split", "test", *words, "--json"]) == 0
-    found: dict[str, Any] = json.loads(capsys.readouterr().out)["test"]
-    return found
+    return json.loads(capsys.readouterr().out)["test"]
 
 
 def test_the_command_prints_a_table_and_draws_it(run: Path, capsys: Capture) -> None:

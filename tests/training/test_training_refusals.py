@@ -63,8 +63,7 @@ def test_a_case_without_memory_is_one_line_and_exit_3(
     command: ModuleType, name: str, run_name: str, monkeypatch: Patch, capsys: Capture
 ) -> None:
     monkeypatch.setattr(command, run_name, Mock(side_effect=MemoryError))
-    case = ROOT / "spec" / "conformance" / "cases" / "one-neuron.json"
-    assert command.main([str(case)]) == 3
+    assert command.main([str(ROOT / "spec" / "conformance" / "cases" / "one-neuron.json")]) == 3
     line = "out of memory; make the network, the batch or the trial smaller"
     assert capsys.readouterr() == ("", f"python -m {name}: {line}\n")
 
