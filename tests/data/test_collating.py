@@ -109,9 +109,8 @@ WRONG: dict[str, tuple[Any, str]] = {
     "label below 0": (trial([1.0], [1], -1), r"`entries\[1\] label` must be a whole number from 0, got -1"),
     "a long label": (trial([1.0], [1], 2**63), r"`entries\[1\] label` must be a whole number from 0"),
     "an image": ([(np.array([(1, 0, 0), (2, 1, 3)], IMAGE), 0)], r"`entries\[0\] y` must be one value in all events"),
-    "polarity": (
-        [(np.array([(1, 0, p)], EVENTS), 0) for p in (0, 1)], r"`entries\[1\] p` must be one value in all events",
-    ),
+    "polarity": ([(np.array([(1, 0, p)], EVENTS), 0) for p in (0, 1)],
+                 r"`entries\[1\] p` must be one value in all events"),
 }
 
 

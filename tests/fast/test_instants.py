@@ -93,9 +93,8 @@ def pack(pm: float, ps: float, rate: float, dtype: type) -> Pack:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(
-    ("pm", "ps"), [(0.05, 0.2), (0.2, 0.05), (0.25, 0.25), (0.125, 0.125 * (1 + 1e-12)), (1e-6, 0.25)]
-)
+@pytest.mark.parametrize(("pm", "ps"),
+                         [(0.05, 0.2), (0.2, 0.05), (0.25, 0.25), (0.125, 0.125 * (1 + 1e-12)), (1e-6, 0.25)])
 def test_the_flow_of_an_arrival_is_the_product_of_spike_and_synapse(pm: float, ps: float, dtype: type) -> None:
     """With and without a carry, for an integral readout too, and for almost equal constants."""
     rate, b = 0.01, pack(pm, ps, 0.01, dtype)

@@ -116,6 +116,5 @@ def test_differences_are_in_points() -> None:
     exact = Evaluation([[8, 2, 0], [0, 10, 0]], 0.1, wrong=[(0, 1), (1, 1)])
     worse = Evaluation([[6, 4, 0], [0, 10, 0]], 0.2, wrong=[(1, 1), (2, 1), (3, 1), (4, 1)])
     found = on_grids([1.0], network(), lambda gridded: worse if gridded.times else exact)
-    assert lines(exact, found)[1:] == [
-        f"{'exact':>10}  {'90.0%':>11}", f"{'1':>10}  {'90.0% (+0.0, p 1)':>26}  {'80.0% (-10.0, p 0.62)':>26}"
-    ]
+    assert lines(exact, found)[1:] == [f"{'exact':>10}  {'90.0%':>11}",
+                                       f"{'1':>10}  {'90.0% (+0.0, p 1)':>26}  {'80.0% (-10.0, p 0.62)':>26}"]

@@ -41,9 +41,8 @@ def test_two_runs_never_share_a_folder(tmp_path: Path, monkeypatch: Patch) -> No
     assert [RunFolder(None, "task", {}).path.name for _ in range(3)] == ["task-1", "task-2", "task-3"]
 
 
-@pytest.mark.parametrize(
-    "error", [MemoryError("8 GiB"), RuntimeError("DefaultCPUAllocator: can't allocate memory")], ids=["numpy", "torch"]
-)
+@pytest.mark.parametrize("error", [MemoryError("8 GiB"), RuntimeError("DefaultCPUAllocator: can't allocate memory")],
+                         ids=["numpy", "torch"])
 def test_memory_that_runs_out_is_exit_3(error: Exception, tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
     monkeypatch.setattr(sequence, "_step", Mock(side_effect=error))
     said = refusal(capsys, main, "--task", "sequence", "--out", tmp_path / "run", code=3)
