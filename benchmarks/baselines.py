@@ -48,7 +48,6 @@ class Counts(nn.Module):
         return self.body(spikes.to_dense(STEP).log1p()), []
 
     def loss(self, y: Tensor, labels: Tensor) -> Tensor:
-        """Cross entropy, mean over trials."""
         return nn.functional.cross_entropy(y, labels)
 
 
@@ -60,7 +59,6 @@ class Lstm(nn.Module):
         self.lstm, self.out = nn.LSTM(inputs, units, batch_first=True), nn.Linear(units, classes)
 
     def forward(self, counts: Tensor) -> Tensor:
-        """Logits."""
         return self.out(self.lstm(counts)[0].mean(1))
 
 
@@ -105,7 +103,6 @@ def train(network: Counts, data: dict[str, SpikeData], epochs: int, batch: int, 
 
 
 def tested(network: Counts, data: SpikeData, batch: int) -> Evaluation:
-    """The evaluation of a network on a split."""
     return evaluate(network, data, shd.DATA.duration, batch, Processes())
 
 

@@ -89,7 +89,6 @@ class Worker:
         return tuple(map(float, line.split()))
 
     def close(self) -> None:
-        """End the process."""
         self.process.kill()
         with contextlib.suppress(BrokenPipeError):  # of a process that has ended before
             self.process.communicate()

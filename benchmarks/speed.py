@@ -119,7 +119,6 @@ def _time(seconds: float) -> str:
 
 
 def device_name(device: str) -> str:
-    """The model of the CPU, or of the GPU."""
     if device == "cuda":
         return torch.cuda.get_device_name()
     try:

@@ -14,8 +14,6 @@ from delayprop.fast import Spikes
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """The results of one step."""
-
     trains: list[Spikes]  # of each stage that spikes, detached
     y: Tensor | None  # the readout `[trials, outputs]`
     gradients: dict[str, Tensor]  # of weights and delays, by name, in the order of the connections
@@ -32,7 +30,6 @@ class Times:
 
 
 def forward(workload: Workload) -> Tensor:
-    """The loss of a forward pass."""
     return workload.loss(*workload.model(workload.spikes))
 
 

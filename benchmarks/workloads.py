@@ -54,7 +54,6 @@ class Model(nn.Module):
         self.stages: Any = nn.ModuleList([hidden, last])  # for a type checker a list of bare modules
 
     def links(self) -> list[Link]:
-        """The connections of all stages, in order."""
         return [link for stage in self.stages for link in links(stage)]
 
     def forward(self, spikes: Spikes) -> tuple[list[Spikes], Tensor | None]:
@@ -79,11 +78,9 @@ class Workload:
         return cross_entropy(first_spike_time(trains[-1], TIME_SCALE) if y is None else y, self.labels)
 
     def in_float64(self) -> "Workload":
-        """This workload with every number of its network converted to float64."""
         return dataclasses.replace(self, model=copy.deepcopy(self.model).double())
 
     def of_trials(self, trials: int) -> "Workload":
-        """The workload with its first `trials` trials."""
         return dataclasses.replace(self, spikes=self.spikes[:trials].detach(), labels=self.labels[:trials])
 
 
@@ -195,6 +192,4 @@ def through(spikes: Spikes, link: Link) -> int:
 
 
 def neurons_of(spikes: Spikes) -> np.ndarray:
-    """The neuron of each spike."""
-    counts = spikes.counts().cpu().numpy()
-    return np.repeat(np.tile(np.arange(spikes.size), spikes.trials), counts.ravel())
+    return np.repeat(np.tile(np.arange(spikes.size), spikes.trials), spikes.counts().cpu().numpy().ravel())

@@ -83,7 +83,4 @@ def pairing() -> Residuals:
         )
         return tau_mem * backwards[0] * forwards[0] + tau_syn * backwards[1] * forwards[1]
 
-    return {
-        "does not depend on s": sp.diff(paired(s), s),
-        "beginning equals end": paired(sp.S.Zero) - paired(h),
-    }
+    return {"does not depend on s": sp.diff(paired(s), s), "beginning equals end": paired(sp.S.Zero) - paired(h)}

@@ -49,18 +49,14 @@ def weight() -> Residuals:
 
 @theorem("arrival-time", "dL/dt_arr = w (lambda_V - lambda_I) at the arrival")
 def time_of_arrival() -> Residuals:
-    claimed = formulas.dL_dt_arr(w, *adjoint_before_end(h - t_arr))
-    return {"dL/dt_arr": sp.diff(loss(t_arr), t_arr) - claimed}
+    return {"dL/dt_arr": sp.diff(loss(t_arr), t_arr) - formulas.dL_dt_arr(w, *adjoint_before_end(h - t_arr))}
 
 
 @theorem("arrival-d", "dL/dd = w (lambda_V - lambda_I) at t_pre + d; the sender's spike time gets it too")
 def delay() -> Residuals:
     claimed = formulas.dL_dt_arr(w, *adjoint_before_end(h - t_pre - d))
     grown = loss(t_pre + d)
-    return {
-        "dL/dd": sp.diff(grown, d) - claimed,
-        "share of the sender's spike": sp.diff(grown, t_pre) - claimed,
-    }
+    return {"dL/dd": sp.diff(grown, d) - claimed, "share of the sender's spike": sp.diff(grown, t_pre) - claimed}
 
 
 @theorem("arrival-passes", "lambda_V and lambda_I do not jump at an arrival, of whatever weight")

@@ -84,18 +84,11 @@ def adjoint_gradient() -> dict[sp.Symbol, sp.Expr]:
     at_1: State = (at_crossing(after_1[0], c_1 + sent_1, slope_1, slope_plus_1), after_1[1])
     at_input = backwards(at_1, h_1)
 
-    intervals = (
-        (at_1, a_input, h_1),
-        (at_2, a_reset, h_2),
-        (at_b_second, b_first, h_2),
-        (at_peak, b_second, to_peak),
-    )
+    intervals = ((at_1, a_input, h_1), (at_2, a_reset, h_2), (at_b_second, b_first, h_2), (at_peak, b_second, to_peak))
     shares = [by_tau(*interval) for interval in intervals]
     received, of_weight = formulas.dL_dt_arr(w, *at_input), formulas.dL_dw_at_arrival
     gradient = {
-        t_in: received,
-        d: received,
-        w: of_weight(tau_syn, at_input[1]),
+        t_in: received, d: received, w: of_weight(tau_syn, at_input[1]),
         v_th: sum(formulas.dL_dv_th_at_crossing(tau_mem, adjoint[0]) for adjoint in (at_1, at_2)),
         v_reset: formulas.dL_dv_reset_at_crossing(tau_mem, after_1[0]),
         w_o: of_weight(tau_syn, at_b_first[1]) + of_weight(tau_syn, at_b_second[1]),

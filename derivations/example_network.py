@@ -97,22 +97,15 @@ def adjoint_gradient() -> dict[sp.Symbol, sp.Expr]:
     received = formulas.dL_dt_arr(w, *at_input)
 
     intervals = (
-        (at_1, a_input, to_1),
-        (at_self, a_reset, d_r),
-        (at_2, a_self, to_2),
-        (at_b_second, b_first, between),
+        (at_1, a_input, to_1), (at_self, a_reset, d_r), (at_2, a_self, to_2), (at_b_second, b_first, between),
         (at_3, b_second, to_3),
     )
     shares = [by_tau(*interval) for interval in intervals]
     of_weight = formulas.dL_dw_at_arrival
     return {
-        t_in: received,
-        d: received,
-        w: of_weight(tau_syn, at_input[1]),
-        d_r: sent_self,
-        w_r: of_weight(tau_syn, at_self[1]),
-        d_o: sent_1 + sent_2,
-        w_o: of_weight(tau_syn, at_b_first[1]) + of_weight(tau_syn, at_b_second[1]),
+        t_in: received, d: received, w: of_weight(tau_syn, at_input[1]),
+        d_r: sent_self, w_r: of_weight(tau_syn, at_self[1]),
+        d_o: sent_1 + sent_2, w_o: of_weight(tau_syn, at_b_first[1]) + of_weight(tau_syn, at_b_second[1]),
         v_th: sum(formulas.dL_dv_th_at_crossing(tau_mem, adjoint[0]) for adjoint in (at_1, at_2)),
         v_th_b: formulas.dL_dv_th_at_crossing(tau_mem, at_3[0]),
         v_reset: formulas.dL_dv_reset_at_crossing(tau_mem, after_1[0]),

@@ -105,9 +105,8 @@ def the_neuron_of_the_paper() -> Residuals:
     at_spike = {**here, V: v_th}
     q = linear_neuron.spike_shift(n)
     p_minus = linear_neuron.before_spike(n, q).subs(at_spike)
-    jump = formulas.lambda_V_at_crossing(
-        lambda_V, dL_dt_post, tau_mem, formulas.Vdot(v_th, I, tau_mem), formulas.Vdot(v_reset, I, tau_mem)
-    )
+    jump = formulas.lambda_V_at_crossing(lambda_V, dL_dt_post, tau_mem, formulas.Vdot(v_th, I, tau_mem),
+                                         formulas.Vdot(v_reset, I, tau_mem))
     gains = [linear_neuron.gradient_between_events(n, tau).subs(here) for tau in (tau_mem, tau_syn)]
     by_v_th, by_v_reset = (linear_neuron.gradient_at_spike(n, v, q).subs(at_spike) for v in (v_th, v_reset))
     return {

@@ -44,8 +44,7 @@ def claim(name: str, function: Callable[..., sp.Expr]) -> str:
             given += sp.symbols("p q", positive=True)
         elif parameter.default is parameter.empty:
             given.append(getattr(symbols, parameter.name, sp.Symbol(parameter.name, real=True)))
-    expression = function(*given)
-    return f'<math display="block"><mrow>{of_name(name)}<mo>=</mo>{of(expression)}</mrow></math>'
+    return f'<math display="block"><mrow>{of_name(name)}<mo>=</mo>{of(function(*given))}</mrow></math>'
 
 
 def of(expression: sp.Expr) -> str:

@@ -35,12 +35,10 @@ class Distance:
 
     @property
     def kind(self) -> str:
-        """The outcome."""
         return "failed" if self.failed else KINDS[self.check["status"]]
 
 
 def distance(check: dict[str, Any]) -> Distance:
-    """The distance of a check."""
     share, fault = _share(check["worst"], check["limit"]), _share(check["fault"], check["fault_limit"])
     missed = check["status"] == RED and check["caught"] < check["controls"]
     others = len(check["wrong"]) - (check["controls"] - check["caught"])

@@ -31,11 +31,9 @@ class Picture:
 
     @property
     def caption(self) -> str:
-        """The caption in one line."""
         return " ".join((self.draw.__doc__ or "").split())
 
     def drawn(self, found: Found) -> Figure:
-        """The figure."""
         figure = self.draw(found)
         figure.tight_layout()
         return figure
@@ -63,7 +61,6 @@ def html(record: Verification, grid: dict[str, Any] | None = None) -> str:
 
 
 def verdict(record: Verification) -> str:
-    """The verdict, one sentence."""
     green, red, missing = (record.count(status) for status in (GREEN, RED, NOT_RUN))
     look = "" if record.about["effort"] == "full" else "A quick look, which is no evidence: "
     of = f"{look}{green} of {len(record.checks)} checks are green"

@@ -29,7 +29,6 @@ class Verification:
     about: dict[str, Any]  # time, environment, commit, and effort
 
     def count(self, status: str) -> int:
-        """The number of checks with this status."""
         return sum(check["status"] == status for check in self.checks)
 
 

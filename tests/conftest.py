@@ -18,9 +18,8 @@ pytest_plugins = ["tests.support.report_evidence"]
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]  # some hundred numbers per case
 
-settings.register_profile(
-    "ci", max_examples=50, deadline=None, derandomize=True, database=None, print_blob=True, suppress_health_check=_SLOW
-)
+settings.register_profile("ci", max_examples=50, deadline=None, derandomize=True, database=None, print_blob=True,
+                          suppress_health_check=_SLOW)
 settings.register_profile("nightly", max_examples=500, deadline=None, print_blob=True, suppress_health_check=_SLOW)
 # The profile of a report, set by `DELAYPROP_EFFORT` (`effort.py`).
 settings.register_profile("report", settings.get_profile("ci"), max_examples=many(50))

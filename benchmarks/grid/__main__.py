@@ -158,7 +158,6 @@ def _by_step(networks: Sequence[dict]) -> dict[str, Any]:
 
 
 def _medians(rows: Sequence[Sequence[float]]) -> list[float]:
-    """The median of each column."""
     return [float(f"{median:.4g}") for median in np.median(rows, axis=0)]
 
 

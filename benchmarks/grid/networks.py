@@ -27,8 +27,6 @@ TIME_SCALE = 5.0
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """A network with its exact result."""
-
     seed: int
     redrawn: int  # the network is this draw of the seed
     case: Case
@@ -60,9 +58,8 @@ def placed(case: Case, where: str) -> Case:
     if where == "off":
         return case
     network = case.network
-    moved = tuple(
-        Connection(c.source, c.target, c.w, np.maximum(1.0, np.floor(c.d + 0.5))) for c in network.connections
-    )
+    moved = tuple(Connection(c.source, c.target, c.w, np.maximum(1.0, np.floor(c.d + 0.5)))
+                  for c in network.connections)
     inputs = {name: SpikeTrains(tuple(np.floor(train + 0.5) for train in trains)) if where == "all on" else trains
               for name, trains in case.inputs.items()}
     return Case(Network(network.populations, moved), case.duration, inputs, case.loss)

@@ -61,7 +61,6 @@ class Augmentation:
 
 
 def by_class(data: SpikeData) -> list[np.ndarray]:
-    """The trials of each class."""
     return [np.flatnonzero(data.labels == label) for label in range(data.classes)]
 
 

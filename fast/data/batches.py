@@ -44,9 +44,8 @@ class Batches(Dataset):
         trials, epoch = self.trials(number)[self.rank :: self.world], number // self.per_epoch
         if not self.augmentation.active:
             return self.data.batch(trials, self.duration)
-        augmented = [
-            self.augmentation.trial(self.data, self.classmates, int(n), self.seed, epoch, self.duration) for n in trials
-        ]
+        augmented = [self.augmentation.trial(self.data, self.classmates, int(n), self.seed, epoch, self.duration)
+                     for n in trials]
         times, units = zip(*augmented, strict=True)
         return self.data.batch_of(times, units, trials, self.duration)
 

@@ -34,7 +34,6 @@ class Layer:
 
     @property
     def name(self) -> str:
-        """Both layers."""
         return f"{self.pre} to {'itself' if self.pre == self.post else self.post}"
 
     @property
@@ -68,8 +67,6 @@ class Trial:
 
 @dataclass(frozen=True)
 class Page:
-    """The content of the file."""
-
     duration: float  # of a trial, ms
     t: np.ndarray  # times of the voltages, ms
     layers: list[Layer]

@@ -38,7 +38,6 @@ def draw_accuracy(axes: Axes, run: Run) -> None:
 
 
 def draw_loss(axes: Axes, run: Run) -> None:
-    """Draws the loss of each split."""
     losses = {name: run.values(f"{name}_loss") for name in SPLIT_COLOURS}
     for name, values in losses.items():
         axes.plot(run.epochs, values, ".-", color=SPLIT_COLOURS[name], label=name)
@@ -83,7 +82,6 @@ def certificate(run: Run) -> Figure:
 
 
 def whole_epochs(axes: Axes) -> None:
-    """Puts ticks at whole numbers only."""
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 

@@ -35,5 +35,4 @@ def embedded(figure: Figure) -> str:
 
 
 def percent(share: float) -> str:
-    """A fraction as a percentage."""
     return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"

@@ -36,7 +36,6 @@ class Run:
 
     @property
     def epochs(self) -> list[int]:
-        """The numbers of the epochs."""
         return self.values("epoch")
 
     @property
@@ -61,7 +60,6 @@ class Run:
         return float(np.finfo(self.options["dtype"]).eps) / 2
 
     def values(self, name: str) -> list:
-        """The values under a name of the log, by epoch."""
         return [line[name] for line in self.log]
 
     def percent(self, name: str) -> list[float]:
@@ -70,7 +68,6 @@ class Run:
 
 
 def any_known(values: Sequence[float | None]) -> bool:
-    """Whether one of the values is not None."""
     return any(value is not None for value in values)
 
 

@@ -28,7 +28,6 @@ def histogram(axes: Axes, layer: Layer) -> None:
 
 
 def distribution(layer: Layer) -> Figure:
-    """A histogram of the delays of a layer."""
     figure, (axes,) = panels([2])
     histogram(axes, layer)
     plain(axes, "delay, ms", "synapses")

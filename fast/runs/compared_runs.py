@@ -116,7 +116,6 @@ def _wrong(where: str, run: dict) -> tuple[str, frozenset[int]] | None:
 
 
 def by_task(groups: Sequence[Group]) -> dict[str, list[Group]]:
-    """The groups of each task, in the order given."""
     found: dict[str, list[Group]] = {}
     for group in groups:
         found.setdefault(group.settings["task"], []).append(group)
@@ -124,6 +123,5 @@ def by_task(groups: Sequence[Group]) -> dict[str, list[Group]]:
 
 
 def differing_settings(groups: Sequence[Group]) -> list[str]:
-    """The settings in which the groups differ."""
     names = sorted({name for group in groups for name in group.settings})
     return [n for n in names if len({repr(group.settings.get(n)) for group in groups}) > 1]

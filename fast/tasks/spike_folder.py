@@ -35,7 +35,6 @@ class SpikeFolder:
         return f"{self.name}_{{{','.join(self.splits)}}}.h5"
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
-        """Adds `--data`, the folder."""
         parser.add_argument("--data", help=f"folder of {self.files} (default: ${FOLDER})")
 
     def read(self, options: argparse.Namespace) -> dict[str, SpikeData]:

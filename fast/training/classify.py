@@ -195,7 +195,6 @@ class Classification:
             network.load_state_dict(parameters)
 
     def last_inputs(self) -> dict[str, Any]:
-        """The batch of the last step."""
         if self.last_batch is None:
             return {}
         spikes, labels, kept = self.last_batch

@@ -157,7 +157,6 @@ class CheckpointKeeper:
             raise DamagedError(f"training does not fit ({type(error).__name__})") from None
 
     def save(self, step: int) -> None:
-        """Saves the state after `step` steps."""
         if self.checkpoints is not None:
             with self.folder.writing():
                 self.checkpoints.save(step, {"step": step, "training": self.training.state()})

@@ -64,7 +64,6 @@ class Processes:
         return self.rank == 0
 
     def shard(self, trials: np.ndarray) -> np.ndarray:
-        """The trials of this process."""
         return trials[self.rank :: self.world]
 
     def check_batch(self, smallest: int) -> None:
@@ -86,15 +85,12 @@ class Processes:
         return asked_between_pieces(check) if self.world == 1 else nullcontext()
 
     def sum(self, tensor: Tensor) -> Tensor:
-        """The sum over all processes."""
         return self._reduce(tensor, distributed.ReduceOp.SUM)
 
     def min(self, value: float) -> float:
-        """The smallest value of all processes."""
         return float(self._reduce(torch.tensor(value, dtype=torch.float64), distributed.ReduceOp.MIN))
 
     def max(self, value: float) -> float:
-        """The largest value of all processes."""
         return -self.min(-value)
 
     def _reduce(self, tensor: Tensor, operation: distributed.ReduceOp.RedOpType) -> Tensor:

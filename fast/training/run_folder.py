@@ -52,7 +52,6 @@ class Folder:
                 write_whole(self.path / name, content)
 
     def write(self, name: str, content: dict) -> None:
-        """Writes a JSON object as a file."""
         self.write_bytes(name, (json.dumps(content, indent=1) + "\n").encode())
 
     def append(self, content: dict) -> None:
@@ -68,7 +67,6 @@ class Folder:
         self.history.append(content)
 
     def remove(self, name: str) -> None:
-        """Removes a file that is out of date."""
         if self.writes:
             with self.writing():
                 (self.path / name).unlink(missing_ok=True)

@@ -35,7 +35,6 @@ class ScalarWriter:
         self._writer.flush()
 
     def close(self) -> None:
-        """Closes the file."""
         if self._writer is not None:
             self._writer.close()
 

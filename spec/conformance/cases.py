@@ -13,8 +13,6 @@ from delayprop.spec.losses import VOLTAGE_READOUTS, CrossEntropy, SpikeTimeMSE
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """A stored case."""
-
     name: str  # of the file, without `.json`
     text: str  # content of the file
     case: Case  # the problem without its results, as a simulator gets it
@@ -22,7 +20,6 @@ class Stored:
 
     @property
     def question(self) -> str:
-        """The file without its results."""
         document = json.loads(self.text)
         del document["expected"]
         return json.dumps(document) + "\n"

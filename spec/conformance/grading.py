@@ -51,7 +51,6 @@ class Block:
 
 
 def grade(digits: float) -> str:
-    """The grade of a number of right digits."""
     return next((name for name, least in GRADES if digits >= least), "wrong")
 
 

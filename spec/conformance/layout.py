@@ -18,8 +18,6 @@ _OURS = {word: quantity for quantity, word in FILE_NAMES.items()}
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """Where a block stands."""
-
     quantity: str  # one of `QUANTITIES`
     steps: tuple[str | int, ...]  # keys and indices that lead to it
     lengths: tuple[int, ...]  # length of the list at each index among the steps, in order

@@ -25,8 +25,6 @@ MOST_OUTPUT = 64 * 2**20  # bytes; results of these cases have some thousand
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """A simulator's answer to a case."""
-
     state: str  # `answered`, `not offered` or `failed`
     document: Mapping[str, object] | None  # the result, if answered
     reason: str | None  # one line, if not answered
@@ -63,9 +61,8 @@ def of_command(command: Sequence[str], timeout: float) -> Peer:
             path = Path(folder) / f"{one.name}.json"
             path.write_text(one.question, encoding="utf-8")
             try:
-                process = subprocess.Popen(
-                    [*command, str(path)], stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
-                )
+                process = subprocess.Popen([*command, str(path)], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                                           start_new_session=True)
             except (OSError, ValueError) as error:
                 got = Verbatim(f"{command[0]}: {getattr(error, 'strerror', None) or error}")
                 raise SpecError("command", "a program that can be started", got, "give its path, quoted") from None

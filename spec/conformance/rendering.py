@@ -21,7 +21,6 @@ _MARKS = {"failed": "fail", "another network": "other", "not offered": "-"}
 
 
 def lines(report: "Report") -> Iterator[str]:
-    """The lines of the report as plain text."""
     states = [case.state for case in report.cases]
     counted = ", ".join(f"{states.count(state)} {state}" for state in ("answered", "not offered", "failed"))
     yield f"{report.name}: {len(states)} cases, {counted}"
@@ -103,8 +102,6 @@ def _verdict(report: "Report") -> str:
 
 
 def document(report: "Report") -> dict:
-    """The report as a JSON object."""
-
     def by_quantity(capability: str | None) -> dict:
         found = {name: report.summary((name,), capability) for name in QUANTITIES}
         return {name: dict(vars(one)) for name, one in found.items() if one.cases}

@@ -29,7 +29,6 @@ class CaseReport:
     blocks: tuple[Block, ...]
 
     def of(self, *quantities: str) -> list[Block]:
-        """The blocks of some quantities."""
         return [block for block in self.blocks if block.quantity in quantities]
 
 

@@ -112,8 +112,7 @@ def test_control_a_fault_of_a_billionth_exceeds_what_a_chain_may_cost(measured: 
     """In the weights: all other blocks of this network cancel."""
     case, exact, number = chained()
     wrong = replace(exact, gradients=scaled(exact.gradients, "w", 1 + 1e-9))
-    errors = block_errors(case, wrong.gradients, exact.gradients)
-    measured(max(errors.values()), relative(U64, 1 / number), 1)
+    measured(max(block_errors(case, wrong.gradients, exact.gradients).values()), relative(U64, 1 / number), 1)
     with pytest.raises(AssertionError, match="beyond the tolerance"):
         assert_same_results(case, wrong, exact, kappa=1 / number)
 
@@ -139,8 +138,7 @@ def test_float64_at_ties(kind: str) -> None:
 @pytest.mark.parametrize("readout", ["mean_voltage", "exp_weighted_voltage"])
 def test_float64_with_an_arrival_just_before_the_end(readout: str, before: float) -> None:
     """A voltage that has no time to grow keeps all its digits, and so does its gradient."""
-    case = one_neuron("li", [(20.0 - before, 2.0)], 20.0)
-    agreement(replace(case, loss=CrossEntropy(readout, "out", 1)))
+    agreement(replace(one_neuron("li", [(20.0 - before, 2.0)], 20.0), loss=CrossEntropy(readout, "out", 1)))
 
 
 INPUTS, NEURONS = 20, 200

@@ -34,8 +34,7 @@ def found(folder: Path, capsys: Capture, *words: str) -> dict:
     assert baselines.main(["--data", str(folder), *words]) == 0
     out = capsys.readouterr().out
     assert out.count("\n") == 1
-    made: dict = json.loads(out)
-    return made
+    return json.loads(out)
 
 
 @pytest.mark.full

@@ -47,9 +47,8 @@ def stable_networks(kind: str, loss: str) -> list[Drawn]:
 def slopes_and_last(networks: list[Drawn], run_many: Stepped, which: str) -> tuple[float, float]:
     """The median slope of log error against log dt, and the median error at the smallest step."""
     cases = [network.case for network in networks]
-    errors = np.array([
-        [relative(r, n.exact, which) for r, n in zip(run_many(cases, dt), networks, strict=True)] for dt in FINE
-    ])
+    errors = np.array([[relative(r, n.exact, which) for r, n in zip(run_many(cases, dt), networks, strict=True)]
+                       for dt in FINE])
     slopes = np.polyfit(np.log2(FINE), np.log2(errors), 1)[0]
     return float(np.median(slopes)), float(np.median(errors[-1]))
 

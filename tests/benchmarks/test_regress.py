@@ -23,7 +23,6 @@ for _ in sys.stdin:
 
 
 def checkout(folder: Path) -> Path:
-    """A folder that looks like a checkout."""
     for name in ("fast", "benchmarks"):
         (folder / name).mkdir(parents=True)
         (folder / name / "__init__.py").touch()

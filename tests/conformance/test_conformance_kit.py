@@ -107,9 +107,8 @@ def test_a_simulator_that_offers_nothing_does_not_pass() -> None:
 
 def on_a_grid(case: Case) -> dict:
     """Delays rounded to whole ms: right on the grid; off it approximate, or another network."""
-    connections = tuple(
-        Connection(c.source, c.target, np.where(c.exists, c.w, None), c.d.round()) for c in case.network.connections
-    )
+    connections = tuple(Connection(c.source, c.target, np.where(c.exists, c.w, None), c.d.round())
+                        for c in case.network.connections)
     network = Network(case.network.populations, connections)
     return reference.run(replace(case, network=network)).to_dict(case.network)
 
@@ -196,9 +195,8 @@ def test_digits_are_those_of_the_relative_error() -> None:
 @pytest.mark.parametrize("number", [1e3, 1e300])
 def test_a_number_among_zeros_is_wrong(number: float) -> None:
     """The gradient of a silent network has no size of its own, so the loss is the scale."""
-    report = check(
-        answers(lambda found: found["gradients"]["connections"][0].update(weights=[[number, 0.0]])), ["silent-network"]
-    )
+    report = check(answers(lambda found: found["gradients"]["connections"][0].update(weights=[[number, 0.0]])),
+                   ["silent-network"])
     assert of(report, "w") == "wrong" and of(report, "d") == "exact" and report.factors == ()
 
 

@@ -33,8 +33,7 @@ def test_batches_of_a_loader_are_the_trials_of_the_dataset() -> None:
     batches = list(loader)
     assert [len(spikes) for spikes, _ in batches] == [4, 4, 2]
     for n, (spikes, labels) in enumerate(batches):
-        trials = np.arange(4 * n, min(4 * n + 4, 10))
-        expected, known = data.batch(trials, 100.0)
+        expected, known = data.batch(np.arange(4 * n, min(4 * n + 4, 10)), 100.0)
         assert torch.equal(labels, known) and torch.equal(spikes.offsets, expected.offsets)
         assert torch.allclose(spikes.times, expected.times, rtol=1e-15, atol=0)
 
@@ -110,9 +109,8 @@ WRONG: dict[str, tuple[Any, str]] = {
     "label below 0": (trial([1.0], [1], -1), r"`entries\[1\] label` must be a whole number from 0, got -1"),
     "a long label": (trial([1.0], [1], 2**63), r"`entries\[1\] label` must be a whole number from 0"),
     "an image": ([(np.array([(1, 0, 0), (2, 1, 3)], IMAGE), 0)], r"`entries\[0\] y` must be one value in all events"),
-    "polarity": (
-        [(np.array([(1, 0, p)], EVENTS), 0) for p in (0, 1)], r"`entries\[1\] p` must be one value in all events",
-    ),
+    "polarity": ([(np.array([(1, 0, p)], EVENTS), 0) for p in (0, 1)],
+                 r"`entries\[1\] p` must be one value in all events"),
 }
 
 

@@ -148,21 +148,18 @@ DAMAGES: dict[str, tuple[Change, str]] = {
     "labels in words": (replaced("labels", np.array([b"one"] * TRIALS)), "record 0 label` must be a whole number"),
     "a label below 0": (one_label(-1), "record 17 label` must be from 0 to 26, got -1"),
     "a label too large": (one_label(27), "record 17 label` must be from 0 to 26, got 27"),
-    "units that are no whole numbers": (
-        units("f8", lambda row: row + 0.5, None), "record 0 units` must be whole numbers, got float64"
-    ),
-    "a unit below 0": (
-        units("i4", lambda row: row.astype("i4") - 99), r"record 17 units` must be from 0 to 23, got -\d+"
-    ),
+    "units that are no whole numbers": (units("f8", lambda row: row + 0.5, None),
+                                        "record 0 units` must be whole numbers, got float64"),
+    "a unit below 0": (units("i4", lambda row: row.astype("i4") - 99),
+                       r"record 17 units` must be from 0 to 23, got -\d+"),
     "a unit too large": (units("u2", lambda row: np.full(len(row), 24)), "units` must be from 0 to 23, got 24"),
     "a unit beyond 64 bits": (
         units("u8", lambda row: np.full(len(row), 2**64 - 1, np.uint64)),
         "record 17 units` must be from 0 to 23, got 18446744073709551615",
     ),
     "times in ms": (times(lambda row: 1000 * row, None), r"record 0 times` must be from 0 to 1350.0 ms, got 1\d{5}"),
-    "times in ms, in one record": (
-        times(lambda row: 1000 * row), r"record 17 times` must be from 0 to 1350.0 ms, got 1\d{5}"
-    ),
+    "times in ms, in one record": (times(lambda row: 1000 * row),
+                                   r"record 17 times` must be from 0 to 1350.0 ms, got 1\d{5}"),
     "an infinite time": (times(lambda row: np.append(row[:-1], np.inf)), "record 17 times` must be finite, got inf"),
     "a NaN in front": (times(lambda row: np.append(np.nan, row[1:])), "record 17 times` must be finite, got nan"),
     "a time below 0": (times(lambda row: row - 0.2), "record 17 times` must be from 0 to 1350.0 ms, got -"),
@@ -170,9 +167,8 @@ DAMAGES: dict[str, tuple[Change, str]] = {
         times(lambda row: IN_ORDER[[*range(10), 11, 10]]),
         "record 17 times` must be in order, got spike 11 earlier than spike 10",
     ),
-    "a time too many": (
-        times(lambda row: np.append(IN_ORDER, 0.4)), "record 17 units` must be one per time, 13, got 12"
-    ),
+    "a time too many": (times(lambda row: np.append(IN_ORDER, 0.4)),
+                        "record 17 units` must be one per time, 13, got 12"),
     "no unit for the times": (units("u2", lambda row: row[:0]), "record 17 units` must be one per time, 12, got 0"),
     "rows of two dimensions": (
         replaced("spikes/times", np.full((TRIALS, 12, 1), 0.1)),
@@ -194,17 +190,14 @@ DAMAGES: dict[str, tuple[Change, str]] = {
     "a link to another file": (replaced("labels", h5py.ExternalLink("other.h5", "labels")), f"{STORED} a link"),
     "a folder of another file": (replaced("spikes", h5py.ExternalLink("other.h5", "spikes")), "this file, got a link"),
     "a link to itself": (replaced("labels", h5py.SoftLink("/labels")), f"{STORED} a link"),
-    "an optional folder of another file": (
-        lambda file: file.__setitem__("extra", h5py.ExternalLink("other.h5", "/")), "extra/speaker` must be stored in"
-    ),
-    "rows for a folder": (
-        created("spikes", (2 * 10**8,), np.int64, chunks=(1024,)), "got one without `spikes/times`; get the file again"
-    ),
+    "an optional folder of another file": (lambda file: file.__setitem__("extra", h5py.ExternalLink("other.h5", "/")),
+                                           "extra/speaker` must be stored in"),
+    "rows for a folder": (created("spikes", (2 * 10**8,), np.int64, chunks=(1024,)),
+                          "got one without `spikes/times`; get the file again"),
     "labels of 500 MB": (created("labels", (TRIALS,), "S500000000", chunks=(1,)), OTHER_KIND),
     "rows of rows": (created("labels", (TRIALS,), h5py.vlen_dtype(h5py.vlen_dtype(np.int64))), OTHER_KIND),
-    "more rows than bytes": (
-        created("labels", (2**40,), np.int64, chunks=(1024,)), "a file that is damaged, or not HDF5; get the complete"
-    ),
+    "more rows than bytes": (created("labels", (2**40,), np.int64, chunks=(1024,)),
+                             "a file that is damaged, or not HDF5; get the complete"),
 }
 
 

@@ -34,12 +34,10 @@ SPIKING = tuple(name for name, one in NEURONS.items() if one.spike is not None)
 MISTAKES: dict[str, tuple[str, Callable[..., Any], tuple[str, ...]]] = {
     "A for its transpose": ("adjoint_slope", lambda n: -n.A * n.p, tuple(NEURONS)),
     "sign of the adjoint": ("adjoint_slope", lambda n: n.A.T * n.p, tuple(NEURONS)),
-    "sign of a gradient": (
-        "gradient_between_events", lambda n, theta: -n.p.dot(sp.diff(n.A, theta) * n.x), tuple(NEURONS)
-    ),
-    "sign of a delay": (
-        "at_arrival", lambda n, s: (n.arrivals[s].dot(n.p), w * (n.A * n.arrivals[s]).dot(n.p)), tuple(NEURONS)
-    ),
+    "sign of a gradient": ("gradient_between_events", lambda n, theta: -n.p.dot(sp.diff(n.A, theta) * n.x),
+                           tuple(NEURONS)),
+    "sign of a delay": ("at_arrival", lambda n, s: (n.arrivals[s].dot(n.p), w * (n.A * n.arrivals[s]).dot(n.p)),
+                        tuple(NEURONS)),
     "one slope for both sides": ("spike_shift", one_slope, SPIKING),
     "the reset forgotten": ("before_spike", without_reset, SPIKING),
     "the state in the threshold forgotten": ("gradient_at_spike", of_a_fixed_level, ("alif",)),

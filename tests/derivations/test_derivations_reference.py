@@ -36,9 +36,8 @@ def at_events(neuron: Neuron) -> dict[str, tuple[sp.Expr, sp.Expr]]:
     before = zip(jumps.p_before_spike(p, q, R, c), linear_neuron.before_spike(n, q), strict=True)
     pairs |= {f"p_{state} before a spike": pair for state, pair in zip(neuron.states, before, strict=True)}
     for name, theta in n.constants.items():
-        by_theta = (
-            list(sp.diff(n.c, theta)), sp.diff(n.v_th, theta), sp.diff(n.R, theta).tolist(), list(sp.diff(n.r, theta)),
-        )
+        by_theta = (list(sp.diff(n.c, theta)), sp.diff(n.v_th, theta), sp.diff(n.R, theta).tolist(),
+                    list(sp.diff(n.r, theta)))
         found = jumps.dL_dtheta_at_spike(p, q, x, by_theta)
         pairs[f"dL/d{name} at a spike"] = found, linear_neuron.gradient_at_spike(n, theta, q)
     return pairs

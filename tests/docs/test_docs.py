@@ -45,9 +45,8 @@ def test_programs_import_public_names(name: str) -> None:
     assert [found for block in blocks(PAGES[name]) for found in private_names(block.program)] == []
 
 
-@pytest.mark.parametrize("line", [
-    "import delayprop.fast.run", "from delayprop.fast import run", "from delayprop import nothing",
-])
+@pytest.mark.parametrize("line", ["import delayprop.fast.run", "from delayprop.fast import run",
+                                  "from delayprop import nothing"])
 def test_control_a_private_import_is_found(line: str) -> None:
     assert len(private_names(f"if True:\n    {line}  # planted")) == 1
 

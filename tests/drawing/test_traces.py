@@ -30,8 +30,7 @@ def test_a_neuron_spikes_where_its_trace_reaches_the_threshold(trial: int, recur
     emitted = layer(SPIKES)
     record, counts = layer.record, emitted.counts()[trial]
     assert counts.sum() > 5
-    grid = np.linspace(0.0, DURATION, 4001)
-    assert float(membrane_traces(layer, SPIKES, grid, trial).max()) <= 0.8 + 1e-9
+    assert float(membrane_traces(layer, SPIKES, np.linspace(0.0, DURATION, 4001), trial).max()) <= 0.8 + 1e-9
     for neuron in range(5):
         t = emitted.train(trial, neuron).detach()
         if len(t):

@@ -33,8 +33,7 @@ def test_grazing(run: Run, height: float, measured: Measured) -> None:
     """However low the peak above threshold, the relative error is at most 100 u / kappa."""
     case = grazing(height)
     result = run(case)
-    used = assert_true(case, result).used
-    measured(used, 1.0, 1)
+    measured(assert_true(case, result).used, 1.0, 1)
     true, name = gradient(case), "connections[0].weights"
     step = 1e-6 * case.network.connections[0].w[0, 0]
     measured.keep("grazing", {
@@ -110,6 +109,5 @@ def test_an_arrival_at_a_peak_that_touches(run: Run) -> None:
     """The arrival makes a flat voltage rise: rounding moves the spike by tau_mem u^(1/2)."""
     peak = 0.5 + 16 * math.log(2)
     weights, delays = [[4.0, None], [3.0, None]], [[0.0, None], [0.0, None]]
-    case = two_neurons(spiking(reset=-8.0), weights, delays, [[0.5], [peak]], LOSS, 60.0)
-    (t,), _ = run(case).spikes["out"]
+    (t,), _ = run(two_neurons(spiking(reset=-8.0), weights, delays, [[0.5], [peak]], LOSS, 60.0)).spikes["out"]
     assert abs(t - peak) <= times(U64, U64, 60.0)

@@ -178,9 +178,8 @@ def test_a_maximum_pinned_to_one_arrival(run: Run) -> None:
 
 @pytest.mark.check(25)
 @every_run
-@pytest.mark.parametrize(
-    ("first", "second"), [(-30.0, -20.0), (-4.0, -5.0), (-30.0, -2.0)], ids=["each", "both", "one"]
-)
+@pytest.mark.parametrize(("first", "second"), [(-30.0, -20.0), (-4.0, -5.0), (-30.0, -2.0)],
+                         ids=["each", "both", "one"])
 def test_a_maximum_pinned_to_two_arrivals(run: Run, first: float, second: float) -> None:
     """Each derivative is that of a later arrival, the other held: 0 if that ends the rise alone."""
     case = case_of([DRIVE, (first, 5.5), (second, 5.5)], cross_entropy("max_voltage", 1), "li")

@@ -98,9 +98,8 @@ ROUNDING = 4  # in u: truncation, at most 1, and rounding of some coefficients
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("pm", "ps", "r"), [
-    (0.25, 0.25, 0.25), (0.05, 0.2, 0.001), (0.2, 0.05, 0.0), (0.125, 0.125 * (1 + 1e-9), 0.01), (1e-7, 0.25, 1e-5)
-])
+@pytest.mark.parametrize(("pm", "ps", "r"), [(0.25, 0.25, 0.25), (0.05, 0.2, 0.001), (0.2, 0.05, 0.0),
+                                             (0.125, 0.125 * (1 + 1e-9), 0.01), (1e-7, 0.25, 1e-5)])
 def test_polynomials_are_right_to_rounding(pm: float, ps: float, r: float, dtype: type) -> None:
     u = float(np.finfo(dtype).eps) / 2
     A = np.array([[[-pm, pm], [0.0, -ps]]])

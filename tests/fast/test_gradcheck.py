@@ -19,9 +19,8 @@ CONDITIONED = 0.1  # lower bound of `kappa` here: over a step of 1e-6, rounding 
 
 def jacobian_is_exact(function: Callable[..., Tensor | tuple[Tensor, ...]], arguments: list[Tensor]) -> bool:
     """Check every entry, repeatability, undefined gradients; the default rtol lets 0.1 % pass."""
-    return gradcheck(
-        function, arguments, eps=1e-6, atol=1e-8, rtol=1e-6, nondet_tol=0.0, fast_mode=False, check_undefined_grad=True
-    )
+    return gradcheck(function, arguments, eps=1e-6, atol=1e-8, rtol=1e-6, nondet_tol=0.0, fast_mode=False,
+                     check_undefined_grad=True)
 
 
 def leaves(tensors: list[Tensor]) -> list[Tensor]:

@@ -140,9 +140,8 @@ def hessian(loss: Loss) -> None:
 
 @pytest.mark.parametrize("loss", [linear, curved])
 @pytest.mark.parametrize("way", [
-    penalty, by_the_scale, hessian, *(
-        lambda loss, of=of: of(loss, W, W) for of in (functional.hvp, functional.vhp, functional.jvp)
-    ),
+    penalty, by_the_scale, hessian, *(lambda loss, of=of: of(loss, W, W)
+                                      for of in (functional.hvp, functional.vhp, functional.jvp)),
 ])
 def test_a_second_derivative_is_refused(way: Callable[[Loss], None], loss: Loss) -> None:
     """`once_differentiable` of torch would return 0 for most of these."""

@@ -55,8 +55,7 @@ def test_the_sum_of_a_spike_and_a_delay_is_exact(dtype: type, longest: int, data
     ticks = ticks_for(longest, dtype, 1.0)
     bin_, delay = data.draw(st.integers(0, 10**6)), data.draw(st.integers(0, longest))
     q, r = (data.draw(st.integers(0, ticks.rest) | st.sampled_from([0, 1, ticks.rest])) for _ in range(2))
-    x = float(Fraction(q, ticks.rest + 1))
-    time = ticks.kind(time_of(bin_, x, ticks))
+    time = ticks.kind(time_of(bin_, float(Fraction(q, ticks.rest + 1)), ticks))
     turn, rest, carried = arrival_of(ticks.kind(delay << ticks.bits | r), time, ticks)
     exact = bin_ + delay + Fraction(q + r, ticks.rest + 1)
     assert turn == int(exact) % ticks.bins and Fraction(float(in_bins(rest, ticks))) == exact - int(exact)
@@ -94,9 +93,8 @@ def pack(pm: float, ps: float, rate: float, dtype: type) -> Pack:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(
-    ("pm", "ps"), [(0.05, 0.2), (0.2, 0.05), (0.25, 0.25), (0.125, 0.125 * (1 + 1e-12)), (1e-6, 0.25)]
-)
+@pytest.mark.parametrize(("pm", "ps"),
+                         [(0.05, 0.2), (0.2, 0.05), (0.25, 0.25), (0.125, 0.125 * (1 + 1e-12)), (1e-6, 0.25)])
 def test_the_flow_of_an_arrival_is_the_product_of_spike_and_synapse(pm: float, ps: float, dtype: type) -> None:
     """With and without a carry, for an integral readout too, and for almost equal constants."""
     rate, b = 0.01, pack(pm, ps, 0.01, dtype)

@@ -106,8 +106,7 @@ def test_the_loss_is_one_node_whatever_the_number_of_trains() -> None:
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
 def test_label_smoothing_is_that_of_torch(smoothing: float) -> None:
-    random = torch.Generator().manual_seed(0)
-    ours = torch.randn(6, 4, dtype=torch.float64, generator=random).requires_grad_()
+    ours = torch.randn(6, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
     theirs, labels = ours.detach().clone().requires_grad_(), torch.tensor([0, 1, 2, 3, 0, 2])
     CrossEntropyLoss(smoothing)(ours, labels).backward()
     torch.nn.functional.cross_entropy(theirs, labels, label_smoothing=smoothing).backward()

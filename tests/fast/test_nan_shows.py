@@ -58,9 +58,8 @@ def recurrent(dtype: torch.dtype) -> Net:
     w = torch.cat([layer.w, 0.4 * layer.w[:2]]).detach().requires_grad_()
     d = torch.cat([layer.d, layer.d[:2] + 0.5]).detach().requires_grad_()
     constants = (layer.tau_mem, layer.tau_syn, layer.v_th, layer.v_reset)
-    return Net(
-        {"times": spikes.times, "w": w, "d": d}, lambda: propagate(spikes, w, d, *constants, recurrent=True)[0].times
-    )
+    return Net({"times": spikes.times, "w": w, "d": d},
+               lambda: propagate(spikes, w, d, *constants, recurrent=True)[0].times)
 
 
 def three_layers(dtype: torch.dtype) -> Net:

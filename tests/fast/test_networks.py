@@ -123,8 +123,7 @@ def test_training_of_a_sparse_network_and_its_description(dtype: torch.dtype) ->
     optimiser = torch.optim.Adam(param_groups(net, lr=0.05, delay_lr=0.5, constants_lr=0.01, threshold_lr=0.01))
     for _ in range(5):
         optimiser.zero_grad()
-        y = net(given_spikes(), read="out").y
-        cross_entropy(y, torch.tensor([0, 1, 1])).backward()
+        cross_entropy(net(given_spikes(), read="out").y, torch.tensor([0, 1, 1])).backward()
         optimiser.step()
         project_(net)
     w, d = net.synapses[0].w.detach().numpy(), net.synapses[0].d.detach().numpy()

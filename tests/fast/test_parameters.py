@@ -130,9 +130,8 @@ def test_pruned_parametrized_and_shared_parameters_have_their_group() -> None:
     assert names_by_group(net) == {"weights": {"0.w_orig", *linear}, "delays": delays}
 
 
-@pytest.mark.parametrize(
-    ("bound", "left", "outside"), [(None, [0.0, 0.0, 3.0, 99.0], 1), (3.0, [0.0, 0.0, 3.0, 3.0], 2)]
-)
+@pytest.mark.parametrize(("bound", "left", "outside"),
+                         [(None, [0.0, 0.0, 3.0, 99.0], 1), (3.0, [0.0, 0.0, 3.0, 3.0], 2)])
 def test_delays_are_projected_into_their_bounds(bound: float | None, left: list, outside: int) -> None:
     layer, graph = LIF(1, 4, max_delay=bound), Network(network_of([LIF(3, 2)]))
     filled(layer, [[1.0] * 4], [[-0.5, 0.0, 3.0, 99.0]])

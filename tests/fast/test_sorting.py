@@ -25,8 +25,7 @@ DTYPES = [np.float32, np.float64]
 WIDTH, DURATION = 0.5, 9.75
 
 
-@given(st.sampled_from(DTYPES), st.integers(0, 2000), st.integers(1, 4), st.integers(1, 5),
-       st.integers(0, 2**32))
+@given(st.sampled_from(DTYPES), st.integers(0, 2000), st.integers(1, 4), st.integers(1, 5), st.integers(0, 2**32))
 def test_arriving_spikes_are_sorted_by_bin(dtype: type, longest: int, trials: int, sources: int, seed: int) -> None:
     """By torch: some at edges of bins and just before them, some after the last bin."""
     random = np.random.default_rng(seed)
@@ -45,9 +44,8 @@ def test_arriving_spikes_are_sorted_by_bin(dtype: type, longest: int, trials: in
     bin_, rest = packing.split(problem.times, problem)
     time = packing.instants(bin_, rest, ticks).numpy()
     last, n = problem.clock.last, len(times)
-    found = Arriving(
-        np.empty(trials + 1, np.int64), np.empty(n, np.int32), np.empty(n, ticks.kind), np.empty(n, np.int32)
-    )
+    found = Arriving(np.empty(trials + 1, np.int64), np.empty(n, np.int32), np.empty(n, ticks.kind),
+                     np.empty(n, np.int32))
     order = np.empty(n, np.int64)
     sort_by_bin(times, offsets, 1 / WIDTH, ticks, np.empty(last + 2, np.int64), found, order)
     train = np.repeat(np.arange(trials * sources), counts)

@@ -109,9 +109,8 @@ def test_spikes_are_copied_once_detached_and_pickled() -> None:
 def test_kept_neurons_keep_their_spikes_and_their_gradient(chosen: list) -> None:
     spikes, mask = learned_spikes(), torch.tensor(chosen)
     found, rows = spikes.keep(mask), mask.expand(3, 3).tolist()
-    assert found.to_lists() == [
-        [train if stays else [] for train, stays in zip(*both, strict=True)] for both in zip(TRIALS, rows, strict=True)
-    ]
+    assert found.to_lists() == [[train if stays else [] for train, stays in zip(*both, strict=True)]
+                                for both in zip(TRIALS, rows, strict=True)]
     stays = [float(rows[b][i]) for b, trial in enumerate(TRIALS) for i, train in enumerate(trial) for _ in train]
     assert slopes(found.times.sum(), spikes) == stays
 

@@ -36,8 +36,7 @@ def test_first_weights_give_the_rate(
         if recurrent:
             layer.initialise_recurrent_(0.0, 0.2, 5.0, torch.Generator().manual_seed(1))
         assert layer.initialise_for_(spikes, rate, 10.0, torch.Generator().manual_seed(0)) is layer
-        counted = float(layer(spikes).counts().double().mean())
-        assert counted == pytest.approx(rate, rel=0.1, abs=1.5 / post)
+        assert float(layer(spikes).counts().double().mean()) == pytest.approx(rate, rel=0.1, abs=1.5 / post)
         assert 0 < float(layer.d.detach().max()) <= 10.0 and float(layer.w.detach().std()) > 0
 
 

@@ -139,8 +139,7 @@ def test_an_absent_synapse_does_not_lengthen_the_ring() -> None:
     problem = drawn(0, 1, 1, np.float64, 9.0, None).problem
     d, exists = torch.tensor([[1.0, 8.0, 1e30, 20.0]]).double(), torch.tensor([[True, False, True, True]])
     for given_, of, bins in ((exists, d, 4), (None, d, 32), (None, d[:0], 0)):
-        changed = replace(problem, d=of, exists=given_)
-        assert int(packing.longest_delay(changed)) == bins
+        assert int(packing.longest_delay(replace(problem, d=of, exists=given_))) == bins
 
 
 def test_gradients_have_no_room_for_neurons_that_are_not_there() -> None:
@@ -181,8 +180,7 @@ def spikes_of(until: float, count: int, trials: int, readout: str) -> Spikes:
     first, last = (T - 8.0, T - 1.0) if readout == "max_voltage" else (D, until * T)
     # On ticks of float32, so both precisions read one network.
     times = np.round(np.sort(rng.uniform(first, last, (trials, count)), axis=1) * 2**12) / 2**12 - D
-    offsets = torch.arange(trials + 1) * count
-    return Spikes(torch.from_numpy(times.ravel()), offsets, trials, 1, T)
+    return Spikes(torch.from_numpy(times.ravel()), torch.arange(trials + 1) * count, trials, 1, T)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])

@@ -96,9 +96,7 @@ HOMES = [f"see /{folder}/ann/data" for folder in ("home", "root", "Users", "work
 ELSEWHERE = ["https://example.org/home/x", "docs/home/x and ~/home/x"]
 MACHINES = Rule(machine_paths, FILES, HOMES, ELSEWHERE)
 LONG = Rule(long_file, PYTHON_FILES, ["x\n" * (LINES + 1)], ["x\n" * LINES])
-RULES = {
-    "hidden NaN": NAN, "hidden faults": FAULTS, "loading": LOADING, "machine paths": MACHINES, "long files": LONG,
-}
+RULES = {"hidden NaN": NAN, "hidden faults": FAULTS, "loading": LOADING, "machine paths": MACHINES, "long files": LONG}
 PATH = PurePosixPath("fast/a.py")
 
 

@@ -90,9 +90,8 @@ def test_the_unit_of_time(run: str, family: str, ms: float) -> None:
         check(rewritten, RUNS[run](rewritten), move(result(run, case)))
 
 
-@pytest.mark.parametrize(
-    ("run", "family"), [pair for pair in PAIRS if set(FAMILIES[pair[1]].losses) & set(SPIKE_LOSSES)]
-)
+@pytest.mark.parametrize(("run", "family"),
+                         [pair for pair in PAIRS if set(FAMILIES[pair[1]].losses) & set(SPIKE_LOSSES)])
 def test_the_unit_of_voltage(run: str, family: str) -> None:
     for case in cases(family, lambda case: isinstance(case.loss, SpikeTimeMSE) or case.loss.time_scale is not None):
         rewritten, move = in_units(case, 1.0, 0.5)
@@ -140,9 +139,8 @@ def two_ways(family: str, factor: float) -> Iterator[tuple[Case, Case, Case]]:
         ((name, trains),) = case.inputs.items()
         extra = np.random.default_rng(seed).uniform(0.0, 4.0, len(trains))
         inputs = {name: SpikeTrains(tuple(train + e for train, e in zip(trains, extra, strict=True)))}
-        connections = [
-            replace(c, d=c.d + factor * extra[:, None]) if c.source == name else c for c in case.network.connections
-        ]
+        connections = [replace(c, d=c.d + factor * extra[:, None]) if c.source == name else c
+                       for c in case.network.connections]
         yield case, replace(case, inputs=inputs), with_connections(case, connections)
 
 
@@ -151,8 +149,7 @@ def test_two_synapses_of_half_the_weight(run: str, family: str) -> None:
     """Each half has the gradient of the whole; maxima pinned to both halves are left out."""
 
     def suits(case: Case) -> bool:
-        kinds = {tie.kind for tie in reference.run(halved(case)).ties}
-        return "simultaneous_arrivals_at_maximum" not in kinds
+        return "simultaneous_arrivals_at_maximum" not in {tie.kind for tie in reference.run(halved(case)).ties}
 
     for case in cases(family, suits):
         expected = with_gradients_of(
@@ -214,9 +211,8 @@ def test_synapses_of_weight_0(run: str, family: str, measured: Measured) -> None
         used.append(assert_same(case, with_gradients_of(found, lambda of, n=n: of[:n]), true))  # type: ignore[misc]
         assert not any(g.dL_dd.any() for g in found.gradients.connections[n:])
         if seed == 0:
-            slopes = {
-                (c, *at): g for c in range(n, 2 * n) for at, g in np.ndenumerate(found.gradients.connections[c].dL_dw)
-            }
+            slopes = {(c, *at): g for c in range(n, 2 * n)
+                      for at, g in np.ndenumerate(found.gradients.connections[c].dL_dw)}
             largest = max(slopes, key=lambda at: abs(slopes[at]))
             w = difference(Problem.from_case(more), ("w", *largest))
             assert slopes[largest] != 0 and abs(slopes[largest] - w) <= relative(U64, true.kappa_min) * abs(w)

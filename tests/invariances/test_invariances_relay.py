@@ -45,8 +45,7 @@ def relay_is_off(run: str, factor: float) -> float:
     assert [len(train) for train in true.spikes["relay"]] == [1, 1, 1]
     latency = [float(t[0] - t_in[0]) - d for t, t_in, d in zip(true.spikes["relay"], inputs["in"], d1, strict=True)]
     straight = Connection("in", "out", w, (d1 + factor * np.array(latency))[:, None] + d2)
-    direct = Case(Network((Population("in", "input", 3), out), (straight,)), 40.0, inputs, loss)
-    found = RUNS[run](direct)
+    found = RUNS[run](Case(Network((Population("in", "input", 3), out), (straight,)), 40.0, inputs, loss))
     first, second = true.gradients.connections
     (both,) = found.gradients.connections
     assert len(found.spikes["out"][0]) >= 3 and both.dL_dd.all()

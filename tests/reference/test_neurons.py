@@ -140,9 +140,7 @@ NEVER_NAMED = Neuron(
 
 
 def test_a_neuron_of_ones_own(measured: Measured) -> None:
-    constants = dict(
-        tau_mem=12.0, tau_syn=4.0, g=3.0, tau_a=20.0, tau_s=60.0, v_th=1.0, v_reset=-0.1, b=0.2, k=0.3,
-    )
+    constants = dict(tau_mem=12.0, tau_syn=4.0, g=3.0, tau_a=20.0, tau_s=60.0, v_th=1.0, v_reset=-0.1, b=0.2, k=0.3)
     offs = []
     for seed in range(SEEDS):
         case = network("adlif", seed, "spike_time_mse", recurrent=True)

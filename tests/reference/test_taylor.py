@@ -180,8 +180,7 @@ def test_control_a_thousandth_changes_the_constant(kind: str, measured: Measured
 @pytest.mark.check(4, control=True)
 @pytest.mark.parametrize("kind", ["w", "d"])
 def test_control_a_millionth_shows_at_40_digits(kind: str, measured: Measured) -> None:
-    case = seeded_case(1, "recurrent")
-    found = slopes(multiprecision(40), case, kind, 0, STEPS_40, 1 + 1e-6)
+    found = slopes(multiprecision(40), seeded_case(1, "recurrent"), kind, 0, STEPS_40, 1 + 1e-6)
     assert not isinstance(found, str)
     measured(2 - found[1], SLOPE_40, 1)
     assert 2 - found[1] > SLOPE_40

@@ -24,7 +24,6 @@ def checks(folder: Path, **changes: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def row(page: str, number: int) -> str:
-    """The row of a check."""
     (found,) = re.findall(rf'<li class="row [^>]*><a href="#check-{number}">.*?</li>', page, re.DOTALL)
     return found
 
@@ -40,21 +39,17 @@ def test_every_check_of_the_record_has_one_row_by_its_name_right_under_the_verdi
 
 
 ROWS: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {
-    "passed_and_its_control_right": (
-        {}, {"passed": "left", "fault": "right"}, "worst value 0.032 of the limit; nearest planted fault 200 of the",
-    ),
-    "control_right_by_a_limit_of_its_own": (
-        {"fault": 2e-9, "fault_limit": 1e-10}, {"passed": "left", "fault": "right"}, "planted fault 20 of the limit",
-    ),
+    "passed_and_its_control_right": ({}, {"passed": "left", "fault": "right"},
+                                     "worst value 0.032 of the limit; nearest planted fault 200 of the"),
+    "control_right_by_a_limit_of_its_own": ({"fault": 2e-9, "fault_limit": 1e-10}, {"passed": "left", "fault": "right"},
+                                            "planted fault 20 of the limit"),
     "control_on_the_wrong_side": ({"fault": 5e-12}, {"passed": "left", "failed": "left"}, "fault 0.5 of the limit"),
     "at_the_limit_is_the_wrong_side": ({"fault": 1e-11}, {"passed": "left", "failed": "limit"}, "fault 1 of"),
     "exactly_0": ({"worst": 0.0, "headroom": None}, {"zero": "left end", "fault": "right"}, "worst value 0 of"),
-    "beyond_the_limit": (
-        {**FAILED, "worst": 5e-9, "caught": 2}, {"failed": "right", "fault": "right"}, "worst value 500 of the limit",
-    ),
-    "failed_without_a_value": (
-        {**FAILED, "caught": 2}, {"failed": "right end", "fault": "right"}, "a test failed without a value",
-    ),
+    "beyond_the_limit": ({**FAILED, "worst": 5e-9, "caught": 2}, {"failed": "right", "fault": "right"},
+                         "worst value 500 of the limit"),
+    "failed_without_a_value": ({**FAILED, "caught": 2}, {"failed": "right end", "fault": "right"},
+                               "a test failed without a value"),
     "control_not_found": ({**FAILED, "fault": 5e-12}, {"passed": "left", "failed": "left"}, "a control failed"),
 }
 

@@ -65,8 +65,7 @@ def evidence(folder: Path, *words: str, effort: str = "ordinary") -> dict:
     where = ["--rootdir", folder, "--evidence", folder / "record.json", "."]
     done = python(*command, *where, folder=folder, DELAYPROP_EFFORT=effort)
     assert done.returncode == 1 and "must not run" not in done.stdout, done.stdout + done.stderr
-    found: dict = json.loads((folder / "record.json").read_text())
-    return found
+    return json.loads((folder / "record.json").read_text())
 
 
 @pytest.fixture(scope="module")

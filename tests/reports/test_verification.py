@@ -83,8 +83,7 @@ def test_the_cost_of_a_grid_is_told_in_continuous_time() -> None:
         for dt, mean in ((None, 0.95), (1.0, 0.75))
     ]
     template: Any = TEMPLATES.get_template("grid_accuracies.html").module
-    shown = template.accuracies(ways).replace("\N{NO-BREAK SPACE}", " ")
-    cells = re.findall(r"<td[^>]*>(.*?)</td>", shown)
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", template.accuracies(ways).replace("\N{NO-BREAK SPACE}", " "))
     assert cells == ["events", "95.0 % ± 1.0 %", "5", "steps of 1 ms", "75.0 % ± 1.0 %", "5"]
 
 

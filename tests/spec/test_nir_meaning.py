@@ -27,9 +27,8 @@ def lif(size: int = 2) -> Any:
     """Neurons in seconds; `w_in` is twice `tau_syn`, so a weight counts twice."""
     own = np.full(size, 0.005)
     one = np.ones(size)
-    return nir.CubaLIF(
-        tau_mem=4 * own, tau_syn=own, r=one, v_leak=0 * own, v_threshold=one, v_reset=0 * own, w_in=2 * own
-    )
+    return nir.CubaLIF(tau_mem=4 * own, tau_syn=own, r=one, v_leak=0 * own, v_threshold=one, v_reset=0 * own,
+                       w_in=2 * own)
 
 
 def li(size: int = 2) -> Any:
@@ -79,9 +78,8 @@ PATHS: dict[str, tuple[list[Any], list[tuple[list, list]]]] = {
     "Delay, Linear": ([delay(0.5, 0.25), W], [(TWICE, [[500.0, 500.0], [250.0, 250.0]])]),
     "Linear, Delay": ([W, delay(0.5, 0.25)], [(TWICE, [[500.0, 250.0], [500.0, 250.0]])]),
     "Delay on both sides": ([delay(0.5, 0.25), W, delay(1.0, 2.0)], [(TWICE, [[1500.0, 2500.0], [1250.0, 2250.0]])]),
-    "Scale on both sides": (
-        [nir.Scale(np.array([2.0, 1.0])), W, nir.Scale(np.array([1.0, 0.5]))], [([[4.0, 6.0], [4.0, 4.0]], AT_ONCE)]
-    ),
+    "Scale on both sides": ([nir.Scale(np.array([2.0, 1.0])), W, nir.Scale(np.array([1.0, 0.5]))],
+                            [([[4.0, 6.0], [4.0, 4.0]], AT_ONCE)]),
     "one channel per synapse": (
         [TAPS, delay(0.5, 0.25, 1.0), linear([1.0, 0, 2.0], [0, 3.0, 0])],
         [([[2.0, 6.0], [4.0, None]], [[500.0, 250.0], [1000.0, 0.0]])],

@@ -24,9 +24,8 @@ CLASSES = ("lower", "average", "higher")
 PARTS = ("loss", "readout", "spikes", "kappa", "gradients")
 DIGITS = 30  # number of certified digits, which is the largest count
 
-RUNS: dict[str, Callable[[Case], Result]] = {
-    "reference": reference.run, "fast float64": run_case, "fast float32": lambda case: run_case(case, "float32"),
-}
+RUNS: dict[str, Callable[[Case], Result]] = {"reference": reference.run, "fast float64": run_case,
+                                             "fast float32": lambda case: run_case(case, "float32")}
 
 
 def files(difficulty: str = "*") -> list[Path]:

@@ -35,9 +35,8 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "unknown command": (["learn"], "delayprop: argument COMMAND: invalid choice: 'learn' "),
     "option before the command": (["--", "train"], "delayprop: "),
     "train without a task": (["train"], "delayprop train: the following arguments are required: --task (see --help)\n"),
-    "train with a bad option": (
-        ["train", "--task", "sequence", "--save-seconds", "-1"], "delayprop train: `--save-seconds` must be at least 0",
-    ),
+    "train with a bad option": (["train", "--task", "sequence", "--save-seconds", "-1"],
+                                "delayprop train: `--save-seconds` must be at least 0"),
     "run without a case": (["run"], "delayprop run: the following arguments are required: CASE.json (see --help)\n"),
     "run nowhere": (["run", NOWHERE], f"delayprop run: `{NOWHERE}` must be a readable case file, got "),
     "evaluate nowhere": (["evaluate", NOWHERE], f"delayprop evaluate: `{NOWHERE}` must be the folder of a finished"),
@@ -62,8 +61,7 @@ def test_outside_a_checkout_only_runs_are_reported(
     words: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: Patch, capsys: Capture
 ) -> None:
     monkeypatch.setattr(command, "ROOT", tmp_path)
-    err = refusal(capsys, command.main, "report", *words)
-    assert err.startswith(f"delayprop report: `RUN` must be {said}")
+    assert refusal(capsys, command.main, "report", *words).startswith(f"delayprop report: `RUN` must be {said}")
 
 
 def test_a_command_prints_what_its_module_prints(capsys: Capture) -> None:
@@ -74,6 +72,5 @@ def test_a_command_prints_what_its_module_prints(capsys: Capture) -> None:
 
 
 def test_python_m_delayprop_is_the_same_command() -> None:
-    done = run("delayprop", "conformance")
-    line = refusal_of(done, "delayprop conformance")
-    assert line == "give one of --command, --list and --save (see --help)"
+    said = refusal_of(run("delayprop", "conformance"), "delayprop conformance")
+    assert said == "give one of --command, --list and --save (see --help)"

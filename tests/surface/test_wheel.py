@@ -103,7 +103,6 @@ def test_the_kit_grades_the_installed_command(run: Run, installed: Path, tmp_pat
 def test_a_case_has_the_same_result_as_in_the_checkout(run: Run, tmp_path: Path) -> None:
     assert run("delayprop", "conformance", "--save", "cases").returncode == 0
     case = tmp_path / "cases" / "skip-and-parallel.json"
-    here = subprocess.run(
-        [sys.executable, "-m", "fast.run", str(case)], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    here = subprocess.run([sys.executable, "-m", "fast.run", str(case)], cwd=ROOT, capture_output=True, text=True,
+                          check=True)
     assert run("delayprop", "run", str(case)).stdout == here.stdout

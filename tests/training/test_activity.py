@@ -67,8 +67,7 @@ def test_processes_share_the_counts_and_the_trials() -> None:
 
 def test_the_penalty_has_its_value_and_refuses_other_spikes() -> None:
     of = layer([[6.0, 6.5], [1.0, 0.5]], [[1.0, 2.0], [0.5, 0.0]])
-    spikes = Spikes.from_trains([[[2.0], [3.0]], [[4.0], []], [[], [1.0]]], 12.0)
-    emitted = of(spikes)
+    emitted = of(Spikes.from_trains([[[2.0], [3.0]], [[4.0], []], [[], [1.0]]], 12.0))
     assert spike_count_penalty(of, emitted, 0.25, 0.3).item() == pytest.approx(0.15 * 2 * (2 / 3 - 0.25) ** 2)
     penalty = partial(spike_count_penalty, of)
     some, counts = emitted.keep(torch.tensor([True, False])), emitted.counts()

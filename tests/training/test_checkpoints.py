@@ -27,8 +27,7 @@ def state(step: int) -> dict:
 def killed(kind: str, kills: int, folder: Path) -> dict:
     done = called("tests.support.runs.killed_while_saving:main", kind, kills, folder)
     assert done.returncode == 0, done.stderr
-    found: dict = json.loads(done.stdout)
-    return found
+    return json.loads(done.stdout)
 
 
 @pytest.mark.parametrize("kills", [50, pytest.param(200, marks=pytest.mark.full)])

@@ -52,9 +52,8 @@ CONTENT: dict[str, tuple[Change, str]] = {
     "no network": (change("training", "network", to=KeyError), "training lacks 'network'"),
     "no tensor": (change(*WEIGHTS, to=KeyError), "training.network lacks 'out.w'"),
     "a list for a tensor": (change(*WEIGHTS, to=[1.0]), "training.network.out.w is a list of 1, not float32 of"),
-    "another shape": (
-        change(*WEIGHTS, to=torch.ones(3, 6)), r"training.network.out.w is float32 of shape \[3, 6\], not .* \[6, 3\]"
-    ),
+    "another shape": (change(*WEIGHTS, to=torch.ones(3, 6)),
+                      r"training.network.out.w is float32 of shape \[3, 6\], not .* \[6, 3\]"),
     "another precision": (change(*WEIGHTS, to=torch.ones(6, 3).double()), "out.w is float64 of shape"),
     "no sum": (change("training", "epoch", "sums", "loss", to=KeyError), "training.epoch.sums lacks 'loss'"),
     "another sum": (change("training", "epoch", "more", to=1.0), "training.epoch has 'more', which is not of this run"),
@@ -79,9 +78,8 @@ CONTENT: dict[str, tuple[Change, str]] = {
     "a moment of NaN": (change(*MOMENTS, 0, "exp_avg", to=torch.full((4, 6), math.nan)), "exp_avg is not finite"),
     "a negative square": (change(*MOMENTS, 0, "exp_avg_sq", to=torch.full((4, 6), -1.0)), "exp_avg_sq is below 0"),
     "another precision of a moment": (change(*MOMENTS, 0, "exp_avg", to=torch.ones(4, 6).double()), "is float64 of"),
-    "NaN in the first weights": (
-        change("training", "first", "out.w", to=torch.full((6, 3), math.nan)), "training.first.out.w is not finite"
-    ),
+    "NaN in the first weights": (change("training", "first", "out.w", to=torch.full((6, 3), math.nan)),
+                                 "training.first.out.w is not finite"),
     "sparse weights": (change(*WEIGHTS, to=torch.ones(6, 3).to_sparse()), "training.network.out.w is float32 of shape"),
     "no end": (change("training", "ended", to=10**9), "training.ended is 1000000000, not from 0 to 0"),
     "an accuracy of 2": (change("training", "best", "accuracy", to=2.0), "best.accuracy is 2.0, not from 0 to 1"),
@@ -152,10 +150,7 @@ HEADS = {
     "endless bytes": '{"format": "%s", "bytes": Infinity, "sha256": "%s"}',
     "bytes that are none": '{"format": "%s", "bytes": NaN, "sha256": "%s"}',
     "negative bytes": '{"format": "%s", "bytes": -1, "sha256": "%s"}',
-    "no bytes": '{"format": "%s", "sha256": "%s"}',
-    "a list": "[1]",
-    "a number": "1",
-    "nothing": "",
+    "no bytes": '{"format": "%s", "sha256": "%s"}', "a list": "[1]", "a number": "1", "nothing": "",
 }
 
 

@@ -34,16 +34,14 @@ class Answers(torch.nn.Module):
     """Answers the number of spikes in channel 0, nothing where there are 3; loss is the label."""
 
     def forward(self, spikes: Spikes) -> tuple[Tensor, list[Spikes]]:
-        answer = spikes.counts()[:, 0]
-        return torch.nn.functional.one_hot(answer, 4)[:, :3].double(), []
+        return torch.nn.functional.one_hot(spikes.counts()[:, 0], 4)[:, :3].double(), []
 
     def loss(self, y: Tensor, labels: Tensor) -> Tensor:
         return labels.double().mean()
 
 
 def test_rows_are_classes_and_columns_answers() -> None:
-    data = trials_of([[1], [1], [3], [2], [1]], [2, 2, 2, 0, 1])
-    found = evaluate(Answers(), data, DURATION, 2, Processes())
+    found = evaluate(Answers(), trials_of([[1], [1], [3], [2], [1]], [2, 2, 2, 0, 1]), DURATION, 2, Processes())
     assert found.confusion == [[0, 0, 1, 0], [0, 1, 0, 0], [0, 2, 0, 1]]
     assert (found.correct, found.trials, found.accuracy) == (1, 5, 0.2)
     assert found.loss == pytest.approx(1.4), "a mean over trials, not over the batches of 2, 2 and 1"

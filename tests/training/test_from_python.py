@@ -55,9 +55,8 @@ def test_a_run_has_its_records_and_its_network(runs: Path, finished: Run) -> Non
     kept_result = result(runs / "python")
     assert finished.folder == runs / "python" and finished.result == kept_result and len(finished.history) == 2
     kept = max(finished.history, key=lambda line: line["valid_accuracy"])
-    assert finished.accuracies == {
-        "train": kept["train_accuracy"], "valid": kept["valid_accuracy"], "test": kept_result["test_accuracy"],
-    }
+    assert finished.accuracies == {"train": kept["train_accuracy"], "valid": kept["valid_accuracy"],
+                                   "test": kept_result["test_accuracy"]}
     assert finished.learned == (kept_result["interval"][0] > kept_result["count_baseline"])
     assert repr(finished).startswith(f"Run('{runs / 'python'}', spikes: train ")
     network = finished.network()

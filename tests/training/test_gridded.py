@@ -76,8 +76,7 @@ def run(runs: Path) -> Path:
 
 def evaluated_json(capsys: Capture, run: Path, *words: str) -> dict[str, Any]:
     assert evaluate([str(run), "--split", "test", *words, "--json"]) == 0
-    found: dict[str, Any] = json.loads(capsys.readouterr().out)["test"]
-    return found
+    return json.loads(capsys.readouterr().out)["test"]
 
 
 def test_the_command_prints_a_table_and_draws_it(run: Path, capsys: Capture) -> None:
@@ -117,6 +116,5 @@ def test_differences_are_in_points() -> None:
     exact = Evaluation([[8, 2, 0], [0, 10, 0]], 0.1, wrong=[(0, 1), (1, 1)])
     worse = Evaluation([[6, 4, 0], [0, 10, 0]], 0.2, wrong=[(1, 1), (2, 1), (3, 1), (4, 1)])
     found = on_grids([1.0], network(), lambda gridded: worse if gridded.times else exact)
-    assert lines(exact, found)[1:] == [
-        f"{'exact':>10}  {'90.0%':>11}", f"{'1':>10}  {'90.0% (+0.0, p 1)':>26}  {'80.0% (-10.0, p 0.62)':>26}"
-    ]
+    assert lines(exact, found)[1:] == [f"{'exact':>10}  {'90.0%':>11}",
+                                       f"{'1':>10}  {'90.0% (+0.0, p 1)':>26}  {'80.0% (-10.0, p 0.62)':>26}"]

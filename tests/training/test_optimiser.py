@@ -43,8 +43,7 @@ def test_each_group_takes_its_own_step() -> None:
 
 @pytest.mark.parametrize(("name", "frozen"), [("freeze_weights", "w"), ("freeze_delays", "d")])
 def test_what_is_frozen_does_not_move(name: str, frozen: str) -> None:
-    found = moved(*made(**{name: True}), 0)
-    still = {key for key, far in found.items() if far == 0 and key[-1] in "wd"}
+    still = {key for key, far in moved(*made(**{name: True}), 0).items() if far == 0 and key[-1] in "wd"}
     assert still == {f"{layer}.{frozen}" for layer in ("hidden.0", "hidden.1", "out")}
 
 

@@ -117,9 +117,8 @@ def test_a_damaged_record_is_named(name: str, content: str, copy: Path, capsys: 
     assert f"must be the folder of a finished run, got {name}" in refusal(capsys, compare, copy)
 
 
-COMMANDS = {
-    "evaluate": evaluate, "compare": compare, "export": lambda words: export([*words, "--nir", f"{words[0]}.nir"]),
-}
+COMMANDS = {"evaluate": evaluate, "compare": compare,
+            "export": lambda words: export([*words, "--nir", f"{words[0]}.nir"])}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

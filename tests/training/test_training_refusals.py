@@ -41,9 +41,8 @@ def test_two_runs_never_share_a_folder(tmp_path: Path, monkeypatch: Patch) -> No
     assert [RunFolder(None, "task", {}).path.name for _ in range(3)] == ["task-1", "task-2", "task-3"]
 
 
-@pytest.mark.parametrize(
-    "error", [MemoryError("8 GiB"), RuntimeError("DefaultCPUAllocator: can't allocate memory")], ids=["numpy", "torch"]
-)
+@pytest.mark.parametrize("error", [MemoryError("8 GiB"), RuntimeError("DefaultCPUAllocator: can't allocate memory")],
+                         ids=["numpy", "torch"])
 def test_memory_that_runs_out_is_exit_3(error: Exception, tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
     monkeypatch.setattr(sequence, "_step", Mock(side_effect=error))
     said = refusal(capsys, main, "--task", "sequence", "--out", tmp_path / "run", code=3)
@@ -63,8 +62,7 @@ def test_a_case_without_memory_is_one_line_and_exit_3(
     command: ModuleType, name: str, run_name: str, monkeypatch: Patch, capsys: Capture
 ) -> None:
     monkeypatch.setattr(command, run_name, Mock(side_effect=MemoryError))
-    case = ROOT / "spec" / "conformance" / "cases" / "one-neuron.json"
-    assert command.main([str(case)]) == 3
+    assert command.main([str(ROOT / "spec" / "conformance" / "cases" / "one-neuron.json")]) == 3
     line = "out of memory; make the network, the batch or the trial smaller"
     assert capsys.readouterr() == ("", f"python -m {name}: {line}\n")
 

@@ -62,7 +62,6 @@ def kept_from(history: list[dict]) -> int | None:
 
 
 def print_end(layer: LI, ring: Ring, result: dict, options: argparse.Namespace) -> None:
-    """Prints the final delays and accuracy."""
     if ring.inputs == 2:
         _print_difference(layer, result["optimum"])
     else:

@@ -39,7 +39,6 @@ class Ring:
 
     @property
     def clean(self) -> Self:
-        """The patterns without jitter and distractors."""
         return replace(self, jitter=0.0, distractors=0)
 
     def times(self, label: int) -> np.ndarray:

@@ -47,7 +47,6 @@ class Plan:
 
 
 def plan(inputs: int) -> Plan:
-    """The plan for a number of inputs."""
     if inputs == 2:
         return Plan(learn=10, epochs=40, lr=1.0, end=1.0, betas=(0.9, 0.999), one_by_one=True, slow=1.0)
     lr = 2.5 * inputs

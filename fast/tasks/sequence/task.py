@@ -153,11 +153,9 @@ class Sequence:
             print("     settled: later steps are printed if a number changes", flush=True)
 
     def last_inputs(self) -> dict[str, Any]:
-        """The patterns of the last step."""
         return {} if self.presented is None else {"times": self.presented.times, "offsets": self.presented.offsets}
 
     def state(self) -> dict[str, Any]:
-        """The layer and both optimisers."""
         return {name: getattr(self, name).state_dict() for name in ("layer", "learn", "settle")}
 
     def restore(self, state: dict[str, Any]) -> None:

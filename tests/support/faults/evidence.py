@@ -95,11 +95,8 @@ def others() -> list[Case]:
         problem("li", mean, duration),
         problem("li", maximum, recurrent=True, read="hidden", threshold=(80.0, 80.0)),
         problem("li", mean, 12.0, recurrent=True, read="hidden"),
-        one_silent(),
-        one_silent(wire("out", "out", [[0.2, 0.1], [0.3, 0.1]], [[2.3, 1.7], [0.9, 4.1]])),
-        one_neuron("li", pinned, 6.9375),
-        wide(),
-        many_copies(),
+        one_silent(), one_silent(wire("out", "out", [[0.2, 0.1], [0.3, 0.1]], [[2.3, 1.7], [0.9, 4.1]])),
+        one_neuron("li", pinned, 6.9375), wide(), many_copies(),
     ]
 
 

@@ -45,8 +45,7 @@ def gradients(document: dict) -> Gradients:
 
 
 def wrong_gradient(case: Case, found: Gradients, expected: dict) -> float:
-    errors = block_errors(case, found, gradients(expected))
-    return max(errors.values()) / relative(U64, expected["kappa_min"])
+    return max(block_errors(case, found, gradients(expected)).values()) / relative(U64, expected["kappa_min"])
 
 
 def wrong_result(case: Case, found: Result, expected: dict) -> float:

@@ -78,8 +78,7 @@ def _printed(function: str, *arguments: object) -> dict[str, Any]:
 
 def _loaded(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    return json.loads(done.stdout)
 
 
 # The rest is called in the child.

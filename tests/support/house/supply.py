@@ -57,9 +57,7 @@ def logical_lines(text: str) -> Iterator[str]:
 
 def entries(text: str) -> list[Entry]:
     """The requirements of a file; `packaging` refuses any other option."""
-    return [
-        Entry(Requirement(HASH.sub("", line).strip()), tuple(HASH.findall(line))) for line in logical_lines(text)
-    ]
+    return [Entry(Requirement(HASH.sub("", line).strip()), tuple(HASH.findall(line))) for line in logical_lines(text)]
 
 
 def not_locked(text: str) -> list[str]:

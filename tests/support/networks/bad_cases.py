@@ -45,9 +45,8 @@ _TIME = "a finite number of at least 0 (ms), got "
 _POSITIVE = "a finite number above 0 (ms), got "
 _LOOP = "without a loop of zero total delay, got "
 _SPIKES: dict = {"kind": "spike_time_mse", "population": "hid", "targets": [[1.0], [2.0], []]}
-_FIRST: dict = {
-    "kind": "cross_entropy", "readout": "first_spike_time", "population": "hid", "label": 0, "time_scale": 5.0,
-}
+_FIRST: dict = {"kind": "cross_entropy", "readout": "first_spike_time", "population": "hid", "label": 0,
+                "time_scale": 5.0}
 _NONE = [None, None, None]
 _NEEDED = (
     "format", "duration", "loss", "populations[1].name", "populations[1].kind", "populations[1].tau_syn",
@@ -114,9 +113,8 @@ CHANGES: tuple[tuple, ...] = (
     (
         "instant loop of two",
         "connections[1]",
-        _recurrent(
-            [[None, 1.0, None], [1.0, None, None], [2.0, None, None]], [[9.0, 0.0, None], [0.0, 9.0, 1.0], [1.0] * 3]
-        ),
+        _recurrent([[None, 1.0, None], [1.0, None, None], [2.0, None, None]],
+                   [[9.0, 0.0, None], [0.0, 9.0, 1.0], [1.0] * 3]),
         _LOOP + "hid[0] -> hid[1] -> hid[0]",
         "connections",
     ),

@@ -84,9 +84,8 @@ def _apart(p: Any) -> np.ndarray:
 
 def _events(case: Case, truth: Truth) -> Iterator[str]:
     network, T = case.network, case.duration
-    spiking = [
-        train for name, trains in truth.spikes.items() if network.population(name).kind == "lif" for train in trains
-    ]
+    spiking = [train for name, trains in truth.spikes.items() if network.population(name).kind == "lif"
+               for train in trains]
     inputs = [train[train <= T] for trains in case.inputs.values() for train in trains]
     if any(len(train) > 1 for train in spiking):
         yield "several spikes of a neuron"

@@ -36,9 +36,8 @@ class Picker:
 
 
 ANY = (False, True)
-VOLTAGE_LOSSES = tuple(
-    f"{readout}:{kind}" for readout in ("mean_voltage", "max_voltage", "exp_weighted_voltage") for kind in ("li", "lif")
-)
+VOLTAGE_LOSSES = tuple(f"{readout}:{kind}" for readout in ("mean_voltage", "max_voltage", "exp_weighted_voltage")
+                       for kind in ("li", "lif"))
 SPIKE_LOSSES = ("spike_time_mse", "first_spike_time")
 
 
@@ -94,9 +93,8 @@ FAMILIES: dict[str, Family] = {
     "quiet": Family(gain=(0.3, 1.0), hidden=(0, 1)),
     "mixed": _MIXED,
     "recurrent": Family(hidden=(1,), recurrent=(True,), constants=("shared", "own"), reset=_RESETS),
-    "recurrent_output": Family(
-        hidden=(0,), recurrent=(True,), taus=_MIXED.taus, losses=(*SPIKE_LOSSES, "max_voltage:lif")
-    ),
+    "recurrent_output": Family(hidden=(0,), recurrent=(True,), taus=_MIXED.taus,
+                               losses=(*SPIKE_LOSSES, "max_voltage:lif")),
     "feedback": Family(hidden=(2,), recurrent=ANY, feedback=(True,), skip=ANY, sparse=ANY, delays=_MIXED.delays),
     "recurrent_inhibited": Family(
         hidden=(1,), recurrent=(True,), inhibition=1.2, inhibitory=(3,), inputs=("spread", "burst"),

@@ -90,9 +90,8 @@ def permuted(case: Case, seed: int) -> Rewritten:
         loss = replace(loss, label=int(np.flatnonzero(read == loss.label)[0]))
 
     def move(result: Result) -> Result:
-        spikes, kappa = (
-            {name: trains(name, given) for name, given in of.items()} for of in (result.spikes, result.kappa)
-        )
+        spikes, kappa = ({name: trains(name, given) for name, given in of.items()}
+                         for of in (result.spikes, result.kappa))
         readout = None if result.readout is None else result.readout[read]
         return replace(result, spikes=spikes, kappa=kappa, readout=readout, gradients=numbers(result.gradients))
 

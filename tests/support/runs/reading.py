@@ -24,8 +24,7 @@ def refusal(capsys: Capture, main: Callable[..., int], *words: object, code: int
 
 
 def result(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    return found
+    return json.loads((folder / "result.json").read_text(encoding="utf-8"))
 
 
 def history(folder: Path) -> list[dict[str, Any]]:

@@ -76,14 +76,12 @@ TRACES = [
     for pattern in "AB"
     for output in (0, 1)
 ]
-SEQUENCE: dict[str, Any] = {
-    "task": "sequence", "optimum": 12.2, "presentations": None, "d_start": D, "before": TRACES, "after": TRACES,
-}
+SEQUENCE: dict[str, Any] = {"task": "sequence", "optimum": 12.2, "presentations": None, "d_start": D, "before": TRACES,
+                            "after": TRACES}
 SEQUENCE_LINES: list[dict] = [{"presentation": 1, "loss": 0.7, "accuracy": 0.5, "d": D}] * 2
 
 
 def made_sequence(folder: Path) -> Path:
-    """The folder of a run of the sequence task."""
     (folder / "result.json").write_text(json.dumps(SEQUENCE))
     (folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in SEQUENCE_LINES))
     return folder

@@ -91,8 +91,7 @@ def run(training: engine.Training, out: Path, **changed: Any) -> int:
 
 def sequence_run(folder: Path, *given: str) -> tuple[int, dict, list[dict]]:
     """Exit code, result and history of the command for the sequence task."""
-    code = main(["--task", "sequence", "--out", str(folder), *given])
-    return code, result(folder), history(folder)
+    return main(["--task", "sequence", "--out", str(folder), *given]), result(folder), history(folder)
 
 
 class KilledError(Exception):

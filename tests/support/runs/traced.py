@@ -26,7 +26,6 @@ def small() -> Case:
 
 
 def small_figure() -> dict[str, Any]:
-    """The data of the figure of this network."""
     case = small()
     (targets,) = case.loss.targets  # type: ignore[union-attr]
     inputs = [list(train) for train in case.inputs["in"]]

@@ -30,9 +30,8 @@ def gradient(case: Case, digits: float = DIGITS, h: str = STEP, sides: Mapping[K
     within the step of 0 are differenced from above; `sides`: further parameters that are
     differenced from one side. Raises `OrderChanged`, as `difference`."""
     around, sides = _Neighbourhood(Problem.from_case(case), digits, h), sides or {}
-    slopes = {
-        key: around.slope({key: 1.0}, sides.get(key, around.side(key)), key not in sides) for key in around.values
-    }
+    slopes = {key: around.slope({key: 1.0}, sides.get(key, around.side(key)), key not in sides)
+              for key in around.values}
     found = changed(parameters(case), lambda _, values: np.empty(values.shape, dtype=object))
     for place, numbers in blocks(found):
         for index in np.ndindex(numbers.shape):
