@@ -10,7 +10,8 @@ from delayprop.fast.data.collating import collate
 from delayprop.fast.data.spike_files import write_spike_file
 from delayprop.fast.nn.autograd import Record
 from delayprop.fast.nn.certificate import Residuals, residuals, watched
-from delayprop.fast.nn.interchange import case_of, load_into, network_of
+from delayprop.fast.nn.interchange import case_of, network_of
+from delayprop.fast.nn.loading import load_into
 from delayprop.fast.nn.network import Activity
 from delayprop.fast.nn.spiking_layer import SilentLayerWarning
 from delayprop.fast.nn.traces import membrane_traces

@@ -4,7 +4,6 @@ Numba chooses the simulator at import, for a whole process. Then the CUDA kernel
 of `fast`. Blocks have few threads, which are Python threads, and several neurons per thread.
 """
 
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from delayprop.fast import LI, LIF, Spikes, cross_entropy
-from delayprop.fast.nn.interchange import case_of, load_into, network_of
+from delayprop.fast.nn.interchange import case_of, network_of
+from delayprop.fast.nn.loading import load_into
 from delayprop.fast.nn.synaptic_layer import SynapticLayer
 from delayprop.reference import run
 from delayprop.spec import Connection, Network, Population, load_case, save_case

@@ -11,7 +11,8 @@ from torch import nn
 
 from delayprop import membrane_traces, spike_count_penalty, wake_
 from delayprop.fast import LI, LIF, Network, Spikes, cross_entropy, param_groups, project_
-from delayprop.fast.nn.interchange import case_of, load_into, network_of
+from delayprop.fast.nn.interchange import case_of, network_of
+from delayprop.fast.nn.loading import load_into
 from delayprop.spec import Connection, Population
 from delayprop.spec import Network as NetworkSpec
 from tests.support.networks.layers import given_spikes

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from delayprop.fast import LI, LIF, Spikes, propagate
 from delayprop.fast.nn.devices import check_device
-from delayprop.fast.nn.interchange import load_into, network_of
+from delayprop.fast.nn.interchange import network_of
+from delayprop.fast.nn.loading import load_into
 from delayprop.fast.run import run_case
 from delayprop.spec import Connection, Network, UnsupportedError
 from tests.support.networks.layers import MODULES, first_layer, found_by, given_spikes
