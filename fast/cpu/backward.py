@@ -26,16 +26,8 @@ from delayprop.fast.layout.arrays import LANES, Arriving, pack_of
 from delayprop.fast.layout.instants import BATCH
 from delayprop.fast.layout.neuron_record import MAX_BIN
 from delayprop.fast.layout.rows import A_VI
-from delayprop.fast.physics.adjoint import (
-    EXCESS,
-    P_O,
-    Events,
-    PackAdjoint,
-    adjoint_rows,
-    excess_at_T,
-    gradient_rows,
-    ring_numbers,
-)
+from delayprop.fast.physics.adjoint import EXCESS, P_O, Events, PackAdjoint, adjoint_rows, gradient_rows, ring_numbers
+from delayprop.fast.physics.driven import excess_at_T
 from delayprop.fast.physics.others import others_of
 from delayprop.fast.physics.own_events import back_to, start_at_T, take_maximum, take_spike
 
@@ -73,7 +65,8 @@ class BackwardSums(NamedTuple):
 class BackwardWork(NamedTuple):
     """Arrays of the sweep of one pack, reused by every trial.
 
-    `ring [ring_numbers * places]`; `full_adjoint_ring [places, rows]`, empty where it is not needed.
+    `ring [ring_numbers * places]`; `full_adjoint_ring [places, rows]`, empty where it is not
+    needed.
     """
 
     ring: np.ndarray

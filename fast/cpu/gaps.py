@@ -19,8 +19,10 @@ from delayprop.fast.physics.within_bin import GAP_FACTORS, GAP_II, GAP_VI, GAP_V
 
 
 class GapScratch(NamedTuple):
-    """The arrivals of one bin, `[room]`: `rest, sources`, latest first; `rank` of the first FEW. The
-    gaps between them: `gap`, the length; `factors [GAP_FACTORS, room]`."""
+    """The arrivals of one bin, `[room]`: `rest, sources`, latest first; `rank` of the first FEW.
+
+    The gaps between them: `gap`, the length; `factors [GAP_FACTORS, room]`.
+    """
 
     rest: np.ndarray
     sources: np.ndarray
@@ -51,8 +53,10 @@ def rank_few(found, count, rank):
 
 @inlined
 def put_in_order(count, scratch, rest, sources):
-    """Write the `count` arrivals of a scratch into `rest, sources` in order of time; at one instant,
-    and if there are few, the earlier spike goes first."""
+    """Write the `count` arrivals of a scratch into `rest, sources` in order of time.
+
+    At one instant, and if there are few, the earlier spike goes first.
+    """
     if count <= FEW:
         rank_few(pointer(scratch.rest), count, pointer(scratch.rank))
         for n in range(count):

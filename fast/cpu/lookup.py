@@ -23,11 +23,10 @@ from delayprop.fast.physics.adjoint import (
     P_I,
     P_V,
     adjoint_rows,
-    driven_at_arrival,
-    driven_sensitivity,
     sensitivity_at_arrival,
     sensitivity_row,
 )
+from delayprop.fast.physics.driven import driven_at_arrival, driven_sensitivity
 from delayprop.fast.physics.factors import (
     adjoint_terms,
     both_factors,

@@ -103,7 +103,7 @@ def take_arrivals(pending, number, link, spikes, next_, pack, clock, is_last):
 
 @compiled
 def insert_arrival(pending, number, r, source):
-    """Insert an arrival from a source at a pending lane in order of time. Returns whether there is room."""
+    """Insert an arrival of a pending lane in order of time. Returns whether there is room."""
     first, count = pending.first[number], pending.arrivals[number]
     if count == pending.capacity[number]:  # move them to where there is twice the room
         taken, capacity = pending.how_many[TAKEN], 2 * count + 4

@@ -20,17 +20,9 @@ from delayprop.fast.cpu.special_lookup import look_up_special
 from delayprop.fast.layout.arrays import LANES, pack_of
 from delayprop.fast.layout.instants import BATCH, time_of
 from delayprop.fast.layout.rows import A_VI
-from delayprop.fast.physics.adjoint import (
-    EXCESS,
-    P_O,
-    Events,
-    PackAdjoint,
-    adjoint_rows,
-    excess_at_T,
-    gradient_rows,
-    ring_numbers,
-)
+from delayprop.fast.physics.adjoint import EXCESS, P_O, Events, PackAdjoint, adjoint_rows, gradient_rows, ring_numbers
 from delayprop.fast.physics.clock import end_of
+from delayprop.fast.physics.driven import excess_at_T
 from delayprop.fast.physics.others import others_of
 from delayprop.fast.physics.own_events import NEVER, mark, note_event, take_spike
 
@@ -85,7 +77,8 @@ def recurrent_backward_work(layer, full, most, own):
         np.empty(0, np.int64),
     )
     return RecurrentBackwardWork(
-        np.zeros((packs, ring_numbers(layer.others) * places), w.dtype), np.zeros((packs, places if full else 0, rows)), scratch,
+        np.zeros((packs, ring_numbers(layer.others) * places), w.dtype), np.zeros((packs, places if full else 0, rows)),
+        scratch,
         np.zeros((packs, rows, LANES)), np.zeros((packs, rows, LANES)), np.zeros((rows, LANES)),
         np.zeros((packs, LANES), np.uint8), np.zeros((packs, LANES)), np.zeros((packs, LANES)), events,
         np.empty((packs, places), np.int64), own,

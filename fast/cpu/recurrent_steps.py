@@ -167,7 +167,8 @@ def enter_bin(slot, bin_, layer, clock, neuron_record, work):
         cells, needs_solve = cells_of(b, layer, work), work.needs_solve[b]
         any_needs_solve = step(
             slot, pointer(work.state[b]), pointer(layer.flow[b]), layer.others, pointer(work.level[b]), cells,
-            more_of(b, layer, work), ring_places(layer.ticks), clock.slack, pointer(needs_solve), pointer(work.ahead[b]),
+            more_of(b, layer, work), ring_places(layer.ticks), clock.slack, pointer(needs_solve),
+            pointer(work.ahead[b]),
         )
         if not (any_needs_solve or is_last):
             continue

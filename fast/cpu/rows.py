@@ -69,8 +69,9 @@ def _gathering(count: int, numbers: Any, place: Any, found: Any) -> Any:
         if count == 2:
             left, right = _joined(builder, loaded[:16]), _joined(builder, loaded[16:])
             return [_shuffled(builder, left, right, range(n, 2 * LANES, 2)) for n in range(2)]
-        halves = [(_joined(builder, loaded[n : n + 2]), _joined(builder, loaded[n + 2 : n + 4])) for n in range(0, LANES, 4)]
-        return [_joined(builder, [_shuffled(builder, *pair, range(n, 16, 4)) for pair in halves]) for n in range(4)]
+        halves = [_joined(builder, loaded[n : n + 2]) for n in range(0, LANES, 2)]
+        pairs = list(zip(halves[::2], halves[1::2], strict=True))
+        return [_joined(builder, [_shuffled(builder, *pair, range(n, 16, 4)) for pair in pairs]) for n in range(4)]
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         numbers, place, found = arguments

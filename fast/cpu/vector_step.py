@@ -68,8 +68,8 @@ def integrate(slot, state, flow, integral, weight_end, needs_solve, integrals):
 
 @vectorised
 def publish(slot, adjoint, ring, others, first_event):
-    """Put `p_V, p_I`, and `p` of other states that are reached, in turn into the ring, at the end of
-    a bin. Arrays are pointers."""
+    """Put `p_V, p_I` in turn into the ring, at the end of a bin, and then `p` of other states that
+    arrivals reach. Arrays are pointers."""
     each = ring_numbers(others)
     here, first = moved(ring, each * slot), moved(first_event, slot)
     for lane in range(LANES):

@@ -6,8 +6,9 @@ from delayprop.fast.compiling.compiler import compiled
 from delayprop.fast.cuda.compiling import Array
 from delayprop.fast.layout.arrays import LANES, Layer, pack_of
 from delayprop.fast.layout.rows import A_VI
-from delayprop.fast.physics.adjoint import EXCESS, Events, PackAdjoint, adjoint_rows, excess_at_T
+from delayprop.fast.physics.adjoint import EXCESS, Events, PackAdjoint, adjoint_rows, ring_numbers
 from delayprop.fast.physics.clock import Clock
+from delayprop.fast.physics.driven import excess_at_T
 
 # Scratch of a pack of neurons, `[rows, LANES]`: three adjoints, then a driving term, a position and
 # a mark. Shared memory has room for that of `lif` and `li`, whose adjoints have 9 rows.
@@ -42,8 +43,8 @@ class BackwardInput(NamedTuple):
 class Passed(NamedTuple):
     """Bins that the sweep has passed, and all own events: `[chunks, packs, ...]`.
 
-    `ring [2 * bins * LANES]`; `full_adjoint_ring [rows, bins * LANES]` (one place if it is
-    not needed); `first` and the other arrays of `fast.physics.adjoint.Events`: of all spikes, then
+    `ring [ring_numbers * bins * LANES]`; `full_adjoint_ring [rows, bins * LANES]` (one place if it
+    is not needed); `first` and the other arrays of `fast.physics.adjoint.Events`: of all spikes, then
     of the maxima of every neuron of every chunk. `scratch [rows, LANES]`, unless it lies in shared
     memory.
     """
@@ -109,7 +110,8 @@ def start_at_end(lane, bins, clock, b):
     b.marked[lane] = 0.0
     full = b.full_adjoint_ring.shape[1] > 1
     for cell in range(lane, bins * LANES, LANES):
-        b.ring[2 * cell] = b.ring[2 * cell + 1] = clock.zero
+        for k in range(ring_numbers(b.pack.others)):
+            b.ring[ring_numbers(b.pack.others) * cell + k] = clock.zero
         if full:
             for k in range(rows):
                 b.full_adjoint_ring[k, cell] = 0.0

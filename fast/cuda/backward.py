@@ -16,7 +16,7 @@ from delayprop.fast.cuda.compiling import THREADS, kernel
 from delayprop.fast.cuda.lookup import last_in_time, look_up_arrivals_in_lane
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.neuron_record import MAX_BIN
-from delayprop.fast.physics.adjoint import DRIVE, P_I, P_O, P_V, adjoint_rows
+from delayprop.fast.physics.adjoint import DRIVE, P_I, P_O, P_V, adjoint_rows, ring_numbers
 from delayprop.fast.physics.bin_step import adjoint_across_bin, full_adjoint_across_bin
 from delayprop.fast.physics.others import others_in
 from delayprop.fast.physics.own_events import back_to, start_at_T, take_maximum, take_spike
@@ -31,7 +31,10 @@ def enter_bin(lane, bin_, slot, last_event, clock, want_tau, b):
     `last_event`: event of the maximum.
     """
     rate = b.pack.rate
-    b.ring[2 * (slot + lane)], b.ring[2 * (slot + lane) + 1] = b.adjoint[P_V, lane], b.adjoint[P_I, lane]
+    first = ring_numbers(b.pack.others) * (slot + lane)
+    b.ring[first], b.ring[first + 1] = b.adjoint[P_V, lane], b.adjoint[P_I, lane]
+    for k in range(len(b.pack.others.reached)):
+        b.ring[first + 2 + k] = b.adjoint[P_O + k, lane]
     b.events.first[slot + lane] = -1
     if rate >= 0.0 or want_tau:
         for k in range(adjoint_rows(b.pack.others, b.pack.learned)):

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from numba import cuda
 
-from delayprop.fast.compiling.compiler import compiled
+from delayprop.fast.compiling.compiler import compiled, inlined
 from delayprop.fast.cuda.compiling import Array, kernel
 from delayprop.fast.layout.arrays import LANES, pack_of
 from delayprop.fast.layout.instants import arrival_of, left_in_bin, masked
 from delayprop.fast.layout.neuron_record import INTEGRAL, MAX_BIN, RECENT_BIN, RECENT_SLOPE
-from delayprop.fast.layout.rows import FLOW_A_VI, V_TH
+from delayprop.fast.layout.rows import FLOW_A_VI, V_TH, flow_a
 from delayprop.fast.physics.bin_step import (
     level_for_next_bin,
     level_may_pass,
@@ -31,6 +31,7 @@ from delayprop.fast.physics.factors import (
     integral_amount,
 )
 from delayprop.fast.physics.others import after_reset
+from delayprop.fast.physics.response import excitation, response
 from delayprop.fast.physics.within_bin import CROSSED, STUCK, arrivals_in_order, to_next_crossing
 
 IS_STUCK = -1  # in place of a number of spikes
@@ -39,8 +40,9 @@ IS_STUCK = -1  # in place of a number of spikes
 class Ahead(NamedTuple):
     """Bins ahead, `[trials at once, packs, ...]`.
 
-    `deposits [4 * bins * LANES]`: amounts of V and I that arrive in each bin and lane, of
-    excitation, then of inhibition. `integral, chain [bins * LANES]`: amount of an integral
+    `deposits [deposit_numbers * bins * LANES]`: amounts that arrive in each bin and lane: V and I
+    of excitation, then of inhibition; or V, I, the most that the level rises, and other states,
+    where arrivals reach them. `integral, chain [bins * LANES]`: amount of an integral
     readout, and the last spike. `next [size, LANES]`: the chains, `size` a power of two. `rest,
     sources [size, LANES]`: the arrivals of a bin in order.
     """
@@ -78,6 +80,12 @@ class Emission(NamedTuple):
     neuron_record: Array
 
 
+@inlined
+def deposit_numbers(others):
+    """Numbers of `Ahead.deposits` per bin and lane."""
+    return 3 + len(others.states) if len(others.reached) > 0 else 4
+
+
 @compiled
 def deposit_in_lane(n, time, source, lane, layer, clock, ahead, here, pack):
     """Add the arrival of spike `n` at one neuron; see `fast.cpu.deposit.deposit`."""
@@ -85,12 +93,24 @@ def deposit_in_lane(n, time, source, lane, layer, clock, ahead, here, pack):
     delay, w_I, w_V = b.synapses.delay[source, lane], b.synapses.w_I[source, lane], b.synapses.w_V[source, lane]
     if delay < 0:
         return
-    turn, _, carried = arrival_of(delay, time, layer.ticks)
+    turn, rest, carried = arrival_of(delay, time, layer.ticks)
     cell, deposits, chain = turn * LANES + lane, ahead.deposits[here, pack], ahead.chain[here, pack]
-    dV, dI = arrival_amounts(*arrival_factors(time, carried, lane, b, clock.terms), w_I, w_V)
-    sign = 0 if dV >= 0.0 else 2  # excitation, or inhibition
-    deposits[4 * cell + sign] += dV
-    deposits[4 * cell + sign + 1] += dI
+    first = deposit_numbers(layer.others) * cell
+    if len(layer.others.reached) > 0:
+        h, into, of_A = left_in_bin(rest, layer.ticks), layer.into[source], flow_a(layer.others)
+        V, I, O = response(h, into, lane, layer.others, b.coefficients, clock.terms)
+        w = b.synapses.w[source, lane]
+        dO = w * O[0], w * O[1]
+        deposits[first] += w * V
+        deposits[first + 1] += w * I
+        deposits[first + 2] += excitation(w * V, dO, into, lane, b.flow, of_A, layer.others, clock.zero)
+        for k in range(len(layer.others.states)):
+            deposits[first + 3 + k] += dO[k]
+    else:
+        dV, dI = arrival_amounts(*arrival_factors(time, carried, lane, b, clock.terms), w_I, w_V)
+        sign = 0 if dV >= 0.0 else 2  # excitation, or inhibition
+        deposits[first + sign] += dV
+        deposits[first + sign + 1] += dI
     if layer.rate >= 0.0:
         ahead.integral[here, pack, cell] += integral_of(time, carried, source, lane, b, clock)
     next_[n & (next_.shape[0] - 1), lane] = chain[cell]
@@ -114,7 +134,9 @@ def integral_of(time, carried, source, lane, b, clock):
 @compiled
 def passes_level(V, I, O, slot, lane, deposits, pack, level, slack):
     """Whether the level may pass `level` in this bin."""
-    up, end = deposits[4 * (slot + lane)], state_across_bin(V, I, O, lane, pack.flow, pack.others)
+    first = deposit_numbers(pack.others) * (slot + lane)
+    up = deposits[first + (2 if len(pack.others.reached) > 0 else 0)]
+    end = state_across_bin(V, I, O, lane, pack.flow, pack.others)
     return level_may_pass((V, I, O), end, up, lane, pack.flow, pack.others, level, slack)
 
 
@@ -129,17 +151,21 @@ def integrate_bin(V, I, bin_, slot, lane, pack, integral, neuron_record):
 @compiled
 def cross_in_one_step(V, I, O, slot, lane, deposits, pack):
     """The state at the end of a bin that is not solved."""
-    d = 4 * (slot + lane)
+    d = deposit_numbers(pack.others) * (slot + lane)
     V_end, I_end, O_end = state_across_bin(V, I, O, lane, pack.flow, pack.others)
+    if len(pack.others.reached) > 0:
+        second = deposits[d + 4] if len(pack.others.states) > 1 else 0.0
+        return V_end + deposits[d], I_end + deposits[d + 1], (O_end[0] + deposits[d + 3], O_end[1] + second)
     return V_end + (deposits[d] + deposits[d + 2]), I_end + (deposits[d + 1] + deposits[d + 3]), O_end
 
 
 @compiled
-def clear_bin(slot, lane, clock, integral_read, ahead, here, pack):
+def clear_bin(slot, lane, clock, layer, ahead, here, pack):
     """Empty a bin, for the one a whole turn of the ring later."""
-    for d in range(4 * (slot + lane), 4 * (slot + lane) + 4):
+    count = deposit_numbers(layer.others)
+    for d in range(count * (slot + lane), count * (slot + lane) + count):
         ahead.deposits[here, pack, d] = clock.zero
-    if integral_read:
+    if layer.rate >= 0.0:
         ahead.integral[here, pack, slot + lane] = clock.zero
     ahead.chain[here, pack, slot + lane] = -1
 
@@ -198,9 +224,9 @@ def forward_lane(trial, here, number, lane, arriving, layer, clock, ahead, found
         else:
             integrate_bin(V, I, bin_, slot, lane, pack, ahead.integral[here, number], record)
             V, I, O = cross_in_one_step(V, I, O, slot, lane, deposits, pack)
-        clear_bin(slot, lane, clock, integral_read, ahead, here, number)
+        clear_bin(slot, lane, clock, layer, ahead, here, number)
     for later in range(bins):  # arrivals after T
-        clear_bin(later * LANES, lane, clock, integral_read, ahead, here, number)
+        clear_bin(later * LANES, lane, clock, layer, ahead, here, number)
     found.counts[train] = count
 
 

@@ -196,7 +196,7 @@ def leave_bin(thread, threads, here, trial, bin_, ring_index, sweep):
         together.V[here, number], together.I[here, number] = V, I
         for k in range(len(layer.others.states)):
             together.others[here, number, k] = O[k]
-        clear_bin(slot, lane, sweep.clock, layer.rate >= 0.0, ahead, here, b)
+        clear_bin(slot, lane, sweep.clock, layer, ahead, here, b)
 
 
 @compiled
@@ -205,4 +205,4 @@ def end_trial(thread, threads, here, sweep):
     layer = sweep.layer
     for number in range(thread, layer.post, threads):
         for later in range(layer.ticks.bins):
-            clear_bin(later * LANES, number % LANES, sweep.clock, layer.rate >= 0.0, sweep.ahead, here, number // LANES)
+            clear_bin(later * LANES, number % LANES, sweep.clock, layer, sweep.ahead, here, number // LANES)

@@ -5,11 +5,11 @@ from torch import Tensor
 
 from delayprop.fast.compiling.compiler import on_host
 from delayprop.fast.cuda.arrays import NARROW, Passed
-from delayprop.fast.cuda.forward import Ahead, Emission, Written
+from delayprop.fast.cuda.forward import Ahead, Emission, Written, deposit_numbers
 from delayprop.fast.cuda.recurrent_arrays import EmissionInOrder, Together
 from delayprop.fast.layout.arrays import LANES, Layer
 from delayprop.fast.layout.neuron_record import NEURON_RECORD
-from delayprop.fast.physics.adjoint import sensitivity_row
+from delayprop.fast.physics.adjoint import ring_numbers, sensitivity_row
 
 MEMORY = 2**30
 """Bytes for bins ahead, and for sums of the backward pass; constant, since it groups the sums."""
@@ -62,7 +62,8 @@ def bins_ahead(trials: int, layer: Layer, under_way: int) -> Ahead:
     packed, packs = layer.synapses.w, len(layer.constants)
     cells, links = layer.ticks.bins * LANES, (trials, packs, whole_power(under_way), LANES)
     return Ahead(
-        packed.new_zeros(trials, packs, 4 * cells), packed.new_zeros(trials, packs, cells if layer.rate >= 0 else 1),
+        packed.new_zeros(trials, packs, on_host(deposit_numbers)(layer.others) * cells),
+        packed.new_zeros(trials, packs, cells if layer.rate >= 0 else 1),
         _empty(layer, torch.int32, trials, packs, cells).fill_(-1), _empty(layer, torch.int32, *links),
         packed.new_empty(links), _empty(layer, torch.int32, *links),
     )
@@ -71,7 +72,8 @@ def bins_ahead(trials: int, layer: Layer, under_way: int) -> Ahead:
 def bytes_ahead(layer: Layer, under_way: int) -> int:
     """Bytes of the bins ahead of one trial."""
     item, lanes = layer.synapses.w.element_size(), len(layer.constants) * LANES
-    return lanes * (layer.ticks.bins * (5 * item + 4) + whole_power(under_way) * (item + 8))
+    numbers = on_host(deposit_numbers)(layer.others) + 1
+    return lanes * (layer.ticks.bins * (numbers * item + 4) + whole_power(under_way) * (item + 8))
 
 
 def found_from(starts: Tensor, size: int, layer: Layer, neuron_record: Tensor) -> Emission:
@@ -123,7 +125,7 @@ def chunks_of(trials: int, layer: Layer, full: bool) -> int:
     """
     packs, sources, _ = layer.synapses.w.shape
     item, cells = layer.synapses.w.element_size(), layer.ticks.bins * LANES
-    ring = cells * (2 * item + 8 + (8 * rows_of_adjoint(layer) if full else 0))
+    ring = cells * (on_host(ring_numbers)(layer.others) * item + 8 + (8 * rows_of_adjoint(layer) if full else 0))
     each = packs * (2 * sources * LANES * 8 + ring + LANES * 8 * (3 * rows_of_adjoint(layer) + 3))
     chunks = min(trials, max(MEMORY // each, 1))
     return -(-trials // -(-trials // chunks))
@@ -135,7 +137,7 @@ def passed_by(chunks: int, layer: Layer, full: bool, spikes: int) -> Passed:
     events = spikes + chunks * packs * LANES
     scratch = (chunks, packs) if layer.copies or is_wide(layer) else (1, 1)
     return Passed(
-        layer.synapses.w.new_empty(chunks, packs, 2 * cells),
+        layer.synapses.w.new_empty(chunks, packs, on_host(ring_numbers)(layer.others) * cells),
         _empty(layer, float64, chunks, packs, rows_of_adjoint(layer), cells if full else 1),
         _empty(layer, torch.int64, chunks, packs, cells), _empty(layer, float64, events),
         _empty(layer, torch.int64, events), _empty(layer, float64, 2 * events, rows_of_adjoint(layer)),

@@ -4,15 +4,8 @@
 sensitivities `m` beside it, one per state: `dL/dtheta` is the sum over arrivals of the weight times
 `m_I`, and of what own spikes add. They flow back by `m <- F^T m + F_theta^T p`, with the derivative
 of `F` by the constant. So no state of the forward pass is stored.
-
-A readout `(1/T) int exp(-r t) V dt` of `lif` and `li` drives the adjoint with `g = drive exp(-r
-t)`, `drive = dL_dy / T`. Long before `T` the two terms of `(A e).p = (p_V - p_I tau_mem / tau_syn)
-/ tau_mem`, of which the gradients of delays are sums, are far larger than it is. So two more
-numbers flow back: `p_V` beyond `g / (pm + r)`, which decays by itself, and `(A e).p`, as a sum of
-terms of one sign where nothing but the readout acts. No small difference of large numbers is taken.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +14,6 @@ from delayprop.fast.compiling.compiler import inlined
 from delayprop.fast.layout.arrays import Pack
 from delayprop.fast.layout.rows import (
     A_VI,
-    FLOW_A_VI,
     II,
     OF_TAU_MEM,
     VI,
@@ -33,9 +25,10 @@ from delayprop.fast.layout.rows import (
     polynomial_by,
     vo,
 )
+from delayprop.fast.physics.driven import difference_back, driven_sensitivity
 from delayprop.fast.physics.factors import adjoint_terms, factors_of
 from delayprop.fast.physics.others import others_in
-from delayprop.fast.physics.polynomials import EXACT, RA, RAA, RAAB, RAB, RABB, RB, polynomial
+from delayprop.fast.physics.polynomials import EXACT, RA, RAA, RAB, RB, polynomial
 
 # Rows of an adjoint `[rows, LANES]`: from P_O on those of other states; or, of `lif` and `li`,
 # which have none, three numbers for an integral readout (DRIVE, the driving term, only in a ring of
@@ -107,9 +100,10 @@ class PackAdjoint(NamedTuple):
 
     Attributes:
         pack: the neurons and their synapses.
-        ring: `p_V, p_I` in turn, at the ends of the bins of the ring, or `p` of all states, where
-            arrivals reach other states, and room for four; NaN where the lane has an own event in the bin, so that arrivals there are looked up among them; 0 in the
-            place of synapses that do not exist.
+        ring: `p_V, p_I` in turn, at the ends of the bins of the ring, and `p` of other states, two
+            places each, where arrivals reach them; NaN where the lane has an own event in the bin,
+            so that arrivals there are looked up among them; 0 in the place of synapses that do not
+            exist.
         full_adjoint_ring: all rows of the adjoint there, and `DRIVE`; read for gradients of
             constants in `A` and integral readouts only (the order of its axes differs on CPU and
             GPU). On the CPU it also is 0 in the place of synapses that do not exist.
@@ -121,7 +115,8 @@ class PackAdjoint(NamedTuple):
         dL_dy: `[LANES]`: derivative of the loss by the voltage readout.
         sums: `[sources, 2 * LANES]`, float64: sums of `adjoint_terms` (`fast.physics.factors`) over
             the arrivals of each synapse; with an integral readout of `driven_at_arrival`, and where
-            arrivals reach other states, of `fast.physics.response`. `piece`: of some last arrivals, not yet in `sums`, on the CPU; on a GPU `sums` itself.
+            arrivals reach other states of `gradients_at_arrival`. `piece`: of some last arrivals,
+            not yet in `sums`, on the CPU; on a GPU `sums` itself.
         dL_dconstants: `[gradient_rows, LANES]`.
     """
 
@@ -223,54 +218,9 @@ def _other_back(k, V, I, O, h, lane, polynomials, terms, others):
 
 
 @inlined
-def difference_back(difference, excess, g, vi, ii, rb, rate, pm):
-    """[readout-adjoint] `(A e).p` with an integral readout, from that at a later time.
-
-    `vi, ii`: entries of the flow over the time between; `rb`: the convolution `[-r, ps]`.
-    """
-    return ii * difference - pm * vi * excess + pm / (pm + rate) * rate * rb * g
-
-
-@inlined
-def driven_at_arrival(after, h, lane, pack, polynomials, terms):
-    """[readout-adjoint] `(A e).p` and `p_I` at an arrival, a time `h` before `after`: the rows P_V,
-    P_I, EXCESS, DIFFERENCE of an adjoint, and the driving term."""
-    p_V, p_I, excess, difference, g = after
-    pm = pack.flow[FLOW_A_VI + lane]
-    _, vi, ii = factors_of(h, lane, polynomials, terms)
-    rb, rab = h * polynomial(polynomials, RB, lane, h, terms), h * h * polynomial(polynomials, RAB, lane, h, terms)
-    along = difference_back(difference, excess, g, vi, ii, rb, pack.rate, pm)
-    return along, ii * p_I + vi * p_V + pm * rab * g
-
-
-@inlined
 def sensitivity_at_arrival(constant, p, m_V, m_I, h, lane, others, polynomials, terms):
     """[tau-flow] `m_I` of a constant, a time `h` before `m_V, m_I` and the pair `p_V, p_I`."""
     _, vi, ii = factors_of(h, lane, polynomials, terms)
     of_V = h * polynomial(polynomials, polynomial_by(constant, VI, others), lane, h, terms)
     of_I = h * polynomial(polynomials, polynomial_by(constant, II, others), lane, h, terms)
     return ii * m_I + vi * m_V + of_V * p[0] + of_I * p[1]
-
-
-@inlined
-def driven_sensitivity(constant, g, h, pm, of_constant, lane, polynomials, terms):
-    """The part of `m_I` that an integral readout drives; constant 0 is `tau_mem`, 1 `tau_syn`.
-
-    `of_constant`: row OF_TAU_MEM, or OF_TAU_SYN, of the constants.
-    """
-    if constant == 0:
-        rab = h * h * polynomial(polynomials, RAB, lane, h, terms)
-        return of_constant * g * (rab - pm * h * h * h * polynomial(polynomials, RAAB, lane, h, terms))
-    return of_constant * g * pm * h * h * h * polynomial(polynomials, RABB, lane, h, terms)
-
-
-@inlined
-def excess_at_T(drive, pm, rate, clock):
-    """`EXCESS` of an adjoint that begins at `T`, as 0."""
-    return -drive * math.exp(-rate * (clock.last + float(clock.end))) / (pm + rate) if rate >= 0.0 else 0.0
-
-
-@inlined
-def drive_at(drive, lane, bin_, x, rate):
-    """The driving term of a lane's adjoint at an instant."""
-    return drive[lane] * math.exp(-rate * (bin_ + x)) if rate >= 0.0 else 0.0

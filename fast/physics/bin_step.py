@@ -37,7 +37,8 @@ from delayprop.fast.layout.rows import (
     ov,
     vo,
 )
-from delayprop.fast.physics.adjoint import DIFFERENCE, EXCESS, P_I, P_O, P_V, difference_back, sensitivity_row
+from delayprop.fast.physics.adjoint import DIFFERENCE, EXCESS, P_I, P_O, P_V, sensitivity_row
+from delayprop.fast.physics.driven import difference_back
 from delayprop.fast.physics.others import others_in
 
 

@@ -32,14 +32,15 @@ def others_of(numbers, others):
 @inlined
 def others_in(array, row, lane, others):
     """Other states of a lane in an array `[rows, LANES]`, from a row on."""
-    return (array[row, lane] if len(others.states) > 0 else 0.0), (array[row + 1, lane] if len(others.states) > 1 else 0.0)
+    count = len(others.states)
+    return (array[row, lane] if count > 0 else 0.0), (array[row + 1, lane] if count > 1 else 0.0)
 
 
 @inlined
 def others_at(numbers, row, lane, others):
     """`others_in` of a pointer, or flat array."""
-    first = row * LANES + lane
-    return (numbers[first] if len(others.states) > 0 else 0.0), (numbers[first + LANES] if len(others.states) > 1 else 0.0)
+    first, count = row * LANES + lane, len(others.states)
+    return (numbers[first] if count > 0 else 0.0), (numbers[first + LANES] if count > 1 else 0.0)
 
 
 @inlined

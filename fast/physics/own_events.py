@@ -14,15 +14,13 @@ from delayprop.fast.physics.adjoint import (
     P_O,
     P_V,
     copy_adjoint,
-    drive_at,
-    driven_at_arrival,
-    driven_sensitivity,
     flow_back,
     ring_numbers,
     sensitivity_at_arrival,
     sensitivity_row,
 )
 from delayprop.fast.physics.clock import end_of
+from delayprop.fast.physics.driven import drive_at, driven_at_arrival, driven_sensitivity
 from delayprop.fast.physics.factors import adjoint_terms, dL_dt_arrival, factors_of
 from delayprop.fast.physics.jump import jump_at_spike
 from delayprop.fast.physics.others import others_in
@@ -163,7 +161,8 @@ def add_sensitivities(source, lane, p, sensitivities, at, h, g, b):
         row = sensitivity_row(constant, pack.others)
         m_V, m_I = sensitivities[row, at], sensitivities[row + 1, at]
         if len(pack.others.reached) > 0:
-            p_O, m_O = others_in(sensitivities, P_O, at, pack.others), others_in(sensitivities, row + 2, at, pack.others)
+            p_O = others_in(sensitivities, P_O, at, pack.others)
+            m_O = others_in(sensitivities, row + 2, at, pack.others)
             p_all, m_all = (p[0], p[1], p_O[0], p_O[1]), (m_V, m_I, m_O[0], m_O[1])
             m = sensitivity_of_arrival(
                 constant, p_all, m_all, h, pack.into[source], lane, pack.others, pack.exact, EXACT
@@ -225,8 +224,8 @@ def adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b):
 
 @inlined
 def add_at_arrival(source, lane, there, h, clock, b):
-    """[arrival-w] [arrival-d] Add `(A e).p` and `e.p` at an arrival to the sums of a synapse; returns
-    [arrival-time].
+    """[arrival-w] [arrival-d] Add `(A e).p` and `e.p` at an arrival to the sums of a synapse;
+    returns [arrival-time].
 
     `there`: a time `h` later, the adjoint of all states, or what `driven_at_arrival` takes.
     """

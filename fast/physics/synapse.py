@@ -41,8 +41,8 @@ def gradients_of(source, lane, sums, pack):
     """`dL_dw`, and `dL_dd` per bin, of a synapse; 0 where it is absent.
 
     `sums`: of the source, see `fast.physics.adjoint.PackAdjoint`: the adjoint taken back to the
-    spikes, which the flow over `-r` takes on to the arrivals; or `(A e).p` and `e.p` at them, with an
-    integral readout, or where arrivals reach other states.
+    spikes, which the flow over `-r` takes on to the arrivals; or `(A e).p` and `e.p` at the
+    arrivals, with an integral readout, or where they reach other states.
     """
     delay, constants = pack.synapses.delay[source, lane], pack.constants
     r = (delay & pack.ticks.rest) * float(pack.ticks.tick)

@@ -79,5 +79,6 @@ def layer(problem: Problem, longest: int) -> Layer:
     )
     return Layer(
         synapses, ticks, longest + 2, constants, flow, factors, exact, others, learned,
-        into, neurons.resets, alike, problem.rate, problem.readout == "max_voltage", problem.sources, (sources - problem.sources) // post, post,
+        into, neurons.resets, alike, problem.rate, problem.readout == "max_voltage", problem.sources,
+        (sources - problem.sources) // post, post,
     )
