@@ -2,7 +2,7 @@
 
 The sweep takes `p = dL/dx` back from bin to bin, through the jumps at own spikes, and leaves it in
 the ring. When it comes to the bin of a spike, the ring holds the adjoint of the bin of its arrival.
-Beside `p` flow sensitivities `m`, a row per constant in `A`: `dL/dtheta` is the sum of `w m_I` over
+Beside `p` flow sensitivities `m`, a row per constant in `A`: `dL/dtheta` is the sum of `w m_e` over
 arrivals, and of terms of own spikes. Their states are all that is kept of the forward pass.
 """
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from delayprop.fast.plain.forward import I, Lane, Spike, flow
+from delayprop.fast.plain.forward import Lane, Spike, flow
 
 
 class LaneGradients(NamedTuple):
@@ -50,12 +50,12 @@ def backward_lane(lane: Lane, own: list[Spike], dL_dt_post: np.ndarray) -> LaneG
             # the next own event; one at the instant of the arrival comes before it
             position, after = next(event for event in reversed(ring[there % lane.bins]) if event[0] > rest)
             arrived = flow_back(lane, position, after, rest)
-            # [arrival-w] p_I; [arrival-d] [arrival-time] -w (A e).p; [tau-flow] w m_I
-            dL_dt = -lane.w[source] * lane.A[:, I] @ arrived[0] / lane.width
-            found.dL_dw[source] += arrived[0, I]
+            # [arrival-w] p_e; [arrival-d] [arrival-time] -w (A e).p; [tau-flow] w m_e
+            dL_dt = -lane.w[source] * lane.A[:, lane.into[source]] @ arrived[0] / lane.width
+            found.dL_dw[source] += arrived[0, lane.into[source]]
             found.dL_dd[source] += dL_dt
             found.dL_dt_pre[source][number] += dL_dt
-            found.dL_dconstants[: lane.learned] += lane.w[source] * arrived[1:, I]
+            found.dL_dconstants[: lane.learned] += lane.w[source] * arrived[1:, lane.into[source]]
     return found
 
 

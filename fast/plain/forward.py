@@ -11,7 +11,7 @@ of a turn of the ring (`fast.layout.instants`); whole numbers of Python have no 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +19,6 @@ import numpy as np
 from delayprop.fast.solving.matrices import matrices
 from delayprop.spec import Connection, Population, SpecError, SpikeTrains
 
-V, I = 0, 1  # the states that arrivals change; others follow
 BITS = 53  # of a rest: float64 holds it exactly
 REST, TICK = 2**BITS - 1, 2.0**-BITS  # mask of a rest; length of a tick in bins
 U = 2.0**-53  # unit roundoff
@@ -41,19 +40,21 @@ class Lane:
     """One neuron in one trial; times in bins, states in the order V, I, others.
 
     Args:
-        population, j: neuron `j` of a population, from 0 on. `synapses`: onto the population.
-        spikes: that arrive, one train per source. `duration`: of the trial, ms.
+        population, j: neuron `j` of a population, from 0 on. `synapses`: all connections onto it.
+        spikes: that arrive, one train per source, connection by connection. `duration`: ms.
 
     Attributes:
         width: of a bin, ms. `last, end`: the last bin, and `T` in it. `bins`: of the ring.
         A, c, v_th, R, r: `x' = A x`; a spike where `c.x` reaches `v_th`; then `R x + r`.
         F: the flow over a bin.
+        unsteady: by state: 0, or infinite if the level that an arrival adds may turn within a bin.
         rise, curvature: first and second derivative of the level, `[states]`: `c A` and `c A A`.
         bend, twist: times `|x|` at the start of a bin they bound the fourth derivative of the level
             in the bin, over 384, and its third one.
         learned: number of constants in `A`. `A_full`: `A`, and its derivatives by them, in blocks.
-        w, spikes: by source. `arrivals`: within the trial, by bin of the spike: bin and rest of the
-            arrival, source, and number of the spike in its train.
+        w, into, spikes: by source; `into`: the state that it raises. `arrivals`: within the trial,
+            by bin of the spike: bin and rest of the arrival, source, and number of the spike in its
+            train.
 
     Raises:
         SpecError: another number of trains than of sources.
@@ -61,10 +62,11 @@ class Lane:
     """
 
     def __init__(
-        self, population: Population, j: int, synapses: Connection, spikes: SpikeTrains, duration: float
+        self, population: Population, j: int, synapses: Sequence[Connection], spikes: SpikeTrains, duration: float
     ) -> None:
-        if len(spikes) != len(synapses.w):
-            got = f"has {len(spikes)} trains for {len(synapses.w)} sources"
+        self.w, d, exists = (np.concatenate([getattr(c, of)[:, j] for c in synapses]) for of in ("w", "d", "exists"))
+        if len(spikes) != len(self.w):
+            got = f"has {len(spikes)} trains for {len(self.w)} sources"
             raise SpecError("spikes", "", got, "give one train per source, empty ones too")
         n = matrices(population.equations, np.array([[values[j]] for values in population.values.values()]))
         # `fast.physics.clock`: at most a quarter of the neuron's shortest time, and of the trial
@@ -77,15 +79,23 @@ class Lane:
         self.F, self.rise = flow(self.A, 1.0), self.c @ self.A
         self.curvature = self.rise @ self.A
         third, growth = self.curvature @ self.A, flow(np.abs(self.A), 1.0)
+        series = [self.rise]  # of the slope of the level that an arrival adds
+        for m in range(1, 18):
+            series.append(series[-1] @ self.A / m)
+        sizes = np.abs(series)
+        first = sizes[(sizes > 0).argmax(axis=0), np.arange(len(self.c))]
+        self.unsteady = np.where(first >= (1.0 + 1e-6) * (sizes.sum(axis=0) - first), 0.0, np.inf)
         self.bend, self.twist = np.abs(third @ self.A) @ growth / 384.0, np.abs(third) @ growth
         self.A_full = np.kron(np.eye(1 + self.learned), self.A)
         self.A_full[: len(self.c)] = np.hstack([self.A, *n.A_by[..., 0] * self.width])
-        self.w, self.spikes, self.bins = synapses.w[:, j], spikes, 1
+        raised = dict(zip((None, *population.equations.arrivals), (n.into[0], *n.into), strict=True))
+        self.into = np.concatenate([np.full(len(c.w), 1 + raised[c.into]) for c in synapses])
+        self.spikes, self.bins = spikes, 1
         self.arrivals: list[list[tuple[int, float, int, int]]] = [[] for _ in range(self.last + 1)]
-        for source in np.flatnonzero(synapses.exists[:, j]).tolist():
+        for source in np.flatnonzero(exists).tolist():
             for number, t in enumerate(spikes[source]):
                 emitted = self.instant_of(t)
-                arrival = emitted + self.instant_of(synapses.d[source, j])  # `arrival_of`
+                arrival = emitted + self.instant_of(d[source])  # `arrival_of`
                 if arrival <= self.instant_of(duration):
                     bin_, rest = arrival >> BITS, (arrival & REST) * TICK
                     self.arrivals[emitted >> BITS].append((bin_, rest, source, number))
@@ -113,19 +123,21 @@ def forward_lane(lane: Lane) -> list[Spike]:
         ArithmeticError: the neuron is at its threshold again at the instant of its spike.
     """
     state, own = np.zeros(len(lane.c)), list[Spike]()
-    deposits = np.zeros((lane.bins, 2, len(lane.c)))  # of excitation, and of inhibition
-    chains: list[dict[float, float]] = [{} for _ in range(lane.bins)]  # weights by instant in the bin
+    deposits, up = np.zeros((lane.bins, len(lane.c))), np.zeros(lane.bins)  # and what excitation adds to the level
+    chains: list[dict[float, np.ndarray]] = [{} for _ in range(lane.bins)]  # jumps by instant in the bin
     for bin_ in range(lane.last + 1):
         for there, rest, source, _ in lane.arrivals[bin_]:  # `deposit_in_lane`
-            slot, amount = there % lane.bins, lane.w[source] * flow(lane.A, 1.0 - rest)[:, I]
-            deposits[slot, 0 if amount[V] >= 0.0 else 1] += amount
-            chains[slot][rest] = chains[slot].get(rest, 0.0) + lane.w[source]
+            slot, jump = there % lane.bins, lane.w[source] * np.eye(len(lane.c))[lane.into[source]]
+            amount = flow(lane.A, 1.0 - rest) @ jump
+            deposits[slot] += amount
+            up[slot] += max(lane.c @ amount, 0.0) + lane.unsteady[lane.into[source]]
+            chains[slot][rest] = chains[slot].get(rest, 0.0) + jump
         slot = bin_ % lane.bins
-        if bin_ == lane.last or level_may_pass(lane, state, lane.c @ deposits[slot, 0]):
+        if bin_ == lane.last or level_may_pass(lane, state, up[slot]):
             state = solve_bin(lane, state, chains[slot], bin_, own)
         else:
-            state = lane.F @ state + deposits[slot].sum(axis=0)  # `state_across_bin`
-        deposits[slot], chains[slot] = 0.0, {}  # for the bin a whole turn of the ring later
+            state = lane.F @ state + deposits[slot]  # `state_across_bin`
+        deposits[slot], up[slot], chains[slot] = 0.0, 0.0, {}  # for the bin a whole turn of the ring later
     return own
 
 
@@ -144,21 +156,22 @@ def highest(first: float, slope: float, last: float, slope_last: float, width: f
     return max(first, first + third * slope, last - third * slope_last, last) + width**4 * bend
 
 
-def solve_bin(lane: Lane, state: np.ndarray, chain: dict[float, float], bin_: int, own: list[Spike]) -> np.ndarray:
+def solve_bin(
+    lane: Lane, state: np.ndarray, chain: dict[float, np.ndarray], bin_: int, own: list[Spike]
+) -> np.ndarray:
     """[flow-V-I] The state at the end of a bin, event by event; adds spikes to `own`
     (`fast.physics.within_bin.to_next_crossing`, which returns at each spike)."""
     x, end = 0.0, lane.end if bin_ == lane.last else 1.0
-    for x_next, w in [*sorted(chain.items()), (end, 0.0)]:
+    for x_next, jump in [*sorted(chain.items()), (end, np.zeros_like(state))]:
         while (h := time_to_threshold(lane, state, x_next - x, at_event=x_next < 1.0)) is not None:
             x = min(round(min(x + h, x_next) * 2**BITS), REST) * TICK  # `to_tick`
             state = flow(lane.A, h) @ state
-            state[V] = lane.v_th - lane.c[2:] @ state[2:]  # rounding has kept the level from `v_th`
+            state[0] = lane.v_th - lane.c[2:] @ state[2:]  # rounding has kept the level from `v_th`
             own.append(Spike(bin_, x, (bin_ + x) * lane.width, state))
             state = lane.R @ state + lane.r
             if lane.c @ state >= lane.v_th or (len(own) > 1 and own[-2][:2] == (bin_, x)):
                 raise ArithmeticError("the neuron spikes too fast, or without end; lower its weights")
-        state = flow(lane.A, x_next - x) @ state
-        state[I] += w
+        state = flow(lane.A, x_next - x) @ state + jump
         x = x_next
     return state
 

@@ -93,7 +93,7 @@ PLANTED: dict[str, tuple[ModuleType, str, str]] = {
     "an arrival is taken to the wrong end of its bin": (forward, "flow(lane.A, 1.0 - rest)", "flow(lane.A, rest)"),
     "no bin is solved but the last": (forward, "== lane.last or level", "== lane.last and level"),
     "the ring is a bin too short": (forward, "max(self.bins, 1 + bin_", "max(self.bins, bin_"),
-    "inhibition lowers the bound": (forward, "0 if amount[V] >= 0.0 else 1", "0"),
+    "inhibition lowers the bound": (forward, "max(lane.c @ amount, 0.0)", "lane.c @ amount"),
     "an arrival comes before a crossing at its instant": (forward, "x_end if at_event and", "None if at_event and"),
     "own spikes are passed over in the look-up": (backward, "if event[0] > rest", "if event[0] == 1.0"),
     "sensitivities do not jump": (backward, "before = adjoint @ lane.R", "before = np.vstack([p @ lane.R, m])"),
@@ -114,14 +114,14 @@ def test_control_a_planted_mistake_is_found(name: str) -> None:
 
 def test_errors() -> None:
     with pytest.raises(SpecError, match="`spikes` has 2 trains for 1 sources; give one train per source"):
-        forward.Lane(LIF, 0, Connection("in", "out", [[1.0]], 0.0), SpikeTrains((np.zeros(0),) * 2), T)
+        forward.Lane(LIF, 0, [Connection("in", "out", [[1.0]], 0.0)], SpikeTrains((np.zeros(0),) * 2), T)
     rise = Population("out", "neuron", 1, neuron="rise", constants=dict.fromkeys(ALL["rise"].constants, 1.0))
     with pytest.raises(UnsupportedError, match="`neuron` has arrivals at J that reach V and I"):
         plain(case_of(rise, [[1.0]], [[1.0]], 0.0))
     high = Population("out", "neuron", 1, neuron="lif", constants={**LIF.values, "v_reset": 2.0})
     with pytest.raises(ArithmeticError, match="the neuron spikes too fast, or without end"):
         plain(case_of(high, [[1.0]], [[8.0]], 0.0))
-    lane = forward.Lane(LIF, 0, Connection("in", "out", [[1.0]], 0.0), SpikeTrains((np.zeros(0),)), T)
+    lane = forward.Lane(LIF, 0, [Connection("in", "out", [[1.0]], 0.0)], SpikeTrains((np.zeros(0),)), T)
     with pytest.raises(ArithmeticError, match="a spike grazes its threshold"):
         backward.backward_lane(lane, [forward.Spike(1, 0.5, 1.5, np.array([1.0, 1.0]))], np.ones(1))
 
