@@ -24,15 +24,16 @@ def exponents(neuron: Neuron) -> tuple[dict[str, float] | None, dict[str, float]
     None: the equations have no such powers, since they add numbers of several units."""
     names = neuron.constants
     systems = [_system(neuron, first) for first in range(1, SETS * len(names) + 2, len(names) + 1)]
-    of_constants, of_states, of_A = (np.concatenate(parts) for parts in zip(*systems, strict=True))
-    # of voltage: I has power 1, as a weight; of time: A has power -1, and no state has any
-    voltage = _solved(np.concatenate([of_constants, -np.delete(of_states, 1, axis=1)], axis=1), of_states[:, 1])
+    of_constants, of_raised, of_states, of_A = (np.concatenate(parts) for parts in zip(*systems, strict=True))
+    # of voltage: states that spikes raise have power 1, as weights; of time: A has power -1, and no state has any
+    voltage = _solved(np.concatenate([of_constants, -of_states], axis=1), of_raised)
     return _named(names, voltage), _named(names, _solved(of_constants, -of_A))
 
 
-def _system(neuron: Neuron, first: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How each entry of the matrices changes with the logarithm of each constant, its coefficient
-    of each state's power, and of the power of `A`; for some constants."""
+def _system(neuron: Neuron, first: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """How each entry of the matrices changes with the logarithm of each constant; its coefficient of
+    the power of the states that spikes raise, of each other state's, and of `A`; for some constants.
+    """
     names = neuron.constants
     values = np.array([[1.0 + (n * SOME) % 1.0] for n in range(first, first + len(names))]).reshape(len(names), 1)
     found = read(neuron, values)
@@ -57,7 +58,9 @@ def _system(neuron: Neuron, first: int) -> tuple[np.ndarray, np.ndarray, np.ndar
         of_states[row, i] += entries[row]
         if k is not None:
             of_states[row, k] -= entries[row]
-    return of_constants, of_states, np.concatenate([entries[:count], np.zeros(len(entries) - count)])
+    raised = sorted({1 + place for place in found.into})
+    of_A = np.concatenate([entries[:count], np.zeros(len(entries) - count)])
+    return of_constants, of_states[:, raised].sum(axis=1), np.delete(of_states, raised, axis=1), of_A
 
 
 def _solved(matrix: np.ndarray, right: np.ndarray) -> np.ndarray | None:

@@ -17,7 +17,7 @@ from torch.func import functional_call
 
 from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.nn.calibration import TRIALS
-from delayprop.fast.nn.layers import ALIF, LI, LIF, AdLIF
+from delayprop.fast.nn.layers import ALIF, LI, LIF, AdLIF, Spiking
 from delayprop.fast.nn.losses import cross_entropy
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.spiking_layer import SpikingLayer
@@ -25,6 +25,7 @@ from delayprop.fast.nn.synaptic_layer import SynapticLayer
 from delayprop.fast.solving.bound import bounded_spikes
 from delayprop.fast.training.settings import Settings
 from delayprop.spec.errors import SpecError, Verbatim, placed
+from delayprop.spec.neuron import TWO_SYNAPSES
 
 DRAWS = 2  # separates these draws from those of the augmentation
 
@@ -84,12 +85,22 @@ class Classifier(nn.Module):
 
 def hidden_layer(pre: int, post: int, settings: Settings, shared: dict[str, Any]) -> SpikingLayer:
     """A hidden layer of the neurons that the settings name."""
-    shared = {**shared, "recurrent": settings.recurrent}
+    shared, adapts = {**shared, "recurrent": settings.recurrent}, {"tau_a": settings.tau_a}
     if settings.neuron == "lif":
         return LIF(pre, post, **shared)
     if settings.neuron == "alif":
-        return ALIF(pre, post, tau_a=settings.tau_a, beta=settings.adapt, **shared)
-    return AdLIF(pre, post, tau_a=settings.tau_a, b=settings.adapt, **shared)
+        return ALIF(pre, post, beta=settings.adapt, **adapts, **shared)
+    if settings.neuron == "adlif":
+        return AdLIF(pre, post, b=settings.adapt, **adapts, **shared)
+    if settings.neuron == "rise":
+        return Spiking(pre, post, neuron="rise", tau_rise=settings.tau_rise, **shared)
+    if settings.neuron == "coupled":
+        return Spiking(pre, post, neuron="coupled", g=settings.coupling, b=settings.adapt, **adapts, **shared)
+    currents = {"tau_exc": shared.pop("tau_syn"), "tau_inh": settings.tau_inh}
+    sources = {"into": pre, "into_rec": post} if settings.recurrent else {"into": pre}
+    states = TWO_SYNAPSES.arrivals
+    raised = {name: [states[n % len(states)] for n in range(size)] for name, size in sources.items()}
+    return Spiking(pre, post, neuron="two-synapses", **currents, **raised, **shared)
 
 
 def _masks(pre: int, post: int, settings: Settings, random: torch.Generator) -> dict[str, Tensor]:

@@ -19,7 +19,10 @@ from delayprop.spec.errors import Verbatim
 
 LARGEST = 1e6  # step sizes and other amounts: far above any use, far below where sums overflow
 MOST = 1_000_000
-HIDDEN = ("lif", "alif", "adlif")  # neurons
+HIDDEN: dict[str, tuple[str, ...]] = {  # neurons, and the settings that each one reads beside those of `lif`
+    "lif": (), "alif": ("tau_a", "adapt"), "adlif": ("tau_a", "adapt"), "rise": ("tau_rise",),
+    "coupled": ("tau_a", "adapt", "coupling"), "two-synapses": ("tau_inh",),
+}
 
 count = partial(whole_number, low=1, high=MOST, remedy="give a positive number")
 count_or_zero = partial(whole_number, low=0, high=MOST, remedy="give 0 for none")
@@ -57,6 +60,10 @@ def amount(value: Any, name: str) -> float:
     return number
 
 
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 def setting(default: Any, check: Callable[..., Any] | None, help: str, choices: tuple[str, ...] | None = None) -> Any:
     """A field with check and `--help`; `choices` are their own check, a flag needs none."""
     check = check if choices is None else partial(one_of, choices=choices)
@@ -73,9 +80,15 @@ class Settings:
 
     epochs: int = setting(20, count, "passes over the training split")
     hidden: tuple[int, ...] = setting((128,), count, "neurons of each hidden layer")
-    neuron: str = setting("lif", None, "neurons of hidden layers; adaptive ones have --tau-a and --adapt", HIDDEN)
-    tau_a: float = setting(100.0, time_constant, "time constant of the adaptation, ms")
-    adapt: float = setting(0.2, amount, "rise per own spike, of the threshold (alif), or against the input (adlif)")
+    neuron: str = setting(
+        "lif", None, "neurons of hidden layers; sources of two-synapses raise a current of --tau-syn (E) and one of "
+        "--tau-inh (G) in turn: an even one E, an odd one G", (*HIDDEN,),
+    )
+    tau_a: float = setting(100.0, time_constant, "time constant of the adaptation, ms (alif, adlif, coupled)")
+    adapt: float = setting(0.2, amount, "rise per own spike, of the threshold (alif), else against the input")
+    tau_rise: float = setting(2.0, time_constant, "time constant by which a synaptic current rises, ms (rise)")
+    coupling: float = setting(0.5, amount, "how strongly the voltage drives the adaptation (coupled)")
+    tau_inh: float = setting(10.0, time_constant, "time constant of the second synaptic current, ms (two-synapses)")
     recurrent: bool = setting(False, None, "the neurons of each hidden layer also reach each other")
     delays: str = setting(
         "synaptic", None, "what has a delay: each synapse, each source neuron, or each target neuron", DELAYS
@@ -145,7 +158,7 @@ class Settings:
         """The settings of a command line; refuses options out of range, or that exclude another."""
         values: dict[str, Any] = {}
         for one in fields(cls):
-            name, value, check = f"--{one.name.replace('_', '-')}", getattr(options, one.name), one.metadata["check"]
+            name, value, check = _option(one.name), getattr(options, one.name), one.metadata["check"]
             if isinstance(value, (list, tuple)):
                 values[one.name] = tuple(check(entry, name) for entry in value)
             else:
@@ -158,14 +171,16 @@ class Settings:
             expected = f"from {LEAST_RECURRENT_DELAY} to --max-delay, {found.max_delay} (ms)"
             raise SpecError("--rec-delay", expected, found.rec_delay, "change it, or leave out --recurrent")
         taus = {"--tau-mem": found.tau_mem, "--tau-syn": found.tau_syn}
-        taus |= {"--tau-a": found.tau_a} if found.neuron != "lif" else {}
+        read = HIDDEN[found.neuron]
+        taus |= {_option(name): getattr(found, name) for name in read if name.startswith("tau")}
         if found.learn_constants and found.least_tau > (first := min(taus.values())):
             expected = f"at most {' and '.join(taus)}, {first} (ms)"
             raise SpecError("--least-tau", expected, found.least_tau, "lower it")
-        for name in ("tau_a", "adapt"):
-            if found.neuron == "lif" and getattr(found, name) != getattr(cls, name):
-                remedy = "leave it out, or take --neuron alif or adlif"
-                raise SpecError(f"--{name.replace('_', '-')}", "left out with --neuron lif", values[name], remedy)
+        for name in dict.fromkeys(one for names in HIDDEN.values() for one in names):
+            if name not in read and getattr(found, name) != getattr(cls, name):
+                readers = " or ".join(neuron for neuron, names in HIDDEN.items() if name in names)
+                expected, remedy = f"left out with --neuron {found.neuron}", f"leave it out, or take --neuron {readers}"
+                raise SpecError(_option(name), expected, values[name], remedy)
         if found.patience and found.choose == "last":
             raise SpecError("--patience", "0 with --choose last", found.patience, "drop one of the two")
         if found.freeze_delays and found.freeze_weights and not found.learn_constants:
@@ -190,12 +205,10 @@ def kind_of_delays(settings: Mapping[str, Any]) -> str:
 
 GROUPS: dict[str, tuple[str, ...]] = {  # the settings as `--help` shows them
     "network": (
-        "hidden", "neuron", "tau_a", "adapt", "recurrent", "delays", "density", "pool", "tau_mem", "tau_syn", "readout",
-        "gain", "max_delay",
+        "hidden", "neuron", "tau_a", "adapt", "tau_rise", "coupling", "tau_inh", "recurrent", "delays", "density",
+        "pool", "tau_mem", "tau_syn", "readout", "gain", "max_delay",
     ),
-    "first values": (
-        "rate", "w_mean", "w_sd", "inner_mean", "inner_sd", "rec_sd", "out_sd", "delay", "rec_delay",
-    ),
+    "first values": ("rate", "w_mean", "w_sd", "inner_mean", "inner_sd", "rec_sd", "out_sd", "delay", "rec_delay"),
     "steps": (
         "epochs", "batch", "lr", "out_lr", "delay_lr", "schedule", "warm_up", "ease_in", "clip", "weight_decay",
         "freeze_weights", "freeze_delays",
@@ -225,7 +238,7 @@ def changed(options: argparse.Namespace, parser: argparse.ArgumentParser) -> str
 
 
 def _add(group: argparse._ArgumentGroup, one: Field, kind: type, value: Any) -> None:
-    name, words = f"--{one.name.replace('_', '-')}", one.metadata["help"]
+    name, words = _option(one.name), one.metadata["help"]
     if kind is bool:
         group.add_argument(name, action=argparse.BooleanOptionalAction, default=value, help=words)
     elif isinstance(value, tuple):

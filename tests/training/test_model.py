@@ -12,7 +12,7 @@ from delayprop import ALIF, LIF, AdLIF
 from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.training.model import Classifier, scale_first_weights_
 from delayprop.fast.training.settings import Settings
-from delayprop.spec import SpecError
+from delayprop.spec import NEURONS, SpecError
 from tests.support.refusals import assert_refused
 from tests.support.runs.short_runs import DURATION, busy, busy_spikes
 
@@ -39,6 +39,29 @@ def test_hidden_neurons_are_those_of_the_settings(kind: type) -> None:
     assert type(layer) is kind
     found = {name: values[0].item() for name, values in layer.constants.items() if name in ("tau_a", "beta", "b")}
     assert found == {LIF: {}, ALIF: {"tau_a": 33.0, "beta": 0.5}, AdLIF: {"tau_a": 33.0, "b": 0.5}}[kind]
+
+
+OWN = {"tau_a": 33.0, "adapt": 0.5, "tau_rise": 1.5, "coupling": 0.7, "tau_inh": 12.0}
+GIVEN: dict[str, dict[str, float]] = {
+    "rise": {"tau_syn": 4.0, "tau_rise": 1.5}, "coupled": {"tau_syn": 4.0, "tau_a": 33.0, "g": 0.7, "b": 0.5},
+    "two-synapses": {"tau_exc": 4.0, "tau_inh": 12.0},
+}
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_hidden_neurons_given_by_equations(name: str) -> None:
+    """Sources of two synapses raise both currents in turn, those within a recurrent layer too."""
+    settings = replace(Settings(hidden=(5, 3), neuron=name, tau_mem=15.0, tau_syn=4.0, recurrent=True), **OWN)
+    made = Classifier(2, 3, settings, torch.float64, 0)
+    for layer, sources in zip(made.hidden_layers, (2, 5), strict=True):
+        assert layer.equations == NEURONS[name]
+        found = {constant: values.unique().item() for constant, values in layer.constants.items()}
+        assert found == {"tau_mem": 15.0, **GIVEN[name], "v_th": 1.0, "v_reset": 0.0}
+        for into, size in ((layer.into, sources), (layer.into_rec, layer.post)):
+            assert (None if into is None else into.tolist()) == (
+                [n % 2 for n in range(size)] if name == "two-synapses" else None
+            )
+    assert made.out.tau_syn.unique().item() == 4.0
 
 
 def test_synapses_onto_hidden_neurons_are_as_dense_as_asked() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from delayprop.fast.tasks.registry import CLASSIFYING
 from delayprop.fast.train import main
-from delayprop.fast.training.settings import GROUPS, Settings, add_settings
+from delayprop.fast.training.settings import GROUPS, HIDDEN, Settings, add_settings
 from delayprop.spec import SpecError
 from tests import ROOT
 from tests.support.runs.reading import Capture
@@ -45,10 +45,13 @@ def test_every_setting_is_an_option(name: str) -> None:
         return
     words = [] if value is True else [str(entry) for entry in (value if isinstance(value, tuple) else (value,))]
     words, preset = [f"--{name.replace('_', '-')}", *words], DEFAULT
-    if name in ("tau_a", "adapt"):
-        with pytest.raises(SpecError, match=f"`{words[0]}` must be left out with --neuron lif, got {value}; leave"):
-            parsed(words)
-        words, preset = [*words, "--neuron", "alif"], replace(DEFAULT, neuron="alif")
+    readers = [neuron for neuron, names in HIDDEN.items() if name in names]
+    if readers:
+        for neuron in {*HIDDEN} - {*readers}:
+            said = f"`{words[0]}` must be left out with --neuron {neuron}, got {value}; leave it out, or take --neuron "
+            with pytest.raises(SpecError, match=f"{said}{' or '.join(readers)}$"):
+                parsed([*words, "--neuron", neuron])
+        words, preset = [*words, "--neuron", readers[0]], replace(DEFAULT, neuron=readers[0])
     assert parsed(words) == replace(preset, **{name: value})
 
 

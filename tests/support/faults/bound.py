@@ -10,6 +10,7 @@ NEAR = 1e-9  # how far below the highest level a neuron must already be solved
 
 def excluded() -> int:
     """How often the bound of `fast` excludes that a level is passed, which passes it."""
+    from delayprop.fast.layout.arrays import Others
     from delayprop.fast.physics.bin_step import level_may_pass, state_across_bin
     from delayprop.fast.solving.matrices import matrices
     from delayprop.fast.solving.tables import tables
@@ -19,7 +20,7 @@ def excluded() -> int:
         neuron = ALL[name]
         constants = np.array([random.uniform(*RANGES[each], post) for each in neuron.constants])
         flow, n = tables(neuron, constants.tobytes(), post, width, -1.0, np.float64)[1][0], matrices(neuron, constants)
-        others = (0,) * len(n.c)
+        others = Others((0,) * len(n.c), (0,) * len(n.c) if n.reached else ())
         for lane in range(post):
             A, c = n.A[..., lane] * width, np.array([1.0, 0.0, *n.c[:, lane]])
             levels = np.stack([c @ _flow(A, x) for x in INSTANTS])

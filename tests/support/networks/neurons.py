@@ -27,10 +27,15 @@ TWO_CURRENTS = Neuron(
 """In no list: two adaptation currents, of which one drives the other; a spike mixes them, and the
 threshold reads both."""
 ALL = {**NEURONS, "two-currents": TWO_CURRENTS}
-FAST = ("lif", "alif", "adlif", "two-currents")
+FAST = ("lif", "alif", "adlif", "rise", "two-synapses", "coupled", "two-currents")
 """Those that spike and that `fast` runs."""
-EACH_OF_FAST = pytest.mark.parametrize("name", [*FAST[:-1], pytest.param(FAST[-1], marks=pytest.mark.full)])
-"""A test of each; the last one takes kernels of its own, which take a minute to compile."""
+OWN_KERNELS = ("coupled", "two-currents")
+"""Those that share their kernels with no other: they have another number of states, or of constants
+in their rates. `rise` and `two-synapses` share theirs, as `alif` and `adlif` do."""
+EACH_OF_FAST = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.full) if name in OWN_KERNELS else name for name in FAST]
+)
+"""A test of each; kernels of their own take a minute to compile."""
 STRENGTH = {"rise": 1.6}  # of the weights
 OFTEN = 3.0  # how many times smaller second arrivals are, which inhibit
 READOUTS = ("spike_time_mse", "first_spike_time", "max_voltage", "mean_voltage", "exp_weighted_voltage")
