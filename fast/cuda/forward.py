@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from numba import cuda
 
-from delayprop.fast.compiling.compiler import compiled, inlined
+from delayprop.fast.compiling.compiler import compiled, inlined, read_anew
 from delayprop.fast.cuda.compiling import Array, kernel
 from delayprop.fast.layout.arrays import LANES, pack_of
 from delayprop.fast.layout.instants import arrival_of, left_in_bin, masked
@@ -97,6 +97,7 @@ def deposit_in_lane(n, time, source, lane, layer, clock, ahead, here, pack):
     cell, deposits, chain = turn * LANES + lane, ahead.deposits[here, pack], ahead.chain[here, pack]
     first = deposit_numbers(layer.others) * cell
     if len(layer.others.reached) > 0:
+        lane = read_anew(lane)
         h, into, of_A = left_in_bin(rest, layer.ticks), layer.into[source], flow_a(layer.others)
         V, I, O = response(h, into, lane, layer.others, b.coefficients, clock.terms)
         w = b.synapses.w[source, lane]
@@ -134,6 +135,7 @@ def integral_of(time, carried, source, lane, b, clock):
 @compiled
 def passes_level(V, I, O, slot, lane, deposits, pack, level, slack):
     """Whether the level may pass `level` in this bin."""
+    lane = read_anew(lane) if len(pack.others.reached) > 0 else lane
     first = deposit_numbers(pack.others) * (slot + lane)
     up = deposits[first + (2 if len(pack.others.reached) > 0 else 0)]
     end = state_across_bin(V, I, O, lane, pack.flow, pack.others)

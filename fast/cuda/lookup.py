@@ -1,7 +1,7 @@
 """The adjoint looked up at the arrivals at one neuron, as `fast.cpu.lookup` does for a pack of
 neurons side by side."""
 
-from delayprop.fast.compiling.compiler import compiled
+from delayprop.fast.compiling.compiler import compiled, read_anew
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import arrival_of, left_in_bin
 from delayprop.fast.physics.adjoint import DIFFERENCE, DRIVE, EXCESS, P_I, P_V, ring_numbers
@@ -40,6 +40,7 @@ def look_up_in_lane(time, source, bin_, lane, clock, want_tau, b):
         if want_tau:
             add_sensitivities(source, lane, (full[P_V, cell], full[P_I, cell]), full, cell, h, g, b)
     if rate >= 0.0 or count > 0:
+        lane = read_anew(lane) if count > 0 else lane
         return add_at_arrival(source, lane, there, h, clock, b)
     factors = arrival_factors(time, carried, lane, pack, clock.terms)
     dL_dt = add_terms(factors, source, lane, there[0], there[1], True, b)

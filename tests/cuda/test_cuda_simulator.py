@@ -19,7 +19,7 @@ from torch import Tensor
 
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.solving.problem import Problem
-from delayprop.spec.neuron import ALIF, LIF, Neuron
+from delayprop.spec.neuron import ALIF, COUPLED, LIF, Neuron
 from tests import ROOT
 from tests.support.forking import HUNG
 
@@ -36,7 +36,8 @@ KERNELS = (
     "recurrent_backward_kernel", "gradients_kernel",
 )
 WIDE_KERNELS = tuple({"backward_kernel": "wide_backward_kernel"}.get(name, name) for name in KERNELS)
-CONSTANTS = {LIF: (20.0, 5.0, 1.0, 0.0), ALIF: (20.0, 5.0, 100.0, 1.0, 0.2, 0.0)}
+CONSTANTS = {LIF: (20.0, 5.0, 1.0, 0.0), ALIF: (20.0, 5.0, 100.0, 1.0, 0.2, 0.0),
+             COUPLED: (20.0, 5.0, 100.0, 0.5, 1.0, 0.0, 0.2)}
 # Bytes of registers that a kernel may spill: a quarter of its 255 registers. The backward kernel of
 # neurons with more states works in global memory, so it waits for memory in any case.
 MOST_SPILLED = {name: 800 if name == "wide_backward_kernel" else 256 for name in KERNELS + WIDE_KERNELS}
@@ -162,7 +163,8 @@ def assembled(text: str, compute_capability: tuple[int, int], folder: Path) -> s
 
 @needs_numba_cuda
 @pytest.mark.full
-@pytest.mark.parametrize(("precision", "neuron"), [("float32", LIF), ("float64", LIF), ("float32", ALIF)])
+@pytest.mark.parametrize(("precision", "neuron"), [("float32", LIF), ("float64", LIF), ("float32", ALIF),
+                                                     ("float32", COUPLED)])
 def test_every_kernel_compiles(precision: str, neuron: Neuron, tmp_path: Path) -> None:
     """Compiles to PTX without atomics; with an assembler, prints registers and limits spills."""
     found = caught(getattr(torch, precision), neuron)
