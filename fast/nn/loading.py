@@ -66,7 +66,7 @@ def _together(
                 expected, remedy = f"{states[i]} from source {i}, as {name}", "build the layer for this network"
                 raise SpecError(f"connections[{c}].into", expected, given, remedy)
     if (sends.sum(axis=0) > 1).any():
-        got = f"has further synapses of source {int((sends.sum(axis=0) > 1).argmax())}"
+        got = f"has source {int((sends.sum(axis=0) > 1).argmax())}, as another connection of these populations"
         raise SpecError(f"connections[{connections[-1]}]", "", got, "use `delayprop.Network`")
     if len(parts) == 1:
         return parts[0]

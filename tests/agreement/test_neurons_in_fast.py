@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-import delayprop.reference as reference
 from delayprop.fast import LI, LIF, Spikes, Spiking, cross_entropy
 from delayprop.fast import Network as Graph
 from delayprop.fast.nn.certificate import residuals, watched
@@ -64,14 +63,15 @@ def test_lif_by_its_equations_is_lif(family: str) -> None:
 
 
 REFUSED: dict[str, tuple[Neuron, str]] = {
-    "rise": (NEURONS["rise"], "`neuron` has arrivals at J that reach V and I; `fast` runs neurons where"),
-    "coupled": (NEURONS["coupled"], "`neuron` has arrivals at I that reach V and a;"),
-    "two synapses": (NEURONS["two-synapses"], "`neuron` has arrivals at E and at G; `fast` runs neurons with one"),
     "no target": (
         Neuron({"V": "-V / tau_mem", "I": "-I / tau_syn"}), "`neuron` has arrivals at I that reach no other state",
     ),
     "feedback": (
         Neuron({"V": "(-V + I) / tau_mem", "I": "(-I - g * V) / tau_syn"}),
+        "`neuron` has a state V that drives I, which spikes raise",
+    ),
+    "feedback by another state": (
+        Neuron({"V": "(-V + I) / tau_mem", "I": "(-I - a) / tau_syn", "a": "(-a + V) / 20"}),
         "`neuron` has a state V that drives I, which spikes raise",
     ),
     "falling level": (
@@ -80,6 +80,10 @@ REFUSED: dict[str, tuple[Neuron, str]] = {
     ),
     "lasting current": (
         Neuron({"V": "(-V + I) / tau_mem", "I": "0 * I / tau_syn"}), "`neuron` has a state I that does not decay",
+    ),
+    "lasting second current": (
+        Neuron({"V": "(-V + E + G) / tau_mem", "E": "-E / 5", "G": "0 * E"}, arrivals=("E", "G")),
+        "`neuron` has a state G that does not decay",
     ),
     "level of another state": (
         Neuron({"V": "(-V + I) / tau_mem", "I": "-I / tau_syn", "a": "-a / tau_mem"}, spike="a - v_th"),
@@ -151,13 +155,20 @@ def test_constants_that_learned_beyond_their_bounds_are_refused() -> None:
         getattr(layer, name).data.copy_(before)
 
 
+SOURCES = {"into": 2, "into_rec": 5}  # of the layer below
+
+
 @EACH_OF_FAST
 def test_identities_of_each_neuron(name: str) -> None:
     """The powers of a neuron's constants follow from its equations; a wrong gradient is seen."""
     neuron = ALL[name]
-    values = {"tau_a": 30.0, "tau_c": 50.0, "beta": 0.2, "b": 0.2, "k": 0.1}
+    values = {
+        "tau_a": 30.0, "tau_c": 50.0, "tau_rise": 2.0, "tau_exc": 4.0, "tau_inh": 9.0, "beta": 0.2, "b": 0.2, "g": 2.0,
+        "k": 0.1,
+    }
     given: dict[str, Any] = {constant: values[constant] for constant in neuron.constants if constant in values}
     torch.manual_seed(1)
+    given |= {of: [neuron.arrivals[n % len(neuron.arrivals)] for n in range(s)] for of, s in SOURCES.items()}
     layer = Spiking(2, 5, neuron=neuron, recurrent=True, dtype=torch.float64, **given)
     out = LI(5, 3, readout="mean_voltage", dtype=torch.float64).initialise_(1.0, 1.0)
     spikes = Spikes.from_trains([[[1.0, 4.0, 9.0], [2.0, 5.0, 7.0, 20.0]]] * 2, 50.0)
@@ -208,10 +219,3 @@ def test_a_constant_with_the_name_of_an_attribute_is_refused(name: str) -> None:
         "v_reset": 0.0})
     with pytest.raises(UnsupportedError, match=f"`{name}` is the name of an attribute of layers; rename"):
         Graph(Network((population,), ()))
-
-
-def test_what_the_reference_alone_runs_it_runs() -> None:
-    case = network("rise", 0, "first_spike_time")
-    assert reference.run(case).loss > 0
-    with pytest.raises(UnsupportedError, match="`python -m reference` runs any neuron"):
-        run_case(case)

@@ -49,7 +49,7 @@ SCALED = {"rates": {"V": "(-V + I - a) / 11", "I": "-I / tau_syn", "a": "(-a + g
 
 
 def of_neurons() -> list[Case]:
-    """Networks of neurons given by equations, which the reference alone runs."""
+    """Networks of neurons given by equations, for the tangent of the reference."""
     own = Population("out", "neuron", 2, neuron=SCALED, constants={
         "tau_syn": [5.0, 4.0], "g": 0.8, "k": [1.5, 0.7], "v_th": 1.1, "v_reset": -0.2, "b": 0.3,
     })
@@ -62,7 +62,8 @@ def of_neurons() -> list[Case]:
 def of_fast() -> list[Case]:
     """Networks of neurons with other states than `V` and `I`, which both sides run."""
     return [network("alif", 1, "first_spike_time"), network("two-currents", 0, "spike_time_mse"),
-            network("two-currents", 1, "first_spike_time")]
+            network("two-currents", 1, "first_spike_time"), network("two-synapses", 1, "first_spike_time"),
+            network("coupled", 0, "spike_time_mse")]
 
 
 def one_silent(*loops: dict) -> Case:

@@ -26,17 +26,30 @@ TWO_CURRENTS = Neuron(
 )
 """In no list: two adaptation currents, of which one drives the other; a spike mixes them, and the
 threshold reads both."""
-ALL = {**NEURONS, "two-currents": TWO_CURRENTS}
-FAST = ("lif", "alif", "adlif", "rise", "two-synapses", "coupled", "two-currents")
+TURNING = Neuron(
+    {"V": "(-V + I - J) / tau_mem", "I": "(-I + 8 * J) / tau_syn", "J": "-J / tau_rise"}, arrivals=("J",)
+)
+"""In no list: an arrival first lowers the level and then raises it, so that it turns within a bin."""
+MIXED = Neuron(
+    {
+        "V": "(-V + E + G - a) / tau_mem", "a": "(-a + g * V) / tau_a", "E": "(-E + 0.5 * G) / tau_exc",
+        "G": "-G / tau_inh",
+    },
+    arrivals=("E", "G"), spike="V - 0.2 * a - v_th", reset={"V": "v_reset", "a": "a + b + 0.3 * V"},
+)
+"""In no list: two currents, of which one drives the other, and an adaptation that the voltage and
+own spikes drive."""
+ALL = {**NEURONS, "two-currents": TWO_CURRENTS, "turning": TURNING, "mixed": MIXED}
+FAST = ("lif", "alif", "adlif", "rise", "two-synapses", "turning", "coupled", "two-currents", "mixed")
 """Those that spike and that `fast` runs."""
-OWN_KERNELS = ("coupled", "two-currents")
+OWN_KERNELS = ("coupled", "two-currents", "mixed")
 """Those that share their kernels with no other: they have another number of states, or of constants
-in their rates. `rise` and `two-synapses` share theirs, as `alif` and `adlif` do."""
+in their rates. `rise`, `two-synapses` and `turning` share theirs, as `alif` and `adlif` do."""
 EACH_OF_FAST = pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.full) if name in OWN_KERNELS else name for name in FAST]
 )
 """A test of each; kernels of their own take a minute to compile."""
-STRENGTH = {"rise": 1.6}  # of the weights
+STRENGTH = {"rise": 1.6, "turning": 0.2}  # of the weights
 OFTEN = 3.0  # how many times smaller second arrivals are, which inhibit
 READOUTS = ("spike_time_mse", "first_spike_time", "max_voltage", "mean_voltage", "exp_weighted_voltage")
 

@@ -1,0 +1,126 @@
+"""Layers whose sources raise several states: as their network, loaded from it, and refusals."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from delayprop.fast import LI, LIF, Spikes, Spiking, cross_entropy
+from delayprop.fast import Network as Graph
+from delayprop.fast.nn.autograd import propagate_neurons
+from delayprop.fast.nn.interchange import network_of
+from delayprop.fast.nn.loading import load_into
+from delayprop.fast.nn.synaptic_layer import SynapticLayer
+from delayprop.fast.nn.wiring import Into
+from delayprop.spec import Network
+from tests.support.networks.nir_networks import bits
+from tests.support.refusals import Refusals, assert_refused
+
+CONSTANTS = {"tau_mem": 15.0, "tau_exc": 4.0, "tau_inh": 9.0}
+HIDDEN, OWN = ["E", "G", "E"], ["G", "E", "E", "G"]
+SPIKES = Spikes.from_trains([[[1.0, 4.0], [2.0, 3.5, 9.0], [6.0]], [[2.5], [], [3.0, 8.0]]], 40.0)
+LABELS = torch.tensor([1, 0])
+
+
+def made(seed: int, into: Into = HIDDEN, into_rec: Into = OWN) -> list[SynapticLayer]:
+    """A recurrent layer of two synapses, and an output."""
+    torch.manual_seed(seed)
+    hidden = Spiking(
+        3, 4, neuron="two-synapses", recurrent=True, into=into, into_rec=into_rec, dtype=torch.float64,
+        **CONSTANTS,  # type: ignore[arg-type]
+    )
+    hidden.initialise_(2.0, 1.0, 5.0).initialise_recurrent_(0.0, 0.3, 5.0)
+    out = LI(4, 2, readout="mean_voltage", dtype=torch.float64).initialise_(0.5, 0.5, 3.0)
+    return [hidden, out]
+
+
+def trained(layers: list[SynapticLayer]) -> tuple[torch.Tensor, ...]:
+    """Spike times, readout, and the gradients of weights and delays, those of the output last."""
+    hidden = layers[0](SPIKES)
+    y = layers[1](hidden)
+    cross_entropy(y, LABELS).backward()
+    return hidden.times.detach(), y.detach(), *(p.grad for layer in layers for p in (*layer.all_w, *layer.all_d))
+
+
+def test_layers_are_the_network_of_their_states() -> None:
+    """Bit for bit, with one connection per state that a source raises."""
+    layers = made(1)
+    times, y, *gradients = trained(layers)
+    network = network_of(layers)
+    raised = [(one.source, one.into, one.exists.any(axis=1).tolist()) for one in network.connections]
+    assert raised == [
+        ("in", None, [True, False, True]), ("in", "G", [False, True, False]),
+        ("hidden1", None, [False, True, True, False]), ("hidden1", "G", [True, False, False, True]),
+        ("hidden1", None, [True] * 4),
+    ]
+    graph = Graph(network, dtype=torch.float64)
+    found = graph(SPIKES, read=("out", "mean_voltage"))
+    cross_entropy(found.y, LABELS).backward()
+    assert len(times) > 10 and torch.equal(found.spikes["hidden1"].times, times) and torch.equal(found.y, y)
+    for name, at in (("w", 0), ("d", 2)):
+        of = [getattr(one, name).grad for one in graph.synapses]
+        for given, parts in zip(gradients[at : at + 2], (of[:2], of[2:4]), strict=True):
+            assert bool(given.any()) and torch.equal(sum(parts), given)
+    assert bits(network_of(graph)) == bits(network)
+
+
+@pytest.mark.parametrize("into", [HIDDEN, "G", None])
+def test_layers_load_such_a_network_bit_for_bit(into: list[str] | str | None) -> None:
+    ours, theirs = made(1, into), made(2, into)
+    network = network_of(ours)
+    load_into(theirs, Network(network.populations, network.connections[::-1]))
+    assert bits(network_of(theirs)) == bits(network)
+    assert all(torch.equal(a, b) for a, b in zip(trained(ours), trained(theirs), strict=True))
+    assert [layer.into is None for layer in theirs] == [into is None, True]
+
+
+def test_states_are_saved_with_the_parameters() -> None:
+    ours, theirs = made(1), made(2, ["E"] * 3, "E")
+    for one, other in zip(ours, theirs, strict=True):
+        other.load_state_dict(one.state_dict())
+    assert all(torch.equal(a, b) for a, b in zip(trained(ours), trained(theirs), strict=True))
+    assert "into" not in LIF(1, 1).state_dict()
+
+
+def shifted(network: Network, **changes: object) -> Network:
+    """The network with a changed first connection."""
+    first, *others = network.connections
+    return Network(network.populations, (replace(first, **changes), *others))
+
+
+def propagated(into: object) -> object:
+    layer = made(1)[0]
+    w, d, _ = layer.synapses
+    return propagate_neurons(SPIKES, w, d, layer.equations, layer.constants, into=into, recurrent=True)  # type: ignore[arg-type]
+
+
+REFUSED: Refusals = [
+    (lambda: made(1, ["E", "G"]), "`into` must be a list of 3, one for each source neuron"),
+    (lambda: made(1, "I"), r"`into\[0\]` must be one of E, G, got 'I'"),
+    (lambda: made(1, HIDDEN, ["E", "G", "E", "J"]), r"`into_rec\[3\]` must be one of E, G, got 'J'"),
+    (lambda: Spiking(3, 4, neuron="two-synapses", into_rec="G", **CONSTANTS),  # type: ignore[arg-type]
+     "`into_rec` must be left out, got states; make the layer with `recurrent=True`"),
+    (lambda: Spiking(3, 4, neuron="lif", into="V"), r"`into\[0\]` must be one of I, got 'V'"),
+    (lambda: propagated([0] * 7), "`into` must be a tensor of whole numbers, got"),
+    (lambda: propagated(torch.zeros(7)), r"`into` must be int64, \[7\], got float32, \[7\]; give a number per row"),
+    (lambda: propagated(torch.zeros(3, dtype=torch.int64)), r"`into` must be int64, \[7\], got int64, \[3\]"),
+    (lambda: propagated(torch.full((7,), 2)), "`into` must be from 0 to 1, got 2; count the states of `arrivals`"),
+    (lambda: propagated(torch.full((7,), -1)), "`into` must be from 0 to 1, got -1"),
+    (lambda: load_into(made(1, "E"), network_of(made(2))),
+     r"`connections\[1\].into` must be E from source 1, as layers\[0\], got 'G'; build the layer for this network"),
+    (lambda: load_into(made(1), shifted(network_of(made(2)), exists=np.ones((3, 4), bool))),
+     r"`connections\[0\].into` must be G from source 1, as layers\[0\], got 'E'"),
+    (lambda: load_into([LIF(3, 4)], doubled(network_of([LIF(3, 4)]))),
+     r"`connections\[1\]` has source 0, as another connection of these populations; use `delayprop.Network`"),
+]
+
+
+def doubled(network: Network) -> Network:
+    return Network(network.populations, network.connections * 2)
+
+
+@pytest.mark.parametrize(("call", "words"), REFUSED, ids=[words for _, words in REFUSED])
+def test_states_that_do_not_fit_are_refused(call: Callable[[], object], words: str) -> None:
+    assert_refused(call, words)
