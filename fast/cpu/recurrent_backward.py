@@ -69,8 +69,7 @@ def recurrent_backward_work(layer, full, most, own):
         np.empty((packs, FACTORS, SIDE_BY_SIDE), w.dtype), np.empty((packs, group, LANES), np.int32),
         np.empty((packs, group, TERMS * LANES), w.dtype), np.empty((packs, group), np.int64),
         np.empty((packs, group * LANES), np.int32), np.empty((packs, 4, LANES), w.dtype),
-        np.zeros((packs, w.shape[1], TERMS * LANES), w.dtype),
-        np.zeros((packs, w.shape[1]), np.int32),
+        np.zeros((packs, w.shape[1], TERMS * LANES), w.dtype), np.zeros((packs, w.shape[1]), np.int32),
     )
     events = Events(
         np.empty(size), np.empty(size, np.int64), np.empty((2 * size, rows)), np.empty(2 * size),
@@ -78,8 +77,7 @@ def recurrent_backward_work(layer, full, most, own):
     )
     return RecurrentBackwardWork(
         np.zeros((packs, ring_numbers(layer.others) * places), w.dtype), np.zeros((packs, places if full else 0, rows)),
-        scratch,
-        np.zeros((packs, rows, LANES)), np.zeros((packs, rows, LANES)), np.zeros((rows, LANES)),
+        scratch, np.zeros((packs, rows, LANES)), np.zeros((packs, rows, LANES)), np.zeros((rows, LANES)),
         np.zeros((packs, LANES), np.uint8), np.zeros((packs, LANES)), np.zeros((packs, LANES)), events,
         np.empty((packs, places), np.int64), own,
     )

@@ -44,9 +44,9 @@ class Passed(NamedTuple):
     """Bins that the sweep has passed, and all own events: `[chunks, packs, ...]`.
 
     `ring [ring_numbers * bins * LANES]`; `full_adjoint_ring [rows, bins * LANES]` (one place if it
-    is not needed); `first` and the other arrays of `fast.physics.adjoint.Events`: of all spikes, then
-    of the maxima of every neuron of every chunk. `scratch [rows, LANES]`, unless it lies in shared
-    memory.
+    is not needed); `first` and the other arrays of `fast.physics.adjoint.Events`: of all spikes,
+    then of the maxima of every neuron of every chunk. `scratch [rows, LANES]`, unless it lies in
+    shared memory.
     """
 
     ring: Array

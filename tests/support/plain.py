@@ -24,7 +24,8 @@ def plain(case: Case) -> Result:
     c = layers[-1][0][-1]
     assert len(trains) == 1 + len(layers) and c.target == case.loss.population
     off = [compared(t, targets, case.duration) for t, targets in zip(trains[c.target], case.loss.targets, strict=True)]
-    dL_dt, synapses, constants = {c.target: [dL_dt for _, dL_dt in off]}, [], {}
+    dL_dt, constants = {c.target: [dL_dt for _, dL_dt in off]}, {}
+    synapses: list[ConnectionGradient] = []
     for onto, lanes, own in reversed(layers):
         c = onto[0]
         found = [backward.backward_lane(*one) for one in zip(lanes, own, dL_dt[c.target], strict=True)]

@@ -37,10 +37,12 @@ from tests.tools.mutated_module import TESTS, failing_test
 ROOMS = {
     "reference": ("reference/jumps.py", "reference/adjoint.py"),
     "physics": tuple(
-        f"fast/physics/{n}.py" for n in ("factors", "synapse", "adjoint", "driven", "response", "jump", "own_events", "bin_step")
+        f"fast/physics/{n}.py"
+        for n in ("factors", "synapse", "adjoint", "driven", "response", "jump", "own_events", "bin_step")
     ),
     "cpu": tuple(
-        f"fast/cpu/{n}.py" for n in ("lookup", "special_lookup", "reached", "vector_step", "backward", "recurrent_backward")
+        f"fast/cpu/{n}.py"
+        for n in ("lookup", "special_lookup", "reached", "vector_step", "backward", "recurrent_backward")
     ),
     "cuda": tuple(f"fast/cuda/{n}.py" for n in ("lookup", "backward", "recurrent_backward")),
     "nn": tuple(file for file in TESTS if file.startswith("fast/nn")),
