@@ -29,7 +29,7 @@ threshold reads both."""
 TURNING = Neuron(
     {"V": "(-V + I - J) / tau_mem", "I": "(-I + 8 * J) / tau_syn", "J": "-J / tau_rise"}, arrivals=("J",)
 )
-"""In no list: an arrival first lowers the level and then raises it, so that it turns within a bin."""
+"""In no list: an arrival lowers the level and then raises it, so that it turns within a bin."""
 MIXED = Neuron(
     {
         "V": "(-V + E + G - a) / tau_mem", "a": "(-a + g * V) / tau_a", "E": "(-E + 0.5 * G) / tau_exc",
