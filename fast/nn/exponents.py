@@ -25,15 +25,16 @@ def exponents(neuron: Neuron) -> tuple[dict[str, float] | None, dict[str, float]
     names = neuron.constants
     systems = [_system(neuron, first) for first in range(1, SETS * len(names) + 2, len(names) + 1)]
     of_constants, of_raised, of_states, of_A = (np.concatenate(parts) for parts in zip(*systems, strict=True))
-    # of voltage: states that spikes raise have power 1, as weights; of time: A has power -1, and no state has any
+    # of voltage: states that spikes raise have power 1, as weights have it
+    # of time: A has power -1, and no state has any
     voltage = _solved(np.concatenate([of_constants, -of_states], axis=1), of_raised)
     return _named(names, voltage), _named(names, _solved(of_constants, -of_A))
 
 
 def _system(neuron: Neuron, first: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """How each entry of the matrices changes with the logarithm of each constant; its coefficient of
-    the power of the states that spikes raise, of each other state's, and of `A`; for some constants.
-    """
+    """How each entry of the matrices changes with the logarithm of each constant; its coefficient
+    of the power of states that spikes raise, of each other state's, and of that of `A`; for some
+    constants."""
     names = neuron.constants
     values = np.array([[1.0 + (n * SOME) % 1.0] for n in range(first, first + len(names))]).reshape(len(names), 1)
     found = read(neuron, values)

@@ -29,10 +29,10 @@ threshold reads both."""
 TURNING = Neuron(
     {"V": "(-V + I - J) / tau_mem", "I": "(-I + 8 * J) / tau_syn", "J": "-J / tau_rise"}, arrivals=("J",)
 )
-"""In no list: an arrival first lowers the level and then raises it, so that it turns within a bin."""
+"""In no list: an arrival lowers the level and then raises it, so that it turns within a bin."""
 MIXED = Neuron(
     {
-        "V": "(-V + E + G - a) / tau_mem", "a": "(-a + g * V) / tau_a", "E": "(-E + 0.5 * G) / tau_exc",
+        "V": "(-V + E + G - a) / tau_mem", "a": "(-a + 0.2 * g * V) / tau_a", "E": "(-E + 0.5 * G) / tau_exc",
         "G": "-G / tau_inh",
     },
     arrivals=("E", "G"), spike="V - 0.2 * a - v_th", reset={"V": "v_reset", "a": "a + b + 0.3 * V"},
@@ -49,7 +49,7 @@ EACH_OF_FAST = pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.full) if name in OWN_KERNELS else name for name in FAST]
 )
 """A test of each; kernels of their own take a minute to compile."""
-STRENGTH = {"rise": 1.6, "turning": 0.2}  # of the weights
+STRENGTH = {"rise": 1.6, "turning": 0.2, "mixed": 2.0}  # of the weights
 OFTEN = 3.0  # how many times smaller second arrivals are, which inhibit
 READOUTS = ("spike_time_mse", "first_spike_time", "max_voltage", "mean_voltage", "exp_weighted_voltage")
 
