@@ -52,9 +52,9 @@ class Lane:
         bend, twist: times `|x|` at the start of a bin they bound the fourth derivative of the level
             in the bin, over 384, and its third one.
         learned: number of constants in `A`. `A_full`: `A`, and its derivatives by them, in blocks.
-        w, into, spikes: by source; `into`: the state that it raises. `arrivals`: within the trial,
-            by bin of the spike: bin and rest of the arrival, source, and number of the spike in its
-            train.
+        w, into, spikes: by source; `into`: the state that it raises.
+        arrivals: within the trial, by bin of the spike: bin and rest of the arrival, source, and
+            number of the spike in its train.
 
     Raises:
         SpecError: another number of trains than of sources.
@@ -79,12 +79,7 @@ class Lane:
         self.F, self.rise = flow(self.A, 1.0), self.c @ self.A
         self.curvature = self.rise @ self.A
         third, growth = self.curvature @ self.A, flow(np.abs(self.A), 1.0)
-        series = [self.rise]  # of the slope of the level that an arrival adds
-        for m in range(1, 18):
-            series.append(series[-1] @ self.A / m)
-        sizes = np.abs(series)
-        first = sizes[(sizes > 0).argmax(axis=0), np.arange(len(self.c))]
-        self.unsteady = np.where(first >= (1.0 + 1e-6) * (sizes.sum(axis=0) - first), 0.0, np.inf)
+        self.unsteady = n.unsteady(self.width)[:, 0]
         self.bend, self.twist = np.abs(third @ self.A) @ growth / 384.0, np.abs(third) @ growth
         self.A_full = np.kron(np.eye(1 + self.learned), self.A)
         self.A_full[: len(self.c)] = np.hstack([self.A, *n.A_by[..., 0] * self.width])
@@ -156,9 +151,7 @@ def highest(first: float, slope: float, last: float, slope_last: float, width: f
     return max(first, first + third * slope, last - third * slope_last, last) + width**4 * bend
 
 
-def solve_bin(
-    lane: Lane, state: np.ndarray, chain: dict[float, np.ndarray], bin_: int, own: list[Spike]
-) -> np.ndarray:
+def solve_bin(lane: Lane, state: np.ndarray, chain: dict[float, np.ndarray], bin_: int, own: list) -> np.ndarray:
     """[flow-V-I] The state at the end of a bin, event by event; adds spikes to `own`
     (`fast.physics.within_bin.to_next_crossing`, which returns at each spike)."""
     x, end = 0.0, lane.end if bin_ == lane.last else 1.0

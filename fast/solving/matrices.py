@@ -50,10 +50,26 @@ class Matrices:
         return any(bool(rows[read].any()) for rows in self.by.values())
 
     @cached_property
+    def rise(self) -> np.ndarray:
+        """`c A`, the slope of the level by each state, per ms, `[states, post]`."""
+        level = np.concatenate([np.ones((1, *self.v_th.shape)), np.zeros((1, *self.v_th.shape)), self.c])
+        return np.einsum("in,ijn->jn", level, self.A)
+
+    @cached_property
     def unit_rate(self) -> np.ndarray:
         """The largest entry of `c A` in size, per ms, `[post]`: the unit of the level's slope."""
-        level = np.concatenate([np.ones((1, *self.v_th.shape)), np.zeros((1, *self.v_th.shape)), self.c])
-        return np.abs(np.einsum("in,ijn->jn", level, self.A)).max(axis=0)
+        return np.abs(self.rise).max(axis=0)
+
+    def unsteady(self, width: float) -> np.ndarray:
+        """`[states, post]`: 0, or infinite if the level that an arrival at a state adds may turn in
+        a bin of `width` ms: if the first term of the series of its slope does not outweigh the
+        rest."""
+        term, first, rest = self.rise * width, np.zeros_like(self.rise), np.zeros_like(self.rise)
+        for m in range(1, 32):
+            begins = (first == 0) & (rest == 0)
+            first, rest = np.where(begins, np.abs(term), first), rest + np.where(begins, 0.0, np.abs(term))
+            term = np.einsum("in,ijn->jn", term, self.A) * (width / m)
+        return np.where(first >= (1.0 + 1e-6) * rest, 0.0, np.inf)
 
     @cached_property
     def fastest(self) -> float:

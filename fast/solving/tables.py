@@ -42,7 +42,7 @@ def tables(
     bend, twist = _bounds(level, A)
     of_time_constants = [A_by[0, :, 0, 1], A_by[1, :, 1, 1]] if len(A_by) > 1 else [np.zeros(post)] * 2
     of_A = [A[:, i, k] for i, k in block_order(states, n.reached)]
-    of_A += [*n.c, *_unsteady(A, rise).T[1:]] if n.reached else []
+    of_A += [*n.c, *n.unsteady(width)[1:]] if n.reached else []
     rows = [
         A[:, 0, 0], A[:, 0, 1], A[:, 1, 1], n.v_th, np.abs(rise).max(axis=1), *of_time_constants, *n.c,
         *n.r, *n.R.reshape(-1, post), *rise.T, *_times(rise, A).T, *bend.T, *twist.T,
@@ -78,17 +78,6 @@ def _push(level: np.ndarray, A: np.ndarray, rise: np.ndarray) -> np.ndarray:
         else:
             found[n, free] = np.linalg.solve(-block.T, rise[n, free])
     return found
-
-
-def _unsteady(A: np.ndarray, rise: np.ndarray) -> np.ndarray:
-    """`UNSTEADY` of `fast.layout.rows`, `[post, states]`: 0 where the first term of the series of
-    the slope, at any time of a bin, outweighs all that follow, so that it keeps its sign."""
-    term, first, others = rise, np.zeros_like(rise), np.zeros_like(rise)
-    for m in range(1, 32):
-        begins = (first == 0) & (others == 0)
-        first, others = np.where(begins, np.abs(term), first), others + np.where(begins, 0.0, np.abs(term))
-        term = _times(term, A) / m
-    return np.where(first >= (1.0 + 1e-6) * others, 0.0, np.inf)
 
 
 def _bounds(level: np.ndarray, A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
