@@ -15,7 +15,7 @@ from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import arrival_of, left_in_bin
 from delayprop.fast.layout.rows import coefficients_a
 from delayprop.fast.physics.adjoint import P_I, P_O, P_V, adjoint_rows, sensitivity_row
-from delayprop.fast.physics.others import others_at, set_others
+from delayprop.fast.physics.others import set_others
 from delayprop.fast.physics.response import (
     excitation,
     gradients_at_arrival,
@@ -97,12 +97,11 @@ def add_reached(k, time, source, pack, scratch):
     add = moved(scratch.piece, source * (TERMS * LANES))
     for lane in range(LANES):
         _, rest, _ = arrival_of(delay[lane], time, pack.ticks)
-        p_V, p_I, p_O = p[lane], p[LANES + lane], others_at(p, P_O, lane, others)
+        there = p[lane], p[LANES + lane], p[2 * LANES + lane], p[3 * LANES + lane]
         along, of_w = gradients_at_arrival(
-            (p_V, p_I, p_O[0], p_O[1]), left_in_bin(rest, pack.ticks), into, lane, pack.coefficients, of_A, others,
-            pack.coefficients, terms,
+            there, left_in_bin(rest, pack.ticks), into, lane, pack.coefficients, of_A, others, pack.coefficients, terms
         )
-        is_number = p_V == p_V  # nan-ok: NaN marks a bin with own events
+        is_number = there[0] == there[0]  # nan-ok: NaN marks a bin with own events
         along, of_w = along if is_number else zero, of_w if is_number else zero
         found[OF_V + lane] = along
         add[OF_V + lane] += along
