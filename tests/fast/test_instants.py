@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delayprop.fast.layout import instants
-from delayprop.fast.layout.arrays import Pack, Synapses
+from delayprop.fast.layout.arrays import Others, Pack, Synapses
 from delayprop.fast.layout.instants import BATCH, REST_BITS, ticks_for
 from delayprop.fast.physics import factors, polynomials
 from delayprop.fast.physics.clock import clock_for
@@ -89,7 +89,8 @@ def pack(pm: float, ps: float, rate: float, dtype: type) -> Pack:
     none = np.empty((0, 32))
     ticks = ticks_for(3, dtype, width)
     synapses = Synapses(none, none, none, none, none)
-    return Pack(synapses, ticks, constants[0], flow[0], coefficients[0], exact[0], (), (0, 0), False, True, rate, False)
+    fixed = Others((), ()), (0, 0), np.zeros(0, np.int64), False, True, rate, False
+    return Pack(synapses, ticks, constants[0], flow[0], coefficients[0], exact[0], *fixed)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

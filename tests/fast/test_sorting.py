@@ -126,7 +126,7 @@ def test_the_factors_of_gaps_are_those_of_one_gap(dtype: type, count: int, first
     pm, end = np.linspace(0.01, 0.25, LANES), 0.9921875
     ps = np.where(np.arange(LANES) % 4, 0.25 - pm / 2, pm)  # the rates are equal in every fourth lane
     A = np.moveaxis(np.array([[-pm, pm], [0 * pm, -ps]]), -1, 0)
-    given = flow_coefficients(A, A[:0, None], dtype).reshape(-1)
+    given = flow_coefficients(A, A[:0, None], False, dtype).reshape(-1)
     rest: np.ndarray = end * np.sort(np.random.default_rng(count).random(count)).astype(dtype)
     first = min(first, count)
     factors_of_gaps(rest, first, count, end, lane, given, terms, scratch)
