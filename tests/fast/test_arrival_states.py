@@ -112,13 +112,7 @@ REFUSED: Refusals = [
      r"`connections\[1\].into` must be E from source 1, as layers\[0\], got 'G'; build the layer for this network"),
     (lambda: load_into(made(1), all_into_the_first(network_of(made(2)))),
      r"`connections\[0\].into` must be G from source 1, as layers\[0\], got 'E'"),
-    (lambda: load_into([LIF(3, 4)], doubled(network_of([LIF(3, 4)]))),
-     r"`connections\[1\]` has source 0, as another connection of these populations; use `delayprop.Network`"),
 ]
-
-
-def doubled(network: Network) -> Network:
-    return Network(network.populations, network.connections * 2)
 
 
 @pytest.mark.parametrize(("call", "words"), REFUSED, ids=[words for _, words in REFUSED])
