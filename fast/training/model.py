@@ -96,11 +96,12 @@ def hidden_layer(pre: int, post: int, settings: Settings, shared: dict[str, Any]
         return Spiking(pre, post, neuron="rise", tau_rise=settings.tau_rise, **shared)
     if settings.neuron == "coupled":
         return Spiking(pre, post, neuron="coupled", g=settings.coupling, b=settings.adapt, **adapts, **shared)
-    currents = {"tau_exc": shared.pop("tau_syn"), "tau_inh": settings.tau_inh}
-    sources = {"into": pre, "into_rec": post} if settings.recurrent else {"into": pre}
-    states = TWO_SYNAPSES.arrivals
-    raised = {name: [states[n % len(states)] for n in range(size)] for name, size in sources.items()}
-    return Spiking(pre, post, neuron="two-synapses", **currents, **raised, **shared)
+    tau_exc, states = shared.pop("tau_syn"), TWO_SYNAPSES.arrivals
+    into, into_rec = ([states[n % len(states)] for n in range(size)] for size in (pre, post))
+    return Spiking(
+        pre, post, neuron="two-synapses", tau_exc=tau_exc, tau_inh=settings.tau_inh, into=into,
+        into_rec=into_rec if settings.recurrent else None, **shared,
+    )
 
 
 def _masks(pre: int, post: int, settings: Settings, random: torch.Generator) -> dict[str, Tensor]:

@@ -84,10 +84,10 @@ def test_states_are_saved_with_the_parameters() -> None:
     assert "into" not in LIF(1, 1).state_dict()
 
 
-def shifted(network: Network, **changes: object) -> Network:
-    """The network with a changed first connection."""
+def all_into_the_first(network: Network) -> Network:
+    """The network with a first connection in which each source has synapses."""
     first, *others = network.connections
-    return Network(network.populations, (replace(first, **changes), *others))
+    return Network(network.populations, (replace(first, exists=np.ones_like(first.exists)), *others))
 
 
 def propagated(into: object) -> object:
@@ -110,15 +110,9 @@ REFUSED: Refusals = [
     (lambda: propagated(torch.full((7,), -1)), "`into` must be from 0 to 1, got -1"),
     (lambda: load_into(made(1, "E"), network_of(made(2))),
      r"`connections\[1\].into` must be E from source 1, as layers\[0\], got 'G'; build the layer for this network"),
-    (lambda: load_into(made(1), shifted(network_of(made(2)), exists=np.ones((3, 4), bool))),
+    (lambda: load_into(made(1), all_into_the_first(network_of(made(2)))),
      r"`connections\[0\].into` must be G from source 1, as layers\[0\], got 'E'"),
-    (lambda: load_into([LIF(3, 4)], doubled(network_of([LIF(3, 4)]))),
-     r"`connections\[1\]` has source 0, as another connection of these populations; use `delayprop.Network`"),
 ]
-
-
-def doubled(network: Network) -> Network:
-    return Network(network.populations, network.connections * 2)
 
 
 @pytest.mark.parametrize(("call", "words"), REFUSED, ids=[words for _, words in REFUSED])

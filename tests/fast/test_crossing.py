@@ -48,7 +48,8 @@ def check(dtype: type, V: float, I: float, x_end: float, pm: float, ps: float) -
     u = clock.u
     with mpmath.workdps(40):
         V_end, I_end = float(voltage(V, I, x_end, pm, ps)), float(current(I, x_end, ps))
-        neurons, ends = Neurons(constants[0], coefficients[0], Others((), ()), clock.terms, u), [(V, I), (V_end, I_end)]
+        neurons = Neurons(constants[0], coefficients[0], Others((), ()), clock.terms, u)
+        ends = [(V, I), (V_end, I_end)]
         levels = [(v - V_TH, pm * (i - v)) for v, i in ends]
         x = called(V, I, (0.0, 0.0), *levels, x_end, LANE, neurons)
         top = highest(V, I, x_end, pm, ps)
@@ -103,8 +104,8 @@ ROUNDING = 4  # in u: truncation, at most 1, and rounding of some coefficients
 def test_polynomials_are_right_to_rounding(pm: float, ps: float, r: float, dtype: type) -> None:
     u = float(np.finfo(dtype).eps) / 2
     A = np.array([[[-pm, pm], [0.0, -ps]]])
-    parts = flow_coefficients(A, A[:0, None], False, dtype), integral_coefficients(np.array([pm]), np.array([ps]), r, dtype)
-    found = np.concatenate(parts).astype(np.float64)
+    of_integral = integral_coefficients(np.array([pm]), np.array([ps]), r, dtype)
+    found = np.concatenate([flow_coefficients(A, A[:0, None], False, dtype), of_integral]).astype(np.float64)
     assert found.shape == (len(NAMES), TERMS[np.dtype(dtype).itemsize], 1)
     with mpmath.workdps(40):
         for number, name in enumerate(NAMES):

@@ -89,8 +89,8 @@ def pack(pm: float, ps: float, rate: float, dtype: type) -> Pack:
     none = np.empty((0, 32))
     ticks = ticks_for(3, dtype, width)
     synapses = Synapses(none, none, none, none, none)
-    numbers, others, into = (constants[0], flow[0], coefficients[0], exact[0]), Others((), ()), np.empty(0, np.int32)
-    return Pack(synapses, ticks, *numbers, others, (0, 0), into, False, True, rate, False)
+    fixed = Others((), ()), (0, 0), np.zeros(0, np.int64), False, True, rate, False
+    return Pack(synapses, ticks, constants[0], flow[0], coefficients[0], exact[0], *fixed)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -105,7 +105,7 @@ LAYERS: Refusals = [
     (load(plain(), LIF(3, 2, recurrent=True)), r"must be with no connection onto itself, as layers\[0\], got 1; build"),
     (load(LIF(3, 2, recurrent=True), plain()), "`population out` must be with one connection onto itself"),
     (load(LIF(3, 2, recurrent=True), LIF(3, 2, recurrent=True), 1),
-     r"`connections\[2\]` has source 0, as another connection of these populations; use"),
+     r"`connections\[2\]` has source 0, as another connection of these populations; use `delayprop.Network`"),
     *((lambda name=name, dtype=dtype: found_by(MODULES[name](torch.float64).to(dtype)),
        f"`w` must be float32 or float64, got {dtype}; convert it")  # torch casts to any dtype
       for name in MODULES for dtype in (torch.float16, torch.bfloat16)),

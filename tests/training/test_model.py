@@ -41,7 +41,6 @@ def test_hidden_neurons_are_those_of_the_settings(kind: type) -> None:
     assert found == {LIF: {}, ALIF: {"tau_a": 33.0, "beta": 0.5}, AdLIF: {"tau_a": 33.0, "b": 0.5}}[kind]
 
 
-OWN = {"tau_a": 33.0, "adapt": 0.5, "tau_rise": 1.5, "coupling": 0.7, "tau_inh": 12.0}
 GIVEN: dict[str, dict[str, float]] = {
     "rise": {"tau_syn": 4.0, "tau_rise": 1.5}, "coupled": {"tau_syn": 4.0, "tau_a": 33.0, "g": 0.7, "b": 0.5},
     "two-synapses": {"tau_exc": 4.0, "tau_inh": 12.0},
@@ -51,7 +50,10 @@ GIVEN: dict[str, dict[str, float]] = {
 @pytest.mark.parametrize("name", GIVEN)
 def test_hidden_neurons_given_by_equations(name: str) -> None:
     """Sources of two synapses raise both currents in turn, those within a recurrent layer too."""
-    settings = replace(Settings(hidden=(5, 3), neuron=name, tau_mem=15.0, tau_syn=4.0, recurrent=True), **OWN)
+    settings = Settings(
+        hidden=(5, 3), neuron=name, tau_mem=15.0, tau_syn=4.0, recurrent=True, tau_a=33.0, adapt=0.5, tau_rise=1.5,
+        coupling=0.7, tau_inh=12.0,
+    )
     made = Classifier(2, 3, settings, torch.float64, 0)
     for layer, sources in zip(made.hidden_layers, (2, 5), strict=True):
         assert layer.equations == NEURONS[name]
