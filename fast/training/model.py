@@ -85,7 +85,8 @@ class Classifier(nn.Module):
 
 def hidden_layer(pre: int, post: int, settings: Settings, shared: dict[str, Any]) -> SpikingLayer:
     """A hidden layer of the neurons that the settings name."""
-    shared, adapts = {**shared, "recurrent": settings.recurrent}, {"tau_a": settings.tau_a}
+    shared = {**shared, "recurrent": settings.recurrent}
+    adapts: dict[str, Any] = {"tau_a": settings.tau_a}
     if settings.neuron == "lif":
         return LIF(pre, post, **shared)
     if settings.neuron == "alif":
