@@ -1,5 +1,8 @@
 """`fast` equals `reference` for neurons given by equations, also for one that is in no list."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,9 +17,11 @@ from delayprop.fast.nn.certificate import residuals, watched
 from delayprop.fast.nn.exponents import exponents
 from delayprop.fast.run import run_case
 from delayprop.spec import NEURONS, Case, Connection, Network, Neuron, Population, SpecError, UnsupportedError
+from tests import ROOT
 from tests.agreement.test_agreement import agreement
 from tests.support.effort import many
 from tests.support.float32 import MEDIAN_32, P99_32, Float32
+from tests.support.forking import HUNG
 from tests.support.networks.neurons import ALL, EACH_OF_FAST, FAST, as_equations, network
 from tests.support.networks.strategies import seeded_case
 from tests.support.report_evidence import Measured
@@ -36,6 +41,30 @@ def test_float64_of_each_neuron(name: str, recurrent: bool, readout: str, measur
     assert sum(one.zero for one in found) < sum(one.blocks for one in found)
     measured(max(one.used for one in found), 1.0, SEEDS, f"0 to {SEEDS - 1} of each neuron")
     measured.keep("neurons", {"neuron": name, "fast": max(one.used for one in found)})
+
+
+IN_PYTHON = """
+from tests.agreement.test_agreement import agreement
+from tests.fast import test_arrival_states as layers
+from tests.support.networks.neurons import COMPILED_ANYWAY, FAST, network
+for name in FAST[len(COMPILED_ANYWAY):]:
+    for recurrent in (False, True):
+        found = agreement(network(name, 1, "first_spike_time", recurrent))
+        assert found.zero < found.blocks, name
+layers.test_layers_are_the_network_of_their_states()
+layers.test_layers_load_such_a_network_bit_for_bit(layers.HIDDEN)
+layers.test_states_are_saved_with_the_parameters()
+"""
+
+
+def test_kernels_of_each_neuron_in_python() -> None:
+    """One network of each neuron that needs kernels of its own, and layers whose sources raise
+    several states, where nothing is compiled."""
+    found = subprocess.run(
+        [sys.executable, "-c", IN_PYTHON], cwd=ROOT, capture_output=True, text=True, timeout=HUNG,
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
 
 
 @pytest.mark.full

@@ -44,6 +44,7 @@ def trained(layers: list[SynapticLayer]) -> tuple[torch.Tensor, ...]:
     return hidden.times.detach(), y.detach(), *(p.grad for layer in layers for p in (*layer.all_w, *layer.all_d))
 
 
+@pytest.mark.full
 def test_layers_are_the_network_of_their_states() -> None:
     """Bit for bit, with one connection per state that a source raises."""
     layers = made(1)
@@ -66,6 +67,7 @@ def test_layers_are_the_network_of_their_states() -> None:
     assert bits(network_of(graph)) == bits(network)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("into", [HIDDEN, "G", None])
 def test_layers_load_such_a_network_bit_for_bit(into: list[str] | str | None) -> None:
     ours, theirs = made(1, into), made(2, into)
@@ -76,6 +78,7 @@ def test_layers_load_such_a_network_bit_for_bit(into: list[str] | str | None) ->
     assert [layer.into is None for layer in theirs] == [into is None, True]
 
 
+@pytest.mark.full
 def test_states_are_saved_with_the_parameters() -> None:
     ours, theirs = made(1), made(2, ["E"] * 3, "E")
     for one, other in zip(ours, theirs, strict=True):

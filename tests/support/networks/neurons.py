@@ -42,13 +42,12 @@ own spikes drive."""
 ALL = {**NEURONS, "two-currents": TWO_CURRENTS, "turning": TURNING, "mixed": MIXED}
 FAST = ("lif", "alif", "adlif", "rise", "two-synapses", "turning", "coupled", "two-currents", "mixed")
 """Those that spike and that `fast` runs."""
-OWN_KERNELS = ("coupled", "two-currents", "mixed")
-"""Those that share their kernels with no other: they have another number of states, or of constants
-in their rates. `rise`, `two-synapses` and `turning` share theirs, as `alif` and `adlif` do."""
+COMPILED_ANYWAY = ("lif", "alif", "adlif")
 EACH_OF_FAST = pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.full) if name in OWN_KERNELS else name for name in FAST]
+    "name", [name if name in COMPILED_ANYWAY else pytest.param(name, marks=pytest.mark.full) for name in FAST]
 )
-"""A test of each; kernels of their own take a minute to compile."""
+"""A test of each. Kernels differ by the numbers of states and of constants in the rates, and take a
+minute to compile: tests that are not `full` run those of the other neurons in Python."""
 STRENGTH = {"rise": 1.6, "turning": 0.2, "mixed": 2.0}  # of the weights
 OFTEN = 3.0  # how many times smaller second arrivals are, which inhibit
 READOUTS = ("spike_time_mse", "first_spike_time", "max_voltage", "mean_voltage", "exp_weighted_voltage")
