@@ -85,17 +85,17 @@ class Classifier(nn.Module):
 
 def hidden_layer(pre: int, post: int, settings: Settings, shared: dict[str, Any]) -> SpikingLayer:
     """A hidden layer of the neurons that the settings name."""
-    shared, adapts = {**shared, "recurrent": settings.recurrent}, {"tau_a": settings.tau_a}
+    shared, tau_a = {**shared, "recurrent": settings.recurrent}, settings.tau_a
     if settings.neuron == "lif":
         return LIF(pre, post, **shared)
     if settings.neuron == "alif":
-        return ALIF(pre, post, beta=settings.adapt, **adapts, **shared)
+        return ALIF(pre, post, tau_a=tau_a, beta=settings.adapt, **shared)
     if settings.neuron == "adlif":
-        return AdLIF(pre, post, b=settings.adapt, **adapts, **shared)
+        return AdLIF(pre, post, tau_a=tau_a, b=settings.adapt, **shared)
     if settings.neuron == "rise":
         return Spiking(pre, post, neuron="rise", tau_rise=settings.tau_rise, **shared)
     if settings.neuron == "coupled":
-        return Spiking(pre, post, neuron="coupled", g=settings.coupling, b=settings.adapt, **adapts, **shared)
+        return Spiking(pre, post, neuron="coupled", tau_a=tau_a, g=settings.coupling, b=settings.adapt, **shared)
     tau_exc, states = shared.pop("tau_syn"), TWO_SYNAPSES.arrivals
     into, into_rec = ([states[n % len(states)] for n in range(size)] for size in (pre, post))
     return Spiking(
