@@ -85,8 +85,8 @@ class Equations:
 
     @cached_property
     def rate_of_level(self) -> Real:
-        """A rate of the level: the largest entry of `c A`, `1/tau_mem` for LIF."""
-        return max(abs(entry) for entry in self.slope)
+        """A rate of the level: the largest entry of `c A` over that of `c`, `1/tau_mem` for LIF."""
+        return max(map(abs, self.slope)) / max(map(abs, self.c))
 
     @cached_property
     def _slope_over_rate(self) -> Row:

@@ -17,7 +17,7 @@ import numpy as np
 from delayprop.fast.compiling.compiler import inlined
 from delayprop.fast.layout.arrays import LANES
 
-# Rows of `Layer.constants`, per bin. UNIT_RATE: the largest entry of `c A` in size. OF_TAU_MEM,
+# Rows of `Layer.constants`, per bin. UNIT_RATE: of the level (`fast.solving.matrices`). OF_TAU_MEM,
 # OF_TAU_SYN: of `lif` and `li`, the derivatives of A_VI by tau_mem, and of A_II by tau_syn.
 A_VV, A_VI, A_II, V_TH, UNIT_RATE, OF_TAU_MEM, OF_TAU_SYN, C_O = range(8)
 

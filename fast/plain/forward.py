@@ -46,7 +46,7 @@ class Lane:
     Attributes:
         width: of a bin, ms. `last, end`: the last bin, and `T` in it. `bins`: of the ring.
         A, c, v_th, R, r: `x' = A x`; a spike where `c.x` reaches `v_th`; then `R x + r`.
-        F: the flow over a bin.
+        F: the flow over a bin. `unit_rate`: of the level.
         unsteady: by state: 0, or infinite if the level that an arrival adds may turn within a bin.
         rise, curvature: first and second derivative of the level, `[states]`: `c A` and `c A A`.
         bend, twist: times `|x|` at the start of a bin they bound the fourth derivative of the level
@@ -77,7 +77,7 @@ class Lane:
         self.A, self.R, self.r = n.A[..., 0] * self.width, n.R[..., 0], n.r[:, 0]
         self.c, self.v_th, self.learned = np.array([1.0, 0.0, *n.c[:, 0]]), float(n.v_th[0]), len(n.learned)
         self.F, self.rise = flow(self.A, 1.0), self.c @ self.A
-        self.curvature = self.rise @ self.A
+        self.curvature, self.unit_rate = self.rise @ self.A, n.unit_rate[0] * self.width
         third, growth = self.curvature @ self.A, flow(np.abs(self.A), 1.0)
         self.unsteady = n.unsteady(self.width)[:, 0]
         self.bend, self.twist = np.abs(third @ self.A) @ growth / 384.0, np.abs(third) @ growth
@@ -202,7 +202,7 @@ def time_to_threshold(lane: Lane, state: np.ndarray, x_end: float, at_event: boo
         if at(start)[0] < 0.0 <= at(stop)[0]:
             return root_in(lambda x: at(x)[:2], start, stop)
     above, slope, _ = at(x_end)  # the crossing comes before an arrival at its very instant
-    return x_end if at_event and -above <= touch < slope / np.abs(lane.rise).max() else None
+    return x_end if at_event and -above <= touch < slope / lane.unit_rate else None
 
 
 def root_in(f: Callable[[float], tuple[float, float]], low: float, high: float) -> float:

@@ -50,15 +50,20 @@ class Matrices:
         return any(bool(rows[read].any()) for rows in self.by.values())
 
     @cached_property
+    def level(self) -> np.ndarray:
+        """`c` of all states, `[states, post]`."""
+        return np.concatenate([np.ones((1, *self.v_th.shape)), np.zeros((1, *self.v_th.shape)), self.c])
+
+    @cached_property
     def rise(self) -> np.ndarray:
         """`c A`, the slope of the level by each state, per ms, `[states, post]`."""
-        level = np.concatenate([np.ones((1, *self.v_th.shape)), np.zeros((1, *self.v_th.shape)), self.c])
-        return np.einsum("in,ijn->jn", level, self.A)
+        return np.einsum("in,ijn->jn", self.level, self.A)
 
     @cached_property
     def unit_rate(self) -> np.ndarray:
-        """The largest entry of `c A` in size, per ms, `[post]`: the unit of the level's slope."""
-        return np.abs(self.rise).max(axis=0)
+        """The largest entry of `c A` in size over that of `c`, per ms, `[post]`: the unit of the
+        level's slope."""
+        return np.abs(self.rise).max(axis=0) / np.abs(self.level).max(axis=0)
 
     def unsteady(self, width: float) -> np.ndarray:
         """`[states, post]`: 0, or infinite if the level that an arrival at a state adds may turn in

@@ -37,14 +37,14 @@ def tables(
         kinds = (integral_coefficients(A[:, 0, 1], -A[:, 1, 1], rate, kind) for kind in (dtype, np.float64))
         polynomials, exact = (np.concatenate(pair) for pair in zip((polynomials, exact), kinds, strict=True))
         integrals = exact[-_INTEGRALS:].sum(axis=1)
-    level = np.stack([np.ones(post), np.zeros(post), *n.c], axis=1)
+    level = np.ascontiguousarray(n.level.T)
     rise = _times(level, A)
     bend, twist = _bounds(level, A)
     of_time_constants = [A_by[0, :, 0, 1], A_by[1, :, 1, 1]] if len(A_by) > 1 else [np.zeros(post)] * 2
     of_A = [A[:, i, k] for i, k in block_order(states, n.reached)]
     of_A += [*n.c, *n.unsteady(width)[1:]] if n.reached else []
     rows = [
-        A[:, 0, 0], A[:, 0, 1], A[:, 1, 1], n.v_th, np.abs(rise).max(axis=1), *of_time_constants, *n.c,
+        A[:, 0, 0], A[:, 0, 1], A[:, 1, 1], n.v_th, n.unit_rate * width, *of_time_constants, *n.c,
         *n.r, *n.R.reshape(-1, post), *rise.T, *_times(rise, A).T, *bend.T, *twist.T,
         *_push(level, A, rise).T,
     ]

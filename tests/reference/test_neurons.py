@@ -215,6 +215,17 @@ def test_the_unit_of_voltage_may_be_tiny(unit: float) -> None:
             assert np.abs(train - other).max(initial=0.0) < 1e-9
 
 
+def test_a_level_in_another_unit_is_the_same_level() -> None:
+    case = network("adlif", 2, "spike_time_mse")
+    equations = NEURONS["adlif"]
+    doubled = Neuron(equations.rates, spike="2 * V - 2 * v_th", reset=equations.reset)
+    populations = [p if p.kind == "input" else replace(p, neuron=doubled) for p in case.network.populations]
+    ours = reference.run(replace(case, network=Network(tuple(populations), case.network.connections)))
+    theirs = reference.run(case)
+    for name in ("hid", "out"):
+        np.testing.assert_allclose(np.concatenate(ours.kappa[name]), np.concatenate(theirs.kappa[name]), rtol=1e-12)
+
+
 def test_what_a_neuron_cannot_do_is_refused() -> None:
     case = network("alif", 0, "mean_voltage")
     maximum = CrossEntropy("max_voltage", "out", 0)

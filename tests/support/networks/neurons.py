@@ -35,10 +35,10 @@ MIXED = Neuron(
         "V": "(-V + E + G - a) / tau_mem", "a": "(-a + 0.2 * g * V) / tau_a", "E": "(-E + 0.5 * G) / tau_exc",
         "G": "-G / tau_inh",
     },
-    arrivals=("E", "G"), spike="V - 0.2 * a - v_th", reset={"V": "v_reset", "a": "a + b + 0.3 * V"},
+    arrivals=("E", "G"), spike="2 * V - 0.4 * a - 2 * v_th", reset={"V": "v_reset", "a": "a + b + 0.3 * V"},
 )
-"""In no list: two currents, of which one drives the other, and an adaptation that the voltage and
-own spikes drive."""
+"""In no list: two currents, of which one drives the other, an adaptation that the voltage and own
+spikes drive, and a level in another unit than the voltage."""
 ALL = {**NEURONS, "two-currents": TWO_CURRENTS, "turning": TURNING, "mixed": MIXED}
 FAST = ("lif", "alif", "adlif", "rise", "two-synapses", "turning", "coupled", "two-currents", "mixed")
 """Those that spike and that `fast` runs."""
