@@ -72,7 +72,8 @@ class Crossing(Event):
     def spikes_left(self, T: Real) -> Real:
         """About how often the state that is kept would reset the neuron again until `T`."""
         e = self.neuron.equations
-        push = dot(e.slope, self.x_plus) * (T - self.t) if e.push is None else dot(e.push, self.x_plus)
+        drives, lasts = (e.slope, T - self.t) if e.push is None else (e.push, 1)
+        push = sum(max(drive * x, 0) for drive, x in zip(drives, self.x_plus, strict=True)) * lasts
         return push / (e.v_th - dot(e.c, self.x_plus))
 
     @property

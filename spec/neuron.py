@@ -70,6 +70,8 @@ class Neuron:
         object.__setattr__(self, "arrivals", tuple(sequence(self.arrivals, "arrivals", None, "states")))
         if not self.arrivals:
             raise SpecError("arrivals", "at least one state", Verbatim("none"), "name the state that spikes raise")
+        if len(set(map(str, self.arrivals))) < len(self.arrivals):
+            raise SpecError("arrivals", "states, each once", list(self.arrivals), "name each one once")
         for name, named in (("arrivals", self.arrivals), ("reset", self.reset)):
             for state in named:
                 if not isinstance(state, str) or state not in self.rates:

@@ -94,15 +94,18 @@ def matrix(network: NetworkSpec, group: Group, of: Mapping[int, Tensor]) -> Tens
     return torch.cat(rows)
 
 
-def arrival_states(network: NetworkSpec, group: Group) -> list[int]:
+def arrival_states(network: NetworkSpec, group: Group) -> Tensor | None:
     """The state that the source of each row of `matrix` raises, as its number in
-    `Neuron.arrivals`."""
+    `Neuron.arrivals`; None: each raises the first."""
     members = [network.populations[p] for p in group.members]
-    found = [_into(network, c) for c in group.outside for _ in network.connections[c].w]
+    found = [np.full(len(network.connections[c].w), _into(network, c)) for c in group.outside]
     for layer in group.inside:
         raised = {network.connections[c].source: _into(network, c) for c in layer}
-        found += [raised.get(population.name, 0) for population in members for _ in range(population.size)]
-    return found
+        found += [np.full(population.size, raised.get(population.name, 0)) for population in members]
+    if not any(part.any() for part in found):
+        return None
+    silent = [] if group.outside else [np.zeros(1, int)]  # the row of a neuron that stands for no source
+    return torch.from_numpy(np.concatenate([*silent, *found]))
 
 
 def _into(network: NetworkSpec, c: int) -> int:

@@ -51,7 +51,7 @@ def network_of(layers: Sequence[SynapticLayer] | Graph, names: Sequence[str] | N
         of_kind = {"neuron": layer.equations, "constants": values} if kind == "neuron" else values
         with placed(f"layers[{n}]"):
             populations.append(Population(names[n + 1], kind, layer.post, **of_kind))
-            given = zip(layer.all_w, layer.delays_of_synapses, layer.masks, states_raised(layer), strict=True)
+            given = zip(layer.all_w, layer.delays_of_synapses, layer.masks, raised_by(layer), strict=True)
             for source, (w, d, mask, raised) in zip(names[n : n + 2], given, strict=False):
                 for state in np.unique(raised).tolist():
                     exists = np.repeat((raised == state)[:, None], w.shape[1], axis=1)
@@ -126,7 +126,7 @@ def kind_of(layer: SynapticLayer) -> str:
     return "li" if isinstance(layer, LI) else "lif" if isinstance(layer, LIF) else "neuron"
 
 
-def states_raised(layer: SynapticLayer) -> list[np.ndarray]:
+def raised_by(layer: SynapticLayer) -> list[np.ndarray]:
     """The state that each source raises, and each own neuron of a recurrent layer, as its number in
     `Neuron.arrivals`."""
     given = zip((layer.into, layer.into_rec), layer.all_w, strict=False)

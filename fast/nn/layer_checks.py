@@ -107,6 +107,6 @@ def check_into(into: Tensor | None, rows: int, neuron: Neuron) -> None:
     if into.dtype != torch.int64 or into.shape != (rows,):
         got = Verbatim(f"{str(into.dtype).removeprefix('torch.')}, {list(into.shape)}")
         raise SpecError("into", f"int64, [{rows}]", got, "give a number per row of `w`")
-    if into.numel() and not (0 <= int(into.min()) and int(into.max()) < len(neuron.arrivals)):
-        wrong = int(into.max()) if int(into.max()) >= len(neuron.arrivals) else int(into.min())
-        raise SpecError("into", f"from 0 to {len(neuron.arrivals) - 1}", wrong, "count the states of `arrivals`")
+    for number in torch.stack(torch.aminmax(into)).tolist() if into.numel() else ():
+        if not 0 <= number < len(neuron.arrivals):
+            raise SpecError("into", f"from 0 to {len(neuron.arrivals) - 1}", number, "count the states of `arrivals`")

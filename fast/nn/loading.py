@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from delayprop.fast.nn.interchange import check_chain, kind_of, numbers_of, states_raised
+from delayprop.fast.nn.interchange import check_chain, kind_of, numbers_of, raised_by
 from delayprop.fast.nn.synaptic_layer import SynapticLayer
 from delayprop.spec import Connection, Network, Population
 from delayprop.spec.checks import of_type
@@ -21,8 +21,9 @@ def load_into(layers: Sequence[SynapticLayer], network: Network) -> None:
         network: a chain of populations from one input, with the synapses of the layers.
 
     Raises:
-        SpecError: another shape, other synapses, a delay above a layer's `max_delay`, unequal
-            delays where a layer shares one, or a number that the layer's dtype would round.
+        SpecError: another shape, other synapses, a source that raises another state or stands in
+            two connections onto a population, a delay above a layer's `max_delay`, unequal delays
+            where a layer shares one, or a number that the layer's dtype would round.
     """
     check_chain(layers)
     of_type(network, "network", Network, "a `delayprop.NetworkSpec`", "`network_of(net)` makes one of a `Network`")
@@ -31,8 +32,9 @@ def load_into(layers: Sequence[SynapticLayer], network: Network) -> None:
         values = [(f"{population.name}.{key}", key, numbers) for key, numbers in population.values.items()]
         for of, at in (("", across), ("_rec", _loop(network, population, layer, f"layers[{n}]"))):
             if at:
-                path, raised = f"connections[{at[0]}]", states_raised(layer)[bool(of)]
-                connection = _together(network, at, layer.equations.arrivals, raised, f"layers[{n}]")
+                path, raised = f"connections[{at[0]}]", raised_by(layer)[bool(of)]
+                arrivals = layer.equations.arrivals if population.equations == layer.equations else ()
+                connection = _together(network, at, arrivals, raised, f"layers[{n}]")
                 _fit(layer, f"layers[{n}]", len(raised), connection, path, population)
                 d = _shared(layer, getattr(layer, f"d{of}"), f"layers[{n}]", connection, path)
                 values += [(f"{path}.w", f"w{of}", connection.w), (f"{path}.d", f"d{of}", d)]
@@ -60,10 +62,10 @@ def _together(
     parts = [network.connections[c] for c in connections]
     sends = np.stack([one.exists.any(axis=1) for one in parts])
     for c, one, rows in zip(connections, parts, sends, strict=True):
-        given, states = one.into or arrivals[0], [arrivals[state] for state in raised]
-        for i in np.flatnonzero(rows)[:len(states)]:
-            if states[i] != given:
-                expected, remedy = f"{states[i]} from source {i}, as {name}", "build the layer for this network"
+        for i in np.flatnonzero(rows).tolist() if arrivals and len(rows) == len(raised) else ():
+            given, state = one.into or arrivals[0], arrivals[raised[i]]
+            if state != given:
+                expected, remedy = f"{state} from source {i}, as {name}", "build the layer for this network"
                 raise SpecError(f"connections[{c}].into", expected, given, remedy)
     if (sends.sum(axis=0) > 1).any():
         got = f"has source {int((sends.sum(axis=0) > 1).argmax())}, as another connection of these populations"

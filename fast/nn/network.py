@@ -72,6 +72,7 @@ class Network(nn.Module):
         self.network = network
         self.dtype = dtype
         self.groups = groups(network)
+        self._into = [arrival_states(network, group) for group in self.groups]
         self._inputs = {one.name: one.size for one in network.populations if one.kind == "input"}
         self._simulated = [one.name for one in network.populations if one.kind != "input"]
         synapses = nn.ModuleList(_Synapses(connection, dtype) for connection in network.connections)
@@ -101,10 +102,9 @@ class Network(nn.Module):
         self._check(inputs, read)
         spikes, records, y = dict(inputs), {}, None
         any_input = next(iter(inputs.values()))
-        for group in self.groups:
+        for group, into in zip(self.groups, self._into, strict=True):
             members = [self.network.populations[p] for p in group.members]
             arriving, w, d, exists = self._onto(group, spikes, any_input)
-            into = torch.tensor([0] * (len(w) - len(states := arrival_states(self.network, group))) + states)
             asked = [read is not None and read[0] == population.name for population in members]
             emitted, found, record = propagate_neurons(
                 arriving, w, d, *self._neurons(group), exists=exists, into=into, recurrent=bool(group.inside),
@@ -158,7 +158,8 @@ class Network(nn.Module):
             lines.append(f"  {population.name}: {population.size} {population.kind}{text and f', {text}'}")
         for connection in self.network.connections:
             count = f"{connection.exists.sum()} of {connection.exists.size}"
-            lines.append(f"  {connection.source} -> {connection.target}: {count} synapses")
+            into = f" at {connection.into}" if connection.into else ""
+            lines.append(f"  {connection.source} -> {connection.target}{into}: {count} synapses")
         return "\n".join(["Network(", *lines, ")"])
 
     def _by_name(self, spikes: Spikes) -> dict[str, Spikes]:

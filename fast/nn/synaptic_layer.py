@@ -186,4 +186,8 @@ class SynapticLayer(Neurons):
         for name in ("mask", "mask_rec"):
             if (mask := getattr(self, name)) is not None:
                 parts.append(name if mask.is_meta else f"{name} of {int(mask.sum())} synapses")
+        for name in ("into", "into_rec"):
+            if (into := getattr(self, name)) is not None and not into.is_meta:
+                counts = zip(self.equations.arrivals, into.bincount().tolist(), strict=False)
+                parts.append(f"{name}: {' and '.join(f'{state} from {n}' for state, n in counts if n)}")
         return ", ".join(part for part in parts if part)

@@ -75,5 +75,7 @@ def states_raised(given: Into, name: str, arrivals: tuple[str, ...], pre: int) -
     """
     if given is None:
         return None
-    each = [given] * pre if isinstance(given, str) else sequence(given, name, pre, "source neuron")
+    if isinstance(given, str):
+        return torch.full((pre,), arrivals.index(one_of(given, name, arrivals)))
+    each = sequence(given, name, pre, "source neuron")
     return torch.tensor([arrivals.index(one_of(one, f"{name}[{i}]", arrivals)) for i, one in enumerate(each)])

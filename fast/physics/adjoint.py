@@ -100,10 +100,10 @@ class PackAdjoint(NamedTuple):
 
     Attributes:
         pack: the neurons and their synapses.
-        ring: `p_V, p_I` in turn, at the ends of the bins of the ring, and `p` of other states, two
-            places each, where arrivals reach them; NaN where the lane has an own event in the bin,
-            so that arrivals there are looked up among them; 0 in the place of synapses that do not
-            exist.
+        ring: `p_V, p_I` in turn, at the ends of the bins of the ring, or four numbers, of which the
+            last are `p` of other states, where arrivals reach them; NaN where the lane has an own
+            event in the bin, so that arrivals there are looked up among them; 0 in the place of
+            synapses that do not exist.
         full_adjoint_ring: all rows of the adjoint there, and `DRIVE`; read for gradients of
             constants in `A` and integral readouts only (the order of its axes differs on CPU and
             GPU). On the CPU it also is 0 in the place of synapses that do not exist.

@@ -122,6 +122,15 @@ def times_size(numbers, V, I, O, others):
 
 
 @inlined
+def rise_of(numbers, V, I, O, others):
+    """`times_state` over the states that raise the sum alone."""
+    total = max(numbers[0] * V, 0.0) + max(numbers[1] * I, 0.0)
+    for k in range(len(others.states)):
+        total += max(numbers[2 + k] * O[k], 0.0)
+    return total
+
+
+@inlined
 def voltage_at_threshold(O, lane, constants, others):
     """`V` where the level is `v_th`."""
     return constants[V_TH, lane] - level_of(0.0, O, lane, constants, others)

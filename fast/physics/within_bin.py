@@ -37,6 +37,7 @@ from delayprop.fast.physics.others import (
     level_numbers,
     level_of,
     raised,
+    rise_of,
     times_size,
     times_state,
     voltage_at_threshold,
@@ -156,7 +157,7 @@ def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_re
             V_cross = voltage_at_threshold(O_cross, lane, constants, others)
             V_plus, _, O_plus = after_reset(V_cross, I_cross, O_cross, lane, constants, others)
             room = v_th - level_of(V_plus, O_plus, lane, constants, others)
-            push = times_state(level_numbers(PUSH, lane, constants, others), V_plus, I_cross, O_plus, others)
+            push = rise_of(level_numbers(PUSH, lane, constants, others), V_plus, I_cross, O_plus, others)
             if not push <= MOST_SPIKES * room:
                 return V, I, O, x_to, n, STUCK
             if record:

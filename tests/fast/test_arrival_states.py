@@ -101,11 +101,11 @@ def propagated(into: object) -> object:
 
 REFUSED: Refusals = [
     (lambda: made(1, ["E", "G"]), "`into` must be a list of 3, one for each source neuron"),
-    (lambda: made(1, "I"), r"`into\[0\]` must be one of E, G, got 'I'"),
+    (lambda: made(1, "I"), "`into` must be one of E, G, got 'I'"),
     (lambda: made(1, HIDDEN, ["E", "G", "E", "J"]), r"`into_rec\[3\]` must be one of E, G, got 'J'"),
     (lambda: Spiking(3, 4, neuron="two-synapses", into_rec="G", **CONSTANTS),  # type: ignore[arg-type]
      "`into_rec` must be left out, got states; make the layer with `recurrent=True`"),
-    (lambda: Spiking(3, 4, neuron="lif", into="V"), r"`into\[0\]` must be one of I, got 'V'"),
+    (lambda: Spiking(3, 4, neuron="lif", into="V"), "`into` must be one of I, got 'V'"),
     (lambda: propagated([0] * 7), "`into` must be a tensor of whole numbers, got"),
     (lambda: propagated(torch.zeros(7)), r"`into` must be int64, \[7\], got float32, \[7\]; give a number per row"),
     (lambda: propagated(torch.zeros(3, dtype=torch.int64)), r"`into` must be int64, \[7\], got int64, \[3\]"),
@@ -115,6 +115,10 @@ REFUSED: Refusals = [
      r"`connections\[1\].into` must be E from source 1, as layers\[0\], got 'G'; build the layer for this network"),
     (lambda: load_into(made(1), all_into_the_first(network_of(made(2)))),
      r"`connections\[0\].into` must be G from source 1, as layers\[0\], got 'E'"),
+    (lambda: load_into([Spiking(1, 4, neuron="rise", tau_rise=2.0), made(1)[1]], network_of(made(2, HIDDEN, None))),
+     "`population hidden1` must be with no connection onto itself"),
+    (lambda: load_into([Spiking(1, 4, neuron="two-synapses", recurrent=True, **CONSTANTS), made(1)[1]],  # type: ignore
+                       network_of(made(2))), r"`connections\[0\]` must be 1 -> 4 neuron neurons, as layers\[0\], got 3 ->"),
 ]
 
 
