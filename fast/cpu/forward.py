@@ -58,7 +58,7 @@ def start_trial(neuron_record, level, constants, read_maximum):
 class ForwardWork(NamedTuple):
     """Arrays of the sweep of one pack, reused by every trial.
 
-    `ring`: the bins ahead. `next [spikes under way, LANES]`: links of the chains. `rest, sources`:
+    `ring`: the bins ahead. `next [spikes under way, LANES]`: links of the chains. `rest, weight`:
     arrivals of a bin that is solved; `gaps`: see `fast.cpu.gaps`. `state, ahead [states * LANES]`:
     the state of each lane, at the start and at the end of a bin. `level [LANES]`: that above which
     a lane is solved event by event; `needs_solve [LANES]`: whether it may pass.
@@ -68,7 +68,7 @@ class ForwardWork(NamedTuple):
     scratch: DepositScratch
     next: np.ndarray
     rest: np.ndarray
-    sources: np.ndarray
+    weight: np.ndarray
     gaps: GapScratch
     state: np.ndarray
     ahead: np.ndarray
@@ -82,7 +82,7 @@ def forward_work(layer, most, clock):
     w, states = layer.synapses.w, 2 + len(layer.others.states)
     return ForwardWork(
         empty_ring(layer, 1, clock), deposit_scratch(w), np.empty((most, LANES), np.int32),
-        np.empty(most, w.dtype), np.empty(most, np.int32), gap_scratch(most, w), np.empty(states * LANES),
+        np.empty(most, w.dtype), np.empty(most, w.dtype), gap_scratch(most, w), np.empty(states * LANES),
         np.empty(states * LANES), np.empty(LANES), np.empty(LANES, np.uint8),
     )
 
@@ -104,10 +104,10 @@ def solve_needed(slot, bin_, number, arriving, pack, clock, neuron_record, work,
         link = link_of(pointer(work.ring.cells), CELL * (slot + lane))
         count = collect(
             link, lane, arriving.time, arriving.source, work.next, pack, clock, is_last, work.gaps.rest,
-            work.gaps.sources,
+            work.gaps.weight,
         )
-        put_in_order(count, work.gaps, work.rest, work.sources)
-        arrivals = arrivals_with_gaps(work.rest, work.sources, 0, count, bin_, lane, pack, clock, work.gaps)
+        put_in_order(count, work.gaps, work.rest, work.weight)
+        arrivals = arrivals_with_gaps(work.rest, work.weight, 0, count, bin_, lane, pack, clock, work.gaps)
         while True:
             V, I, O, x, k, status = to_next_crossing(
                 V, I, O, x, k, arrivals, bin_, lane, pack, clock, neuron_record, True

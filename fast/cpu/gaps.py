@@ -19,13 +19,13 @@ from delayprop.fast.physics.within_bin import GAP_FACTORS, GAP_II, GAP_VI, GAP_V
 
 
 class GapScratch(NamedTuple):
-    """The arrivals of one bin, `[room]`: `rest, sources`, latest first; `rank` of the first FEW.
+    """The arrivals of one bin, `[room]`: `rest, weight`, latest first; `rank` of the first FEW.
 
     The gaps between them: `gap`, the length; `factors [GAP_FACTORS, room]`.
     """
 
     rest: np.ndarray
-    sources: np.ndarray
+    weight: np.ndarray
     rank: np.ndarray
     gap: np.ndarray
     factors: np.ndarray
@@ -36,7 +36,7 @@ def gap_scratch(most, w):
     """Scratch for `most` arrivals of a bin."""
     room = most + max(FEW, GAPS)  # whole rows are read and written
     return GapScratch(
-        np.zeros(room, w.dtype), np.zeros(room, np.int32), np.zeros(FEW, np.int32), np.zeros(room),
+        np.zeros(room, w.dtype), np.zeros(room, w.dtype), np.zeros(FEW, np.int32), np.zeros(room),
         np.zeros((GAP_FACTORS, room)),
     )
 
@@ -52,8 +52,8 @@ def rank_few(found, count, rank):
 
 
 @inlined
-def put_in_order(count, scratch, rest, sources):
-    """Write the `count` arrivals of a scratch into `rest, sources` in order of time.
+def put_in_order(count, scratch, rest, weight):
+    """Write the `count` arrivals of a scratch into `rest, weight` in order of time.
 
     At one instant, and if there are few, the earlier spike goes first.
     """
@@ -61,11 +61,11 @@ def put_in_order(count, scratch, rest, sources):
         rank_few(pointer(scratch.rest), count, pointer(scratch.rank))
         for n in range(count):
             place = scratch.rank[n]
-            rest[place], sources[place] = scratch.rest[n], scratch.sources[n]
+            rest[place], weight[place] = scratch.rest[n], scratch.weight[n]
         return
     for n in range(count):
-        rest[n], sources[n] = scratch.rest[n], scratch.sources[n]
-    sort_by_rest(rest, sources, count)
+        rest[n], weight[n] = scratch.rest[n], scratch.weight[n]
+    sort_by_rest(rest, weight, count)
 
 
 @vectorised
@@ -84,11 +84,11 @@ def set_factors_of_gaps(rest, first, count, end, lane, coefficients, terms, gap,
 
 
 @inlined
-def arrivals_with_gaps(rest, sources, first, count, bin_, lane, pack, clock, scratch):
+def arrivals_with_gaps(rest, weight, first, count, bin_, lane, pack, clock, scratch):
     """`count` arrivals at a lane, in order of time, and the factors of the gaps from `first` on."""
     factors = scratch.factors
     set_factors_of_gaps(
         pointer(rest), first, count, end_of(bin_, clock), lane, pointer(pack.coefficients), clock.terms,
         pointer(scratch.gap), pointer(factors), factors.shape[1],
     )
-    return Arrivals(rest, sources, count, factors)
+    return Arrivals(rest, weight, count, factors)

@@ -24,7 +24,7 @@ class Pending(NamedTuple):
     """Pending lanes of a bin.
 
     Attributes:
-        how_many: numbers of lanes CHOSEN and TOUCHED, and of places TAKEN in `rest, sources`.
+        how_many: numbers of lanes CHOSEN and TOUCHED, and of places TAKEN in `rest, weight`.
         lanes, touched: `[packs * LANES]`: numbers of the pending lanes, and of lanes to be
             predicted again; the other arrays are by lane.
         is_touched: whether the lane is among `touched`.
@@ -32,7 +32,7 @@ class Pending(NamedTuple):
             before the next spike or at the end of the bin.
         status, when: status of the prediction, and rest of the spike, infinite without one.
         neuron_record: `[..., NEURON_RECORD]`, as settled.
-        first, arrivals, capacity: start of its arrivals in `rest, sources [room]`, their count, and
+        first, arrivals, capacity: start of its arrivals in `rest, weight [room]`, their count, and
             their room.
         gaps: scratch for the arrivals of one lane.
     """
@@ -50,7 +50,7 @@ class Pending(NamedTuple):
     arrivals: np.ndarray
     capacity: np.ndarray
     rest: np.ndarray
-    sources: np.ndarray
+    weight: np.ndarray
     gaps: GapScratch
 
 
@@ -61,7 +61,7 @@ def no_pending(lanes, others, room, w):
         np.zeros(3, np.int64), np.zeros(lanes, np.int64), np.zeros(lanes, np.int64), np.zeros(lanes, np.uint8),
         np.zeros((lanes, O + others)), np.zeros((lanes, O + others)), np.zeros(lanes, np.int64), np.zeros(lanes),
         np.zeros((lanes, NEURON_RECORD)), np.zeros(lanes, np.int64), np.zeros(lanes, np.int64),
-        np.zeros(lanes, np.int64), np.empty(room, w.dtype), np.empty(room, np.int32), gap_scratch(room, w),
+        np.zeros(lanes, np.int64), np.empty(room, w.dtype), np.empty(room, w.dtype), gap_scratch(room, w),
     )
 
 
@@ -91,18 +91,18 @@ def touch(pending, number):
 def take_arrivals(pending, number, link, spikes, next_, pack, clock, is_last):
     """Collect the arrivals of a newly pending lane; `link` is the head of its chain."""
     first = pending.how_many[TAKEN]
-    rest, sources, gaps = pending.rest[first:], pending.sources[first:], pending.gaps
+    rest, weight, gaps = pending.rest[first:], pending.weight[first:], pending.gaps
     count = collect(
-        link, number % LANES, spikes.time, spikes.source, next_, pack, clock, is_last, gaps.rest, gaps.sources,
+        link, number % LANES, spikes.time, spikes.source, next_, pack, clock, is_last, gaps.rest, gaps.weight,
     )
-    put_in_order(count, gaps, rest, sources)
+    put_in_order(count, gaps, rest, weight)
     pending.first[number], pending.arrivals[number] = first, count
     pending.capacity[number] = min(2 * count + 4, rest.size)
     pending.how_many[TAKEN] += pending.capacity[number]
 
 
 @compiled
-def insert_arrival(pending, number, r, source):
+def insert_arrival(pending, number, r, w):
     """Insert an arrival of a pending lane in order of time. Returns whether there is room."""
     first, count = pending.first[number], pending.arrivals[number]
     if count == pending.capacity[number]:  # move them to where there is twice the room
@@ -111,15 +111,15 @@ def insert_arrival(pending, number, r, source):
             return False
         for k in range(count):
             pending.rest[taken + k] = pending.rest[first + k]
-            pending.sources[taken + k] = pending.sources[first + k]
+            pending.weight[taken + k] = pending.weight[first + k]
         pending.first[number], pending.capacity[number] = taken, capacity
         pending.how_many[TAKEN] += capacity
         first = taken
     k = first + count
     while k > first and pending.rest[k - 1] > r:
-        pending.rest[k], pending.sources[k] = pending.rest[k - 1], pending.sources[k - 1]
+        pending.rest[k], pending.weight[k] = pending.rest[k - 1], pending.weight[k - 1]
         k -= 1
-    pending.rest[k], pending.sources[k] = r, source
+    pending.rest[k], pending.weight[k] = r, w
     pending.arrivals[number] += 1
     return True
 
@@ -129,7 +129,7 @@ def arrivals_of(pending, number, bin_, pack, clock):
     """The arrivals of a pending lane, and the factors of the gaps from where it is settled on."""
     first = pending.first[number]
     return arrivals_with_gaps(
-        pending.rest[first:], pending.sources[first:], int(pending.settled[number, N]), pending.arrivals[number], bin_,
+        pending.rest[first:], pending.weight[first:], int(pending.settled[number, N]), pending.arrivals[number], bin_,
         number % LANES, pack, clock, pending.gaps,
     )
 

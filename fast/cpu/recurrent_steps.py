@@ -113,7 +113,8 @@ def deliver_same_bin(n, slot, bin_, layer, clock, neuron_record, work):
                 r = in_bins(ticks_after, layer.ticks)
                 if bin_ == clock.last and r > clock.end:
                     continue
-                if not insert_arrival(pending, number, r, source):
+                weight = source if len(layer.others.reached) > 0 else pack.synapses.w[source, lane]
+                if not insert_arrival(pending, number, r, weight):
                     return False
                 touch(pending, number)
                 continue

@@ -44,7 +44,7 @@ class Ahead(NamedTuple):
     of excitation, then of inhibition; or V, I, the most that the level rises, and other states,
     where arrivals reach them. `integral, chain [bins * LANES]`: amount of an integral
     readout, and the last spike. `next [size, LANES]`: the chains, `size` a power of two. `rest,
-    sources [size, LANES]`: the arrivals of a bin in order.
+    weight [size, LANES]`: the arrivals of a bin in order.
     """
 
     deposits: Array
@@ -52,7 +52,7 @@ class Ahead(NamedTuple):
     chain: Array
     next: Array
     rest: Array
-    sources: Array
+    weight: Array
 
 
 class Written(NamedTuple):
@@ -189,7 +189,7 @@ def forward_lane(trial, here, number, lane, arriving, layer, clock, ahead, found
     bins, integral_read, read_maximum = layer.ticks.bins, layer.rate >= 0.0, layer.read_maximum
     pack, record = pack_of(layer, number), found.neuron_record[trial, number]
     deposits, chain, next_ = ahead.deposits[here, number], ahead.chain[here, number], ahead.next[here, number]
-    rest, sources = ahead.rest[here, number, :, lane], ahead.sources[here, number, :, lane]
+    rest, weight = ahead.rest[here, number, :, lane], ahead.weight[here, number, :, lane]
     train, count, v_th = trial * layer.post + number * LANES + lane, 0, pack.constants[V_TH, lane]
     V, I, O = 0.0, 0.0, (0.0, 0.0)
     record[RECENT_BIN, lane], record[MAX_BIN, lane] = -1.0, -1.0
@@ -205,7 +205,7 @@ def forward_lane(trial, here, number, lane, arriving, layer, clock, ahead, found
             needs_solve = True
         if needs_solve:
             arrivals = arrivals_in_order(
-                chain[slot + lane], lane, arriving.time, arriving.source, next_, pack, clock, is_last, rest, sources,
+                chain[slot + lane], lane, arriving.time, arriving.source, next_, pack, clock, is_last, rest, weight,
             )
             x, k = 0.0, 0
             while True:

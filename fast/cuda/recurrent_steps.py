@@ -81,10 +81,10 @@ def predict(number, here, trial, bin_, ring_index, sweep, final):
     """
     layer, clock, ahead, t = sweep.layer, sweep.clock, sweep.ahead, sweep.together
     b, lane = number // LANES, number % LANES
-    pack, rest, sources = pack_of(layer, b), ahead.rest[here, b, :, lane], ahead.sources[here, b, :, lane]
+    pack, rest, weight = pack_of(layer, b), ahead.rest[here, b, :, lane], ahead.weight[here, b, :, lane]
     arrivals = arrivals_in_order(
         ahead.chain[here, b, ring_index * LANES + lane], lane, t.time[here], t.source[here], ahead.next[here, b],
-        pack, clock, bin_ == clock.last, rest, sources,
+        pack, clock, bin_ == clock.last, rest, weight,
     )
     V, I, O, x, n, status = to_next_crossing(
         t.V_settled[here, number], t.I_settled[here, number], others_of(t.others_settled[here, number], layer.others),

@@ -65,7 +65,7 @@ def bins_ahead(trials: int, layer: Layer, under_way: int) -> Ahead:
         packed.new_zeros(trials, packs, on_host(deposit_numbers)(layer.others) * cells),
         packed.new_zeros(trials, packs, cells if layer.rate >= 0 else 1),
         _empty(layer, torch.int32, trials, packs, cells).fill_(-1), _empty(layer, torch.int32, *links),
-        packed.new_empty(links), _empty(layer, torch.int32, *links),
+        packed.new_empty(links), packed.new_empty(links),
     )
 
 
@@ -73,7 +73,7 @@ def bytes_ahead(layer: Layer, under_way: int) -> int:
     """Bytes of the bins ahead of one trial."""
     item, lanes = layer.synapses.w.element_size(), len(layer.constants) * LANES
     numbers = on_host(deposit_numbers)(layer.others) + 1
-    return lanes * (layer.ticks.bins * (numbers * item + 4) + whole_power(under_way) * (item + 8))
+    return lanes * (layer.ticks.bins * (numbers * item + 4) + whole_power(under_way) * (2 * item + 4))
 
 
 def found_from(starts: Tensor, size: int, layer: Layer, neuron_record: Tensor) -> Emission:

@@ -51,7 +51,9 @@ MOST_SPIKES = 2.0**26  # that one current may cause (specification, section 1)
 
 
 class Arrivals(NamedTuple):
-    """Arrivals at one neuron in one bin, in order of time: `rest, sources [length or more]`.
+    """Arrivals at one neuron in one bin, in order of time: `rest, weight [length or more]`.
+
+    `weight`: or the number of the source, which is a whole one, where arrivals reach other states.
 
     `factors [GAP_FACTORS, room]`: column n is the flow (VV, VI, II) over the gap before
     arrival n; the last column is the gap up to the end. Without room, as on a GPU, each is computed
@@ -59,14 +61,14 @@ class Arrivals(NamedTuple):
     """
 
     rest: np.ndarray
-    sources: np.ndarray
+    weight: np.ndarray
     length: int
     factors: np.ndarray
 
 
 @compiled
-def collect(link, lane, time, source, next_, pack, clock, is_last, rest, sources):
-    """Write the arrivals of a chain, latest spike first, into `rest, sources`; their count. Those
+def collect(link, lane, time, source, next_, pack, clock, is_last, rest, weight):
+    """Write the arrivals of a chain, latest spike first, into `rest, weight`; their count. Those
     after `T` are left out.
 
     Args:
@@ -80,18 +82,18 @@ def collect(link, lane, time, source, next_, pack, clock, is_last, rest, sources
         _, ticks_after, _ = arrival_of(synapses.delay[s, lane], time[link], pack.ticks)
         r = in_bins(ticks_after, pack.ticks)
         if not (is_last and r > clock.end):
-            rest[count], sources[count] = r, s
+            rest[count], weight[count] = r, s if len(pack.others.reached) > 0 else synapses.w[s, lane]
             count += 1
         link = next_[link & mask, lane]
     return count
 
 
 @inlined
-def arrivals_in_order(link, lane, time, source, next_, pack, clock, is_last, rest, sources):
+def arrivals_in_order(link, lane, time, source, next_, pack, clock, is_last, rest, weight):
     """`collect`, in order of time, without factors of gaps: for a kernel of one neuron."""
-    count = collect(link, lane, time, source, next_, pack, clock, is_last, rest, sources)
-    sort_by_rest(rest, sources, count)
-    return Arrivals(rest, sources, count, pack.constants[:GAP_FACTORS, :0])
+    count = collect(link, lane, time, source, next_, pack, clock, is_last, rest, weight)
+    sort_by_rest(rest, weight, count)
+    return Arrivals(rest, weight, count, pack.constants[:GAP_FACTORS, :0])
 
 
 @inlined
@@ -109,7 +111,7 @@ def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_re
     """
     constants, coefficients, others, terms = pack.constants, pack.coefficients, pack.others, clock.terms
     neurons = Neurons(constants, coefficients, others, terms, clock.u)
-    rest, sources, count, factors = arrivals
+    rest, weight, count, factors = arrivals
     v_th, unit, rate, read_maximum = constants[V_TH, lane], constants[UNIT_RATE, lane], pack.rate, pack.read_maximum
     is_last, end, touch = bin_ == clock.last, end_of(bin_, clock), TOUCH * clock.u
     from_start = n == 0 and x == 0.0  # whether gap n begins at x
@@ -187,11 +189,11 @@ def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_re
         # all arrivals of this instant: they commute
         group, I_minus, O_minus, from_start = 0, I, O, True
         while n < count and rest[n] == x:
-            w = pack.synapses.w[sources[n], lane]
             if len(others.reached) > 0:
-                I, O = raised(I, O, w, pack.into[sources[n]])
+                source = int(weight[n])
+                I, O = raised(I, O, pack.synapses.w[source, lane], pack.into[source])
             else:
-                I += w
+                I += weight[n]
             n += 1
             group += 1
         slope = slope_next + rise[1] * (I - I_minus)

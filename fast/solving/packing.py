@@ -13,6 +13,9 @@ from delayprop.fast.layout.arrays import LANES, Layer, Others, Synapses
 from delayprop.fast.layout.instants import Ticks, ticks_for
 from delayprop.fast.solving.problem import Problem
 from delayprop.fast.solving.tables import tables
+from delayprop.spec.errors import UnsupportedError
+
+MOST_SOURCES = 2**24  # a number of float32 that stands for a source is exact
 
 
 def split(times: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
@@ -60,13 +63,16 @@ def layer(problem: Problem, longest: int) -> Layer:
         longest: its `longest_delay`, on the host.
 
     Raises:
-        UnsupportedError: delays of more bins than can be counted.
+        UnsupportedError: delays of more bins, or more sources, than can be counted.
     """
     w, (sources, post), empty = problem.w, problem.w.shape, problem.w.new_empty
     ticks = ticks_for(longest, problem.dtype, problem.width)
     key = problem.neuron, problem.host_constants.tobytes(), post, problem.width, problem.rate, problem.dtype
     constants, flow, factors, exact = (torch.from_numpy(values).to(w.device) for values in tables(*key))
     neurons = problem.matrices
+    if neurons.reached and problem.dtype is np.float32 and sources > MOST_SOURCES:
+        expected = f"of at most {MOST_SOURCES} sources in float32, where arrivals reach other states"
+        raise UnsupportedError("w", expected, sources, "use float64")
     states, learned = (0,) * len(neurons.c), (0,) * len(neurons.learned)
     others = Others(states, states if neurons.reached else ())
     into = torch.tensor(neurons.into, dtype=torch.int32, device=w.device)

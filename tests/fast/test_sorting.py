@@ -104,17 +104,17 @@ def test_arrivals_are_in_order_of_time(dtype: type, count: int, different: int, 
     random = np.random.default_rng(seed)
     scratch = scratch_for(count, np.empty(0, dtype))
     scratch.rest[:] = random.integers(0, different, len(scratch.rest)) / 64  # beyond `count` too
-    scratch.sources[:count] = np.arange(count)
+    scratch.weight[:count] = np.arange(count)
     rest: np.ndarray = np.full(count + 1, -1, dtype)
-    sources: np.ndarray = np.full(count + 1, -1, np.int32)
-    put_in_order(count, scratch, rest, sources)
+    weight = rest.copy()
+    put_in_order(count, scratch, rest, weight)
     found = scratch.rest[:count]
     order = np.lexsort((-np.arange(count), found))
     assert rest.tolist() == [*found[order], -1]
-    assert found[sources[:-1]].tolist() == rest[:-1].tolist(), "each source stays with its instant"
-    assert sorted(sources[:-1]) == list(range(count))
+    assert found[weight[:-1].astype(int)].tolist() == rest[:-1].tolist(), "each weight stays with its instant"
+    assert sorted(weight[:-1]) == list(range(count))
     if count <= 48:
-        assert sources.tolist() == [*order, -1]
+        assert weight.tolist() == [*order, -1]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
