@@ -138,7 +138,9 @@ def test_the_table_and_text_of_the_long_runs_on_shd() -> None:
         found[name] = [run["train_accuracy"], known, new, run["test_accuracy"]]
         interval = "{:.1f} to {:.1f} %".format(*(100 * end for end in test["interval"]))
         assert has_row(name, *map(rounded, found[name]), interval)
-    first, _, wide = found.values()
+    first, *_, wide = found.values()
+    seeds = percents([run for run in entries("shd.jsonl") if run["hidden"] == [128]])
+    assert len(seeds) == 3 and f"Three seeds of 128 neurons reach {spread(seeds)}" in PROSE
     more = [f"{100 * (b - a):.1f}" for a, b in zip(first[:3], wide[:3], strict=True)]
     assert "by {} points, and known speakers by {}, but new ones by {} only".format(*more) in PROSE
     answers, (right, trials) = test["answers"], test["new_speakers"]
