@@ -11,7 +11,17 @@ import pytest
 import delayprop.reference as reference
 from delayprop.fast.plain import backward, forward
 from delayprop.fast.run import run_case
-from delayprop.spec import Case, Connection, Network, Population, SpecError, SpikeTimeMSE, SpikeTrains, UnsupportedError
+from delayprop.spec import (
+    Case,
+    Connection,
+    Network,
+    Neuron,
+    Population,
+    SpecError,
+    SpikeTimeMSE,
+    SpikeTrains,
+    UnsupportedError,
+)
 from tests import ROOT
 from tests.support.comparison import assert_not_all_zero, assert_same_results
 from tests.support.effort import many
@@ -115,9 +125,10 @@ def test_control_a_planted_mistake_is_found(name: str) -> None:
 def test_errors() -> None:
     with pytest.raises(SpecError, match="`spikes` has 2 trains for 1 sources; give one train per source"):
         forward.Lane(LIF, 0, [Connection("in", "out", [[1.0]], 0.0)], SpikeTrains((np.zeros(0),) * 2), T)
-    rise = Population("out", "neuron", 1, neuron="rise", constants=dict.fromkeys(ALL["rise"].constants, 1.0))
-    with pytest.raises(UnsupportedError, match="`neuron` has arrivals at J that reach V and I"):
-        plain(case_of(rise, [[1.0]], [[1.0]], 0.0))
+    alone = Population("out", "neuron", 1, neuron=Neuron({"V": "-V / 9", "I": "-I / 5"}), constants={
+        "v_th": 1.0, "v_reset": 0.0})
+    with pytest.raises(UnsupportedError, match="`neuron` has arrivals at I that reach no other state"):
+        plain(case_of(alone, [[1.0]], [[1.0]], 0.0))
     high = Population("out", "neuron", 1, neuron="lif", constants={**LIF.values, "v_reset": 2.0})
     with pytest.raises(ArithmeticError, match="the neuron spikes too fast, or without end"):
         plain(case_of(high, [[1.0]], [[8.0]], 0.0))
