@@ -8,6 +8,7 @@ import numpy as np
 
 from delayprop.fast.compiling.compiler import inlined, vectorised
 from delayprop.fast.cpu.arrivals import place_of
+from delayprop.fast.cpu.deposit import AMOUNTS, UP, I, V
 from delayprop.fast.cpu.intrinsics import CELL, add_to_cell, moved
 from delayprop.fast.cpu.lookup_scratch import OF_I, OF_V, TERMS
 from delayprop.fast.cpu.rows import add_row
@@ -15,7 +16,7 @@ from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import arrival_of, left_in_bin
 from delayprop.fast.layout.rows import coefficients_a
 from delayprop.fast.physics.adjoint import P_I, P_O, P_V, adjoint_rows, sensitivity_row
-from delayprop.fast.physics.others import set_others
+from delayprop.fast.physics.others import others_of, set_others
 from delayprop.fast.physics.response import (
     excitation,
     gradients_at_arrival,
@@ -23,7 +24,7 @@ from delayprop.fast.physics.response import (
     sensitivity_of_arrival,
 )
 
-V, I, UP, O = 0, LANES, 2 * LANES, 3 * LANES  # columns of amounts: those of `fast.cpu.deposit`, then other states
+O = AMOUNTS * LANES  # column of amounts of other states, behind those of `fast.cpu.deposit`
 
 
 @inlined
@@ -64,7 +65,7 @@ def deposit_reached(first, last, spikes, pack, links, cells, more, places, scrat
             place[lane], _ = place_of(delay[lane], time, lane, pack.ticks, CELL)
             dV, dI, dO, up = _amounts(delay[lane], time, into, lane, w[lane], pack)
             amount[V + lane], amount[I + lane], amount[UP + lane] = dV, dI, up
-            set_others(amount, O // LANES, lane, dO, others)
+            set_others(amount, AMOUNTS, lane, dO, others)
         add_row(cells, place, amount, moved(links.next, (n & links.mask) * LANES), np.int32(n))
         for k in range(len(others.reached)):
             here, of = moved(more, k * places), moved(amount, O + k * LANES)
@@ -121,7 +122,7 @@ def add_reached_sensitivities(first, last, spikes, pack, full_adjoint_ring, ring
             for lane in range(LANES):
                 _, rest, _ = arrival_of(delay[lane], time, pack.ticks)
                 there = moved(full_adjoint_ring, (place[lane] >> 2) * rows)
-                p_O, m_O = _two(there, P_O, others), _two(there, at + 2, others)
+                p_O, m_O = others_of(moved(there, P_O), others), others_of(moved(there, at + 2), others)
                 p, m = (there[P_V], there[P_I], p_O[0], p_O[1]), (there[at], there[at + 1], m_O[0], m_O[1])
                 h = left_in_bin(rest, pack.ticks)
                 found = sensitivity_of_arrival(
@@ -129,8 +130,3 @@ def add_reached_sensitivities(first, last, spikes, pack, full_adjoint_ring, ring
                 )
                 is_number = ring[place[lane]] == ring[place[lane]]  # nan-ok: NaN marks a bin with own events
                 of[lane] += (w[lane] if is_number else 0.0) * found
-
-
-@inlined
-def _two(numbers, first, others):
-    return numbers[first], numbers[first + 1] if len(others.states) > 1 else 0.0

@@ -11,6 +11,7 @@ from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import arrival_of, in_bins, left_in_bin
 from delayprop.fast.physics.adjoint import P_I, P_O, P_V, Events
 from delayprop.fast.physics.factors import both_factors, one_of
+from delayprop.fast.physics.others import others_of
 from delayprop.fast.physics.own_events import (
     add_at_arrival,
     add_pinned_kick,
@@ -52,9 +53,7 @@ def look_up_special(base, first, last, bins, time, source, clock, want_tau, scra
             row = row_around_one_event(turn, float(in_bins(ticks_after, ticks)), lane, events)
         if row >= 0:
             p, h, event = moved(events.at_end, row * rows), float(left_in_bin(ticks_after, ticks)), -1
-            p_O = (
-                p[P_O] if len(b.pack.others.reached) > 0 else 0.0, p[P_O + 1] if len(b.pack.others.reached) > 1 else 0.0
-            )
+            p_O = others_of(moved(p, P_O), b.pack.others)
             there = p[P_V], p[P_I], p_O[0], p_O[1], 0.0
         else:
             there, h, event = adjoint_among_events(arrival, source[n], lane, bins[n], clock, want_tau, b)

@@ -90,7 +90,7 @@ def deposit_numbers(others):
 def deposit_in_lane(n, time, source, lane, layer, clock, ahead, here, pack):
     """Add the arrival of spike `n` at one neuron; see `fast.cpu.deposit.deposit`."""
     b, next_ = pack_of(layer, pack), ahead.next[here, pack]
-    delay, w_I, w_V = b.synapses.delay[source, lane], b.synapses.w_I[source, lane], b.synapses.w_V[source, lane]
+    delay, synapses = b.synapses.delay[source, lane], b.synapses
     if delay < 0:
         return
     turn, rest, carried = arrival_of(delay, time, layer.ticks)
@@ -100,7 +100,7 @@ def deposit_in_lane(n, time, source, lane, layer, clock, ahead, here, pack):
         lane = read_anew(lane)
         h, into, of_A = left_in_bin(rest, layer.ticks), layer.into[source], flow_a(layer.others)
         V, I, O = response(h, into, lane, layer.others, b.coefficients, clock.terms)
-        w = b.synapses.w[source, lane]
+        w = synapses.w[source, lane]
         dO = w * O[0], w * O[1]
         deposits[first] += w * V
         deposits[first + 1] += w * I
@@ -108,7 +108,8 @@ def deposit_in_lane(n, time, source, lane, layer, clock, ahead, here, pack):
         for k in range(len(layer.others.states)):
             deposits[first + 3 + k] += dO[k]
     else:
-        dV, dI = arrival_amounts(*arrival_factors(time, carried, lane, b, clock.terms), w_I, w_V)
+        factors = arrival_factors(time, carried, lane, b, clock.terms)
+        dV, dI = arrival_amounts(*factors, synapses.w_I[source, lane], synapses.w_V[source, lane])
         sign = 0 if dV >= 0.0 else 2  # excitation, or inhibition
         deposits[first + sign] += dV
         deposits[first + sign + 1] += dI

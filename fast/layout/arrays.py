@@ -33,7 +33,8 @@ class Synapses(NamedTuple):
         delay: ticks; ABSENT: no synapse, or none that arrives within the trial.
         w: weight; 0 where absent, as all that follow.
         w_I, w_V: the state that an arrival gives, `w` times column `I` of `exp(A x)`, at minus the
-            rest of the delay. `w_y`: with an integral readout, its part of the integral of `V`.
+            rest of the delay; empty where arrivals reach other states.
+        w_y: with an integral readout, its part of the integral of `V`.
     """
 
     delay: Array

@@ -32,10 +32,9 @@ def load_into(layers: Sequence[SynapticLayer], network: Network) -> None:
         values = [(f"{population.name}.{key}", key, numbers) for key, numbers in population.values.items()]
         for of, at in (("", across), ("_rec", _loop(network, population, layer, f"layers[{n}]"))):
             if at:
-                path, raised = f"connections[{at[0]}]", raised_by(layer)[bool(of)]
-                arrivals = layer.equations.arrivals if population.equations == layer.equations else ()
-                connection = _together(network, at, arrivals, raised, f"layers[{n}]")
+                path, raised, connection = f"connections[{at[0]}]", raised_by(layer)[bool(of)], _together(network, at)
                 _fit(layer, f"layers[{n}]", len(raised), connection, path, population)
+                _check_states(network, at, layer.equations.arrivals, raised, f"layers[{n}]")
                 d = _shared(layer, getattr(layer, f"d{of}"), f"layers[{n}]", connection, path)
                 values += [(f"{path}.w", f"w{of}", connection.w), (f"{path}.d", f"d{of}", d)]
         new += [(getattr(layer, key), _exact(numbers, getattr(layer, key), name)) for name, key, numbers in values]
@@ -54,26 +53,29 @@ def _loop(network: Network, population: Population, layer: SynapticLayer, name: 
     raise SpecError(f"population {population.name}", expected, Verbatim(f"{len(own)}"), remedy)
 
 
-def _together(
-    network: Network, connections: list[int], arrivals: tuple[str, ...], raised: np.ndarray, name: str
-) -> Connection:
-    """The connections of one pair of populations as one; refuses a source of several of them, or
-    one that raises another state than in the layer."""
+def _together(network: Network, connections: list[int]) -> Connection:
+    """The connections of one pair of populations as one, if no source is in several of them."""
     parts = [network.connections[c] for c in connections]
-    sends = np.stack([one.exists.any(axis=1) for one in parts])
-    for c, one, rows in zip(connections, parts, sends, strict=True):
-        for i in np.flatnonzero(rows).tolist() if arrivals and len(rows) == len(raised) else ():
+    w, d, exists = (np.sum([getattr(one, of) for one in parts], axis=0) for of in ("w", "d", "exists"))
+    return Connection(parts[0].source, parts[0].target, w, d, exists.astype(bool))
+
+
+def _check_states(
+    network: Network, connections: list[int], arrivals: tuple[str, ...], raised: np.ndarray, name: str
+) -> None:
+    """Refuse a source that raises another state than in the layer, or is in several connections."""
+    count = np.zeros(len(raised), int)
+    for c in connections:
+        one = network.connections[c]
+        for i in np.flatnonzero(one.exists.any(axis=1)).tolist():
             given, state = one.into or arrivals[0], arrivals[raised[i]]
             if state != given:
                 expected, remedy = f"{state} from source {i}, as {name}", "build the layer for this network"
                 raise SpecError(f"connections[{c}].into", expected, given, remedy)
-    if (sends.sum(axis=0) > 1).any():
-        got = f"has source {int((sends.sum(axis=0) > 1).argmax())}, as another connection of these populations"
+            count[i] += 1
+    if (count > 1).any():
+        got = f"has source {int((count > 1).argmax())}, as another connection of these populations"
         raise SpecError(f"connections[{connections[-1]}]", "", got, "use `delayprop.Network`")
-    if len(parts) == 1:
-        return parts[0]
-    w, d, exists = (np.sum([getattr(one, of) for one in parts], axis=0) for of in ("w", "d", "exists"))
-    return Connection(parts[0].source, parts[0].target, w, d, exists.astype(bool))
 
 
 def _fit(layer: SynapticLayer, name: str, pre: int, connection: Connection, path: str, target: Population) -> None:

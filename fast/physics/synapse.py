@@ -27,10 +27,12 @@ def write_synapse(source, lane, w, d, exists, per_ms, last, pack):
     in_bins, weight = in_bins if counts else 0.0, float(w) if counts else 0.0
     whole = int(in_bins)
     delay = instant_of(whole, in_bins - whole, ticks)
+    synapses.delay[source, lane], synapses.w[source, lane] = delay if counts else ABSENT, weight
+    if len(pack.others.reached) > 0:  # an arrival is a column of the flow (`fast.physics.response`)
+        return
     r = (delay & ticks.rest) * float(ticks.tick)
     _, vi, ii = factors_of(-r, lane, pack.exact, EXACT)
-    synapses.delay[source, lane] = delay if counts else ABSENT
-    synapses.w[source, lane], synapses.w_I[source, lane], synapses.w_V[source, lane] = weight, weight * ii, weight * vi
+    synapses.w_I[source, lane], synapses.w_V[source, lane] = weight * ii, weight * vi
     if pack.rate >= 0.0:
         rab = r * r * polynomial(pack.exact, RAB, lane, -r, EXACT)
         synapses.w_y[source, lane] = weight * pack.constants[A_VI, lane] * rab

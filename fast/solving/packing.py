@@ -78,10 +78,12 @@ def layer(problem: Problem, longest: int) -> Layer:
     into = torch.tensor(neurons.into, dtype=torch.int32, device=w.device)
     into = into[:1].expand(sources).contiguous() if problem.into is None else into[problem.into.to(w.device)]
     alike = bool((neurons.A[:2, :2] == neurons.A[:2, :2, :1]).all())
-    shape = (-(-post // LANES), sources, LANES)
+    packs = -(-post // LANES)
+    shape, none = (packs, sources, LANES), (packs, 0, LANES)
     synapses = Synapses(
-        empty(shape, dtype=torch.int32 if ticks.kind is np.int32 else torch.int64), empty(shape), empty(shape),
-        empty(shape), empty(shape if problem.rate >= 0 else (shape[0], 0, LANES)),
+        empty(shape, dtype=torch.int32 if ticks.kind is np.int32 else torch.int64), empty(shape),
+        empty(none if neurons.reached else shape), empty(none if neurons.reached else shape),
+        empty(shape if problem.rate >= 0 else none),
     )
     return Layer(
         synapses, ticks, longest + 2, constants, flow, factors, exact, others, learned,

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import delayprop.reference as reference
 from delayprop.fast import LI, LIF, Spikes, Spiking, cross_entropy
 from delayprop.fast import Network as Graph
 from delayprop.fast.nn.autograd import propagate_neurons
@@ -14,7 +15,17 @@ from delayprop.fast.nn.interchange import network_of
 from delayprop.fast.nn.loading import load_into
 from delayprop.fast.nn.synaptic_layer import SynapticLayer
 from delayprop.fast.nn.wiring import Into
-from delayprop.spec import Network
+from delayprop.fast.run import run_case
+from delayprop.fast.solving import packing
+from delayprop.spec import (
+    Case,
+    Connection,
+    Network,
+    Population,
+    SpikeTimeMSE,
+    SpikeTrains,
+    UnsupportedError,
+)
 from tests.support.networks.nir_networks import bits
 from tests.support.refusals import Refusals, assert_refused
 
@@ -85,6 +96,30 @@ def test_states_are_saved_with_the_parameters() -> None:
         other.load_state_dict(one.state_dict())
     assert all(torch.equal(a, b) for a, b in zip(trained(ours), trained(theirs), strict=True))
     assert "into" not in LIF(1, 1).state_dict()
+
+
+@pytest.mark.full
+def test_opposite_currents_hide_no_run_without_end() -> None:
+    """In all time they raise the voltage by nothing; the fast one alone causes endless spikes."""
+    w = 1e12
+    given = Case(
+        Network(
+            (Population("in", "input", 1), Population("out", "neuron", 1, neuron="two-synapses",
+                                                      constants={**CONSTANTS, "v_th": 1.0, "v_reset": 0.0})),
+            (Connection("in", "out", [[w]], 1.0), Connection("in", "out", [[-w * 4.0 / 9.0]], 1.0, into="G")),
+        ),
+        40.0, {"in": SpikeTrains((np.array([1.0]),))}, SpikeTimeMSE("out", SpikeTrains((np.array([5.0]),))),
+    )
+    for run in (reference.run, run_case):
+        with pytest.raises(ArithmeticError, match="spikes too fast, or without end"):
+            run(given)
+
+
+def test_sources_that_float32_cannot_count_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packing, "MOST_SOURCES", 2)
+    layer = Spiking(3, 1, neuron="two-synapses", **CONSTANTS)  # type: ignore[arg-type]
+    with pytest.raises(UnsupportedError, match="`w` must be of at most 2 sources in float32, where arrivals reach"):
+        layer(SPIKES)
 
 
 def all_into_the_first(network: Network) -> Network:

@@ -59,6 +59,7 @@ ARITHMETIC = "must be an equation of numbers, names, + - * / and brackets, got "
     (dict(reset={"V": "V * V"}), '`reset["V"]` must be linear in the states, and multiplies states: V * V;'),
     (dict(rates={**RATES, "V": "I - V + 1"}), '`rates["V"]` moves a neuron at rest, without an arrival;'),
     (dict(rates={**RATES, "V": "v_rest - V"}), '`rates["V"]` moves a neuron at rest, without an arrival;'),
+    (dict(arrivals=("I", "I")), "`arrivals` must be states, each once, got ['I', 'I']; name each one once"),
     (dict(spike="V - I - v_th"), "`spike` names I, at which spikes arrive: spikes would follow weights, not times;"),
     (dict(spike="v_th"), "`spike` names no state, so it never rises; give None if it never spikes"),
     (dict(spike=None), "`reset` belongs to a neuron that spikes; give `spike` too, or an empty `reset`"),
@@ -82,7 +83,7 @@ ARITHMETIC = "must be an equation of numbers, names, + - * / and brackets, got "
     (dict(rates={**RATES, "V": "\0"}), f'`rates["V"]` {ARITHMETIC}'),
     (dict(rates={**RATES, "V": "-" * 999 + "V"}),
      '`rates["V"]` must be an equation of at most 200 characters, got 1000'),
-], ids=range(27))
+], ids=range(28))
 def test_equations_are_refused_with_the_reason(given: dict, said: str) -> None:
     with pytest.raises(SpecError) as caught:
         Neuron(**{"rates": RATES, **given})
