@@ -55,15 +55,14 @@ layers.test_layers_are_the_network_of_their_states()
 layers.test_layers_load_such_a_network_bit_for_bit(layers.HIDDEN)
 layers.test_states_are_saved_with_the_parameters()
 layers.test_opposite_currents_hide_no_run_without_end()
+layers.test_constants_that_learn_change_no_other_gradient("mixed")
 """
 
 
 def test_kernels_of_each_neuron_in_python() -> None:
     """Each neuron that needs kernels of its own, and layers whose sources raise several states."""
-    found = subprocess.run(
-        [sys.executable, "-c", IN_PYTHON], cwd=ROOT, capture_output=True, text=True, timeout=HUNG,
-        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
-    )
+    command, python = [sys.executable, "-c", IN_PYTHON], {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    found = subprocess.run(command, cwd=ROOT, env=python, capture_output=True, text=True, timeout=HUNG)
     assert found.returncode == 0, found.stdout + found.stderr
 
 

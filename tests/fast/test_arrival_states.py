@@ -26,6 +26,7 @@ from delayprop.spec import (
     SpikeTrains,
     UnsupportedError,
 )
+from tests.support.networks.neurons import network
 from tests.support.networks.nir_networks import bits
 from tests.support.refusals import Refusals, assert_refused
 
@@ -96,6 +97,25 @@ def test_states_are_saved_with_the_parameters() -> None:
         other.load_state_dict(one.state_dict())
     assert all(torch.equal(a, b) for a, b in zip(trained(ours), trained(theirs), strict=True))
     assert "into" not in LIF(1, 1).state_dict()
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["two-synapses", "mixed"])
+def test_constants_that_learn_change_no_other_gradient(name: str) -> None:
+    """Arrivals beside own events are looked up in another way where no constant learns."""
+    case, found = network(name, 1, "first_spike_time"), []
+    for learn in (False, True):
+        graph = Graph(case.network, torch.float64)
+        for constants in graph.constants:
+            constants.requires_grad_(learn)
+        spikes = Spikes.from_trains([list(case.inputs["in"])], case.duration)
+        spikes.times.requires_grad_()
+        out = graph(spikes).spikes["out"]
+        out.times.sum().backward()
+        found.append([spikes.times.grad, *(p.grad for one in graph.synapses for p in (one.w, one.d))])
+    assert len(out.times) > 1
+    for without, with_ in zip(*found, strict=True):
+        torch.testing.assert_close(without, with_, rtol=1e-11, atol=1e-12)
 
 
 @pytest.mark.full
