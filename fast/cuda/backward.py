@@ -18,7 +18,7 @@ from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.neuron_record import MAX_BIN
 from delayprop.fast.physics.adjoint import DRIVE, P_I, P_O, P_V, adjoint_rows, ring_numbers
 from delayprop.fast.physics.bin_step import adjoint_across_bin, full_adjoint_across_bin
-from delayprop.fast.physics.others import others_in
+from delayprop.fast.physics.others import lane_anew, others_in
 from delayprop.fast.physics.own_events import back_to, start_at_T, take_maximum, take_spike
 
 GROUPS = THREADS // LANES
@@ -56,6 +56,7 @@ def damping_of(bin_, rate):
 def leave_bin(lane, bin_, want_tau, b):
     """Go to the start of a bin, in one step if there was no event."""
     adjoint, rate, others = b.adjoint, b.pack.rate, b.pack.others
+    lane = lane_anew(lane, others)
     if b.marked[lane]:
         back_to(0.0, lane, bin_, want_tau, b)
         for k in range(adjoint_rows(others, b.pack.learned)):

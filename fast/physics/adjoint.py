@@ -27,7 +27,7 @@ from delayprop.fast.layout.rows import (
 )
 from delayprop.fast.physics.driven import difference_back, driven_sensitivity
 from delayprop.fast.physics.factors import adjoint_terms, factors_of
-from delayprop.fast.physics.others import others_in
+from delayprop.fast.physics.others import lane_anew, others_in
 from delayprop.fast.physics.polynomials import EXACT, RA, RAA, RAB, RB, polynomial
 
 # Rows of an adjoint `[rows, LANES]`: from P_O on those of other states; or, of `lif` and `li`,
@@ -145,11 +145,12 @@ def flow_back(adjoint, lane, h, g, pack, want_tau):
     `g`: the driving term, `drive exp(-r t)`, where the lane starts.
     """
     constants, polynomials, terms, others = pack.constants, pack.exact, EXACT, pack.others
+    lane = lane_anew(lane, others)
     p_V, p_I, p_O = adjoint[P_V, lane], adjoint[P_I, lane], others_in(adjoint, P_O, lane, others)
     vv, vi, ii = factors_of(h, lane, polynomials, terms)
     if want_tau:
         for constant in range(len(pack.learned)):
-            row = sensitivity_row(constant, others)
+            row, lane = sensitivity_row(constant, others), lane_anew(lane, others)
             m_V, m_I = adjoint[row, lane], adjoint[row + 1, lane]
             m_O = others_in(adjoint, row + 2, lane, others)
             for k in range(len(others.states)):
@@ -170,6 +171,7 @@ def flow_back(adjoint, lane, h, g, pack, want_tau):
             adjoint[row + 1, lane] = to_I + sensitivity_at_arrival(
                 constant, (p_V, p_I), m_V, m_I, h, lane, others, polynomials, terms
             )
+    lane = lane_anew(lane, others)
     for k in range(len(others.states)):
         adjoint[P_O + k, lane] = _other_back(k, p_V, p_I, p_O, h, lane, polynomials, terms, others)
     adjoint[P_V, lane], adjoint[P_I, lane] = adjoint_terms(p_V, p_I, vv, vi, ii)

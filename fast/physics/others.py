@@ -4,7 +4,7 @@ A neuron without them has two zeros, which cost nothing: `others` is a tuple as 
 such states, so the compiler knows that no one reads them.
 """
 
-from delayprop.fast.compiling.compiler import inlined
+from delayprop.fast.compiling.compiler import inlined, read_anew
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.rows import (
     C_O,
@@ -21,6 +21,13 @@ from delayprop.fast.layout.rows import (
     reset_row,
     vo,
 )
+
+
+@inlined
+def lane_anew(lane, others):
+    """The lane itself; with other states its numbers are read anew from here on, since all of them
+    at once are more than the registers of a GPU hold."""
+    return read_anew(lane) if len(others.states) > 0 else lane
 
 
 @inlined

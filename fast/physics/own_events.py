@@ -23,7 +23,7 @@ from delayprop.fast.physics.clock import end_of
 from delayprop.fast.physics.driven import drive_at, driven_at_arrival, driven_sensitivity
 from delayprop.fast.physics.factors import adjoint_terms, dL_dt_arrival, factors_of
 from delayprop.fast.physics.jump import jump_at_spike
-from delayprop.fast.physics.others import others_in
+from delayprop.fast.physics.others import lane_anew, others_in
 from delayprop.fast.physics.polynomials import EXACT
 from delayprop.fast.physics.response import gradients_at_arrival, sensitivity_of_arrival
 
@@ -158,7 +158,7 @@ def add_sensitivities(source, lane, p, sensitivities, at, h, g, b):
     """
     pack, w = b.pack, b.pack.synapses.w[source, lane]
     for constant in range(len(pack.learned)):
-        row = sensitivity_row(constant, pack.others)
+        row, lane = sensitivity_row(constant, pack.others), lane_anew(lane, pack.others)
         m_V, m_I = sensitivities[row, at], sensitivities[row + 1, at]
         if len(pack.others.reached) > 0:
             p_O = others_in(sensitivities, P_O, at, pack.others)
