@@ -8,6 +8,7 @@ and its protocol: the last network is tested, once.
 import argparse
 import json
 import math
+import platform
 import sys
 import time
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from delayprop.fast.data.batches import Batches
 from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.tasks import shd
+from delayprop.fast.training.checkpoints import digest
 from delayprop.fast.training.evaluation import Evaluation, evaluate
 from delayprop.fast.training.processes import Processes
 from delayprop.spec.checks import whole_number
@@ -135,7 +137,11 @@ def run(options: argparse.Namespace) -> int:
             for name, chosen in (("known_speakers", known), ("new_speakers", ~known)):
                 part = data["test"].where(chosen)
                 found[name] = tested(network, part, options.batch).accuracy if len(part) else None
-    print(json.dumps({**found, "seconds": round(time.perf_counter() - began, 1)}, allow_nan=False))
+    found |= {
+        "seconds": round(time.perf_counter() - began, 1), "machine": platform.machine(),
+        "state_sha256": digest(network.state_dict()),
+    }
+    print(json.dumps(found, allow_nan=False))
     return 0
 
 
