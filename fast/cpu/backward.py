@@ -20,8 +20,16 @@ from delayprop.fast.cpu.emitted import Emitted
 from delayprop.fast.cpu.intrinsics import pointer
 from delayprop.fast.cpu.lookup import look_up_plain
 from delayprop.fast.cpu.lookup_scratch import TERMS, LookupScratch, end_pieces, lookup_scratch
+from delayprop.fast.cpu.sensitivities import ring_parts
 from delayprop.fast.cpu.special_lookup import look_up_special
-from delayprop.fast.cpu.vector_step import publish, publish_full, retreat, retreat_full
+from delayprop.fast.cpu.vector_step import (
+    publish,
+    publish_full,
+    publish_sensitivities,
+    retreat,
+    retreat_full,
+    retreat_sensitivities,
+)
 from delayprop.fast.layout.arrays import LANES, Arriving, pack_of
 from delayprop.fast.layout.instants import BATCH
 from delayprop.fast.layout.neuron_record import MAX_BIN
@@ -65,8 +73,8 @@ class BackwardSums(NamedTuple):
 class BackwardWork(NamedTuple):
     """Arrays of the sweep of one pack, reused by every trial.
 
-    `ring [ring_numbers * places]`; `full_adjoint_ring [places, rows]`, empty where it is not
-    needed.
+    `ring [ring_parts * ring_numbers * places]`; `full_adjoint_ring [places, rows]`, empty where it
+    is not needed.
     """
 
     ring: np.ndarray
@@ -91,17 +99,19 @@ def most_in_a_trial(ends):
 
 
 @allocating
-def backward_work(layer, full, most):
+def backward_work(layer, want_tau, most):
     """Arrays for trials of at most `most` own spikes."""
     size, places, w = most + LANES, ring_places(layer.ticks), layer.synapses.w
+    full = layer.rate >= 0.0 or want_tau
     rows = adjoint_rows(layer.others, layer.learned) if full else P_O + len(layer.others.states)
     events = Events(
         np.empty(size), np.empty(size, np.int64), np.empty((2 * size, rows)), np.empty(2 * size),
         np.empty(places, np.int64),
     )
     return BackwardWork(
-        np.zeros(ring_numbers(layer.others) * places, w.dtype), np.zeros((places if full else 0, rows)),
-        lookup_scratch(w),
+        np.zeros(ring_parts(layer, want_tau) * ring_numbers(layer.others) * places, w.dtype),
+        np.zeros((places if layer.rate >= 0.0 else 0, rows)),
+        lookup_scratch(w, len(layer.learned)),
         np.zeros((rows, LANES)), np.zeros((rows, LANES)), np.zeros((rows, LANES)), np.zeros(LANES, np.uint8),
         np.zeros(LANES), np.zeros(LANES), events,
     )
@@ -115,7 +125,10 @@ def enter_bin(bin_, slot, damping, first_maximum, clock, want_tau, b):
     or of `T`, of lane 0.
     """
     publish(slot, pointer(b.adjoint), pointer(b.ring), b.pack.others, pointer(b.events.first))
-    if b.pack.rate >= 0.0 or want_tau:
+    if b.pack.rate < 0.0 and want_tau:
+        places = ring_places(b.pack.ticks)
+        publish_sensitivities(slot, pointer(b.adjoint), pointer(b.ring), places, b.pack.others, b.pack.learned)
+    elif b.pack.rate >= 0.0:
         rows = adjoint_rows(b.pack.others, b.pack.learned)
         publish_full(slot, b.adjoint, rows, b.drive, damping, b.full_adjoint_ring)
     any_marked = False
@@ -138,10 +151,13 @@ def leave_bin(bin_, damping, any_marked, want_tau, b):
         for lane in range(LANES):
             if b.marked[lane]:
                 back_to(0.0, lane, bin_, want_tau, b)
-    if b.pack.rate >= 0.0 or want_tau:
+    pack, adjoint, flow = b.pack, pointer(b.adjoint), pointer(b.pack.flow)
+    if pack.rate >= 0.0:
         retreat_full(damping, b)
     else:
-        retreat(pointer(b.adjoint), pointer(b.pack.flow), b.pack.others, pointer(b.marked), pointer(b.solved))
+        if want_tau:
+            retreat_sensitivities(adjoint, flow, pack.others, pack.learned, pointer(b.marked), pointer(b.solved))
+        retreat(adjoint, flow, pack.others, pointer(b.marked), pointer(b.solved))
     if any_marked:
         b.marked[:] = 0
 
@@ -193,12 +209,12 @@ def backward_trial(trial, number, e_first, e_last, given, layer, clock, work, fo
 def backward_sweep(number, first_trial, last_trial, given, layer, clock):
     """Pack `number` of a layer that is not recurrent, in trials `first_trial..last_trial-1`;
     `BackwardSums`, over the trials."""
-    w, full = layer.synapses.w, layer.rate >= 0.0 or given.want_tau
+    w = layer.synapses.w
     found = BackwardSums(
         np.zeros((w.shape[1], TERMS * LANES)), np.zeros(given.arriving.time.size if given.want_dt else 0),
         np.zeros((gradient_rows(layer.others, layer.learned), LANES)),
     )
-    work, e_first = backward_work(layer, full, most_in_a_trial(given.ends)), np.int64(0)
+    work, e_first = backward_work(layer, given.want_tau, most_in_a_trial(given.ends)), np.int64(0)
     for trial in range(first_trial, last_trial):
         e_last = given.ends[trial - first_trial]
         backward_trial(trial, number, e_first, e_last, given, layer, clock, work, found)

@@ -11,11 +11,11 @@ from delayprop.fast.compiling.compiler import inlined, summing, vectorised
 from delayprop.fast.cpu.arrivals import SIDE_BY_SIDE, factors_at, place_of, pointers_of, set_factors, spike_pointers
 from delayprop.fast.cpu.intrinsics import moved, pointer
 from delayprop.fast.cpu.lookup_scratch import OF_I, OF_V, PIECE, TERMS, LookupScratch, end_piece
-from delayprop.fast.cpu.reached import add_reached, add_reached_sensitivities
+from delayprop.fast.cpu.reached import add_reached
 from delayprop.fast.cpu.rows import gather_fours, gather_row
+from delayprop.fast.cpu.sensitivities import add_driven_sensitivities, add_reached_sensitivities, add_sensitivities
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import arrival_of, carries, left_in_bin, sum_of
-from delayprop.fast.layout.rows import A_VI, OF_TAU_MEM
 from delayprop.fast.physics.adjoint import (
     DIFFERENCE,
     DRIVE,
@@ -23,17 +23,14 @@ from delayprop.fast.physics.adjoint import (
     P_I,
     P_V,
     adjoint_rows,
-    sensitivity_at_arrival,
-    sensitivity_row,
 )
-from delayprop.fast.physics.driven import driven_at_arrival, driven_sensitivity
+from delayprop.fast.physics.driven import driven_at_arrival
 from delayprop.fast.physics.factors import (
     adjoint_terms,
     both_factors,
     dL_dt_arrival,
     one_of,
 )
-from delayprop.fast.physics.polynomials import EXACT
 
 
 @inlined
@@ -88,7 +85,7 @@ def gather(first, last, spikes, pack, ring, scratch, keep, sums):
                 place[lane], _ = place_of(pack.delay[row + lane], time, lane, pack.ticks, 4 if reached else 2)
         for k in range(start - first, stop - first):
             if reached:
-                special = gather_fours(ring, moved(scratch.place, k * LANES), scratch.fours)
+                special = gather_fours(ring, moved(scratch.place, k * LANES), scratch.at_arrivals)
                 add_reached(k, spikes.time[first + k], spikes.source[first + k], pack, scratch)
             else:
                 special = gather_row(ring, moved(scratch.place, k * LANES), moved(scratch.terms, k * (TERMS * LANES)))
@@ -133,34 +130,6 @@ def add_all_driven(first, last, spikes, pack, full_adjoint_ring, ring, scratch, 
             add[OF_I + lane] += p_I
 
 
-@vectorised
-def add_all_sensitivities(first, last, spikes, pack, w, constants, full_adjoint_ring, ring, scratch, dL_dconstants):
-    """[tau-flow] Add the terms of arrivals outside special bins to the gradients of the constants
-    in `A`. Arrays are pointers."""
-    ticks, rate, others, rows = pack.ticks, pack.rate, pack.others, adjoint_rows(pack.others, pack.learned)
-    for n in range(first, last):
-        time, row, place = spikes.time[n], spikes.source[n] * LANES, moved(scratch.place, (n - first) * LANES)
-        for constant in range(len(pack.learned)):
-            at, of = sensitivity_row(constant, others), moved(dL_dconstants, constant * LANES)
-            for lane in range(LANES):
-                _, rest, _ = arrival_of(pack.delay[row + lane], time, ticks)
-                h, p = float(left_in_bin(rest, ticks)), place[lane] >> 1
-                there = moved(full_adjoint_ring, p * rows)
-                after, m_V, m_I = (there[P_V], there[P_I]), there[at], there[at + 1]
-                # An integral is hardly sensitive to tau_mem: its sensitivity is a small difference.
-                if rate >= 0.0:
-                    g, pm = there[DRIVE], constants[A_VI * LANES + lane]
-                    of_constant = constants[(OF_TAU_MEM + constant) * LANES + lane]
-                    m = sensitivity_at_arrival(constant, after, m_V, m_I, h, lane, others, pack.exact, EXACT)
-                    m += driven_sensitivity(constant, g, h, pm, of_constant, lane, pack.exact, EXACT)
-                else:
-                    m = sensitivity_at_arrival(
-                        constant, after, m_V, m_I, h, lane, others, pack.coefficients, pack.clock.terms
-                    )
-                is_number = ring[2 * p] == ring[2 * p]  # nan-ok: NaN marks a bin with own events
-                of[lane] += (w[row + lane] if is_number else 0.0) * m
-
-
 @summing
 def add_dL_dt_pre(first, last, source, pack, w, scratch, dL_dt_pre):
     """[arrival-time] Add the derivative of the loss by each spike, from the terms of its arrivals.
@@ -188,18 +157,20 @@ def look_up_plain(first, last, time, source, clock, want_tau, scratch, b, dL_dt_
     spikes, pack, w = spike_pointers(time, source), pointers_of(b.pack, clock), pointer(b.pack.synapses.w)
     scratch_ = LookupScratch(
         pointer(scratch.factors), pointer(scratch.place), pointer(scratch.terms), pointer(scratch.special),
-        pointer(scratch.listed), pointer(scratch.fours), pointer(scratch.piece), pointer(scratch.added),
+        pointer(scratch.listed), pointer(scratch.at_arrivals), pointer(scratch.piece), pointer(scratch.added),
     )
     ring, full_ring, sums = pointer(b.ring), pointer(b.full_adjoint_ring), pointer(b.sums)
     any_special = gather(first, last, spikes, pack, ring, scratch_, dL_dt_pre.size > 0, sums)
     if pack.rate >= 0.0:
         add_all_driven(first, last, spikes, pack, full_ring, ring, scratch_, sums)
     dL_dconstants = pointer(b.dL_dconstants)
-    if want_tau and len(pack.others.reached) > 0:
-        add_reached_sensitivities(first, last, spikes, pack, full_ring, ring, scratch_, dL_dconstants)
-    elif want_tau:
+    if want_tau and pack.rate >= 0.0:
         constants = pointer(b.pack.constants)
-        add_all_sensitivities(first, last, spikes, pack, w, constants, full_ring, ring, scratch_, dL_dconstants)
+        add_driven_sensitivities(first, last, spikes, pack, constants, full_ring, ring, scratch_, dL_dconstants)
+    elif want_tau and len(pack.others.reached) > 0:
+        add_reached_sensitivities(first, last, spikes, pack, ring, scratch_, dL_dconstants)
+    elif want_tau:
+        add_sensitivities(first, last, spikes, pack, ring, scratch_, dL_dconstants)
     if dL_dt_pre.size > 0:
         add_dL_dt_pre(first, last, spikes.source, pack, w, scratch_, pointer(dL_dt_pre))
     return any_special

@@ -24,7 +24,8 @@ class LookupScratch(NamedTuple):
     `factors [FACTORS, SIDE_BY_SIDE]`. Of its arrivals: `place [..., LANES]`, in the ring; `terms
     [..., TERMS * LANES]`, the adjoint there, and then its terms; `special`: one bit per lane whose
     arrival lies among own events. `listed [... * LANES]`: those arrivals, one after the other.
-    `fours [4 * LANES]`: the adjoint at the arrivals of one spike, where they reach other states.
+    `at_arrivals [(8 + constants) * LANES]`: of one spike, the adjoint where arrivals reach other
+    states, or the rows of `fast.cpu.sensitivities`.
     `piece [sources, TERMS * LANES]`: see `fast.physics.adjoint.PackAdjoint`; `added [sources]`:
     the number of spikes in it.
     """
@@ -34,20 +35,22 @@ class LookupScratch(NamedTuple):
     terms: np.ndarray
     special: np.ndarray
     listed: np.ndarray
-    fours: np.ndarray
+    at_arrivals: np.ndarray
     piece: np.ndarray
     added: np.ndarray
 
 
 @allocating
-def lookup_scratch(w):
-    """Scratch for synapses `w [packs, sources, LANES]`, of their precision."""
+def lookup_scratch(w, constants):
+    """Scratch for synapses `w [packs, sources, LANES]`, of their precision, and for the gradients
+    of `constants` in `A`."""
     piece = aligned(w.shape[1], TERMS * LANES, w)
-    piece[:] = 0.0
+    at_arrivals = aligned(8 + constants, LANES, w)
+    piece[:], at_arrivals[:] = 0.0, 0.0
     return LookupScratch(
         aligned(FACTORS, SIDE_BY_SIDE, w), aligned(SIDE_BY_SIDE, LANES, np.empty(0, np.int32)),
         aligned(SIDE_BY_SIDE, TERMS * LANES, w), np.empty(SIDE_BY_SIDE, np.int64),
-        np.empty(SIDE_BY_SIDE * LANES, np.int32), aligned(4, LANES, w), piece, np.zeros(w.shape[1], np.int32),
+        np.empty(SIDE_BY_SIDE * LANES, np.int32), at_arrivals, piece, np.zeros(w.shape[1], np.int32),
     )
 
 

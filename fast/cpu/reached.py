@@ -15,13 +15,11 @@ from delayprop.fast.cpu.rows import add_row
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import arrival_of, left_in_bin
 from delayprop.fast.layout.rows import coefficients_a
-from delayprop.fast.physics.adjoint import P_I, P_O, P_V, adjoint_rows, sensitivity_row
-from delayprop.fast.physics.others import others_of, set_others
+from delayprop.fast.physics.others import set_others
 from delayprop.fast.physics.response import (
     excitation,
     gradients_at_arrival,
     response,
-    sensitivity_of_arrival,
 )
 
 O = AMOUNTS * LANES  # column of amounts of other states, behind those of `fast.cpu.deposit`
@@ -90,10 +88,10 @@ def deposit_reached_in_bin(slot, n, time, source, lane, pack, links, cells, more
 @vectorised
 def add_reached(k, time, source, pack, scratch):
     """Add `(A e).p` and `e.p` at the arrivals of spike `k` of a group, whose adjoint is in
-    `scratch.fours`, to the piece of its source, and leave the first in `scratch.terms`. Arrays are
-    pointers."""
+    `scratch.at_arrivals`, to the piece of its source, and leave the first in `scratch.terms`.
+    Arrays are pointers."""
     others, terms, zero = pack.others, pack.clock.terms, pack.clock.zero
-    of_A, into, p = coefficients_a(others, pack.learned, terms), pack.into[source], scratch.fours
+    of_A, into, p = coefficients_a(others, pack.learned, terms), pack.into[source], scratch.at_arrivals
     delay, found = moved(pack.delay, source * LANES), moved(scratch.terms, k * (TERMS * LANES))
     add = moved(scratch.piece, source * (TERMS * LANES))
     for lane in range(LANES):
@@ -107,26 +105,3 @@ def add_reached(k, time, source, pack, scratch):
         found[OF_V + lane] = along
         add[OF_V + lane] += along
         add[OF_I + lane] += of_w
-
-
-@vectorised
-def add_reached_sensitivities(first, last, spikes, pack, full_adjoint_ring, ring, scratch, dL_dconstants):
-    """[tau-flow] Add the terms of arrivals outside special bins to the gradients of the constants
-    in `A`. Arrays are pointers."""
-    others, rows = pack.others, adjoint_rows(pack.others, pack.learned)
-    for n in range(first, last):
-        time, source, place = spikes.time[n], spikes.source[n], moved(scratch.place, (n - first) * LANES)
-        delay, w, into = moved(pack.delay, source * LANES), moved(pack.w, source * LANES), pack.into[source]
-        for constant in range(len(pack.learned)):
-            at, of = sensitivity_row(constant, others), moved(dL_dconstants, constant * LANES)
-            for lane in range(LANES):
-                _, rest, _ = arrival_of(delay[lane], time, pack.ticks)
-                there = moved(full_adjoint_ring, (place[lane] >> 2) * rows)
-                p_O, m_O = others_of(moved(there, P_O), others), others_of(moved(there, at + 2), others)
-                p, m = (there[P_V], there[P_I], p_O[0], p_O[1]), (there[at], there[at + 1], m_O[0], m_O[1])
-                h = left_in_bin(rest, pack.ticks)
-                found = sensitivity_of_arrival(
-                    constant, p, m, h, into, lane, others, pack.coefficients, pack.clock.terms
-                )
-                is_number = ring[place[lane]] == ring[place[lane]]  # nan-ok: NaN marks a bin with own events
-                of[lane] += (w[lane] if is_number else 0.0) * found

@@ -16,6 +16,7 @@ from delayprop.fast.cpu.arrivals import FACTORS, SIDE_BY_SIDE, ring_places
 from delayprop.fast.cpu.backward import BackwardSums, enter_bin, leave_bin, most_in_a_trial
 from delayprop.fast.cpu.lookup import look_up_plain
 from delayprop.fast.cpu.lookup_scratch import TERMS, LookupScratch, end_pieces
+from delayprop.fast.cpu.sensitivities import ring_parts
 from delayprop.fast.cpu.special_lookup import look_up_special
 from delayprop.fast.layout.arrays import LANES, pack_of
 from delayprop.fast.layout.instants import BATCH, time_of
@@ -59,16 +60,16 @@ class RecurrentBackwardWork(NamedTuple):
 
 
 @allocating
-def recurrent_backward_work(layer, full, most, own):
+def recurrent_backward_work(layer, want_tau, most, own):
     """Arrays for trials of at most `most` own spikes."""
-    w, places = layer.synapses.w, ring_places(layer.ticks)
+    w, places, full = layer.synapses.w, ring_places(layer.ticks), layer.rate >= 0.0 or want_tau
     rows = adjoint_rows(layer.others, layer.learned) if full else P_O + len(layer.others.states)
     packs, group = w.shape[0], max(SIDE_BY_SIDE, layer.copies)
     size = 2 * most + packs * LANES
     scratch = LookupScratch(
         np.empty((packs, FACTORS, SIDE_BY_SIDE), w.dtype), np.empty((packs, group, LANES), np.int32),
         np.empty((packs, group, TERMS * LANES), w.dtype), np.empty((packs, group), np.int64),
-        np.empty((packs, group * LANES), np.int32), np.empty((packs, 4, LANES), w.dtype),
+        np.empty((packs, group * LANES), np.int32), np.zeros((packs, 8 + len(layer.learned), LANES), w.dtype),
         np.zeros((packs, w.shape[1], TERMS * LANES), w.dtype), np.zeros((packs, w.shape[1]), np.int32),
     )
     events = Events(
@@ -76,8 +77,9 @@ def recurrent_backward_work(layer, full, most, own):
         np.empty(0, np.int64),
     )
     return RecurrentBackwardWork(
-        np.zeros((packs, ring_numbers(layer.others) * places), w.dtype), np.zeros((packs, places if full else 0, rows)),
-        scratch, np.zeros((packs, rows, LANES)), np.zeros((packs, rows, LANES)), np.zeros((rows, LANES)),
+        np.zeros((packs, ring_parts(layer, want_tau) * ring_numbers(layer.others) * places), w.dtype),
+        np.zeros((packs, places if layer.rate >= 0.0 else 0, rows)), scratch,
+        np.zeros((packs, rows, LANES)), np.zeros((packs, rows, LANES)), np.zeros((rows, LANES)),
         np.zeros((packs, LANES), np.uint8), np.zeros((packs, LANES)), np.zeros((packs, LANES)), events,
         np.empty((packs, places), np.int64), own,
     )
@@ -101,7 +103,7 @@ def scratch_of(number, scratch):
     """The scratch of one pack."""
     return LookupScratch(
         scratch.factors[number], scratch.place[number], scratch.terms[number], scratch.special[number],
-        scratch.listed[number], scratch.fours[number], scratch.piece[number], scratch.added[number],
+        scratch.listed[number], scratch.at_arrivals[number], scratch.piece[number], scratch.added[number],
     )
 
 
@@ -240,7 +242,7 @@ def recurrent_backward_sweep(first_trial, last_trial, given, layer, clock):
         for n in range(e * copies, e * copies + copies):
             own.bin[n], own.time[n] = emitted.bin[e], time_of(emitted.bin[e], emitted.rest[e], layer.ticks)
             own.source[n] = layer.external + (n - e * copies) * layer.post + emitted.neuron[e]
-    work = recurrent_backward_work(layer, layer.rate >= 0.0 or given.want_tau, most_in_a_trial(given.ends), own)
+    work = recurrent_backward_work(layer, given.want_tau, most_in_a_trial(given.ends), own)
     e_first = np.int64(0)
     for trial in range(first_trial, last_trial):
         e_last = given.ends[trial - first_trial]

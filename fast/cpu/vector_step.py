@@ -7,11 +7,12 @@ from delayprop.fast.compiling.compiler import compiled, vectorised
 from delayprop.fast.cpu.intrinsics import CELL, CELL_I, CELL_UP, CELL_V, clear_cell, moved
 from delayprop.fast.cpu.reached import clear_reached, reached_at
 from delayprop.fast.layout.arrays import LANES
-from delayprop.fast.physics.adjoint import DRIVE, P_I, P_O, P_V, adjoint_rows, ring_numbers
+from delayprop.fast.physics.adjoint import DRIVE, P_I, P_O, P_V, adjoint_rows, ring_numbers, sensitivity_row
 from delayprop.fast.physics.bin_step import (
     adjoint_across_bin,
     full_adjoint_across_bin,
     level_may_pass,
+    sensitivity_across_bin,
     state_across_bin,
     voltage_integral_across_bin,
 )
@@ -83,6 +84,19 @@ def publish(slot, adjoint, ring, others, first_event):
 
 
 @vectorised
+def publish_sensitivities(slot, adjoint, ring, places, others, learned):
+    """Put `m` of each constant into its part of the ring, as `publish` does with `p`. Arrays are
+    pointers."""
+    each = ring_numbers(others)
+    for constant in range(len(learned)):
+        here = moved(ring, each * ((1 + constant) * places + slot))
+        of = moved(adjoint, sensitivity_row(constant, others) * LANES)
+        for k in range(2 + len(others.reached)):
+            for lane in range(LANES):
+                here[each * lane + k] = of[k * LANES + lane]
+
+
+@vectorised
 def publish_full(slot, adjoint, rows, drive, damping, full_adjoint_ring):
     """Put all rows of the adjoint at the end of a bin into a ring, and its driving term there."""
     for lane in range(LANES):
@@ -105,9 +119,25 @@ def retreat(adjoint, flow, others, marked, solved):
         set_others(adjoint, P_O, lane, others_at(solved, P_O, lane, others) if marked[lane] else O, others)
 
 
+@vectorised
+def retreat_sensitivities(adjoint, flow, others, learned, marked, solved):
+    """`retreat` for the sensitivities of each constant, before that of `p`, which drives them.
+    Arrays are pointers."""
+    for constant in range(len(learned)):
+        row = sensitivity_row(constant, others)
+        of, done = moved(adjoint, row * LANES), moved(solved, row * LANES)
+        for lane in range(LANES):
+            m = of[lane], of[LANES + lane], others_at(of, 2, lane, others)
+            p = adjoint[lane], adjoint[LANES + lane], others_at(adjoint, P_O, lane, others)
+            V, I, O = sensitivity_across_bin(constant, m, p, lane, flow, others)
+            of[lane] = done[lane] if marked[lane] else V
+            of[LANES + lane] = done[LANES + lane] if marked[lane] else I
+            set_others(of, 2, lane, others_at(done, 2, lane, others) if marked[lane] else O, others)
+
+
 @compiled
 def retreat_full(damping, b):
-    """Like `retreat` for all rows of an adjoint, driven by an integral readout."""
+    """`retreat` for all rows of an adjoint that an integral readout drives."""
     for lane in range(LANES):
         if b.marked[lane]:
             for k in range(adjoint_rows(b.pack.others, b.pack.learned)):

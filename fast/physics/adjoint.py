@@ -103,10 +103,11 @@ class PackAdjoint(NamedTuple):
         ring: `p_V, p_I` in turn, at the ends of the bins of the ring, or four numbers, of which the
             last are `p` of other states, where arrivals reach them; NaN where the lane has an own
             event in the bin, so that arrivals there are looked up among them; 0 in the place of
-            synapses that do not exist.
-        full_adjoint_ring: all rows of the adjoint there, and `DRIVE`; read for gradients of
-            constants in `A` and integral readouts only (the order of its axes differs on CPU and
-            GPU). On the CPU it also is 0 in the place of synapses that do not exist.
+            synapses that do not exist. On the CPU, parts with `m` of each constant follow, which
+            are laid out as that of `p` (`fast.cpu.sensitivities`).
+        full_adjoint_ring: all rows of the adjoint there, and `DRIVE`; read for integral readouts,
+            and on the GPU for gradients of constants in `A` (the order of its axes differs on CPU
+            and GPU). On the CPU it also is 0 in the place of synapses that do not exist.
         adjoint, solved, other: `[rows, LANES]`: at the end of the bin; in a lane with own
             events, at `position`; scratch of a look-up.
         drive, position, marked: `[LANES]`: driving term of an integral readout at `t = 0`; where
@@ -169,7 +170,7 @@ def flow_back(adjoint, lane, h, g, pack, want_tau):
                 to_I += h * polynomial(polynomials, first + oi(k, others), lane, h, terms) * p_O[k]
             adjoint[row, lane] = vv * m_V + of_V + to_V
             adjoint[row + 1, lane] = to_I + sensitivity_at_arrival(
-                constant, (p_V, p_I), m_V, m_I, h, lane, others, polynomials, terms
+                constant, (p_V, p_I), (m_V, m_I), h, lane, others, polynomials, terms
             )
     lane = lane_anew(lane, others)
     for k in range(len(others.states)):
@@ -220,9 +221,15 @@ def _other_back(k, V, I, O, h, lane, polynomials, terms, others):
 
 
 @inlined
-def sensitivity_at_arrival(constant, p, m_V, m_I, h, lane, others, polynomials, terms):
-    """[tau-flow] `m_I` of a constant, a time `h` before `m_V, m_I` and the pair `p_V, p_I`."""
+def sensitivity_at_arrival(constant, p, m, h, lane, others, polynomials, terms):
+    """[tau-flow] `m_I` of a constant, a time `h` before the pairs `p` and `m`, each of V and I."""
     _, vi, ii = factors_of(h, lane, polynomials, terms)
-    of_V = h * polynomial(polynomials, polynomial_by(constant, VI, others), lane, h, terms)
-    of_I = h * polynomial(polynomials, polynomial_by(constant, II, others), lane, h, terms)
-    return ii * m_I + vi * m_V + of_V * p[0] + of_I * p[1]
+    return sensitivity_after(constant, p, m, vi, ii, h, lane, others, polynomials, terms)
+
+
+@inlined
+def sensitivity_after(constant, p, m, vi, ii, h, lane, others, polynomials, terms):
+    """`sensitivity_at_arrival` with entries VI and II of the flow over `h`."""
+    of_V = polynomial(polynomials, polynomial_by(constant, VI, others), lane, h, terms)
+    of_I = polynomial(polynomials, polynomial_by(constant, II, others), lane, h, terms)
+    return ii * m[1] + vi * m[0] + h * (of_V * p[0] + of_I * p[1])

@@ -130,6 +130,32 @@ def _of_other(k, p_V, p_I, p_O, lane, flow, others):
 
 
 @inlined
+def sensitivity_across_bin(constant, m, p, lane, flow, others):
+    """[tau-flow] The sensitivities `m` of a constant at the start of a bin without events, from
+    those at its end, and from `p` there; `m, p`: of V, of I, and of other states."""
+    (m_V, m_I, m_O), (p_V, p_I, p_O) = m, p
+    V, I, O = adjoint_across_bin(m_V, m_I, m_O, lane, flow, others)
+    V += flow[flow_by(constant, VV, others) + lane] * p_V
+    I += flow[flow_by(constant, VI, others) + lane] * p_V + flow[flow_by(constant, II, others) + lane] * p_I
+    for k in range(len(others.reached)):
+        V += flow[flow_by(constant, ov(k, others), others) + lane] * p_O[k]
+        I += flow[flow_by(constant, oi(k, others), others) + lane] * p_O[k]
+    first = O[0] + _by_other(constant, 0, p, lane, flow, others) if len(others.states) > 0 else 0.0
+    second = O[1] + _by_other(constant, 1, p, lane, flow, others) if len(others.states) > 1 else 0.0
+    return V, I, (first, second)
+
+
+@inlined
+def _by_other(constant, k, p, lane, flow, others):
+    p_V, p_I, p_O = p
+    m = flow[flow_by(constant, vo(k, others), others) + lane] * p_V
+    m += flow[flow_by(constant, io(k, others), others) + lane] * p_I
+    for i in range(len(others.states)):
+        m += flow[flow_by(constant, oo(i, k, others), others) + lane] * p_O[i]
+    return m
+
+
+@inlined
 def full_adjoint_across_bin(adjoint, lane, pack, drive, damping):
     """Like `adjoint_across_bin` for all rows of an adjoint, in place, with an integral readout.
 
@@ -140,21 +166,11 @@ def full_adjoint_across_bin(adjoint, lane, pack, drive, damping):
     vv, vi, ii = flow[FLOW_VV + lane], flow[FLOW_VI + lane], flow[FLOW_II + lane]
     for constant in range(len(pack.learned)):
         row = sensitivity_row(constant, others)
-        m_V, m_I, m_O = adjoint[row, lane], adjoint[row + 1, lane], others_in(adjoint, row + 2, lane, others)
-        of_V, of_I = flow[flow_by(constant, VI, others) + lane] * p_V, flow[flow_by(constant, II, others) + lane] * p_I
-        V, I, O = adjoint_across_bin(m_V, m_I, m_O, lane, flow, others)
-        for k in range(len(others.reached)):
-            V += flow[flow_by(constant, ov(k, others), others) + lane] * p_O[k]
-            I += flow[flow_by(constant, oi(k, others), others) + lane] * p_O[k]
-        adjoint[row, lane] = V + flow[flow_by(constant, VV, others) + lane] * p_V
-        adjoint[row + 1, lane] = I + of_V + of_I
+        m = adjoint[row, lane], adjoint[row + 1, lane], others_in(adjoint, row + 2, lane, others)
+        V, I, O = sensitivity_across_bin(constant, m, (p_V, p_I, p_O), lane, flow, others)
+        adjoint[row, lane], adjoint[row + 1, lane] = V, I
         for k in range(len(others.states)):
-            m = O[k]
-            m += flow[flow_by(constant, vo(k, others), others) + lane] * p_V
-            m += flow[flow_by(constant, io(k, others), others) + lane] * p_I
-            for i in range(len(others.states)):
-                m += flow[flow_by(constant, oo(i, k, others), others) + lane] * p_O[i]
-            adjoint[row + 2 + k, lane] = m
+            adjoint[row + 2 + k, lane] = O[k]
     adjoint[P_V, lane], adjoint[P_I, lane], O = adjoint_across_bin(p_V, p_I, p_O, lane, flow, others)
     for k in range(len(others.states)):
         adjoint[P_O + k, lane] = O[k]

@@ -168,7 +168,7 @@ def add_sensitivities(source, lane, p, sensitivities, at, h, g, b):
                 constant, p_all, m_all, h, pack.into[source], lane, pack.others, pack.exact, EXACT
             )
         else:
-            m = sensitivity_at_arrival(constant, p, m_V, m_I, h, lane, pack.others, pack.exact, EXACT)
+            m = sensitivity_at_arrival(constant, p, (m_V, m_I), h, lane, pack.others, pack.exact, EXACT)
         if pack.rate >= 0.0:
             pm, of_constant = pack.constants[A_VI, lane], pack.constants[OF_TAU_MEM + constant, lane]
             m += driven_sensitivity(constant, g, h, pm, of_constant, lane, pack.exact, EXACT)

@@ -1,0 +1,115 @@
+"""The gradients of constants in `A`: their sensitivities, looked up at every arrival.
+
+Without an integral readout the sensitivities at the ends of bins lie behind the adjoint in the
+ring, a part of the ring per constant, in the precision of the weights. An integral is hardly
+sensitive to `tau_mem`, and its sensitivity is a small difference: that of its readout is computed
+in float64, from all rows of the adjoint.
+"""
+
+from delayprop.fast.compiling.compiler import inlined, vectorised
+from delayprop.fast.cpu.arrivals import ring_places
+from delayprop.fast.cpu.intrinsics import moved
+from delayprop.fast.cpu.rows import gather_fours, gather_row
+from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.layout.instants import arrival_of, left_in_bin
+from delayprop.fast.layout.rows import A_VI, OF_TAU_MEM
+from delayprop.fast.physics.adjoint import (
+    DRIVE,
+    P_I,
+    P_V,
+    adjoint_rows,
+    sensitivity_after,
+    sensitivity_at_arrival,
+    sensitivity_row,
+)
+from delayprop.fast.physics.driven import driven_sensitivity
+from delayprop.fast.physics.factors import factors_of
+from delayprop.fast.physics.polynomials import EXACT
+from delayprop.fast.physics.response import sensitivity_of_arrival
+
+# Rows of scratch, of one spike: `p` and `m`, two numbers each, and entries of the flow to the end
+# of the bin. Where arrivals reach other states, `p` and `m` have four numbers each. The terms of
+# each constant are added in the last rows.
+M, VI, II, H, SUMS = (n * LANES for n in (2, 4, 5, 6, 8))
+
+
+@inlined
+def ring_parts(layer, want_tau):
+    """Parts of the ring: of the adjoint, and of each constant whose gradient is asked for."""
+    return 1 + (len(layer.learned) if want_tau and layer.rate < 0.0 else 0)
+
+
+@inlined
+def end_sums(sums, learned, dL_dconstants):
+    """Move the terms of a group of spikes to the gradients, which are in float64. Pointers."""
+    for k in range(len(learned) * LANES):
+        dL_dconstants[k] += sums[k]
+        sums[k] = 0.0
+
+
+@vectorised
+def add_sensitivities(first, last, spikes, pack, ring, scratch, dL_dconstants):
+    """[tau-flow] Add the terms of arrivals outside special bins to the gradients of the constants
+    in `A`. Arrays are pointers."""
+    found, terms, zero = scratch.at_arrivals, pack.clock.terms, pack.clock.zero
+    of_m, sums, part = moved(found, M), moved(found, SUMS), 2 * ring_places(pack.ticks)
+    for n in range(first, last):
+        time, row, place = spikes.time[n], spikes.source[n] * LANES, moved(scratch.place, (n - first) * LANES)
+        delay, w = moved(pack.delay, row), moved(pack.w, row)
+        gather_row(ring, place, found)
+        for lane in range(LANES):
+            _, rest, _ = arrival_of(delay[lane], time, pack.ticks)
+            h = left_in_bin(rest, pack.ticks)
+            _, found[VI + lane], found[II + lane] = factors_of(h, lane, pack.coefficients, terms)
+            found[H + lane] = h
+        for constant in range(len(pack.learned)):
+            of = moved(sums, constant * LANES)
+            gather_row(moved(ring, (1 + constant) * part), place, of_m)
+            for lane in range(LANES):
+                p, m = (found[lane], found[LANES + lane]), (of_m[lane], of_m[LANES + lane])
+                vi, ii, h = found[VI + lane], found[II + lane], found[H + lane]
+                m_I = sensitivity_after(constant, p, m, vi, ii, h, lane, pack.others, pack.coefficients, terms)
+                of[lane] += w[lane] * (m_I if p[0] == p[0] else zero)  # nan-ok: NaN marks a bin with own events
+    end_sums(sums, pack.learned, dL_dconstants)
+
+
+@vectorised
+def add_reached_sensitivities(first, last, spikes, pack, ring, scratch, dL_dconstants):
+    """`add_sensitivities` where arrivals reach other states."""
+    others, terms, zero = pack.others, pack.clock.terms, pack.clock.zero
+    p, m, part = scratch.at_arrivals, moved(scratch.at_arrivals, 4 * LANES), 4 * ring_places(pack.ticks)
+    sums = moved(scratch.at_arrivals, SUMS)
+    for n in range(first, last):
+        time, source, place = spikes.time[n], spikes.source[n], moved(scratch.place, (n - first) * LANES)
+        delay, w, into = moved(pack.delay, source * LANES), moved(pack.w, source * LANES), pack.into[source]
+        gather_fours(ring, place, p)
+        for constant in range(len(pack.learned)):
+            of = moved(sums, constant * LANES)
+            gather_fours(moved(ring, (1 + constant) * part), place, m)
+            for lane in range(LANES):
+                _, rest, _ = arrival_of(delay[lane], time, pack.ticks)
+                h = left_in_bin(rest, pack.ticks)
+                of_p = p[lane], p[LANES + lane], p[2 * LANES + lane], p[3 * LANES + lane]
+                of_m = m[lane], m[LANES + lane], m[2 * LANES + lane], m[3 * LANES + lane]
+                found = sensitivity_of_arrival(constant, of_p, of_m, h, into, lane, others, pack.coefficients, terms)
+                of[lane] += w[lane] * (found if of_p[0] == of_p[0] else zero)  # nan-ok: as above
+    end_sums(sums, pack.learned, dL_dconstants)
+
+
+@vectorised
+def add_driven_sensitivities(first, last, spikes, pack, constants, full_adjoint_ring, ring, scratch, dL_dconstants):
+    """`add_sensitivities` with an integral readout."""
+    ticks, others, rows = pack.ticks, pack.others, adjoint_rows(pack.others, pack.learned)
+    for n in range(first, last):
+        time, row, place = spikes.time[n], spikes.source[n] * LANES, moved(scratch.place, (n - first) * LANES)
+        for constant in range(len(pack.learned)):
+            at, of = sensitivity_row(constant, others), moved(dL_dconstants, constant * LANES)
+            for lane in range(LANES):
+                _, rest, _ = arrival_of(pack.delay[row + lane], time, ticks)
+                h, there = float(left_in_bin(rest, ticks)), moved(full_adjoint_ring, (place[lane] >> 1) * rows)
+                p, m = (there[P_V], there[P_I]), (there[at], there[at + 1])
+                pm, of_constant = constants[A_VI * LANES + lane], constants[(OF_TAU_MEM + constant) * LANES + lane]
+                m_I = sensitivity_at_arrival(constant, p, m, h, lane, others, pack.exact, EXACT)
+                m_I += driven_sensitivity(constant, there[DRIVE], h, pm, of_constant, lane, pack.exact, EXACT)
+                is_number = ring[place[lane]] == ring[place[lane]]  # nan-ok: as above
+                of[lane] += (pack.w[row + lane] if is_number else 0.0) * m_I
