@@ -42,7 +42,9 @@ ROOMS = {
     ),
     "cpu": tuple(
         f"fast/cpu/{n}.py"
-        for n in ("lookup", "special_lookup", "reached", "vector_step", "backward", "recurrent_backward")
+        for n in (
+            "lookup", "special_lookup", "reached", "sensitivities", "vector_step", "backward", "recurrent_backward",
+        )
     ),
     "cuda": tuple(f"fast/cuda/{n}.py" for n in ("lookup", "backward", "recurrent_backward")),
     "nn": tuple(file for file in TESTS if file.startswith("fast/nn")),
