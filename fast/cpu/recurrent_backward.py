@@ -78,10 +78,9 @@ def recurrent_backward_work(layer, want_tau, most, own):
     )
     return RecurrentBackwardWork(
         np.zeros((packs, ring_parts(layer, want_tau) * ring_numbers(layer.others) * places), w.dtype),
-        np.zeros((packs, places if layer.rate >= 0.0 else 0, rows)), scratch,
-        np.zeros((packs, rows, LANES)), np.zeros((packs, rows, LANES)), np.zeros((rows, LANES)),
-        np.zeros((packs, LANES), np.uint8), np.zeros((packs, LANES)), np.zeros((packs, LANES)), events,
-        np.empty((packs, places), np.int64), own,
+        np.zeros((packs, places if layer.rate >= 0.0 else 0, rows)), scratch, np.zeros((packs, rows, LANES)),
+        np.zeros((packs, rows, LANES)), np.zeros((rows, LANES)), np.zeros((packs, LANES), np.uint8),
+        np.zeros((packs, LANES)), np.zeros((packs, LANES)), events, np.empty((packs, places), np.int64), own,
     )
 
 
@@ -160,9 +159,7 @@ def take_spikes(trial, bin_, slot, e, later, e_first, given, layer, clock, work,
     at_once = max(1, SIDE_BY_SIDE // copies)
     while later > e:
         base = max(e, later - at_once)
-        look_up_everywhere(
-            trial, base * copies, later * copies, own, given, layer, clock, work, found, own.dL_dt
-        )
+        look_up_everywhere(trial, base * copies, later * copies, own, given, layer, clock, work, found, own.dL_dt)
         for spike in range(later - 1, base - 1, -1):
             first, dL_dt = spike * copies, given.dL_dt[spike]
             look_up_special_everywhere(
