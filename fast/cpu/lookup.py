@@ -16,21 +16,9 @@ from delayprop.fast.cpu.rows import gather_fours, gather_row
 from delayprop.fast.cpu.sensitivities import add_driven_sensitivities, add_reached_sensitivities, add_sensitivities
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import arrival_of, carries, left_in_bin, sum_of
-from delayprop.fast.physics.adjoint import (
-    DIFFERENCE,
-    DRIVE,
-    EXCESS,
-    P_I,
-    P_V,
-    adjoint_rows,
-)
+from delayprop.fast.physics.adjoint import DIFFERENCE, DRIVE, EXCESS, P_I, P_V, adjoint_rows
 from delayprop.fast.physics.driven import driven_at_arrival
-from delayprop.fast.physics.factors import (
-    adjoint_terms,
-    both_factors,
-    dL_dt_arrival,
-    one_of,
-)
+from delayprop.fast.physics.factors import adjoint_terms, both_factors, dL_dt_arrival, one_of
 
 
 @inlined

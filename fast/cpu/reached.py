@@ -16,11 +16,7 @@ from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import arrival_of, left_in_bin
 from delayprop.fast.layout.rows import coefficients_a
 from delayprop.fast.physics.others import set_others
-from delayprop.fast.physics.response import (
-    excitation,
-    gradients_at_arrival,
-    response,
-)
+from delayprop.fast.physics.response import excitation, gradients_at_arrival, response
 
 O = AMOUNTS * LANES  # column of amounts of other states, behind those of `fast.cpu.deposit`
 
