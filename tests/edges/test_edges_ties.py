@@ -14,7 +14,7 @@ import pytest
 
 from delayprop.spec import Case, Result, SpikeTimeMSE, SpikeTrains, Tie
 from tests.support.implementations import RUNS, Run, assert_true, every_readout, every_run
-from tests.support.networks.documents import cross_entropy, loss_of, spiking, two_neurons
+from tests.support.networks.documents import cross_entropy, crossing_at_the_end_of_a_bin, loss_of, spiking, two_neurons
 from tests.support.parameters import keyed
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import CANCELLATION, DIFFERENCE_OF_TIE, VANISHES, WELL_CONDITIONED
@@ -107,6 +107,13 @@ def test_control_the_other_side_of_a_tie(run: Run, w: float, measured: Measured)
     errors = one_sided_errors(run(case), tie, sides | late(1, side=-1))
     measured(max(errors.values()), DIFFERENCE_OF_TIE, 1)
     assert max(errors.values()) > DIFFERENCE_OF_TIE
+
+
+@every_run
+def test_an_arrival_that_begins_a_bin_at_a_crossing(run: Run) -> None:
+    result = run(crossing_at_the_end_of_a_bin())
+    assert result.ties[0] == Tie("out", 0, "arrival_at_crossing")
+    assert 0 <= 4.0 - result.spikes["out"][0][0] < 1e-14
 
 
 @pytest.mark.check(27)

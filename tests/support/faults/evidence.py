@@ -6,7 +6,15 @@ import delayprop.reference as reference
 from delayprop.fast.run import run_case
 from delayprop.spec import Case, Network, Population, Result, case_to_dict, load_case
 from tests import ROOT
-from tests.support.networks.documents import cross_entropy, li, lif, one_neuron, ties, wire
+from tests.support.networks.documents import (
+    cross_entropy,
+    crossing_at_the_end_of_a_bin,
+    li,
+    lif,
+    one_neuron,
+    ties,
+    wire,
+)
 from tests.support.networks.documents import read as read_case
 from tests.support.networks.neurons import network
 from tests.support.networks.strategies import families, seeded_case
@@ -97,7 +105,7 @@ def others() -> list[Case]:
         problem("li", maximum, recurrent=True, read="hidden", threshold=(80.0, 80.0)),
         problem("li", mean, 12.0, recurrent=True, read="hidden"),
         one_silent(), one_silent(wire("out", "out", [[0.2, 0.1], [0.3, 0.1]], [[2.3, 1.7], [0.9, 4.1]])),
-        one_neuron("li", pinned, 6.9375), wide(), many_copies(),
+        one_neuron("li", pinned, 6.9375), wide(), many_copies(), crossing_at_the_end_of_a_bin(),
     ]
 
 

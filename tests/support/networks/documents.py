@@ -1,6 +1,7 @@
 """Short notation for cases: populations, connections and losses; small cases; one case per tie."""
 
 import json
+import math
 from collections.abc import Sequence
 
 import delayprop.reference as reference
@@ -78,3 +79,10 @@ def ties() -> dict[str, Case]:
         "equal_maxima": one_neuron("li", [(1.0, 2.0), (30_001.0, 2.0)], 30_100.0),
         "simultaneous_arrivals_at_maximum": one_neuron("li", [(1.0, 4.0), (3.0, -2.0), (3.0, -4.0)], 60.0),
     }
+
+
+def crossing_at_the_end_of_a_bin() -> Case:
+    """A neuron that crosses its threshold at 4 ms, less a few last digits, where an arrival begins
+    the next bin."""
+    voltage = (math.exp(-3.0 / 20.0) - math.exp(-3.0 / 5.0)) * 5.0 / 15.0  # 3 ms after an arrival of weight 1
+    return one_neuron("lif", [(1.0, (1.0 + 2.0**-51) / voltage), (4.0, -3.0)], 60.0)
