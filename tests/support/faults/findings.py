@@ -51,6 +51,8 @@ def wrong_gradient(case: Case, found: Gradients, expected: dict) -> float:
 def wrong_result(case: Case, found: Result, expected: dict) -> float:
     document, errors = found.to_dict(case.network), []
     pairs = [([document["loss"]], [expected["loss"]]), (document["readout"] or [], expected["readout"] or [])]
+    if document["ties"] != expected["ties"]:
+        return inf
     for name, trains in expected["spikes"].items():
         pairs += zip(document["spikes"][name], trains, strict=True)
     for numbers, others in pairs:
