@@ -46,7 +46,7 @@ class BackwardInput(NamedTuple):
     `emitted, ends`: spikes of the packs that are solved together, as the forward sweep left them;
     `dL_dt`: derivative of the loss by each. `dL_dy [trials, packs, LANES]`. `neuron_record
     [trials, packs, NEURON_RECORD, LANES]`. `want_dt, want_tau`: whether the gradients of input
-    times, and of time constants, are asked for.
+    times, and of constants in `A`, are asked for.
     """
 
     arriving: Arriving
@@ -73,8 +73,8 @@ class BackwardSums(NamedTuple):
 class BackwardWork(NamedTuple):
     """Arrays of the sweep of one pack, reused by every trial.
 
-    `ring [ring_parts * ring_numbers * places]`; `full_adjoint_ring [places, rows]`, empty where it
-    is not needed.
+    `ring [ring_parts * ring_numbers * places]`; `full_adjoint_ring [places, rows]`, empty
+    without an integral readout.
     """
 
     ring: np.ndarray

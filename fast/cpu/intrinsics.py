@@ -7,7 +7,7 @@ owns, and is never stored.
 
 A cell holds the arrivals at a neuron in one bin as four numbers that are read and written as one:
 
-    0  V     their part of the voltage at the end of the bin, without its factor `1/tau_mem`
+    0  V     their part of the voltage at the end of the bin
     1  I     their part of the current there
     2  link  the last spike that arrives, an integer in the bits of the number; -1: none
     3  up    the part of the voltage from excitation alone

@@ -2,9 +2,9 @@
 
 A ring holds the adjoint at the end of each bin ahead (which the sweep, backwards in time, has
 passed). At an arrival it is multiplied by the factors of the spike (`fast.physics.factors`), as in
-its deposit; where an integral is read, it flows back to the arrival itself. Where a neuron has an
-own event in the bin, the ring holds NaN: those few arrivals are looked up among the events
-(`fast.physics.own_events`).
+its deposit; where an integral is read, or arrivals reach other states, it flows back to the arrival
+itself. Where a neuron has an own event in the bin, the ring holds NaN: those few arrivals are
+looked up among the events (`fast.physics.own_events`).
 """
 
 from delayprop.fast.compiling.compiler import inlined, summing, vectorised

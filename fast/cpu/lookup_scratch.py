@@ -24,8 +24,8 @@ class LookupScratch(NamedTuple):
     `factors [FACTORS, SIDE_BY_SIDE]`. Of its arrivals: `place [..., LANES]`, in the ring; `terms
     [..., TERMS * LANES]`, the adjoint there, and then its terms; `special`: one bit per lane whose
     arrival lies among own events. `listed [... * LANES]`: those arrivals, one after the other.
-    `at_arrivals [(8 + constants) * LANES]`: of one spike, the adjoint where arrivals reach other
-    states, or the rows of `fast.cpu.sensitivities`.
+    `at_arrivals [8 + constants, LANES]`: the adjoint at the arrivals of one spike, where they reach
+    other states; then the rows of `fast.cpu.sensitivities`.
     `piece [sources, TERMS * LANES]`: see `fast.physics.adjoint.PackAdjoint`; `added [sources]`:
     the number of spikes in it.
     """

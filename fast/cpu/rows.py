@@ -1,6 +1,6 @@
 """Rows of arrivals in LLVM's instructions: one arrival per lane, sixteen lanes as one vector.
 
-LLVM finds no vectors in additions to cells at places that depend on data, so these two functions
+LLVM finds no vectors in additions to cells at places that depend on data, so these functions
 spell them out; `fast.cpu.intrinsics` explains cells.
 """
 

@@ -2,8 +2,8 @@
 
 Without an integral readout the sensitivities at the ends of bins lie behind the adjoint in the
 ring, a part of the ring per constant, in the precision of the weights. An integral is hardly
-sensitive to `tau_mem`, and its sensitivity is a small difference: that of its readout is computed
-in float64, from all rows of the adjoint.
+sensitive to `tau_mem`, and its sensitivity is a small difference. So with an integral readout the
+sensitivities are read from `full_adjoint_ring`, in float64.
 """
 
 from delayprop.fast.compiling.compiler import inlined, vectorised
@@ -27,9 +27,9 @@ from delayprop.fast.physics.factors import factors_of
 from delayprop.fast.physics.polynomials import EXACT
 from delayprop.fast.physics.response import sensitivity_of_arrival
 
-# Rows of scratch, of one spike: `p` and `m`, two numbers each, and entries of the flow to the end
-# of the bin. Where arrivals reach other states, `p` and `m` have four numbers each. The terms of
-# each constant are added in the last rows.
+# Rows of scratch. Of one spike: `p` and `m`, two numbers each, entries VI and II of the flow to the
+# end of the bin, and the time to it; where arrivals reach other states, four numbers of `p` and of
+# `m` instead. From SUMS on: the terms of a group of spikes, a row per constant.
 M, VI, II, H, SUMS = (n * LANES for n in (2, 4, 5, 6, 8))
 
 

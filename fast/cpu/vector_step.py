@@ -98,7 +98,8 @@ def publish_sensitivities(slot, adjoint, ring, places, others, learned):
 
 @vectorised
 def publish_full(slot, adjoint, rows, drive, damping, full_adjoint_ring):
-    """Put all rows of the adjoint at the end of a bin into a ring, and its driving term there."""
+    """Put all rows of the adjoint at the end of a bin into a ring, and the term by which an
+    integral readout drives it there."""
     for lane in range(LANES):
         for k in range(rows):
             full_adjoint_ring[slot + lane, k] = adjoint[k, lane]

@@ -157,7 +157,8 @@ def _by_other(constant, k, p, lane, flow, others):
 
 @inlined
 def full_adjoint_across_bin(adjoint, lane, pack, drive, damping):
-    """Like `adjoint_across_bin` for all rows of an adjoint, in place, with an integral readout.
+    """Like `adjoint_across_bin` for all rows of an adjoint, in place; the CPU calls it with an
+    integral readout alone.
 
     `drive * damping`: the driving term at the end of the bin, read where an integral is.
     """

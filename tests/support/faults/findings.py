@@ -49,10 +49,12 @@ def wrong_gradient(case: Case, found: Gradients, expected: dict) -> float:
 
 
 def wrong_result(case: Case, found: Result, expected: dict) -> float:
+    """The largest error of loss, readout, spikes and gradients; infinite where ties, or the numbers
+    of spikes, differ."""
     document, errors = found.to_dict(case.network), []
-    pairs = [([document["loss"]], [expected["loss"]]), (document["readout"] or [], expected["readout"] or [])]
     if document["ties"] != expected["ties"]:
         return inf
+    pairs = [([document["loss"]], [expected["loss"]]), (document["readout"] or [], expected["readout"] or [])]
     for name, trains in expected["spikes"].items():
         pairs += zip(document["spikes"][name], trains, strict=True)
     for numbers, others in pairs:
