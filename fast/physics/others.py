@@ -26,7 +26,8 @@ from delayprop.fast.layout.rows import (
 @inlined
 def lane_anew(lane, others):
     """The lane itself; with other states its numbers are read anew from here on, since all of them
-    at once are more than the registers of a GPU hold. On a CPU no cost was seen."""
+    at once are more than the registers of a GPU hold. On a CPU, steps of `adlif` on `yin-yang` take
+    no longer for it."""
     return read_anew(lane) if len(others.states) > 0 else lane
 
 

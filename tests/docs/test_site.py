@@ -17,9 +17,8 @@ from tests.support.house.docs_pages import PAGES, SETTINGS, Outline, after_scrip
 
 WIDEST = 96  # characters of code that fit the column where the window is 1280 px wide
 CODE = re.compile(r"^```\w*\n(.*?)^```$|^((?: {4}[^\n]*\n)+)", re.MULTILINE | re.DOTALL)
-needs_mkdocs = pytest.mark.skipif(
-    any(importlib.util.find_spec(name) is None for name in ("mkdocs", "ziamath")), reason="needs the group `docs`"
-)
+needs_mkdocs = pytest.mark.skipif(any(importlib.util.find_spec(name) is None for name in ("mkdocs", "ziamath")),
+                                  reason="needs the group `docs`")
 needs_browser = pytest.mark.skipif(browser() is None, reason="needs a browser without a window, such as chromium")
 
 # Measures each page in a frame of each width; a page in a frame lays itself out for the frame.
