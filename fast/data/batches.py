@@ -6,6 +6,7 @@ So a `DataLoader` may prepare batches in worker processes, and a resumed run get
 import math
 import signal
 from collections.abc import Iterator
+from copy import copy
 
 import numpy as np
 from torch import Tensor
@@ -54,9 +55,11 @@ class Batches(Dataset):
         if not self.workers:
             return self[number]
         if number != self._next:
-            self._loader = iter(())  # workers get a copy of this object, which must not hold another loader
+            self._loader = iter(())  # ends earlier workers; a copy, which workers get, must hold no loader
+            # A loader of this object itself would be a cycle: its workers would live on until some
+            # garbage collection, which then waits 5 s for each of them.
             self._loader = iter(DataLoader(
-                self, batch_size=None, sampler=range(number, end), num_workers=self.workers,
+                copy(self), batch_size=None, sampler=range(number, end), num_workers=self.workers,
                 worker_init_fn=_ignore_interrupts, multiprocessing_context="forkserver",
             ))
         self._next = number + 1

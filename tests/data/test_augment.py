@@ -1,6 +1,7 @@
 """Trials in memory: pooled channels, doubted data; the effect of each augmentation, by the seed."""
 
 import math
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -121,6 +122,9 @@ def test_batches_are_a_dataset_whose_workers_change_nothing() -> None:
     assert (late[0].times == here[4][0].times).all()
     assert sorted(n for number in range(3) for n in here.trials(number)) == list(range(12))
     assert {len(here.trials(number)) for number in range(3)} == {4}
+    loader = weakref.ref(ahead._loader)
+    del ahead
+    assert loader() is None, "it ends its workers now, not at some garbage collection"
 
 
 @pytest.mark.parametrize(("channels", "pool"), [(7, 3), (700, 1), (70_000, 200)])
