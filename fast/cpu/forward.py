@@ -82,7 +82,7 @@ def forward_work(layer, most, clock):
     w, states = layer.synapses.w, 2 + len(layer.others.states)
     return ForwardWork(
         empty_ring(layer, 1, clock), deposit_scratch(w), np.empty((most, LANES), np.int32),
-        np.empty(most, w.dtype), np.empty(most, w.dtype), gap_scratch(most, w), np.empty(states * LANES),
+        np.empty(most, w.dtype), np.empty(most, w.dtype), gap_scratch(most, w, layer.others), np.empty(states * LANES),
         np.empty(states * LANES), np.empty(LANES), np.empty(LANES, np.uint8),
     )
 

@@ -12,16 +12,16 @@ import numpy as np
 from delayprop.fast.compiling.compiler import allocating, inlined, vectorised
 from delayprop.fast.cpu.intrinsics import moved, pointer
 from delayprop.fast.cpu.short_rows import FEW, GAPS, count_before, polynomial_row
+from delayprop.fast.layout.rows import block_size
 from delayprop.fast.layout.sorting import sort_by_rest
 from delayprop.fast.physics.clock import end_of
-from delayprop.fast.physics.polynomials import F_II, F_VI, F_VV
-from delayprop.fast.physics.within_bin import GAP_FACTORS, GAP_II, GAP_VI, GAP_VV, Arrivals
+from delayprop.fast.physics.within_bin import Arrivals
 
 
 class GapScratch(NamedTuple):
     """The arrivals of one bin, `[room]`: `rest, weight`, latest first; `rank` of the first FEW.
 
-    The gaps between them: `gap`, the length; `factors [GAP_FACTORS, room]`.
+    The gaps between them: `gap`, the length; `factors [block_size, room]`.
     """
 
     rest: np.ndarray
@@ -32,12 +32,12 @@ class GapScratch(NamedTuple):
 
 
 @allocating
-def gap_scratch(most, w):
+def gap_scratch(most, w, others):
     """Scratch for `most` arrivals of a bin."""
     room = most + max(FEW, GAPS)  # whole rows are read and written
     return GapScratch(
         np.zeros(room, w.dtype), np.zeros(room, w.dtype), np.zeros(FEW, np.int32), np.zeros(room),
-        np.zeros((GAP_FACTORS, room)),
+        np.zeros((block_size(others), room)),
     )
 
 
@@ -69,7 +69,7 @@ def put_in_order(count, scratch, rest, weight):
 
 
 @vectorised
-def set_factors_of_gaps(rest, first, count, end, lane, coefficients, terms, gap, factors, room):
+def set_factors_of_gaps(rest, first, count, end, lane, coefficients, others, terms, gap, factors, room):
     """Set the factors of the gaps between `count` instants of a bin that ends at `end`, from gap
     `first` on. Arrays are pointers."""
     before = float(rest[first - 1]) if first > 0 else 0.0
@@ -78,9 +78,8 @@ def set_factors_of_gaps(rest, first, count, end, lane, coefficients, terms, gap,
         before = float(rest[n])
     gap[count] = end - before
     for n in range(first, count + 1, GAPS):
-        polynomial_row(coefficients, F_VV, lane, moved(gap, n), terms, moved(factors, GAP_VV * room + n))
-        polynomial_row(coefficients, F_II, lane, moved(gap, n), terms, moved(factors, GAP_II * room + n))
-        polynomial_row(coefficients, F_VI, lane, moved(gap, n), terms, moved(factors, GAP_VI * room + n))
+        for entry in range(block_size(others)):
+            polynomial_row(coefficients, entry, lane, moved(gap, n), terms, moved(factors, entry * room + n))
 
 
 @inlined
@@ -88,7 +87,7 @@ def arrivals_with_gaps(rest, weight, first, count, bin_, lane, pack, clock, scra
     """`count` arrivals at a lane, in order of time, and the factors of the gaps from `first` on."""
     factors = scratch.factors
     set_factors_of_gaps(
-        pointer(rest), first, count, end_of(bin_, clock), lane, pointer(pack.coefficients), clock.terms,
-        pointer(scratch.gap), pointer(factors), factors.shape[1],
+        pointer(rest), first, count, end_of(bin_, clock), lane, pointer(pack.coefficients), pack.others,
+        clock.terms, pointer(scratch.gap), pointer(factors), factors.shape[1],
     )
     return Arrivals(rest, weight, count, factors)

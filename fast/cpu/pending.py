@@ -55,13 +55,15 @@ class Pending(NamedTuple):
 
 
 @allocating
-def no_pending(lanes, others, room, w):
+def no_pending(lanes, layer, room):
     """Room for pending lanes among `lanes`, with `room` arrivals in a bin."""
+    w, numbers = layer.synapses.w, O + len(layer.others.states)
     return Pending(
         np.zeros(3, np.int64), np.zeros(lanes, np.int64), np.zeros(lanes, np.int64), np.zeros(lanes, np.uint8),
-        np.zeros((lanes, O + others)), np.zeros((lanes, O + others)), np.zeros(lanes, np.int64), np.zeros(lanes),
+        np.zeros((lanes, numbers)), np.zeros((lanes, numbers)), np.zeros(lanes, np.int64), np.zeros(lanes),
         np.zeros((lanes, NEURON_RECORD)), np.zeros(lanes, np.int64), np.zeros(lanes, np.int64),
-        np.zeros(lanes, np.int64), np.empty(room, w.dtype), np.empty(room, w.dtype), gap_scratch(room, w),
+        np.zeros(lanes, np.int64), np.empty(room, w.dtype), np.empty(room, w.dtype),
+        gap_scratch(room, w, layer.others),
     )
 
 

@@ -148,7 +148,7 @@ def recurrent_sweep(first_trial, last_trial, arriving, most, layer, clock, neuro
             if status == FULL and end - n <= most_spikes:
                 emitted = with_room(emitted, 2 * emitted.bin.size)
             elif status >= NO_SPIKES:
-                work = with_more(work, status, layer.synapses.w)
+                work = with_more(work, status, layer)
             else:
                 break
         if status == STUCK:

@@ -7,7 +7,6 @@ import numpy as np
 from delayprop.fast.compiling.compiler import allocating
 from delayprop.fast.cpu.deposit import DepositScratch, Ring, deposit_scratch, empty_ring
 from delayprop.fast.cpu.emitted import USUAL
-from delayprop.fast.cpu.pending import O as OTHERS
 from delayprop.fast.cpu.pending import Pending, no_pending
 from delayprop.fast.layout.arrays import LANES
 
@@ -71,12 +70,12 @@ def recurrent_work(layer, most, longest, clock):
         empty_ring(layer, packs, clock), deposit_scratch(w), np.empty((packs, states * LANES)),
         np.empty((packs, states * LANES)),
         np.empty((packs, LANES)), np.empty((packs, LANES), np.uint8), np.empty(layer.ticks.bins, np.int64), near,
-        np.zeros(5, np.int64), spikes, no_pending(packs * LANES, states - 2, 4 * most + 1024, w),
+        np.zeros(5, np.int64), spikes, no_pending(packs * LANES, layer, 4 * most + 1024),
     )
 
 
 @allocating
-def with_more(work, lack, w):
+def with_more(work, lack, layer):
     """The arrays with twice the room in the buffer that is full; contents stay, except pending
     lanes."""
     spikes, pending = work.spikes, work.pending
@@ -91,7 +90,7 @@ def with_more(work, lack, w):
             for n in range(work.position[OLDEST], work.position[DEPOSITED]):
                 next_[:, n & (2 * room - 1)] = spikes.next[:, n & (room - 1)]
     else:
-        pending = no_pending(pending.lanes.size, pending.settled.shape[1] - OTHERS, 2 * pending.rest.size, w)
+        pending = no_pending(pending.lanes.size, layer, 2 * pending.rest.size)
     return RecurrentWork(
         work.ring, work.scratch, work.state, work.ahead, work.level, work.needs_solve, work.oldest_at, work.near,
         work.position, Spikes(time, source, next_), pending,

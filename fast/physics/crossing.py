@@ -1,4 +1,4 @@
-"""Scalar physics for the kernels: the exact flow, peak and crossing.
+"""Scalar physics for the kernels: the exact peak and crossing.
 
 Plain functions, compiled by Numba for CPU and GPU. Times are in bins (`fast.physics.clock`), and
 every `x` here is at most 1.
@@ -11,10 +11,9 @@ import numpy as np
 
 from delayprop.fast.compiling.compiler import compiled, inlined, read_anew
 from delayprop.fast.layout.arrays import Others
-from delayprop.fast.layout.rows import BEND, CURVATURE, RISE, TWIST, V_TH, io, oi, oo, ov, vo
-from delayprop.fast.physics.factors import factors_of
+from delayprop.fast.layout.rows import BEND, CURVATURE, RISE, TWIST, V_TH
+from delayprop.fast.physics.flow import state_after
 from delayprop.fast.physics.others import level_numbers, level_of, times_size, times_state
-from delayprop.fast.physics.polynomials import polynomial
 
 
 class Neurons(NamedTuple):
@@ -30,36 +29,6 @@ class Neurons(NamedTuple):
 THIRD = 1.0 / 3.0
 LEAST_PIECE = 1e-5  # bins: within it, rounding hides a change of the sign of the second derivative
 TOUCH = 16  # in u v_th: width of "at the threshold", above it for peaks, below it for levels
-
-
-@inlined
-def state_after(V, I, O, x, lane, neurons):
-    """[flow-V-I] The state after a time `x` without events."""
-    V_x, I_x, O_x = flow_by(factors_of(x, lane, neurons.coefficients, neurons.terms), V, I, O, x, lane, neurons)
-    return V_x, I_x, O_x
-
-
-@inlined
-def flow_by(factors, V, I, O, x, lane, neurons):
-    """The state after a time `x` without events, of which `factors` are the `factors_of`."""
-    polynomials, others, terms, first, second = neurons.coefficients, neurons.others, neurons.terms, 0.0, 0.0
-    vv, vi, ii = factors
-    V_x, I_x = V * vv + I * vi, I * ii
-    for k in range(len(others.states)):
-        V_x += O[k] * x * polynomial(polynomials, np.int64(vo(k, others)), lane, x, terms)
-        I_x += O[k] * x * polynomial(polynomials, np.int64(io(k, others)), lane, x, terms)
-        of_k = polynomial(polynomials, np.int64(oo(0, k, others)), lane, x, terms)
-        first += O[k] * (of_k if k == 0 else x * of_k)
-        if len(others.states) > 1:
-            of_k = polynomial(polynomials, np.int64(oo(1, k, others)), lane, x, terms)
-            second += O[k] * (of_k if k == 1 else x * of_k)
-    if len(others.reached) > 0:
-        first += V * x * polynomial(polynomials, np.int64(ov(0, others)), lane, x, terms)
-        first += I * x * polynomial(polynomials, np.int64(oi(0, others)), lane, x, terms)
-    if len(others.reached) > 1:
-        second += V * x * polynomial(polynomials, np.int64(ov(1, others)), lane, x, terms)
-        second += I * x * polynomial(polynomials, np.int64(oi(1, others)), lane, x, terms)
-    return V_x, I_x, (first, second)
 
 
 @compiled
@@ -84,7 +53,7 @@ def highest(first, slope, last, slope_last, width, bend):
 def above_at(V, I, O, x, lane, neurons):
     """The level beyond `v_th` after a time `x`, its slope and its second derivative there."""
     lane = read_anew(lane)
-    V, I, O = state_after(V, I, O, x, lane, neurons)
+    V, I, O = state_after(V, I, O, x, lane, neurons.coefficients, neurons.others, neurons.terms)
     constants, others = neurons.constants, neurons.others
     rise = times_state(level_numbers(RISE, lane, constants, others), V, I, O, others)
     curvature = times_state(level_numbers(CURVATURE, lane, constants, others), V, I, O, others)

@@ -25,15 +25,14 @@ from delayprop.fast.physics.clock import end_of
 from delayprop.fast.physics.crossing import (
     TOUCH,
     Neurons,
-    flow_by,
     highest,
-    state_after,
     time_to_peak,
     time_to_threshold,
 )
-from delayprop.fast.physics.factors import factors_of
+from delayprop.fast.physics.flow import block_in, flowed, state_after
 from delayprop.fast.physics.others import (
     after_reset,
+    lane_anew,
     level_numbers,
     level_of,
     raised,
@@ -46,7 +45,6 @@ from delayprop.fast.physics.polynomials import RA, RAB, polynomial
 
 REACHED_END, CROSSED, STUCK, FULL = 0, 1, 2, 3  # status of a solution; FULL: a buffer is full
 NONE = -1  # in place of the number of a neuron
-GAP_VV, GAP_VI, GAP_II, GAP_FACTORS = 0, 1, 2, 3  # rows of `Arrivals.factors`
 MOST_SPIKES = 2.0**26  # that one current may cause (specification, section 1)
 
 
@@ -55,9 +53,9 @@ class Arrivals(NamedTuple):
 
     `weight`: or the number of the source, which is a whole one, where arrivals reach other states.
 
-    `factors [GAP_FACTORS, room]`: column n is the flow (VV, VI, II) over the gap before
-    arrival n; the last column is the gap up to the end. Without room, as on a GPU, each is computed
-    when it is needed.
+    `factors [block_size, room]`: column n is the block of the flow (`fast.layout.rows`) over the
+    gap before arrival n; the last column is the gap up to the end. Without room, as on a GPU, each
+    is computed when it is needed.
     """
 
     rest: np.ndarray
@@ -93,7 +91,7 @@ def arrivals_in_order(link, lane, time, source, next_, pack, clock, is_last, res
     """`collect`, in order of time, without factors of gaps: for a kernel of one neuron."""
     count = collect(link, lane, time, source, next_, pack, clock, is_last, rest, weight)
     sort_by_rest(rest, weight, count)
-    return Arrivals(rest, weight, count, pack.constants[:GAP_FACTORS, :0])
+    return Arrivals(rest, weight, count, pack.constants[:1, :0])
 
 
 @inlined
@@ -124,10 +122,10 @@ def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_re
         h = x_next - x
         # [flow-V-I] to the next arrival, or the end
         if from_start and n < factors.shape[1]:
-            vv, vi, ii = factors[GAP_VV, n], h * factors[GAP_VI, n], factors[GAP_II, n]
+            V_next, I_next, O_next = flowed(block_in(factors, n, others), V, I, O, h, others)
         else:
-            vv, vi, ii = factors_of(h, lane, coefficients, terms)
-        V_next, I_next, O_next = flow_by((vv, vi, ii), V, I, O, h, lane, neurons)
+            V_next, I_next, O_next = state_after(V, I, O, h, lane, coefficients, others, terms)
+        lane = lane_anew(lane, others)
         # [crossing-time] where a bound does not exclude it
         above_next = level_of(V_next, O_next, lane, constants, others) - v_th
         rise = level_numbers(RISE, lane, constants, others)
@@ -155,7 +153,7 @@ def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_re
             neuron_record[INTEGRAL, lane] += weight_end * (V * of_V + I * of_I)
         # a spike: its slope and ties are recorded
         if crosses:
-            _, I_cross, O_cross = state_after(V, I, O, h, lane, neurons)
+            _, I_cross, O_cross = state_after(V, I, O, h, lane, coefficients, others, terms)
             V_cross = voltage_at_threshold(O_cross, lane, constants, others)
             V_plus, _, O_plus = after_reset(V_cross, I_cross, O_cross, lane, constants, others)
             room = v_th - level_of(V_plus, O_plus, lane, constants, others)

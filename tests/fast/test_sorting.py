@@ -12,10 +12,9 @@ from delayprop.fast.cpu.emitted import Emitted
 from delayprop.fast.cpu.intrinsics import pointer
 from delayprop.fast.cpu.short_rows import FEW, GAPS, counted_before
 from delayprop.fast.cpu.sorting import sort_by_bin, sort_by_train
-from delayprop.fast.layout.arrays import LANES, Arriving
+from delayprop.fast.layout.arrays import LANES, Arriving, Others
 from delayprop.fast.layout.instants import ticks_for
-from delayprop.fast.physics.polynomials import F_II, F_VI, F_VV, TERMS, flow_coefficients, polynomial
-from delayprop.fast.physics.within_bin import GAP_II, GAP_VI, GAP_VV
+from delayprop.fast.physics.polynomials import TERMS, flow_coefficients, polynomial
 from delayprop.fast.solving import packing
 from delayprop.fast.solving.problem import Problem
 from delayprop.spec.neuron import LIF
@@ -85,9 +84,9 @@ scratch_for, put_in_order, value_of = map(from_python, (gaps.gap_scratch, gaps.p
 
 
 @njit
-def factors_of_gaps(rest, first, count, end, lane, coefficients, terms, scratch):
+def factors_of_gaps(rest, first, count, end, lane, coefficients, others, terms, scratch):
     gaps.set_factors_of_gaps(
-        pointer(rest), first, count, end, lane, pointer(coefficients), terms, pointer(scratch.gap),
+        pointer(rest), first, count, end, lane, pointer(coefficients), others, terms, pointer(scratch.gap),
         pointer(scratch.factors), scratch.factors.shape[1],
     )
 
@@ -102,7 +101,7 @@ def test_arrivals_are_in_order_of_time(dtype: type, count: int, different: int, 
     """Up to FEW are ranked side by side, up to 48 sorted by insertion, more in a heap. The latest
     spike is found first; the earlier one goes first at one instant, but for a heap."""
     random = np.random.default_rng(seed)
-    scratch = scratch_for(count, np.empty(0, dtype))
+    scratch = scratch_for(count, np.empty(0, dtype), Others((), ()))
     scratch.rest[:] = random.integers(0, different, len(scratch.rest)) / 64  # beyond `count` too
     scratch.weight[:count] = np.arange(count)
     rest: np.ndarray = np.full(count + 1, -1, dtype)
@@ -120,19 +119,25 @@ def test_arrivals_are_in_order_of_time(dtype: type, count: int, different: int, 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("count", [0, 1, GAPS - 1, GAPS, 2 * GAPS, 5 * GAPS + 3])
 @pytest.mark.parametrize("first", [0, 1, GAPS])
-@pytest.mark.parametrize("lane", [4, 5])
-def test_the_factors_of_gaps_are_those_of_one_gap(dtype: type, count: int, first: int, lane: int) -> None:
-    terms, scratch = tuple(range(TERMS[np.dtype(dtype).itemsize])), scratch_for(count, np.empty(0, dtype))
+@pytest.mark.parametrize(
+    ("lane", "others"), [(4, Others((), ())), *((5, Others((0,) * count, (0,) * count)) for count in range(3))]
+)
+def test_the_factors_of_gaps_are_those_of_one_gap(
+    dtype: type, count: int, first: int, lane: int, others: Others
+) -> None:
+    terms, scratch = tuple(range(TERMS[np.dtype(dtype).itemsize])), scratch_for(count, np.empty(0, dtype), others)
     pm, end = np.linspace(0.01, 0.25, LANES), 0.9921875
     ps = np.where(np.arange(LANES) % 4, 0.25 - pm / 2, pm)  # the rates are equal in every fourth lane
-    A = np.moveaxis(np.array([[-pm, pm], [0 * pm, -ps]]), -1, 0)
-    given = flow_coefficients(A, A[:0, None], False, dtype).reshape(-1)
+    rows = [[-pm, pm, -pm, pm / 4], [0 * pm, -ps, ps, pm / 5], [pm / 2, ps / 3, -ps, pm], [ps, pm, ps / 7, -pm]]
+    A = np.moveaxis(np.array(rows), -1, 0)[:, : 2 + len(others.states), : 2 + len(others.states)]
+    given = flow_coefficients(A, A[:0, None], len(others.reached) > 0, dtype).reshape(-1)
     rest: np.ndarray = end * np.sort(np.random.default_rng(count).random(count)).astype(dtype)
     first = min(first, count)
-    factors_of_gaps(rest, first, count, end, lane, given, terms, scratch)
+    factors_of_gaps(rest, first, count, end, lane, given, others, terms, scratch)
     lengths = np.diff([0.0, *rest.astype(float), end])
-    for row, which in ((GAP_VV, F_VV), (GAP_II, F_II), (GAP_VI, F_VI)):
-        expected = [value_of(given, which, lane, float(h), terms) for h in lengths[first:]]
+    assert len(scratch.factors) == (3, 8, 15)[len(others.reached)]
+    for row in range(len(scratch.factors)):
+        expected = [value_of(given, np.int64(row), lane, float(h), terms) for h in lengths[first:]]
         np.testing.assert_allclose(scratch.factors[row, first : count + 1], expected, rtol=4e-16)
         assert not scratch.factors[row, :first].any()
 
