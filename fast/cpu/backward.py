@@ -111,7 +111,7 @@ def backward_work(layer, want_tau, most):
     return BackwardWork(
         np.zeros(ring_parts(layer, want_tau) * ring_numbers(layer.others) * places, w.dtype),
         np.zeros((places if layer.rate >= 0.0 else 0, rows)),
-        lookup_scratch(w, len(layer.learned)),
+        lookup_scratch(w, layer.others, len(layer.learned)),
         np.zeros((rows, LANES)), np.zeros((rows, LANES)), np.zeros((rows, LANES)), np.zeros(LANES, np.uint8),
         np.zeros(LANES), np.zeros(LANES), events,
     )

@@ -28,6 +28,7 @@ from delayprop.fast.physics.factors import (
 )
 
 AMOUNTS, V, I, UP = 3, 0, LANES, 2 * LANES  # columns per spike, LANES wide each
+MOST_AMOUNTS = AMOUNTS + 2  # with those of other states (`fast.cpu.reached`)
 
 
 class Ring(NamedTuple):
@@ -44,8 +45,9 @@ class Ring(NamedTuple):
 
 
 class DepositScratch(NamedTuple):
-    """Of a group of spikes: `factors [FACTORS, SIDE_BY_SIDE]`; `place, amount
-    [SIDE_BY_SIDE, ...]`: the cells of deposits, and their amounts."""
+    """Of a group of spikes: `factors [FACTORS, SIDE_BY_SIDE]`; `place [SIDE_BY_SIDE, LANES]`: the
+    cells of deposits; `amount [SIDE_BY_SIDE, MOST_AMOUNTS * LANES]`: what they get, in rows of
+    AMOUNTS alone where arrivals reach `V` and `I` alone."""
 
     factors: np.ndarray
     place: np.ndarray
@@ -83,7 +85,7 @@ def deposit_scratch(w):
     """Scratch of the precision of `w`."""
     return DepositScratch(
         aligned(FACTORS, SIDE_BY_SIDE, w), aligned(SIDE_BY_SIDE, LANES, np.empty(0, np.int32)),
-        aligned(SIDE_BY_SIDE, AMOUNTS * LANES, w),
+        aligned(SIDE_BY_SIDE, MOST_AMOUNTS * LANES, w),
     )
 
 

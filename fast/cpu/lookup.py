@@ -10,9 +10,9 @@ looked up among the events (`fast.physics.own_events`).
 from delayprop.fast.compiling.compiler import inlined, summing, vectorised
 from delayprop.fast.cpu.arrivals import SIDE_BY_SIDE, factors_at, place_of, pointers_of, set_factors, spike_pointers
 from delayprop.fast.cpu.intrinsics import moved, pointer
-from delayprop.fast.cpu.lookup_scratch import OF_I, OF_V, PIECE, TERMS, LookupScratch, end_piece
-from delayprop.fast.cpu.reached import add_reached
-from delayprop.fast.cpu.rows import gather_fours, gather_row
+from delayprop.fast.cpu.lookup_scratch import OF_I, OF_V, PIECE, TERMS, LookupScratch, end_piece, terms_of
+from delayprop.fast.cpu.reached import add_reached, gather_states
+from delayprop.fast.cpu.rows import gather_row
 from delayprop.fast.cpu.sensitivities import add_driven_sensitivities, add_reached_sensitivities, add_sensitivities
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import arrival_of, carries, left_in_bin, sum_of
@@ -43,7 +43,7 @@ def add_group(start, stop, first, spikes, pack, scratch, keep):
     for n in range(start, stop):
         time, source = spikes.time[n], spikes.source[n]
         row, add = source * LANES, moved(scratch.piece, source * (TERMS * LANES))
-        terms = moved(scratch.terms, (n - first) * (TERMS * LANES))
+        terms = terms_of(n - first, pack.others, scratch)
         if pack.alike:
             both = factors_at(n - start, scratch.factors)
             for lane in range(LANES):
@@ -72,11 +72,11 @@ def gather(first, last, spikes, pack, ring, scratch, keep, sums):
             for lane in range(LANES):
                 place[lane], _ = place_of(pack.delay[row + lane], time, lane, pack.ticks, 4 if reached else 2)
         for k in range(start - first, stop - first):
+            found = terms_of(k, pack.others, scratch)
             if reached:
-                special = gather_fours(ring, moved(scratch.place, k * LANES), scratch.at_arrivals)
-                add_reached(k, spikes.time[first + k], spikes.source[first + k], pack, scratch)
+                special = gather_states(ring, moved(scratch.place, k * LANES), found, pack.others)
             else:
-                special = gather_row(ring, moved(scratch.place, k * LANES), moved(scratch.terms, k * (TERMS * LANES)))
+                special = gather_row(ring, moved(scratch.place, k * LANES), found)
             scratch.special[k] = special
             any_special |= special
         # Not above: LLVM would hand what is gathered on lane by lane. Two loops: a store under a
@@ -85,6 +85,9 @@ def gather(first, last, spikes, pack, ring, scratch, keep, sums):
             add_group(start, stop, first, spikes, pack, scratch, True)
         elif plain:
             add_group(start, stop, first, spikes, pack, scratch, False)
+        elif reached:
+            for n in range(start, stop):
+                add_reached(n - first, spikes.time[n], spikes.source[n], pack, scratch)
         for n in range(start, stop if plain or reached else start):
             source = spikes.source[n]
             scratch.added[source] += 1
@@ -103,7 +106,7 @@ def add_all_driven(first, last, spikes, pack, full_adjoint_ring, ring, scratch, 
     ticks, rows = pack.ticks, adjoint_rows(pack.others, pack.learned)
     for n in range(first, last):
         time, delay = spikes.time[n], moved(pack.delay, spikes.source[n] * LANES)
-        place, found = moved(scratch.place, (n - first) * LANES), moved(scratch.terms, (n - first) * (TERMS * LANES))
+        place, found = moved(scratch.place, (n - first) * LANES), terms_of(n - first, pack.others, scratch)
         add = moved(sums, spikes.source[n] * (TERMS * LANES))
         for lane in range(LANES):
             _, rest, _ = arrival_of(delay[lane], time, ticks)
@@ -123,7 +126,7 @@ def add_dL_dt_pre(first, last, source, pack, w, scratch, dL_dt_pre):
     """[arrival-time] Add the derivative of the loss by each spike, from the terms of its arrivals.
     Pointers."""
     for n in range(first, last):
-        found, row = moved(scratch.terms, (n - first) * (TERMS * LANES)), source[n] * LANES
+        found, row = terms_of(n - first, pack.others, scratch), source[n] * LANES
         total = 0.0
         if pack.rate >= 0.0 or len(pack.others.reached) > 0:
             for lane in range(LANES):

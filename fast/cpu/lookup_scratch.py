@@ -12,8 +12,9 @@ from delayprop.fast.compiling.compiler import allocating, compiled, inlined
 from delayprop.fast.cpu.arrivals import FACTORS, SIDE_BY_SIDE, aligned
 from delayprop.fast.cpu.intrinsics import moved, pointer
 from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.physics.adjoint import ring_numbers
 
-TERMS, OF_V, OF_I = 2, 0, LANES  # columns per spike, LANES wide each
+TERMS, OF_V, OF_I = 2, 0, LANES  # columns of `piece` and `sums`, LANES wide each; `terms` begins with them
 PIECE = 128  # arrivals of a source that are added in the precision of the weights
 
 
@@ -22,10 +23,9 @@ class LookupScratch(NamedTuple):
     own spikes if these are more.
 
     `factors [FACTORS, SIDE_BY_SIDE]`. Of its arrivals: `place [..., LANES]`, in the ring; `terms
-    [..., TERMS * LANES]`, the adjoint there, and then its terms; `special`: one bit per lane whose
-    arrival lies among own events. `listed [... * LANES]`: those arrivals, one after the other.
-    `at_arrivals [8 + constants, LANES]`: the adjoint at the arrivals of one spike, where they reach
-    other states; then the rows of `fast.cpu.sensitivities`.
+    [..., ring_numbers * LANES]`, the adjoint there, and then its terms; `special`: one bit per lane
+    whose arrival lies among own events. `listed [... * LANES]`: those arrivals, one after the
+    other. `at_arrivals [8 + constants, LANES]`: the rows of `fast.cpu.sensitivities`.
     `piece [sources, TERMS * LANES]`: see `fast.physics.adjoint.PackAdjoint`; `added [sources]`:
     the number of spikes in it.
     """
@@ -40,8 +40,15 @@ class LookupScratch(NamedTuple):
     added: np.ndarray
 
 
+@inlined
+def terms_of(k, others, scratch):
+    """What is looked up at the arrivals of spike `k` of a group, a row of LANES per number of the
+    ring (`ring_numbers`), and then its terms. Pointers."""
+    return moved(scratch.terms, k * (ring_numbers(others) * LANES))
+
+
 @allocating
-def lookup_scratch(w, constants):
+def lookup_scratch(w, others, constants):
     """Scratch for synapses `w [packs, sources, LANES]`, of their precision, and for the gradients
     of `constants` in `A`."""
     piece = aligned(w.shape[1], TERMS * LANES, w)
@@ -49,7 +56,7 @@ def lookup_scratch(w, constants):
     piece[:], at_arrivals[:] = 0.0, 0.0
     return LookupScratch(
         aligned(FACTORS, SIDE_BY_SIDE, w), aligned(SIDE_BY_SIDE, LANES, np.empty(0, np.int32)),
-        aligned(SIDE_BY_SIDE, TERMS * LANES, w), np.empty(SIDE_BY_SIDE, np.int64),
+        aligned(SIDE_BY_SIDE, ring_numbers(others) * LANES, w), np.empty(SIDE_BY_SIDE, np.int64),
         np.empty(SIDE_BY_SIDE * LANES, np.int32), at_arrivals, piece, np.zeros(w.shape[1], np.int32),
     )
 

@@ -7,11 +7,11 @@
 import numpy as np
 
 from delayprop.fast.compiling.compiler import inlined, vectorised
-from delayprop.fast.cpu.arrivals import place_of
-from delayprop.fast.cpu.deposit import AMOUNTS, UP, I, V
+from delayprop.fast.cpu.arrivals import SIDE_BY_SIDE, place_of
+from delayprop.fast.cpu.deposit import AMOUNTS, MOST_AMOUNTS, UP, I, V
 from delayprop.fast.cpu.intrinsics import CELL, add_to_cell, moved
-from delayprop.fast.cpu.lookup_scratch import OF_I, OF_V, TERMS
-from delayprop.fast.cpu.rows import add_row
+from delayprop.fast.cpu.lookup_scratch import OF_I, OF_V, TERMS, terms_of
+from delayprop.fast.cpu.rows import add_row, gather_fours, gather_threes
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import arrival_of, left_in_bin
 from delayprop.fast.layout.rows import coefficients_a
@@ -42,7 +42,7 @@ def _amounts(delay, time, into, lane, w, pack):
     """What an arrival adds to `V, I, O` at the end of its bin, and at most to the level in it."""
     _, rest, _ = arrival_of(delay, time, pack.ticks)
     h = left_in_bin(rest, pack.ticks)
-    V, I, O = response(h, into, lane, pack.others, pack.coefficients, pack.clock.terms)
+    V, I, O = response(h, into, lane, pack.others, pack.coefficients, pack.clock.terms, pack.clock.one)
     dV, dI, dO = w * V, w * I, (w * O[0], w * O[1])
     of_A = coefficients_a(pack.others, pack.learned, pack.clock.terms)
     return dV, dI, dO, excitation(dV, dO, into, lane, pack.coefficients, of_A, pack.others, pack.clock.zero)
@@ -51,20 +51,25 @@ def _amounts(delay, time, into, lane, w, pack):
 @vectorised
 def deposit_reached(first, last, spikes, pack, links, cells, more, places, scratch):
     """Add the arrivals of spikes `first..last-1` to one pack. Arrays are pointers."""
-    place, amount, others = scratch.place, scratch.amount, pack.others
-    for n in range(first, last):
-        time, row, into = spikes.time[n], spikes.source[n] * LANES, pack.into[spikes.source[n]]
-        delay, w = moved(pack.delay, row), moved(pack.w, row)
-        for lane in range(LANES):
-            place[lane], _ = place_of(delay[lane], time, lane, pack.ticks, CELL)
-            dV, dI, dO, up = _amounts(delay[lane], time, into, lane, w[lane], pack)
-            amount[V + lane], amount[I + lane], amount[UP + lane] = dV, dI, up
-            set_others(amount, AMOUNTS, lane, dO, others)
-        add_row(cells, place, amount, moved(links.next, (n & links.mask) * LANES), np.int32(n))
-        for k in range(len(others.reached)):
-            here, of = moved(more, k * places), moved(amount, O + k * LANES)
+    others, size = pack.others, MOST_AMOUNTS * LANES
+    for start in range(first, last, SIDE_BY_SIDE):
+        stop = min(start + SIDE_BY_SIDE, last)
+        for n in range(start, stop):
+            time, row, into = spikes.time[n], spikes.source[n] * LANES, pack.into[spikes.source[n]]
+            delay, w = moved(pack.delay, row), moved(pack.w, row)
+            place, amount = moved(scratch.place, (n - start) * LANES), moved(scratch.amount, (n - start) * size)
             for lane in range(LANES):
-                here[place[lane] >> 2] += of[lane]
+                place[lane], _ = place_of(delay[lane], time, lane, pack.ticks, CELL)
+                dV, dI, dO, up = _amounts(delay[lane], time, into, lane, w[lane], pack)
+                amount[V + lane], amount[I + lane], amount[UP + lane] = dV, dI, up
+                set_others(amount, AMOUNTS, lane, dO, others)
+        for n in range(start, stop):
+            place, amount = moved(scratch.place, (n - start) * LANES), moved(scratch.amount, (n - start) * size)
+            add_row(cells, place, amount, moved(links.next, (n & links.mask) * LANES), np.int32(n))
+            for k in range(len(others.reached)):
+                here, of = moved(more, k * places), moved(amount, O + k * LANES)
+                for lane in range(LANES):
+                    here[place[lane] >> 2] += of[lane]
 
 
 @inlined
@@ -81,23 +86,30 @@ def deposit_reached_in_bin(slot, n, time, source, lane, pack, links, cells, more
     return True
 
 
+@inlined
+def gather_states(ring, place, found, others):
+    """The adjoint at `place`, of all lanes, as a row per state; a bit per lane where it is NaN."""
+    return gather_threes(ring, place, found) if len(others.states) == 1 else gather_fours(ring, place, found)
+
+
 @vectorised
 def add_reached(k, time, source, pack, scratch):
     """Add `(A e).p` and `e.p` at the arrivals of spike `k` of a group, whose adjoint is in
-    `scratch.at_arrivals`, to the piece of its source, and leave the first in `scratch.terms`.
-    Arrays are pointers."""
-    others, terms, zero = pack.others, pack.clock.terms, pack.clock.zero
-    of_A, into, p = coefficients_a(others, pack.learned, terms), pack.into[source], scratch.at_arrivals
-    delay, found = moved(pack.delay, source * LANES), moved(scratch.terms, k * (TERMS * LANES))
+    `scratch.terms`, to the piece of its source, and leave the first in its place. Arrays are
+    pointers."""
+    others, terms, zero, one = pack.others, pack.clock.terms, pack.clock.zero, pack.clock.one
+    of_A, into, p = coefficients_a(others, pack.learned, terms), pack.into[source], terms_of(k, others, scratch)
+    delay = moved(pack.delay, source * LANES)
     add = moved(scratch.piece, source * (TERMS * LANES))
     for lane in range(LANES):
         _, rest, _ = arrival_of(delay[lane], time, pack.ticks)
         there = p[lane], p[LANES + lane], p[2 * LANES + lane], p[3 * LANES + lane]
         along, of_w = gradients_at_arrival(
-            there, left_in_bin(rest, pack.ticks), into, lane, pack.coefficients, of_A, others, pack.coefficients, terms
+            there, left_in_bin(rest, pack.ticks), into, lane, pack.coefficients, of_A, others, pack.coefficients, terms,
+            one,
         )
         is_number = there[0] == there[0]  # nan-ok: NaN marks a bin with own events
         along, of_w = along if is_number else zero, of_w if is_number else zero
-        found[OF_V + lane] = along
+        p[OF_V + lane] = along
         add[OF_V + lane] += along
         add[OF_I + lane] += of_w

@@ -55,6 +55,11 @@ def _gather_row(typing: Any, numbers: Any, place: Any, found: Any) -> Any:
     return _gathering(2, numbers, place, found)
 
 
+def _gather_threes(typing: Any, numbers: Any, place: Any, found: Any) -> Any:
+    """The same of the first three of four numbers, as three rows."""
+    return _gathering(3, numbers, place, found)
+
+
 def _gather_fours(typing: Any, numbers: Any, place: Any, found: Any) -> Any:
     """The same of four numbers, as four rows."""
     return _gathering(4, numbers, place, found)
@@ -62,7 +67,7 @@ def _gather_fours(typing: Any, numbers: Any, place: Any, found: Any) -> Any:
 
 def _gathering(count: int, numbers: Any, place: Any, found: Any) -> Any:
     number = float_type(numbers.dtype)
-    together = ir.VectorType(number, count)
+    together = ir.VectorType(number, 2 if count == 2 else 4)
 
     def rows_of(builder: Any, loaded: list[Any]) -> list[Any]:
         """Row n holds number n of each of the vectors."""
@@ -71,7 +76,7 @@ def _gathering(count: int, numbers: Any, place: Any, found: Any) -> Any:
             return [_shuffled(builder, left, right, range(n, 2 * LANES, 2)) for n in range(2)]
         halves = [_joined(builder, loaded[n : n + 2]) for n in range(0, LANES, 2)]
         pairs = list(zip(halves[::2], halves[1::2], strict=True))
-        return [_joined(builder, [_shuffled(builder, *pair, range(n, 16, 4)) for pair in pairs]) for n in range(4)]
+        return [_joined(builder, [_shuffled(builder, *pair, range(n, 16, 4)) for pair in pairs]) for n in range(count)]
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         numbers, place, found = arguments
@@ -145,4 +150,5 @@ def _gathered_row(numbers: Any, place: Any, found: Any, count: int = 2) -> int:
 
 add_row = built(_add_row, _added_row)
 gather_row = built(_gather_row, _gathered_row)
+gather_threes = built(_gather_threes, partial(_gathered_row, count=3))
 gather_fours = built(_gather_fours, partial(_gathered_row, count=4))

@@ -9,7 +9,8 @@ sensitivities are read from `full_adjoint_ring`, in float64.
 from delayprop.fast.compiling.compiler import inlined, vectorised
 from delayprop.fast.cpu.arrivals import ring_places
 from delayprop.fast.cpu.intrinsics import moved
-from delayprop.fast.cpu.rows import gather_fours, gather_row
+from delayprop.fast.cpu.reached import gather_states
+from delayprop.fast.cpu.rows import gather_row
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import arrival_of, left_in_bin
 from delayprop.fast.layout.rows import A_VI, OF_TAU_MEM
@@ -76,22 +77,24 @@ def add_sensitivities(first, last, spikes, pack, ring, scratch, dL_dconstants):
 @vectorised
 def add_reached_sensitivities(first, last, spikes, pack, ring, scratch, dL_dconstants):
     """`add_sensitivities` where arrivals reach other states."""
-    others, terms, zero = pack.others, pack.clock.terms, pack.clock.zero
+    others, terms, zero, one = pack.others, pack.clock.terms, pack.clock.zero, pack.clock.one
     p, m, part = scratch.at_arrivals, moved(scratch.at_arrivals, 4 * LANES), 4 * ring_places(pack.ticks)
     sums = moved(scratch.at_arrivals, SUMS)
     for n in range(first, last):
         time, source, place = spikes.time[n], spikes.source[n], moved(scratch.place, (n - first) * LANES)
         delay, w, into = moved(pack.delay, source * LANES), moved(pack.w, source * LANES), pack.into[source]
-        gather_fours(ring, place, p)
+        gather_states(ring, place, p, others)
         for constant in range(len(pack.learned)):
             of = moved(sums, constant * LANES)
-            gather_fours(moved(ring, (1 + constant) * part), place, m)
+            gather_states(moved(ring, (1 + constant) * part), place, m, others)
             for lane in range(LANES):
                 _, rest, _ = arrival_of(delay[lane], time, pack.ticks)
                 h = left_in_bin(rest, pack.ticks)
                 of_p = p[lane], p[LANES + lane], p[2 * LANES + lane], p[3 * LANES + lane]
                 of_m = m[lane], m[LANES + lane], m[2 * LANES + lane], m[3 * LANES + lane]
-                found = sensitivity_of_arrival(constant, of_p, of_m, h, into, lane, others, pack.coefficients, terms)
+                found = sensitivity_of_arrival(
+                    constant, of_p, of_m, h, into, lane, others, pack.coefficients, terms, one
+                )
                 of[lane] += w[lane] * (found if of_p[0] == of_p[0] else zero)  # nan-ok: as above
     end_sums(sums, pack.learned, dL_dconstants)
 

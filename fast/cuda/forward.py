@@ -99,7 +99,7 @@ def deposit_in_lane(n, time, source, lane, layer, clock, ahead, here, pack):
     if len(layer.others.reached) > 0:
         lane = read_anew(lane)
         h, into, of_A = left_in_bin(rest, layer.ticks), layer.into[source], flow_a(layer.others)
-        V, I, O = response(h, into, lane, layer.others, b.coefficients, clock.terms)
+        V, I, O = response(h, into, lane, layer.others, b.coefficients, clock.terms, clock.one)
         w = synapses.w[source, lane]
         dO = w * O[0], w * O[1]
         deposits[first] += w * V

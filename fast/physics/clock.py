@@ -22,8 +22,8 @@ MOST_BINS = 2**26  # counts of spikes per bin then take half a GB
 class Clock(NamedTuple):
     """The bins of a trial, `[0, T]` with `T = last + end`.
 
-    `end`, and the number 0, have the precision of the computation; `u` is its unit roundoff, and
-    `slack` that of a bound.
+    `end`, and the numbers 0 and 1, have the precision of the computation; `u` is its unit roundoff,
+    and `slack` that of a bound.
     `terms` is a tuple as long as the polynomials of `fast.physics.polynomials`, so that their
     length is known to the compiler.
     """
@@ -33,6 +33,7 @@ class Clock(NamedTuple):
     u: float
     slack: float
     zero: float
+    one: float
     terms: tuple[int, ...]
 
 
@@ -55,7 +56,7 @@ def clock_for(bin_width: float, duration: float, dtype: type) -> Clock:
         got = Verbatim(f"{duration} ms in bins of {bin_width} ms")
         raise UnsupportedError("duration", f"at most {MOST_BINS} bins long", got, "`python -m reference` needs no bins")
     end, u = (duration - last * bin_width) / bin_width, float(np.finfo(dtype).eps) / 2
-    return Clock(last, dtype(end), u, SLACK * u, dtype(0), tuple(range(TERMS[np.dtype(dtype).itemsize])))
+    return Clock(last, dtype(end), u, SLACK * u, dtype(0), dtype(1), tuple(range(TERMS[np.dtype(dtype).itemsize])))
 
 
 @inlined

@@ -165,7 +165,7 @@ def add_sensitivities(source, lane, p, sensitivities, at, h, g, b):
             m_O = others_in(sensitivities, row + 2, at, pack.others)
             p_all, m_all = (p[0], p[1], p_O[0], p_O[1]), (m_V, m_I, m_O[0], m_O[1])
             m = sensitivity_of_arrival(
-                constant, p_all, m_all, h, pack.into[source], lane, pack.others, pack.exact, EXACT
+                constant, p_all, m_all, h, pack.into[source], lane, pack.others, pack.exact, EXACT, 1.0
             )
         else:
             m = sensitivity_at_arrival(constant, p, (m_V, m_I), h, lane, pack.others, pack.exact, EXACT)
@@ -232,7 +232,8 @@ def add_at_arrival(source, lane, there, h, clock, b):
     pack, terms = b.pack, clock.terms
     if len(pack.others.reached) > 0:
         along, p = gradients_at_arrival(
-            there, h, pack.into[source], lane, pack.flow, flow_a(pack.others), pack.others, pack.coefficients, terms
+            there, h, pack.into[source], lane, pack.flow, flow_a(pack.others), pack.others, pack.coefficients, terms,
+            clock.one,
         )
     else:
         along, p = driven_at_arrival(there, h, lane, pack, pack.coefficients, terms)

@@ -24,20 +24,22 @@ def column_entry(i, into, others):
 
 
 @inlined
-def response(h, into, lane, others, coefficients, terms):
-    """[flow-V-I] The state `V, I, O` a time `h` after an arrival of weight 1."""
+def response(h, into, lane, others, coefficients, terms, one):
+    """[flow-V-I] The state `V, I, O` a time `h` after an arrival of weight 1; `one`: 1 in the
+    precision of the weights."""
     V = h * polynomial(coefficients, column_entry(0, into, others), lane, h, terms)
-    I = _with_power(1, h, into, lane, others, coefficients, terms)
-    first = _with_power(2, h, into, lane, others, coefficients, terms)
-    second = _with_power(3, h, into, lane, others, coefficients, terms) if len(others.states) > 1 else h - h
+    I = _with_power(1, h, into, lane, others, coefficients, terms, one)
+    first = _with_power(2, h, into, lane, others, coefficients, terms, one)
+    second = _with_power(3, h, into, lane, others, coefficients, terms, one) if len(others.states) > 1 else h - h
     return V, I, (first, second)
 
 
 @inlined
-def _with_power(i, h, into, lane, others, coefficients, terms):
+def _with_power(i, h, into, lane, others, coefficients, terms, one):
     """A row of the column; entries off the diagonal are without their factor `h`."""
-    value = polynomial(coefficients, column_entry(i, into, others), lane, h, terms)
-    return value if i == 1 + into else h * value
+    # A number, not a choice between two results: LLVM would make a branch of that.
+    diagonal = one if i == 1 + into else one - one
+    return polynomial(coefficients, column_entry(i, into, others), lane, h, terms) * (h * (one - diagonal) + diagonal)
 
 
 @inlined
@@ -54,10 +56,10 @@ def excitation(V, O, into, lane, numbers, first, others, zero):
 
 
 @inlined
-def gradients_at_arrival(p, h, into, lane, numbers, first, others, coefficients, terms):
+def gradients_at_arrival(p, h, into, lane, numbers, first, others, coefficients, terms, one):
     """[arrival-w] [arrival-d] `(A e).p` and `e.p` at an arrival, a time `h` before `p`, the adjoint
-    of `V`, `I` and two other states. `numbers, first`: as for `rates_of`."""
-    V, I, O = response(h, into, lane, others, coefficients, terms)
+    of `V`, `I` and two other states. `numbers, first`: as for `rates_of`; `one`: see `response`."""
+    V, I, O = response(h, into, lane, others, coefficients, terms, one)
     dV, dI, dO = rates_of(V, I, O, lane, numbers, first, others)
     along, of_w = p[0] * dV + p[1] * dI + p[2] * dO[0], p[0] * V + p[1] * I + p[2] * O[0]
     if len(others.states) > 1:
@@ -66,10 +68,10 @@ def gradients_at_arrival(p, h, into, lane, numbers, first, others, coefficients,
 
 
 @inlined
-def sensitivity_of_arrival(constant, p, m, h, into, lane, others, coefficients, terms):
+def sensitivity_of_arrival(constant, p, m, h, into, lane, others, coefficients, terms, one):
     """[tau-flow] The sensitivity of a constant that belongs to the state that an arrival raises, a
-    time `h` before the adjoint `p` and the sensitivities `m`."""
-    V, I, O = response(h, into, lane, others, coefficients, terms)
+    time `h` before the adjoint `p` and the sensitivities `m`; `one`: see `response`."""
+    V, I, O = response(h, into, lane, others, coefficients, terms, one)
     found = m[0] * V + m[1] * I + m[2] * O[0] + m[3] * O[1]
     for i in range(2 + len(others.states)):
         which = polynomial_by(constant, column_entry(i, into, others), others)

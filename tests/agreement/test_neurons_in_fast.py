@@ -1,8 +1,5 @@
 """`fast` equals `reference` for neurons given by equations, also for one that is in no list."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -17,12 +14,11 @@ from delayprop.fast.nn.certificate import residuals, watched
 from delayprop.fast.nn.exponents import exponents
 from delayprop.fast.run import run_case
 from delayprop.spec import NEURONS, Case, Connection, Network, Neuron, Population, SpecError, UnsupportedError
-from tests import ROOT
 from tests.agreement.test_agreement import agreement
+from tests.support.commands import python
 from tests.support.effort import many
 from tests.support.float32 import MEDIAN_32, P99_32, Float32
-from tests.support.forking import HUNG
-from tests.support.networks.neurons import ALL, EACH_OF_FAST, FAST, as_equations, network
+from tests.support.networks.neurons import ALL, EACH_OF_FAST, as_equations, network
 from tests.support.networks.strategies import seeded_case
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import U64
@@ -45,13 +41,17 @@ def test_float64_of_each_neuron(name: str, recurrent: bool, readout: str, measur
 
 IN_PYTHON = """
 from tests.agreement.test_agreement import agreement
+from tests.agreement import test_neurons_in_fast as neurons, test_plain as plain
 from tests.fast import test_arrival_states as layers
-from tests.support.networks.neurons import COMPILED_ANYWAY, FAST, network
-for name in FAST[len(COMPILED_ANYWAY):]:
+from tests.support.networks.neurons import FAST, network
+for name in FAST[1:]:
     for recurrent in (False, True):
         found = agreement(network(name, 1, "first_spike_time", recurrent))
         assert found.zero < found.blocks, name
+neurons.test_identities_of_each_neuron("adlif")
+plain.test_layers_in_a_row("adlif")
 layers.test_layers_are_the_network_of_their_states()
+layers.test_own_spikes_arrive_in_the_bin_in_which_they_are_emitted("mixed")
 layers.test_layers_load_such_a_network_bit_for_bit(layers.HIDDEN)
 layers.test_states_are_saved_with_the_parameters()
 layers.test_opposite_currents_hide_no_run_without_end()
@@ -61,21 +61,20 @@ layers.test_constants_that_learn_change_no_other_gradient("mixed")
 
 def test_kernels_of_each_neuron_in_python() -> None:
     """Each neuron that needs kernels of its own, and layers whose sources raise several states."""
-    command, python = [sys.executable, "-c", IN_PYTHON], {**os.environ, "NUMBA_DISABLE_JIT": "1"}
-    found = subprocess.run(command, cwd=ROOT, env=python, capture_output=True, text=True, timeout=HUNG)
+    found = python("-c", IN_PYTHON, NUMBA_DISABLE_JIT="1")
     assert found.returncode == 0, found.stdout + found.stderr
 
 
 @pytest.mark.full
 @pytest.mark.check(18)
-def test_float32_of_each_neuron(measured: Measured) -> None:
+@EACH_OF_FAST
+def test_float32_of_each_neuron(name: str, measured: Measured) -> None:
     seen = Float32()
-    for name in FAST:
-        for seed in range(many(12)):
-            for readout in READ:
-                seen.add(network(name, seed, readout), f"{name} {seed}")
+    for seed in range(many(12)):
+        for readout in READ:
+            seen.add(network(name, seed, readout), f"{name} {seed}")
     median, p99 = seen.judge()
-    measured(median, MEDIAN_32, len(seen.errors), "of each neuron")
+    measured(median, MEDIAN_32, len(seen.errors), f"0 to {many(12) - 1} of each neuron")
     measured(p99, P99_32, 0)
 
 
@@ -223,6 +222,7 @@ def test_equations_of_several_units_have_no_identity() -> None:
     assert of_time == {"tau_mem": 1.0, "tau_syn": 1.0}
 
 
+@pytest.mark.full
 def test_equations_without_constants() -> None:
     neuron = Neuron({"V": "(-V + I) / 20", "I": "-I / 5"}, spike="V - 1", reset={"V": "0"})
     ours = Spiking(2, 3, neuron=neuron, dtype=torch.float64)

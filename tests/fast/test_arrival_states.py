@@ -26,6 +26,7 @@ from delayprop.spec import (
     SpikeTrains,
     UnsupportedError,
 )
+from tests.agreement.test_agreement import agreement
 from tests.support.networks.neurons import network
 from tests.support.networks.nir_networks import bits
 from tests.support.refusals import Refusals, assert_refused
@@ -97,6 +98,19 @@ def test_states_are_saved_with_the_parameters() -> None:
         other.load_state_dict(one.state_dict())
     assert all(torch.equal(a, b) for a, b in zip(trained(ours), trained(theirs), strict=True))
     assert "into" not in LIF(1, 1).state_dict()
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["rise", "two-synapses", "mixed"])
+def test_own_spikes_arrive_in_the_bin_in_which_they_are_emitted(name: str) -> None:
+    """By short delays, and with weights that make the neurons spike again."""
+    case = network(name, 1, "first_spike_time", recurrent=True)
+    own = [c for c in case.network.connections if c.source == c.target]
+    short = [replace(c, w=abs(c.w), d=np.full(c.d.shape, 0.01)) for c in own]
+    others = [c for c in case.network.connections if c.source != c.target]
+    changed = replace(case, network=Network(case.network.populations, (*others, *short)))
+    found = agreement(changed)
+    assert found.zero < found.blocks
 
 
 @pytest.mark.full

@@ -42,12 +42,12 @@ spikes drive, and a level in another unit than the voltage."""
 ALL = {**NEURONS, "two-currents": TWO_CURRENTS, "turning": TURNING, "mixed": MIXED}
 FAST = ("lif", "alif", "adlif", "rise", "two-synapses", "turning", "coupled", "two-currents", "mixed")
 """Those that spike and that `fast` runs."""
-COMPILED_ANYWAY = ("lif", "alif", "adlif")
 EACH_OF_FAST = pytest.mark.parametrize(
-    "name", [name if name in COMPILED_ANYWAY else pytest.param(name, marks=pytest.mark.full) for name in FAST]
+    "name", [name if name == "lif" else pytest.param(name, marks=pytest.mark.full) for name in FAST], scope="module"
 )
 """A test of each. Kernels differ by the numbers of states and of constants in the rates, and take a
-minute to compile: tests that are not `full` run those of the other neurons in Python."""
+minute to compile: without the tests that are `full`, all but LIF agree in Python alone. Tests of
+one neuron follow each other (`scope`), so that two processes seldom compile the same kernels."""
 STRENGTH = {"rise": 1.6, "turning": 0.2, "mixed": 2.0}  # of the weights
 OFTEN = 3.0  # how many times smaller second arrivals are, which inhibit
 READOUTS = ("spike_time_mse", "first_spike_time", "max_voltage", "mean_voltage", "exp_weighted_voltage")
