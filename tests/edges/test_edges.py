@@ -13,7 +13,7 @@ from delayprop.spec import save_case
 from tests.support import commands
 from tests.support.commands import refusal_of
 from tests.support.identities import residuals
-from tests.support.implementations import Run, assert_true, every_readout, every_run
+from tests.support.implementations import RUNS, Run, assert_true, every_readout, every_run
 from tests.support.networks.documents import loss_of, one_response, spiking, two_neurons
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import U64, WELL_CONDITIONED, identity
@@ -72,7 +72,7 @@ def test_long_and_short_trials(run: Run, read: str, T: float) -> None:
 
 
 @pytest.mark.check(28)
-@every_run
+@pytest.mark.parametrize("run", [pytest.param(RUNS["reference"], marks=pytest.mark.full), RUNS["fast"]], ids=RUNS)
 def test_a_burst_of_100000_spikes(run: Run, measured: Measured) -> None:
     """No spike is dropped: an arrival brings a charge of `w tau_syn`, a spike takes `tau_mem (v_th
     - v_reset)`, the rest leaks or remains; and the gradient obeys the identities."""

@@ -77,6 +77,7 @@ def as_stranger(sealed: Path, program: str, **more: str) -> subprocess.Completed
     return subprocess.run(command, cwd=sealed, env={**environment, **more}, capture_output=True, text=True)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("name", "home"), [("the module", "a file"), ("the package", "none")])
 def test_no_home_and_no_writable_package(name: str, home: str, sealed: Path) -> None:
     done = as_stranger(sealed, PROGRAMS[name], **({} if home == "none" else {"HOME": str(sealed / "fast/run.py/home")}))
@@ -87,6 +88,7 @@ def test_no_home_and_no_writable_package(name: str, home: str, sealed: Path) -> 
     assert [path.name for path in folder.glob("kernels-*")] and folder.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.full
 def test_a_cache_can_be_named(sealed: Path) -> None:
     done = as_stranger(sealed, PROGRAMS["the command"], DELAYPROP_CACHE=str(sealed / "mine"))
     assert done.returncode == 0 and done.stderr == "" and [*(sealed / "mine").glob("kernels-*")]

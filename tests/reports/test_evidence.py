@@ -101,10 +101,12 @@ def test_what_was_measured(found: dict) -> None:
     assert len(found["checks"]) == len(CHECKS) and {"python", "packages", "cores"} <= set(found["environment"])
 
 
+@pytest.mark.full
 def test_a_second_run_with_workers_writes_an_equal_record(found: dict, tmp_path: Path) -> None:
     assert {**evidence(tmp_path, "-n", "2"), "made": ""} == {**found, "made": ""}
 
 
+@pytest.mark.full
 def test_quick_runs_the_middle_of_many_and_leaves_no_check_out(found: dict, tmp_path: Path) -> None:
     checks = evidence(tmp_path, effort="quick")["checks"]
     assert (checks[2]["tests"], checks[2]["worst"], checks[2]["limit"]) == (1, 3e-12, 1e-11)

@@ -51,6 +51,7 @@ DELAYPROP = ("-m", "delayprop")
 MAIN = "import delayprop.__main__ as m; m.main"
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("program", "used", "unused"), [
     ("import delayprop; delayprop.__version__", "delayprop", {"numpy", "torch"}),
     ("from delayprop import LIF, train", "delayprop.fast.train", {"matplotlib"}),
@@ -67,6 +68,7 @@ def test_only_the_packages_in_use_are_imported(program: str, used: str, unused: 
     assert used in found and not unused & found
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", ["fast.train", "fast.drawing", "reference", "derivations", "reports"])
 def test_a_command_of_the_checkout_imports_no_module_twice(name: str) -> None:
     """`python -m fast.train` imports `fast`, as Python must, and all else within `delayprop`."""
@@ -96,7 +98,7 @@ def own(folder: Path, name: str, package: bool) -> None:
     path.write_text(f"print({MARK!r})\n", encoding="utf-8")
 
 
-@pytest.mark.parametrize("package", [False, True], ids=["file", "folder"])
+@pytest.mark.parametrize("package", [False, pytest.param(True, marks=pytest.mark.full)], ids=["file", "folder"])
 def test_a_script_has_its_own_modules_and_ours(package: bool, tmp_path: Path) -> None:
     for name in LINKED:
         own(tmp_path, name, package)
@@ -108,7 +110,8 @@ def test_a_script_has_its_own_modules_and_ours(package: bool, tmp_path: Path) ->
     assert last.startswith("LIF(3 -> 2, ") and last.endswith(" delayprop.spec.case delayprop.fast.nn.network")
 
 
-@pytest.mark.parametrize("package", [False, pytest.param(True, marks=pytest.mark.full)], ids=["file", "folder"])
+@pytest.mark.full
+@pytest.mark.parametrize("package", [False, True], ids=["file", "folder"])
 def test_a_command_runs_none_of_the_modules_of_the_user(package: bool, tmp_path: Path) -> None:
     """Nor one named like a folder of the checkout, from which `report` imports `reports`."""
     for name in ({*MAY_IMPORT} | {"tests"}) - {"delayprop"}:

@@ -135,8 +135,8 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("trials of one process", "training/activity.py", "strength / sums[-1]", "strength / len(counts)", "processes"),
     ],
     PROCESSES: [
-        ("a share not weighed", CLASSIFY, "(share * loss +", "(loss +", "two_processes"),
-        ("all take all", "data/batches.py", "[self.rank :: self.world]", "", "two_processes"),
+        ("a share not weighed", CLASSIFY, "(share * loss +", "(loss +", "two_processes_learn"),
+        ("all take all", "data/batches.py", "[self.rank :: self.world]", "", "two_processes_learn"),
     ],
     HIDDEN: [
         ("of spike times, at the door", "nn/autograd.py", "dL_dt_post, dL_dy.double(), want",
