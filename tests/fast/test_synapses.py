@@ -18,6 +18,7 @@ from delayprop.fast.layout.arrays import LANES, Layer
 from delayprop.fast.layout.instants import ABSENT
 from delayprop.fast.solving import packing
 from delayprop.fast.solving.problem import Problem
+from delayprop.fast.solving.tables import tables
 from delayprop.spec import VOLTAGE_READOUTS
 from delayprop.spec.neuron import LIF
 from tests.support.convolution import convolution
@@ -203,3 +204,11 @@ def test_errors_of_many_arrivals(count: int, trials: int, until: float, readout:
     assert abs(float(layer.w.grad) + TAU_SYN * lambda_I.sum()) <= allowed * TAU_SYN * abs(lambda_I).sum()
     assert abs(float(layer.d.grad) - W * difference.sum()) <= allowed * of_d.sum()
     assert (abs(times.grad.numpy() - W * difference) <= sum_of_arrivals(u, 1, T) * of_d).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_tables_begin_at_a_cache_line(dtype: type) -> None:
+    """A load of 64 bytes across two lines takes twice as long."""
+    constants = np.array([[20.0] * 3, [5.0] * 3, [1.0] * 3, [0.0] * 3])
+    for width in (0.25, 0.5, 1.0):
+        assert [t.ctypes.data % 64 for t in tables(LIF, constants.tobytes(), 3, width, -1.0, dtype)[1:]] == [0, 0, 0]
