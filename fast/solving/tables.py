@@ -60,7 +60,7 @@ def tables(
     packed[:, V_TH][without] = np.inf
     tables_ = np.array(flow), np.concatenate([polynomials.reshape(-1, post), np.array(of_A, dtype)]), exact
     others = (_in_packs(table.reshape(-1, post)) for table in tables_)
-    # torch, unlike NumPy, begins an array at a cache line: loads across two take twice as long.
+    # torch, unlike NumPy, begins an array at a cache line: a load across two is slower.
     return packed, *(torch.from_numpy(table.reshape(len(packed), -1)).clone().numpy() for table in others)
 
 

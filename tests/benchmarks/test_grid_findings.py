@@ -215,7 +215,7 @@ def test_the_report_shows_the_medians_of_the_record() -> None:
 def test_the_command_finds_the_record_again() -> None:
     """It repeats the first networks of each group; machines differ by rounding only."""
     for found in RECORD["gradients"]["networks"]:
-        again = measured(found["kind"], found["loss"], found["where"], range(4))
+        again = measured(found["kind"], found["loss"], found["where"], range(10))
         for network, recorded in zip(again, found["networks"], strict=False):
             for name in ("seed", "redrawn", "spikes", "kept", "ordered", "pinned", "falling"):
                 assert network[name] == recorded[name]
@@ -225,7 +225,7 @@ def test_the_command_finds_the_record_again() -> None:
 
 @pytest.mark.full
 def test_the_command_writes_the_gradients_and_keeps_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(study, "FULL", 1)
+    monkeypatch.setattr(study, "FULL", 2)
     monkeypatch.setattr(study, "LOSSES", ("max_voltage",))
     path = tmp_path / "grid.json"
     path.write_text(json.dumps({"format": study.FORMAT, "interval": "kept"}), encoding="utf-8")
@@ -233,7 +233,7 @@ def test_the_command_writes_the_gradients_and_keeps_the_rest(tmp_path: Path, mon
     record = json.loads(path.read_text(encoding="utf-8"))
     assert record["interval"] == "kept" and record["dts"] == RECORD["dts"]
     assert study.summary(record["gradients"]["networks"]) == record["gradients"]["summary"]
-    assert [len(group["networks"]) for group in record["gradients"]["networks"]] == [1] * 10
+    assert [len(group["networks"]) for group in record["gradients"]["networks"]] == [2] * 10
 
 
 @pytest.mark.parametrize(("out", "message"), [

@@ -72,11 +72,9 @@ def test_cuda_kernels_on_a_simulated_gpu(networks: str) -> None:
 @pytest.mark.full
 @pytest.mark.parametrize("networks", NETWORKS)
 def test_cuda_kernels_compiled_on_a_simulated_gpu(networks: str) -> None:
-    """The device functions are compiled, so they have the types of a GPU: in float32, which Python
-    has not; of neurons given by equations those of `alif` alone and without a loop, since
-    `test_every_kernel_compiles` compiles others."""
-    simulate(f"({networks}) and not float64 and not alif-recurrent and not rise and not coupled and not two-currents"
-             " and not two-synapses")
+    """The device functions are compiled, so they have the types of a GPU; of neurons given by
+    equations those of `alif` alone, since `test_every_kernel_compiles` compiles others."""
+    simulate(f"({networks}) and not rise and not coupled and not two-currents and not two-synapses")
 
 
 class Caught(NamedTuple):
@@ -169,11 +167,10 @@ def assembled(text: str, compute_capability: tuple[int, int], folder: Path) -> s
 @pytest.mark.parametrize(("precision", "neuron"), [("float32", LIF), ("float64", LIF), ("float32", ALIF),
                                                      ("float32", COUPLED)])
 def test_every_kernel_compiles(precision: str, neuron: Neuron, tmp_path: Path) -> None:
-    """Compiles to PTX without atomics; with an assembler, prints registers and limits spills. With
-    more states for the later GPU alone, on which these kernels spill more."""
+    """Compiles to PTX without atomics; with an assembler, prints registers and limits spills."""
     found = caught(getattr(torch, precision), neuron)
     assert sorted(found) == sorted(KERNELS if neuron == LIF else WIDE_KERNELS)
-    for compute_capability in ((8, 0), (9, 0)) if neuron == LIF else ((9, 0),):
+    for compute_capability in ((8, 0), (9, 0)):
         for name, one in found.items():
             text = ptx(one, compute_capability)
             assert re.search(rf"\.target sm_{compute_capability[0]}{compute_capability[1]}", text)

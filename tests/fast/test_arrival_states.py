@@ -103,7 +103,7 @@ def test_states_are_saved_with_the_parameters() -> None:
 @pytest.mark.full
 @pytest.mark.parametrize("name", ["rise", "two-synapses", "mixed"])
 def test_own_spikes_arrive_in_the_bin_in_which_they_are_emitted(name: str) -> None:
-    """By short delays, and with weights that make the neurons spike again."""
+    """Delays are short, and weights excite, so that neurons spike again."""
     case = network(name, 1, "first_spike_time", recurrent=True)
     own = [c for c in case.network.connections if c.source == c.target]
     short = [replace(c, w=abs(c.w), d=np.full(c.d.shape, 0.01)) for c in own]

@@ -208,7 +208,7 @@ def test_errors_of_many_arrivals(count: int, trials: int, until: float, readout:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_tables_begin_at_a_cache_line(dtype: type) -> None:
-    """A load of 64 bytes across two lines takes twice as long."""
+    """A load of 64 bytes across two lines is slower."""
     constants = np.array([[20.0] * 3, [5.0] * 3, [1.0] * 3, [0.0] * 3])
     for width in (0.25, 0.5, 1.0):
         assert [t.ctypes.data % 64 for t in tables(LIF, constants.tobytes(), 3, width, -1.0, dtype)[1:]] == [0, 0, 0]
