@@ -13,10 +13,14 @@ from delayprop.fast.cpu.intrinsics import moved, pointer
 from delayprop.fast.cpu.lookup_scratch import OF_I, OF_V, PIECE, TERMS, LookupScratch, end_piece, terms_of
 from delayprop.fast.cpu.reached import add_reached, gather_states
 from delayprop.fast.cpu.rows import gather_row
-from delayprop.fast.cpu.sensitivities import add_driven_sensitivities, add_reached_sensitivities, add_sensitivities
+from delayprop.fast.cpu.sensitivities import (
+    add_driven_sensitivities,
+    add_plain_sensitivities,
+    add_reached_sensitivities,
+)
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import arrival_of, carries, left_in_bin, sum_of
-from delayprop.fast.physics.adjoint import DIFFERENCE, DRIVE, EXCESS, P_I, P_V, adjoint_rows
+from delayprop.fast.physics.adjoint import DIFFERENCE, DRIVE, EXCESS, P_I, P_V, adjoint_rows, ring_numbers
 from delayprop.fast.physics.driven import driven_at_arrival
 from delayprop.fast.physics.factors import adjoint_terms, both_factors, dL_dt_arrival, one_of
 
@@ -70,7 +74,7 @@ def gather(first, last, spikes, pack, ring, scratch, keep, sums):
         for n in range(start, stop):
             time, row, place = spikes.time[n], spikes.source[n] * LANES, moved(scratch.place, (n - first) * LANES)
             for lane in range(LANES):
-                place[lane], _ = place_of(pack.delay[row + lane], time, lane, pack.ticks, 4 if reached else 2)
+                place[lane], _ = place_of(pack.delay[row + lane], time, lane, pack.ticks, ring_numbers(pack.others))
         for k in range(start - first, stop - first):
             found = terms_of(k, pack.others, scratch)
             if reached:
@@ -122,7 +126,7 @@ def add_all_driven(first, last, spikes, pack, full_adjoint_ring, ring, scratch, 
 
 
 @summing
-def add_dL_dt_pre(first, last, source, pack, w, scratch, dL_dt_pre):
+def add_dL_dt_pre(first, last, source, pack, scratch, dL_dt_pre):
     """[arrival-time] Add the derivative of the loss by each spike, from the terms of its arrivals.
     Pointers."""
     for n in range(first, last):
@@ -130,7 +134,7 @@ def add_dL_dt_pre(first, last, source, pack, w, scratch, dL_dt_pre):
         total = 0.0
         if pack.rate >= 0.0 or len(pack.others.reached) > 0:
             for lane in range(LANES):
-                total -= w[row + lane] * found[OF_V + lane]
+                total -= pack.w[row + lane] * found[OF_V + lane]
         else:
             w_I, w_V = moved(pack.w_I, row), moved(pack.w_V, row)
             for lane in range(LANES):
@@ -145,7 +149,7 @@ def look_up_plain(first, last, time, source, clock, want_tau, scratch, b, dL_dt_
 
     `dL_dt_pre`: by spike, empty if not wanted. Returns whether there are special arrivals.
     """
-    spikes, pack, w = spike_pointers(time, source), pointers_of(b.pack, clock), pointer(b.pack.synapses.w)
+    spikes, pack = spike_pointers(time, source), pointers_of(b.pack, clock)
     scratch_ = LookupScratch(
         pointer(scratch.factors), pointer(scratch.place), pointer(scratch.terms), pointer(scratch.special),
         pointer(scratch.listed), pointer(scratch.at_arrivals), pointer(scratch.piece), pointer(scratch.added),
@@ -161,7 +165,7 @@ def look_up_plain(first, last, time, source, clock, want_tau, scratch, b, dL_dt_
     elif want_tau and len(pack.others.reached) > 0:
         add_reached_sensitivities(first, last, spikes, pack, ring, scratch_, dL_dconstants)
     elif want_tau:
-        add_sensitivities(first, last, spikes, pack, ring, scratch_, dL_dconstants)
+        add_plain_sensitivities(first, last, spikes, pack, ring, scratch_, dL_dconstants)
     if dL_dt_pre.size > 0:
-        add_dL_dt_pre(first, last, spikes.source, pack, w, scratch_, pointer(dL_dt_pre))
+        add_dL_dt_pre(first, last, spikes.source, pack, scratch_, pointer(dL_dt_pre))
     return any_special

@@ -19,9 +19,10 @@ from delayprop.fast.physics.adjoint import (
     P_I,
     P_V,
     adjoint_rows,
-    sensitivity_after,
+    ring_numbers,
     sensitivity_at_arrival,
     sensitivity_row,
+    sensitivity_with_flow,
 )
 from delayprop.fast.physics.driven import driven_sensitivity
 from delayprop.fast.physics.factors import factors_of
@@ -49,11 +50,11 @@ def end_sums(sums, learned, dL_dconstants):
 
 
 @vectorised
-def add_sensitivities(first, last, spikes, pack, ring, scratch, dL_dconstants):
+def add_plain_sensitivities(first, last, spikes, pack, ring, scratch, dL_dconstants):
     """[tau-flow] Add the terms of arrivals outside special bins to the gradients of the constants
     in `A`. Arrays are pointers."""
     found, terms, zero = scratch.at_arrivals, pack.clock.terms, pack.clock.zero
-    of_m, sums, part = moved(found, M), moved(found, SUMS), 2 * ring_places(pack.ticks)
+    of_m, sums, part = moved(found, M), moved(found, SUMS), ring_numbers(pack.others) * ring_places(pack.ticks)
     for n in range(first, last):
         time, row, place = spikes.time[n], spikes.source[n] * LANES, moved(scratch.place, (n - first) * LANES)
         delay, w = moved(pack.delay, row), moved(pack.w, row)
@@ -69,17 +70,17 @@ def add_sensitivities(first, last, spikes, pack, ring, scratch, dL_dconstants):
             for lane in range(LANES):
                 p, m = (found[lane], found[LANES + lane]), (of_m[lane], of_m[LANES + lane])
                 vi, ii, h = found[VI + lane], found[II + lane], found[H + lane]
-                m_I = sensitivity_after(constant, p, m, vi, ii, h, lane, pack.others, pack.coefficients, terms)
+                m_I = sensitivity_with_flow(constant, p, m, vi, ii, h, lane, pack.others, pack.coefficients, terms)
                 of[lane] += w[lane] * (m_I if p[0] == p[0] else zero)  # nan-ok: NaN marks a bin with own events
     end_sums(sums, pack.learned, dL_dconstants)
 
 
 @vectorised
 def add_reached_sensitivities(first, last, spikes, pack, ring, scratch, dL_dconstants):
-    """`add_sensitivities` where arrivals reach other states."""
+    """`add_plain_sensitivities` where arrivals reach other states."""
     others, terms, zero, one = pack.others, pack.clock.terms, pack.clock.zero, pack.clock.one
-    p, m, part = scratch.at_arrivals, moved(scratch.at_arrivals, 4 * LANES), 4 * ring_places(pack.ticks)
-    sums = moved(scratch.at_arrivals, SUMS)
+    p, part = scratch.at_arrivals, ring_numbers(others) * ring_places(pack.ticks)
+    m, sums = moved(p, 4 * LANES), moved(p, SUMS)
     for n in range(first, last):
         time, source, place = spikes.time[n], spikes.source[n], moved(scratch.place, (n - first) * LANES)
         delay, w, into = moved(pack.delay, source * LANES), moved(pack.w, source * LANES), pack.into[source]
@@ -101,7 +102,7 @@ def add_reached_sensitivities(first, last, spikes, pack, ring, scratch, dL_dcons
 
 @vectorised
 def add_driven_sensitivities(first, last, spikes, pack, constants, full_adjoint_ring, ring, scratch, dL_dconstants):
-    """`add_sensitivities` with an integral readout."""
+    """`add_plain_sensitivities` with an integral readout."""
     ticks, others, rows = pack.ticks, pack.others, adjoint_rows(pack.others, pack.learned)
     for n in range(first, last):
         time, row, place = spikes.time[n], spikes.source[n] * LANES, moved(scratch.place, (n - first) * LANES)

@@ -224,11 +224,11 @@ def _other_back(k, V, I, O, h, lane, polynomials, terms, others):
 def sensitivity_at_arrival(constant, p, m, h, lane, others, polynomials, terms):
     """[tau-flow] `m_I` of a constant, a time `h` before the pairs `p` and `m`, each of V and I."""
     _, vi, ii = factors_of(h, lane, polynomials, terms)
-    return sensitivity_after(constant, p, m, vi, ii, h, lane, others, polynomials, terms)
+    return sensitivity_with_flow(constant, p, m, vi, ii, h, lane, others, polynomials, terms)
 
 
 @inlined
-def sensitivity_after(constant, p, m, vi, ii, h, lane, others, polynomials, terms):
+def sensitivity_with_flow(constant, p, m, vi, ii, h, lane, others, polynomials, terms):
     """`sensitivity_at_arrival` with entries VI and II of the flow over `h`."""
     of_V = polynomial(polynomials, polynomial_by(constant, VI, others), lane, h, terms)
     of_I = polynomial(polynomials, polynomial_by(constant, II, others), lane, h, terms)
