@@ -9,6 +9,7 @@ sensitivities are read from `full_adjoint_ring`, in float64.
 from delayprop.fast.compiling.compiler import inlined, vectorised
 from delayprop.fast.cpu.arrivals import ring_places
 from delayprop.fast.cpu.intrinsics import moved
+from delayprop.fast.cpu.lookup_scratch import terms_of
 from delayprop.fast.cpu.reached import gather_states
 from delayprop.fast.cpu.rows import gather_row
 from delayprop.fast.layout.arrays import LANES
@@ -29,10 +30,10 @@ from delayprop.fast.physics.factors import factors_of
 from delayprop.fast.physics.polynomials import EXACT
 from delayprop.fast.physics.response import sensitivity_of_arrival
 
-# Rows of scratch. Of one spike: `p` and `m`, two numbers each, entries VI and II of the flow to the
-# end of the bin, and the time to it; where arrivals reach other states, four numbers of `p` and of
-# `m` instead. From SUMS on: the terms of a group of spikes, a row per constant.
-M, VI, II, H, SUMS = (n * LANES for n in (2, 4, 5, 6, 8))
+# Rows of scratch. Of one spike: `m`, entries VI and II of the flow to the end of the bin, and the
+# time to it; where arrivals reach other states, four numbers of `m` instead. From SUMS on: the
+# terms of a group of spikes, a row per constant.
+VI, II, H, SUMS = (n * LANES for n in (2, 3, 4, 5))
 
 
 @inlined
@@ -50,15 +51,15 @@ def end_sums(sums, learned, dL_dconstants):
 
 
 @vectorised
-def add_plain_sensitivities(first, last, spikes, pack, ring, scratch, dL_dconstants):
+def add_plain_sensitivities(start, stop, first, spikes, pack, ring, scratch, dL_dconstants):
     """[tau-flow] Add the terms of arrivals outside special bins to the gradients of the constants
-    in `A`. Arrays are pointers."""
+    in `A`, for spikes `start..stop-1` of a group that began with `first`, whose adjoints are in
+    `scratch.terms`. Arrays are pointers."""
     found, terms, zero = scratch.at_arrivals, pack.clock.terms, pack.clock.zero
-    of_m, sums, part = moved(found, M), moved(found, SUMS), ring_numbers(pack.others) * ring_places(pack.ticks)
-    for n in range(first, last):
+    sums, part = moved(found, SUMS), ring_numbers(pack.others) * ring_places(pack.ticks)
+    for n in range(start, stop):
         time, row, place = spikes.time[n], spikes.source[n] * LANES, moved(scratch.place, (n - first) * LANES)
-        delay, w = moved(pack.delay, row), moved(pack.w, row)
-        gather_row(ring, place, found)
+        delay, w, adjoint = moved(pack.delay, row), moved(pack.w, row), terms_of(n - first, pack.others, scratch)
         for lane in range(LANES):
             _, rest, _ = arrival_of(delay[lane], time, pack.ticks)
             h = left_in_bin(rest, pack.ticks)
@@ -66,9 +67,9 @@ def add_plain_sensitivities(first, last, spikes, pack, ring, scratch, dL_dconsta
             found[H + lane] = h
         for constant in range(len(pack.learned)):
             of = moved(sums, constant * LANES)
-            gather_row(moved(ring, (1 + constant) * part), place, of_m)
+            gather_row(moved(ring, (1 + constant) * part), place, found)
             for lane in range(LANES):
-                p, m = (found[lane], found[LANES + lane]), (of_m[lane], of_m[LANES + lane])
+                p, m = (adjoint[lane], adjoint[LANES + lane]), (found[lane], found[LANES + lane])
                 vi, ii, h = found[VI + lane], found[II + lane], found[H + lane]
                 m_I = sensitivity_with_flow(constant, p, m, vi, ii, h, lane, pack.others, pack.coefficients, terms)
                 of[lane] += w[lane] * (m_I if p[0] == p[0] else zero)  # nan-ok: NaN marks a bin with own events
@@ -76,15 +77,15 @@ def add_plain_sensitivities(first, last, spikes, pack, ring, scratch, dL_dconsta
 
 
 @vectorised
-def add_reached_sensitivities(first, last, spikes, pack, ring, scratch, dL_dconstants):
+def add_reached_sensitivities(start, stop, first, spikes, pack, ring, scratch, dL_dconstants):
     """`add_plain_sensitivities` where arrivals reach other states."""
     others, terms, zero, one = pack.others, pack.clock.terms, pack.clock.zero, pack.clock.one
-    p, part = scratch.at_arrivals, ring_numbers(others) * ring_places(pack.ticks)
-    m, sums = moved(p, 4 * LANES), moved(p, SUMS)
-    for n in range(first, last):
+    m, part = scratch.at_arrivals, ring_numbers(others) * ring_places(pack.ticks)
+    sums = moved(m, SUMS)
+    for n in range(start, stop):
         time, source, place = spikes.time[n], spikes.source[n], moved(scratch.place, (n - first) * LANES)
         delay, w, into = moved(pack.delay, source * LANES), moved(pack.w, source * LANES), pack.into[source]
-        gather_states(ring, place, p, others)
+        p = terms_of(n - first, others, scratch)
         for constant in range(len(pack.learned)):
             of = moved(sums, constant * LANES)
             gather_states(moved(ring, (1 + constant) * part), place, m, others)

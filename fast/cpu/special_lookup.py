@@ -15,6 +15,7 @@ from delayprop.fast.physics.others import others_of
 from delayprop.fast.physics.own_events import (
     add_at_arrival,
     add_pinned_kick,
+    add_sensitivities,
     add_terms,
     adjoint_among_events,
     row_around_one_event,
@@ -49,12 +50,14 @@ def look_up_special(base, first, last, bins, time, source, clock, want_tau, scra
         arrival = arrival_of(delay[source[n] * LANES + lane], time[n], ticks)
         turn, ticks_after, carried = arrival
         row = -1
-        if b.pack.rate < 0.0 and not want_tau and turn != last_turn:
+        if b.pack.rate < 0.0 and turn != last_turn:
             row = row_around_one_event(turn, float(in_bins(ticks_after, ticks)), lane, events)
         if row >= 0:
             p, h, event = moved(events.at_end, row * rows), float(left_in_bin(ticks_after, ticks)), -1
             p_O = others_of(moved(p, P_O), b.pack.others)
             there = p[P_V], p[P_I], p_O[0], p_O[1], 0.0
+            if want_tau:
+                add_sensitivities(source[n], lane, (p[P_V], p[P_I]), e.at_end.T, row, h, 0.0, b)
         else:
             there, h, event = adjoint_among_events(arrival, source[n], lane, bins[n], clock, want_tau, b)
         if not plain:
