@@ -5,12 +5,15 @@ import statistics
 from pathlib import Path
 
 from delayprop.fast.compare import curves_over, sha256_of
+from delayprop.fast.drawing.comparison import RECURRENT
 from delayprop.fast.runs.compared_runs import OF_THE_RESULT, by_task, grouped
+from delayprop.fast.training.settings import kind_of_delays
 from tests import ROOT
 from tests.results.records import PROSE, README, SHD, entries, has_row, spread
 
 LINES, PICTURE = ROOT / "results" / "sizes.jsonl", "docs/sizes.svg"
-KINDS = ("delays learned", "delays as drawn", "delays none")
+KINDS = ("delays learned", "delays as drawn", "delays none", "delays learned, weights as drawn")
+VARIED = {"hidden", "seed", "recurrent", "freeze_delays", "delay", "freeze_weights"}
 Curves = dict[str, dict[str, dict[float, list[float]]]]
 
 
@@ -21,15 +24,17 @@ def curves(path: Path = LINES) -> Curves:
 def test_the_table_has_the_lines_and_the_text_below_the_accuracies_in_training() -> None:
     rows = 0
     for task, found in curves().items():
-        for size in sorted({size for curve in found.values() for size in curve}):
-            runs = [found[kind].get(size, []) for kind in KINDS]
-            cells = [spread(own) if len(own) > 1 else "".join(f"{one:.1f} %" for one in own) for own in runs]
-            assert has_row(f"`{task}`", f"{size:g}", *cells), (task, size, cells)
-            rows += 1
+        for recurrent in ("", RECURRENT):
+            of_kind = [found.get(kind + recurrent, {}) for kind in KINDS]
+            for size in sorted({size for curve in of_kind for size in curve}):
+                runs = [curve.get(size, []) for curve in of_kind]
+                cells = [spread(own) if len(own) > 1 else "".join(f"{one:.1f} %" for one in own) for own in runs]
+                assert has_row(f"`{task}`{recurrent}", f"{size:g}", *cells), (task, size, cells)
+                rows += 1
     assert rows > 5
     fitted = {
         run["network"]: f"{100 * run['train_accuracy']:.1f} %" for run in entries("sizes.jsonl")
-        if (run["task"], run["seed"], run["freeze_delays"]) == ("shd", 0, False)
+        if (run["task"], run["seed"], run["recurrent"], kind_of_delays(run)) == ("shd", 0, False, "learned")
     }
     assert f"({fitted['140-128-20']} against {fitted['140-32-20']}, the augmented ones)" in PROSE
 
@@ -38,7 +43,8 @@ def test_the_tutorial_states_a_recorded_run() -> None:
     page = " ".join((ROOT / "docs" / "tutorials" / "speech.md").read_text(encoding="utf-8").split())
     (run,) = [
         one for one in entries("sizes.jsonl")
-        if (one["task"], one["hidden"], one["seed"], one["freeze_delays"]) == ("shd", [32], 0, False)
+        if (one["task"], one["hidden"], one["seed"], one["recurrent"]) == ("shd", [32], 0, False)
+        and kind_of_delays(one) == "learned"
     ]
     assert f"reached {100 * run['test_accuracy']:.1f} %;" in page
     assert f"alone gives {100 * run['count_baseline']:.1f} %" in page
@@ -48,7 +54,7 @@ def test_the_tutorial_states_a_recorded_run() -> None:
 def test_kinds_of_delays_differ_in_nothing_else_and_shd_is_that_in_use() -> None:
     for task in curves():
         runs = [run for run in entries("sizes.jsonl") if run["task"] == task]
-        settings = runs[0].keys() - {"hidden", "seed", "freeze_delays", "delay"} - OF_THE_RESULT
+        settings = runs[0].keys() - OF_THE_RESULT - VARIED
         assert len({tuple(str(run[name]) for name in sorted(settings)) for run in runs}) == 1
         assert task != "shd" or {run["data_sha256"]["train"] for run in runs} == {SHD}
 
@@ -63,6 +69,6 @@ def test_the_readme_has_the_picture_of_the_lines_and_says_what_it_shows() -> Non
         words.append(f"{min(added):.1f} to {max(added):.1f} points on {name}")
     assert f"Learning the delays adds {' and '.join(words)}." in " ".join(README.split())
     for found in curves().values():
-        drawn, none = (found[kind] for kind in KINDS[1:])
+        drawn, none = (found[kind] for kind in KINDS[1:3])
         assert all(statistics.mean(drawn[size]) > statistics.mean(none[size]) for size in drawn if size in none)
     assert "Fixed random delays are better than none at each size" in " ".join(README.split())
