@@ -108,7 +108,3 @@ def test_the_command_refuses_a_file_in_one_line(
     path.write_text(text)
     assert command.main(["--neuron", str(path)]) == 2
     assert capsys.readouterr().err.startswith(f"python -m derivations: {said}")
-
-
-def test_each_constant_and_state_has_a_residual() -> None:
-    assert len(residuals(LIF)) == 1 + 4 + 2 + 2 + 4

@@ -36,10 +36,6 @@ GOOD_VARIANTS: dict[str, dict] = {
 }
 
 
-def test_names_in_the_catalogue_are_unique() -> None:
-    assert len({bad.name for bad in CATALOGUE}) == len(CATALOGUE)
-
-
 @pytest.mark.check(21)
 @pytest.mark.parametrize("bad", CATALOGUE, ids=lambda bad: bad.name.replace(" ", "_"))
 def test_refused_alike_by_all(bad: BadCase, tmp_path: Path, capsys: Capture, measured: Measured) -> None:
