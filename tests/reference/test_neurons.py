@@ -60,8 +60,7 @@ BENT = 1e-12  # share of a central difference that its third derivative makes
 def difference_is_off(case: Case, seed: int) -> float | None:
     """A central difference of the loss along all parameters, against gradient times step."""
     result = reference.run(case, DIGITS)
-    rng = np.random.default_rng(seed)
-    direction = changed(parameters(case), lambda _, values: rng.uniform(-1.0, 1.0, values.shape))
+    direction = random_direction(parameters(case), seed)
     late, early = (moved(case, direction, sign * STEP) for sign in (1.0, -1.0))
     found = reference.run(late, DIGITS).loss - reference.run(early, DIGITS).loss
     before = iter([values for _, values in blocks(parameters(early))])
