@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 
 import delayprop.reference as reference
 from delayprop.fast.run import run_case
-from delayprop.spec import Case, Connection, Network, SpecError, UnsupportedError
+from delayprop.spec import Case, Result, SpecError, UnsupportedError
 from delayprop.spec.conformance import check
 from delayprop.spec.conformance.cases import CAPABILITIES, stored
 from delayprop.spec.conformance.grading import GRADES, MOST_DIGITS, grade, right_digits
@@ -19,6 +19,7 @@ from delayprop.spec.conformance.layout import GRADIENTS, QUANTITIES
 from tests.support.faults.catalogue import FAULTS, Fault
 from tests.support.faults.planting import plant, results
 from tests.support.implementations import Run, every_run
+from tests.support.parameters import changed, parameters, with_parameters
 from tests.support.peers.reports import ONE, answers, of
 from tests.support.tolerances import U64, WELL_CONDITIONED
 
@@ -95,22 +96,15 @@ def test_weights_alone_are_enough() -> None:
     assert report.passed and {name for name in QUANTITIES if of(report, name) != "not offered"} == {"w"}
 
 
-def refuse(case: Case) -> dict:
-    raise NotImplementedError
-
-
-def test_a_simulator_that_offers_nothing_does_not_pass() -> None:
+def test_an_empty_answer_does_not_pass() -> None:
     empty = check(lambda case: {})
     assert not empty.passed and str(empty).endswith("nothing was offered, so nothing is graded")
-    assert not check(refuse).passed
 
 
 def on_a_grid(case: Case) -> dict:
     """Delays rounded to whole ms: right on the grid; off it approximate, or another network."""
-    connections = tuple(Connection(c.source, c.target, np.where(c.exists, c.w, None), c.d.round())
-                        for c in case.network.connections)
-    network = Network(case.network.populations, connections)
-    return reference.run(replace(case, network=network)).to_dict(case.network)
+    rounded = changed(parameters(case), lambda kind, values: values.round() if kind == "d" else values)
+    return reference.run(with_parameters(case, rounded)).to_dict(case.network)
 
 
 def test_a_grid_is_right_on_itself_and_not_elsewhere() -> None:
@@ -121,36 +115,34 @@ def test_a_grid_is_right_on_itself_and_not_elsewhere() -> None:
     assert not report.passed and report.factors == ()
 
 
-def scaled(key: str, factor: float) -> Callable[[dict], None]:
-    """Changes the gradients with this key, or all of them."""
+def with_scaled(factor: float, *kinds: str) -> Callable[[Case], Result]:
+    """The reference, with the gradients by these kinds of parameters scaled."""
 
-    def change(value: object, inside: bool = False) -> object:
-        if isinstance(value, dict):
-            return {name: change(entry, inside or key in (name, "gradients")) for name, entry in value.items()}
-        if isinstance(value, list):
-            return [change(entry, inside) for entry in value]
-        return value * factor if inside and isinstance(value, float) else value
+    def run(case: Case) -> Result:
+        result = reference.run(case)
+        by_kind = changed(result.gradients, lambda kind, values: values * (factor if kind in kinds else 1.0))
+        return replace(result, gradients=by_kind)
 
-    return lambda found: found.update(gradients=change(found["gradients"]))
+    return run
 
 
 EVERYTHING = "weight, delay, tau_mem, tau_syn, threshold, reset, input-time"
 
 
-@pytest.mark.parametrize(("key", "factor", "line"), [
-    ("gradients", 0.25, f"all {EVERYTHING} gradients are 0.2500 times the right ones"),
-    ("weights", 0.0, "all weight gradients are 0"),
-    ("delays", -1.0, "all delay gradients are -1.000 times the right ones (to "),
-    ("inputs", -3.0, "all input-time gradients are -3.000 times the right ones"),
+@pytest.mark.parametrize(("kinds", "factor", "line"), [
+    (GRADIENTS, 0.25, f"all {EVERYTHING} gradients are 0.2500 times the right ones"),
+    (["w"], 0.0, "all weight gradients are 0"),
+    (["d"], -1.0, "all delay gradients are -1.000 times the right ones (to "),
+    (["t_in"], -3.0, "all input-time gradients are -3.000 times the right ones"),
 ])
-def test_a_common_factor_is_found(key: str, factor: float, line: str) -> None:
-    report = check(answers(scaled(key, factor)))
+def test_a_common_factor_is_found(kinds: Sequence[str], factor: float, line: str) -> None:
+    report = check(with_scaled(factor, *kinds))
     assert line in str(report) and len(report.factors) == 1
     assert report.to_dict()["factors"][0]["factor"] == pytest.approx(factor, rel=1e-6)
 
 
 def test_one_wrong_block_is_found_and_no_other() -> None:
-    report = check(answers(scaled("tau_mem", -1.0)), cases=[ONE])
+    report = check(with_scaled(-1.0, "tau_mem"), cases=[ONE])
     assert [of(report, name) for name in GRADIENTS] == ["exact", "exact", "wrong", "exact", "exact", "exact", "exact"]
     assert not report.passed and report.factors == (), "a single number is a multiple of any other"
     assert report.wrong == ["one-neuron: gradients.populations.out.tau_mem has -0.3 right digits"]

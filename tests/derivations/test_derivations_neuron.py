@@ -15,6 +15,7 @@ from delayprop.derivations.neuron import residuals
 from delayprop.derivations.proof import simplest
 from delayprop.derivations.symbols import dL_dt_post, w
 from delayprop.spec.neuron import LIF, NEURONS, Neuron
+from tests.support.runs.reading import Capture, Patch, refusal
 
 
 def one_slope(n: LinearNeuron) -> sp.Expr:
@@ -62,7 +63,7 @@ def test_equations_of_a_stranger_are_proved() -> None:
     assert len(found) == 1 + 7 + 2 + 4 + 7 and all(simplest(left) == 0 for left in found.values())
 
 
-def test_the_command_derives_and_proves_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_derives_and_proves_a_file(tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "mine.json"
     rates = {"V": "(I - V - a) / tau", "I": "-I / 5", "a": "-a / tau_a"}
     path.write_text(json.dumps({"rates": rates, "reset": {"V": "0", "a": "a + b"}}))
@@ -84,9 +85,7 @@ def test_the_command_derives_and_proves_a_file(tmp_path: Path, capsys: pytest.Ca
     assert last.startswith("14 of 14 formulas proved in ")
 
 
-def test_the_command_names_a_formula_that_it_cannot_prove(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_names_a_formula_that_it_cannot_prove(tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
     path = tmp_path / "lif.json"
     path.write_text(json.dumps({"rates": dict(LIF.rates)}))
     monkeypatch.setattr(linear_neuron, "spike_shift", one_slope)
@@ -101,14 +100,7 @@ def test_the_command_names_a_formula_that_it_cannot_prove(
     ('{"rates": ', "`neuron` must be one whole JSON object, got Expecting value at line 1 column 11"),
     ('{"rates": {}, "rates": {}}', "`rates` must be given once in its object, got it twice; remove one"),
 ])
-def test_the_command_refuses_a_file_in_one_line(
-    text: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_refuses_a_file_in_one_line(text: str, said: str, tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "mine.json"
     path.write_text(text)
-    assert command.main(["--neuron", str(path)]) == 2
-    assert capsys.readouterr().err.startswith(f"python -m derivations: {said}")
-
-
-def test_each_constant_and_state_has_a_residual() -> None:
-    assert len(residuals(LIF)) == 1 + 4 + 2 + 2 + 4
+    assert refusal(capsys, command.main, "--neuron", path).startswith(f"python -m derivations: {said}")

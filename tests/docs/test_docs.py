@@ -6,7 +6,7 @@ import json
 import re
 import statistics
 from html import unescape
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
 import pytest
@@ -18,6 +18,7 @@ from docs import hooks
 from docs.formulas import formula, picture
 from tests import ROOT
 from tests.support.house.docs_pages import PAGES, REMOTE_IMAGE, SETTINGS, alike, blocks, fetched_from_afar, nav, run
+from tests.support.house.imports import imported
 from tests.support.runs.reading import Patch
 from tests.tools.make_docs_figure import PATH, draw
 
@@ -27,17 +28,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:path is deprecated:DeprecationWa
 needs_ziamath = pytest.mark.skipif(importlib.util.find_spec("ziamath") is None, reason="needs the group `docs`")
 
 
+PUBLIC = {f"delayprop.{name}" for name in [*public_names.__all__, *(f"reference.{name}" for name in reference.__all__)]}
+
+
 def private_names(program: str) -> list[str]:
     """The names that a program imports from this package, but those in `__all__`."""
-    public = {"delayprop": public_names.__all__, "delayprop.reference": reference.__all__}
-    found = []
-    for node in ast.walk(ast.parse(program)):
-        if isinstance(node, ast.Import):
-            found += [one.name for one in node.names if one.name.startswith("delayprop.")]
-        elif isinstance(node, ast.ImportFrom) and str(node.module).startswith("delayprop"):
-            names = public.get(str(node.module), [])
-            found += [f"{node.module}.{one.name}" for one in node.names if one.name not in names]
-    return found
+    names = [name for _, name in imported(PurePosixPath("page.md"), ast.parse(program))]
+    return [name for name in names if name.startswith("delayprop.") and name not in PUBLIC]
 
 
 @pytest.mark.parametrize("name", PAGES)

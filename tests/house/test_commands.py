@@ -7,10 +7,12 @@ import json
 import os
 import re
 from pathlib import Path
+from subprocess import CompletedProcess
 
+import numpy as np
 import pytest
 
-from delayprop.spec import Case, Population, load_case
+from delayprop.spec import Case, load_case
 from delayprop.spec.command import READER_LEFT, OneLineParser, run_and_exit
 from tests import ROOT
 from tests.support.commands import lines_read, refusal_of, result_of, run, skeleton
@@ -26,17 +28,11 @@ STORED = ("silent-neuron", "skip-and-parallel", "missing-and-free-spikes")
 
 def specified_layout(case: Case, spikes: dict[str, list[int]]) -> dict:
     """Section 7 of the specification, for a case with these spike counts."""
-
-    def constants(population: Population) -> dict[str, list[float]]:
-        keys = ["tau_mem", "tau_syn"] + ["threshold", "reset"] * (population.kind == "lif")
-        return {key: [0.0] * population.size for key in keys}
-
-    def synapses(exists: list[list[bool]]) -> list[list[float | None]]:
-        return [[0.0 if there else None for there in row] for row in exists]
-
     receiving = [population for population in case.network.populations if population.kind != "input"]
+    keys = {"li": ("tau_mem", "tau_syn"), "lif": ("tau_mem", "tau_syn", "threshold", "reset")}
+    constants = {p.name: {key: [0.0] * p.size for key in keys[p.kind]} for p in receiving}
     trains = {population.name: [[0.0] * count for count in spikes[population.name]] for population in receiving}
-    matrices = [synapses(connection.exists.tolist()) for connection in case.network.connections]
+    matrices = [np.where(c.exists, 0.0, None).tolist() for c in case.network.connections]
     read = case.network.population(case.loss.population)
     return {
         "loss": 0.0,
@@ -47,7 +43,7 @@ def specified_layout(case: Case, spikes: dict[str, list[int]]) -> dict:
         "ties": [],
         "gradients": {
             "connections": [{"weights": matrix, "delays": matrix} for matrix in matrices],
-            "populations": {population.name: constants(population) for population in receiving},
+            "populations": constants,
             "inputs": {name: [[0.0] * len(train) for train in given] for name, given in case.inputs.items()},
         },
     }
@@ -64,12 +60,11 @@ def test_a_result_has_the_layout_of_the_specification(command: str, name: str) -
     assert found["loss"] == pytest.approx(case.expected["loss"], rel=relative(U64, case.expected["kappa_min"]))
 
 
-def flattened(value: object) -> list[float]:
-    if isinstance(value, dict):
-        return [number for entry in value.values() for number in flattened(entry)]
-    if isinstance(value, list):
-        return [number for entry in value for number in flattened(entry)]
-    return [value] if isinstance(value, float) else []
+def numbers(done: CompletedProcess[str]) -> list[float]:
+    """The numbers with a point of the printed result, in order."""
+    found: list[float] = []
+    json.loads(json.dumps(result_of(done)), parse_float=lambda text: found.append(float(text)))
+    return found
 
 
 @pytest.mark.parametrize(("command", "options", "error"), [
@@ -78,7 +73,7 @@ def flattened(value: object) -> list[float]:
 def test_another_precision_gives_almost_the_same_numbers(command: str, options: tuple, error: float) -> None:
     """An ignored option would leave every number unchanged."""
     path = CONFORMANCE / "skip-and-parallel.json"
-    plain, other = (flattened(result_of(run(command, *chosen, path))) for chosen in ((), options))
+    plain, other = (numbers(run(command, *chosen, path)) for chosen in ((), options))
     assert other != plain
     assert other == pytest.approx(plain, rel=error, abs=error)
 
@@ -94,17 +89,11 @@ def test_help(command: str) -> None:
     assert done.stdout.startswith(f"usage: python -m {command} ") and "CASE.json" in done.stdout
 
 
-@pytest.mark.parametrize(("weight", "code", "words"), [
-    ("heavy", 2, "`connections[0].weights[0][0]` must be a finite number, got 'heavy'; give a plain number"),
-    (1e18, 3, "spikes too fast, or without end; lower its weights"),
-])
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_bad_case_and_a_result_that_is_not_finite(
-    command: str, weight: object, code: int, words: str, tmp_path: Path
-) -> None:
+def test_a_result_that_is_not_finite(command: str, tmp_path: Path) -> None:
     path = tmp_path / "case.json"
-    path.write_text(json.dumps(changed("connections[0].weights[0][0]", weight)), encoding="utf-8")
-    assert words in refusal_of(run(command, path), command, code)
+    path.write_text(json.dumps(changed("connections[0].weights[0][0]", 1e18)), encoding="utf-8")
+    assert "spikes too fast, or without end; lower its weights" in refusal_of(run(command, path), command, 3)
 
 
 REFUSED: dict[str, tuple[str, list[str], str]] = {

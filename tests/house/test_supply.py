@@ -23,23 +23,22 @@ def test_every_action_is_pinned_to_a_commit() -> None:
     assert [line for name, text in WORKFLOWS.items() for line in unpinned_actions(name, text)] == []
 
 
-@pytest.mark.parametrize("line", [
+CAN_MOVE = (
     "- uses: actions/checkout@v5", "- uses: actions/checkout@main", "- uses: actions/checkout", "- uses:",
     f"- uses: actions/checkout@{COMMIT[:12]}", f"- uses: actions/checkout@{COMMIT.upper()}",
     f"- uses: actions/checkout@v5  # {COMMIT}", "uses: 'some/workflow/.github/workflows/a.yml@v1'",
     '- {name: get, uses: "actions/checkout@v5"}', '- "uses": actions/checkout@v5', "- uses: docker://python:3.11",
-])
-def test_control_an_action_that_can_move_is_found(line: str) -> None:
-    assert len(unpinned_actions("ci.yml", f"steps:\n  {line}\n")) == 1
-
-
-@pytest.mark.parametrize("line", [
+)
+PINNED = (
     f"- uses: actions/checkout@{COMMIT}  # v5.0.0", f'- uses: "some/workflow/.github/workflows/a.yml@{COMMIT}"',
     "- uses: ./.github/actions/own", f"- uses: docker://python@sha256:{'0' * 64}",
     "# - uses: actions/checkout@v5", "- run: echo who uses this",
-])
-def test_control_a_pinned_action_is_left_alone(line: str) -> None:
-    assert unpinned_actions("ci.yml", f"steps:\n  {line}\n") == []
+)
+
+
+@pytest.mark.parametrize("line", CAN_MOVE + PINNED)
+def test_control_an_action_that_can_move_is_found(line: str) -> None:
+    assert len(unpinned_actions("ci.yml", f"steps:\n  {line}\n")) == (line in CAN_MOVE)
 
 
 def test_every_package_of_the_lock_is_one_version_with_hashes() -> None:

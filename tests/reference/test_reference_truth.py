@@ -1,9 +1,13 @@
-"""The reference against the ground truth: differences of 50-digit simulations without adjoint."""
+"""The reference against the ground truth: differences of 50-digit simulations without adjoint.
+
+The last two tests are of these differences: their digits, and that they leave out no parameter.
+"""
 
 from collections.abc import Iterator
 from functools import cache
 from itertools import count
 
+import mpmath
 import pytest
 
 import delayprop.reference as reference
@@ -13,6 +17,7 @@ from tests.support.comparison import (
     assert_same_gradients,
     assert_same_results,
     block_errors,
+    gradient_blocks,
     largest_block,
     scaled,
 )
@@ -20,7 +25,7 @@ from tests.support.effort import many
 from tests.support.networks.strategies import families, seeded_case
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import DISCARDED, TRUTH, VANISHES, WELL_CONDITIONED
-from tests.support.truth import OrderChanged, truth_of
+from tests.support.truth import OrderChanged, Problem, difference, gradient, truth_of
 
 CASES = min(20, many(20))
 """Per family: 320 in all. A report takes no more: of the next 20 cases of one family, three depend
@@ -28,6 +33,7 @@ on the side (weights of 0 beside a pinned maximum), and a family may discard 5 %
 
 QUICK = 3  # per family, in the core
 AT_50_DIGITS = many(2)  # per family: 32 in all
+DIFFERENCED = mpmath.mpf("1e-28")  # error of a central difference for a derivative near 1
 
 
 @cache
@@ -96,3 +102,23 @@ def test_the_comparison_names_a_wrong_block(kind: str, factor: float, measured: 
     assert wrong and all(name.endswith(ending) for name in wrong)
     with pytest.raises(AssertionError, match=r"(?s)tolerance 1\.0e-11 \(kappa_min .*error .* found .* true"):
         assert_same_gradients(case, scaled(true, kind, factor), true, kappa_min=0.1)
+
+
+@pytest.mark.parametrize("family", ["layers", "recurrent", "near_taus", "delays", "zero_delays"])
+def test_the_digits_of_a_gradient(family: str) -> None:
+    case = seeded_case(6, family)
+    assert 0 < max(block_errors(case, gradient(case), gradient(case, digits=80, h="1e-24")).values()) < 1e-26
+
+
+def test_every_parameter_is_in_the_gradient() -> None:
+    """The count is of the case itself: a kind of parameter left out of all keys would show."""
+    case = seeded_case(9, "recurrent_mixed")
+    problem = Problem.from_case(case)
+    with mpmath.workdps(70):
+        numbers = [number for block in gradient_blocks(case, gradient(case)).values() for number in block]
+        along_all = difference(problem, dict.fromkeys(problem.values, 1.0))
+        assert abs(mpmath.fsum(numbers) - along_all) < DIFFERENCED * (1 + mpmath.fsum(numbers, absolute=True))
+    synapses = sum(int(connection.exists.sum()) for connection in case.network.connections)
+    constants = sum({"input": 0, "li": 2, "lif": 4}[p.kind] * p.size for p in case.network.populations)
+    times = sum(len(train) for trains in case.inputs.values() for train in trains)
+    assert len(numbers) == len(problem.values) == 2 * synapses + constants + times

@@ -2,7 +2,6 @@
 of the recorded runs."""
 
 import statistics
-from pathlib import Path
 
 from delayprop.fast.compare import curves_over, sha256_of
 from delayprop.fast.drawing.comparison import RECURRENT
@@ -17,8 +16,8 @@ VARIED = {"hidden", "seed", "recurrent", "freeze_delays", "delay", "freeze_weigh
 Curves = dict[str, dict[str, dict[float, list[float]]]]
 
 
-def curves(path: Path = LINES) -> Curves:
-    return {task: curves_over(found, "hidden") for task, found in by_task(grouped([path], several_tasks=True)).items()}
+def curves() -> Curves:
+    return {task: curves_over(found, "hidden") for task, found in by_task(grouped([LINES], several_tasks=True)).items()}
 
 
 def test_the_table_has_the_lines_and_the_text_below_the_accuracies_in_training() -> None:

@@ -23,17 +23,11 @@ VOLTAGE = 10  # steps of ms times thresholds that a largest voltage may be off
 STEPS = (0.02, 0.01)
 
 
-def lif(size: int = 2) -> Any:
-    """Neurons in seconds; `w_in` is twice `tau_syn`, so a weight counts twice."""
-    own = np.full(size, 0.005)
-    one = np.ones(size)
+def lif() -> Any:
+    """Two neurons in seconds; `w_in` is twice `tau_syn`, so a weight counts twice."""
+    own, one = np.full(2, 0.005), np.ones(2)
     return nir.CubaLIF(tau_mem=4 * own, tau_syn=own, r=one, v_leak=0 * own, v_threshold=one, v_reset=0 * own,
                        w_in=2 * own)
-
-
-def li(size: int = 2) -> Any:
-    own = np.full(size, 0.005)
-    return nir.CubaLI(tau_mem=4 * own, tau_syn=own, r=np.ones(size), v_leak=0 * own, w_in=own.copy())
 
 
 def row(*nodes: Any) -> Any:
@@ -47,25 +41,6 @@ def linear(*rows: list[float]) -> Any:
 
 def delay(*seconds: float) -> Any:
     return nir.Delay(np.array(seconds))
-
-
-def test_layers_of_another_tool() -> None:
-    """Input -> Affine -> CubaLIF -> Linear -> CubaLI, in float32 and seconds."""
-    w = np.array([[1.5, -0.1], [0.7, 0.0]], dtype=np.float32)
-    graph = row(nir.Affine(w, np.zeros(2, np.float32)), lif(), nir.Linear(np.array([[3, 4]])), li(1))
-    network = from_nir(graph, unit="s")
-    assert [(p.name, p.kind, p.size) for p in network.populations] == [
-        ("input", "input", 2), ("cubalif", "lif", 2), ("cubali", "li", 1)
-    ]
-    first, second = network.connections
-    assert (first.source, first.target, second.source, second.target) == ("input", "cubalif", "cubalif", "cubali")
-    assert first.w.tolist() == np.multiply(w.T, 2.0, dtype=np.float64).tolist()
-    assert first.exists.tolist() == [[True, True], [True, False]] and not first.d.any()
-    assert second.w.tolist() == [[3.0], [4.0]] and second.exists.all()
-    out, hidden = network.population("cubali"), network.population("cubalif")
-    assert (hidden.tau_mem.tolist(), hidden.tau_syn.tolist()) == ([20.0, 20.0], [5.0, 5.0])
-    assert (hidden.v_th.tolist(), hidden.v_reset.tolist()) == ([1.0, 1.0], [0.0, 0.0])
-    assert (out.tau_mem.tolist(), out.tau_syn.tolist(), out.v_th) == ([20.0], [5.0], None)
 
 
 W = linear([1.0, 2.0], [3.0, 4.0])

@@ -8,7 +8,7 @@ difference over norm (NIST: log relative error). A block of zeros must be exactl
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,11 @@ import mpmath
 import delayprop.reference as reference
 from delayprop.fast.run import run_case
 from delayprop.spec import Case, Result, load_case
+from delayprop.spec.conformance.layout import found_at, places
 from tests import ROOT
 
 FOLDER = ROOT / "spec" / "certified"
 CLASSES = ("lower", "average", "higher")
-PARTS = ("loss", "readout", "spikes", "kappa", "gradients")
 DIGITS = 30  # number of certified digits, which is the largest count
 
 RUNS: dict[str, Callable[[Case], Result]] = {"reference": reference.run, "fast float64": run_case,
@@ -52,23 +52,11 @@ def digits_by_block(found: Mapping, certified: Mapping) -> dict[str, float]:
     """Right digits of each block, by its path: 0 (no digit, NaN, missing, a spike too many) to 30.
     In `found`, strings hold more digits than float64."""
     with mpmath.workdps(2 * DIGITS):
-        there = dict(_blocks({key: found.get(key) for key in PARTS}))
         return {
-            path: _digits(there.get(path), numbers)
-            for path, numbers in _blocks({key: certified[key] for key in PARTS})
-            if path.startswith("spikes/") or any(_flat(numbers))  # without spikes too: a spike found there is wrong
+            place.path: _digits(found_at(found, place), place.expected)
+            for place in places(dict(certified))
+            if place.quantity == "spikes" or any(_flat(place.expected))  # without spikes too: one found there is wrong
         }
-
-
-def _blocks(results: object, path: str = "") -> Iterator[tuple[str, object]]:
-    """Path and numbers of each part: keys joined by `/`, and the index of a connection."""
-    if isinstance(results, list) and any(isinstance(entry, Mapping) for entry in results):
-        results = {str(n): entry for n, entry in enumerate(results)}
-    if not isinstance(results, Mapping):
-        yield path, results
-    else:
-        for key, entry in results.items():
-            yield from _blocks(entry, f"{path}/{key}" if path else key)
 
 
 def _digits(found: object, certified: object) -> float:

@@ -94,19 +94,15 @@ def _ask(request: dict[str, Any]) -> int:
 
 def serve() -> None:
     """Imports, then answers requests until the pipe closes."""
-    import h5py  # noqa: F401
-    import hypothesis  # noqa: F401
-    import matplotlib.pyplot  # noqa: F401
-    import pytest  # noqa: F401
     import torch
 
-    from delayprop.fast.run import run_case
-    from tests.support.networks.strategies import seeded_case
+    from tests.support.kernels import run_both_precisions
 
+    for name in ("h5py", "hypothesis", "matplotlib.pyplot", "pytest"):
+        import_module(name)
     torch.set_num_threads(1)
     torch.optim.Adam([torch.zeros(1, requires_grad=True)]).zero_grad()  # imports torch's compiler
-    for precision in ("float32", "float64"):
-        run_case(seeded_case(1, "layers"), precision)
+    run_both_precisions("layers")
     for line in sys.stdin:
         request = json.loads(line)
         if "wait" in request:

@@ -27,7 +27,7 @@ import numpy as np
 from delayprop.spec import Case, CrossEntropy, Result, SpikeTimeMSE
 from delayprop.spec.population import CONSTANTS
 from tests.support.comparison import largest_block, time_unit
-from tests.support.parameters import blocks, parameters
+from tests.support.parameters import arrivals, blocks, parameters
 from tests.support.tolerances import U32, VANISHES, identity
 
 
@@ -94,15 +94,16 @@ def by_end(case: Case, result: Result, j: int) -> tuple[float, float]:
     given = [getattr(population, constant) for constant in CONSTANTS]
     tau_mem, tau_syn, v_th, v_reset = (0.0 if values is None else float(values[j]) for values in given)
     drop = v_th - v_reset
-    arrivals = _arrivals(case, result, name, j)
+    trains: dict[str, Any] = {**result.spikes, **case.inputs}
+    arrived = [(float(w), float(t + d)) for w, t, d in arrivals(case, trains, name, j) if t + d <= T]
 
     def response(s: float) -> float:
         x = (1 / tau_syn - 1 / tau_mem) * s
         return s / tau_mem * math.exp(-s / tau_mem) * (-math.expm1(-x) / x if x else 1.0)
 
-    I = math.fsum(w * math.exp((a - T) / tau_syn) for w, a in arrivals)
+    I = math.fsum(w * math.exp((a - T) / tau_syn) for w, a in arrived)
     resets = [-drop * math.exp((t - T) / tau_mem) for t in spikes]
-    V = math.fsum([*resets, *(w * response(T - a) for w, a in arrivals)])
+    V = math.fsum([*resets, *(w * response(T - a) for w, a in arrived)])
     if case.loss.readout == "mean_voltage":
         return V - y, -V / T
     if case.loss.readout == "max_voltage":
@@ -112,23 +113,11 @@ def by_end(case: Case, result: Result, j: int) -> tuple[float, float]:
     assert case.loss.readout == "exp_weighted_voltage", "a new readout needs its identity"
     # int t exp(-t/T) V dt: the equations of motion times t exp(-t/T), integrated over the trial
     r_mem, r_syn = 1 / (1 / tau_mem + 1 / T), 1 / (1 / tau_syn + 1 / T)
-    integral_I = r_syn * (math.fsum(w * math.exp(-a / T) for w, a in arrivals) - I / math.e)
-    moment_I = r_syn * (math.fsum(w * a * math.exp(-a / T) for w, a in arrivals) - T * I / math.e + integral_I)
+    integral_I = r_syn * (math.fsum(w * math.exp(-a / T) for w, a in arrived) - I / math.e)
+    moment_I = r_syn * (math.fsum(w * a * math.exp(-a / T) for w, a in arrived) - T * I / math.e + integral_I)
     late_resets = math.fsum(-drop * t * math.exp(-t / T) for t in spikes)
     moment_V = r_mem * (moment_I / tau_mem + late_resets - T * V / math.e + T * y)
     return V / math.e - y + moment_V / T**2, -(y + V / math.e) / T
-
-
-def _arrivals(case: Case, result: Result, name: str, j: int) -> list[tuple[float, float]]:
-    sources: dict[str, Any] = {**result.spikes, **case.inputs}
-    found = [
-        (float(c.w[i, j]), float(t + c.d[i, j]))
-        for c in case.network.connections
-        if c.target == name
-        for i in np.flatnonzero(c.exists[:, j])
-        for t in sources[c.source][i]
-    ]
-    return [(w, a) for w, a in found if a <= case.duration]
 
 
 def _by_readout(loss: CrossEntropy, result: Result) -> list[float]:

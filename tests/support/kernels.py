@@ -39,7 +39,8 @@ def from_python(function: Callable) -> Callable:
     return called
 
 
-def main(family: str) -> None:
+def run_both_precisions(family: str) -> None:
+    """Compiles the kernels of a family, or loads them from the cache."""
     from delayprop.fast.run import run_case
     from tests.support.networks.strategies import seeded_case
 
@@ -48,4 +49,4 @@ def main(family: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    run_both_precisions(*sys.argv[1:])

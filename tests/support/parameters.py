@@ -1,6 +1,6 @@
-"""The parameters of a case in the layout of its gradient, so that one walk serves both."""
+"""The parameters of a case in the layout of its gradient: one walk serves both. Its arrivals."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,24 @@ def parameters(case: Case) -> Gradients:
         {p.name: p.values for p in receiving},
         {name: list(trains) for name, trains in case.inputs.items()},
     )
+
+
+def arrivals(case: Case, trains: Mapping[str, Sequence | SpikeTrains], name: str, j: int) -> Iterator[tuple]:
+    """Weight, spike time and delay (ms) of each arrival at neuron `j` of a population, given the
+    trains of its sources; also of those after the end."""
+    for c in case.network.connections:
+        if c.target == name and c.source in trains:
+            for i in np.flatnonzero(c.exists[:, j]).tolist():
+                yield from ((c.w[i, j], t, c.d[i, j]) for t in trains[c.source][i])
+
+
+def filled(case: Case, slopes: Mapping[Key, Any]) -> Gradients:
+    """The gradient with these numbers, of any type; 0 for the others, of absent synapses."""
+    found = changed(parameters(case), lambda _, values: np.zeros(values.shape, dtype=object))
+    for place, numbers in blocks(found):
+        for index in np.ndindex(numbers.shape):
+            numbers[index] = slopes.get((*place, *index), 0)
+    return found
 
 
 def with_parameters(case: Case, new: Gradients) -> Case:

@@ -42,7 +42,8 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "evaluate nowhere": (["evaluate", NOWHERE], f"delayprop evaluate: `{NOWHERE}` must be the folder of a finished"),
     "compare nowhere": (["compare", NOWHERE], f"delayprop compare: `{NOWHERE}` must be the folder of a finished"),
     "export nothing": (["export", NOWHERE], "delayprop export: `--case` is missing, and so is --nir; "),
-    "report nowhere": (["report", NOWHERE], "delayprop report: `RUN` must be the folder of a finished run, "),
+    "report nowhere": (["report", NOWHERE], "delayprop report: `RUN` must be the folder of a finished run, with "
+                       "result.json, got No such file or directory:"),
     "report of both": (["report", "--quick", NOWHERE], "delayprop report: --quick and --out are for the report, "),
 }
 

@@ -16,11 +16,11 @@ from itertools import zip_longest
 import mpmath
 
 import delayprop.reference as reference
-from delayprop.spec import Case, Result, SpecError, case_from_text
+from delayprop.spec import Case, Result, SpecError, case_from_text, load_case
 from delayprop.spec.checks import one_of
-from tests.support.certified import DIGITS, FOLDER, files, neuron_files, neurons, spikes_and_kappa
+from tests.support.certified import DIGITS, FOLDER, certified_values, files, neuron_files, neurons, spikes_and_kappa
 from tests.support.comparison import gradient_blocks
-from tests.support.truth import Key, Problem, gradient, replay, simulate
+from tests.support.truth import Key, replay, truth_of
 
 ADJOINT_DIGITS, TRUTH_DIGITS, STEP = 80, 110, "1e-36"
 ZERO, SMALL = mpmath.mpf("1e-38"), mpmath.mpf("1e-25")
@@ -57,9 +57,7 @@ def by_differences(document: dict, sides: Mapping[Key, int]) -> dict:
     case = case_of(document)
     if any(population.kind == "neuron" for population in case.network.populations):
         return as_strings(case, replay.result_of(case, TRUTH_DIGITS, STEP))
-    truth = simulate(Problem.from_case(case), TRUTH_DIGITS)
-    slopes = gradient(case, TRUTH_DIGITS, STEP, sides)
-    return as_strings(case, Result(truth.loss, truth.spikes, truth.kappa, truth.readout, slopes, ()))
+    return as_strings(case, truth_of(case, TRUTH_DIGITS, STEP, sides))
 
 
 def as_strings(case: Case, result: Result) -> dict:
@@ -123,9 +121,8 @@ def with_table(readme: str) -> str:
     """The README with the numbers of its table; the second column is written by hand."""
 
     def row(found: re.Match[str]) -> str:
-        case = case_from_text((FOLDER / f"{found[1]}.json").read_text(encoding="utf-8"))
-        assert case.expected is not None
-        spikes, kappa_min = spikes_and_kappa(case.expected)
+        case = load_case(FOLDER / f"{found[1]}.json")
+        spikes, kappa_min = spikes_and_kappa(certified_values(case))
         shown = "" if kappa_min is None else f"{kappa_min:.3g}"
         return f"| `{found[1]}` | {found[2]} | {neurons(case)} | {spikes} | {shown} |"
 

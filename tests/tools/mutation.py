@@ -34,19 +34,16 @@ from tests import ROOT
 from tests.support.faults.planting import few_threads, forget, plant
 from tests.tools.mutated_module import TESTS, failing_test
 
+
+def _files(folder: str, names: str) -> tuple[str, ...]:
+    return tuple(f"{folder}/{name}.py" for name in names.split())
+
+
 ROOMS = {
-    "reference": ("reference/jumps.py", "reference/adjoint.py"),
-    "physics": tuple(
-        f"fast/physics/{n}.py"
-        for n in ("factors", "synapse", "adjoint", "driven", "response", "jump", "own_events", "bin_step")
-    ),
-    "cpu": tuple(
-        f"fast/cpu/{n}.py"
-        for n in (
-            "lookup", "special_lookup", "reached", "sensitivities", "vector_step", "backward", "recurrent_backward",
-        )
-    ),
-    "cuda": tuple(f"fast/cuda/{n}.py" for n in ("lookup", "backward", "recurrent_backward")),
+    "reference": _files("reference", "jumps adjoint"),
+    "physics": _files("fast/physics", "factors synapse adjoint driven response jump own_events bin_step"),
+    "cpu": _files("fast/cpu", "lookup special_lookup reached sensitivities vector_step backward recurrent_backward"),
+    "cuda": _files("fast/cuda", "lookup backward recurrent_backward"),
     "nn": tuple(file for file in TESTS if file.startswith("fast/nn")),
     "training": tuple(file for file in TESTS if file.startswith("fast/training")),
 }

@@ -7,6 +7,7 @@ with `weights_only=True`, arrays without pickles, and no package uses another re
 import ast
 from pathlib import PurePosixPath
 
+from tests.support.house.imports import imported
 from tests.support.house.sources import full_name, imported_names, located
 
 MODULES = {"pickle", "_pickle", "cloudpickle", "dill", "joblib", "jsonpickle", "marshal", "shelve"}
@@ -18,7 +19,6 @@ RUN = {
 }
 WEIGHTS = {"torch.load", "torch.serialization.load"}
 ARRAYS = {"numpy.load", "numpy.lib.format.read_array"}
-IMPORTERS = {"importlib.import_module", "__import__"}
 
 
 def literally(keyword: ast.keyword, value: bool) -> bool:
@@ -33,27 +33,16 @@ def is_safe(call: ast.Call, called: str) -> bool:
     return called in ARRAYS and len(call.args) <= 2 and all(literally(given, False) for given in risky)
 
 
-def modules_of(node: ast.AST, names: dict[str, str]) -> list[str]:
-    match node:
-        case ast.Import(names=aliases):
-            return [alias.name for alias in aliases]
-        case ast.ImportFrom(module=str(module), level=0):
-            return [module]
-        case ast.Call(func=func, args=[ast.Constant(value=str(module)), *_]) if full_name(func, names) in IMPORTERS:
-            return [module]
-    return []
-
-
 def code_that_is_read(path: PurePosixPath, text: str) -> list[str]:
     """Places that run, or may run, code from a file or text."""
     tree = ast.parse(text)
-    names, found = imported_names(tree), dict[int, str]()
-    nodes = list(located(tree))
+    names, nodes = imported_names(tree), list(located(tree))
+    found = {
+        line: f"{path}:{line}: imports {module}"
+        for line, module in imported(path, tree) if module.split(".")[0] in MODULES
+    }
     safe = {node.func for node in nodes if isinstance(node, ast.Call) and is_safe(node, full_name(node.func, names))}
     for node in nodes:
-        for module in modules_of(node, names):
-            if module.split(".")[0] in MODULES:
-                found.setdefault(node.lineno, f"{path}:{node.lineno}: imports {module}")
         name = full_name(node, names)
         if name in RUN or (name in WEIGHTS | ARRAYS and node not in safe):
             found.setdefault(node.lineno, f"{path}:{node.lineno}: {name}")

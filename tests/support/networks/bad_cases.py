@@ -91,6 +91,7 @@ CHANGES: tuple[tuple, ...] = (
     ("li as source", "connections[1].source", "out", "one of in, hid, got 'out'"),
     ("input as target", "connections[1].target", "in", "one of hid, out, got 'in'"),
     ("boolean weight", "connections[0].weights[1][2]", True, "a finite number, got True"),
+    ("text as weight", "connections[0].weights[0][0]", "heavy", "a finite number, got 'heavy'; give a plain number"),
     ("nan weight", "connections[0].weights[0][1]", NAN, "a finite number, got nan"),
     ("integer beyond float64", "connections[0].weights[0][1]", 10**400, "a finite number, got inf"),
     ("vector of weights", "connections[0].weights[0]", 8.0, "a list of numbers, one per target neuron, got 8.0"),

@@ -1,12 +1,13 @@
 """The classes of drawn cases, by the ground truth at 20 digits, so that a test can require each."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import numpy as np
 
 from delayprop.spec import READOUTS, VOLTAGE_READOUTS, Case, Connection, CrossEntropy, SpikeTimeMSE
+from tests.support.parameters import arrivals
 from tests.support.truth import Problem, Truth, simulate
 
 OF_CONNECTION: dict[str, Callable[[Case, Connection], object]] = {
@@ -93,12 +94,10 @@ def _events(case: Case, truth: Truth) -> Iterator[str]:
         yield "silent neuron"
     if any(np.any(train[3:] - train[:-3] < 2.0) for train in [*spiking, *inputs]):
         yield "burst"
-    sources: list[tuple[str, Sequence[np.ndarray]]] = [*truth.spikes.items()]
-    sources += [(name, given.trains) for name, given in case.inputs.items()]
-    times = {(name, i): np.array(trains[i], dtype=np.float64) for name, trains in sources for i in range(len(trains))}
+    sources: dict[str, Any] = {**truth.spikes, **case.inputs}
     for c in network.connections:
         for i, j in np.argwhere(c.exists).tolist():
-            train = times[c.source, i]
+            train = np.array(sources[c.source][i], dtype=np.float64)
             if np.any(np.diff(train[train <= T]) < c.d[i, j]):
                 yield "several spikes in one synapse"
     if any(_simultaneous(case, name, j) for name in truth.spikes for j in range(network.population(name).size)):
@@ -108,13 +107,7 @@ def _events(case: Case, truth: Truth) -> Iterator[str]:
 
 def _simultaneous(case: Case, name: str, j: int) -> bool:
     """Whether two input spikes arrive at a neuron at one instant."""
-    times = [
-        t + c.d[i, j]
-        for c in case.network.connections
-        if c.target == name and c.source in case.inputs
-        for i in np.flatnonzero(c.exists[:, j]).tolist()
-        for t in case.inputs[c.source][i]
-    ]
+    times = [t + d for _, t, d in arrivals(case, case.inputs, name, j)]
     return len(set(times)) < len(times)
 
 

@@ -1,5 +1,7 @@
 """Random networks of any neuron: three inputs, three hidden neurons, two outputs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -93,11 +95,8 @@ def _onto(
 
 def as_equations(case: Case) -> Case:
     """The case with `lif` and `li` given by their equations."""
-    def given(population: Population) -> Population:
-        if population.kind == "input":
-            return population
-        equations, values = population.equations, population.values
-        return Population(population.name, "neuron", population.size, neuron=equations, constants=values)
-
-    populations = tuple(given(population) for population in case.network.populations)
-    return Case(Network(populations, case.network.connections), case.duration, case.inputs, case.loss)
+    populations = tuple(
+        p if p.kind == "input" else Population(p.name, "neuron", p.size, neuron=p.equations, constants=p.values)
+        for p in case.network.populations
+    )
+    return replace(case, network=Network(populations, case.network.connections))

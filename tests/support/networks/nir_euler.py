@@ -41,10 +41,8 @@ def integrate(graph: Any, inputs: Mapping[str, Sequence[Sequence[float]]], durat
         for name in order:
             node, x = graph.nodes[name], sum(out[source][k] for source in before[name])
             match kinds[name]:
-                case "Linear":
-                    out[name][k] = node.weight @ x
-                case "Affine":
-                    out[name][k] = node.weight @ x + node.bias
+                case "Linear" | "Affine":
+                    out[name][k] = node.weight @ x + getattr(node, "bias", 0.0)
                 case "Scale":
                     out[name][k] = node.scale * x
                 case "Delay":

@@ -10,17 +10,15 @@ from delayprop.fast.solving.bound import bounded_spikes
 DURATION = 20.0
 OFTEN = 60.0
 """A weight with which a neuron spikes more often than a buffer of the CPU has room for at first."""
-FILLED = {"d": 1.0, "w_rec": 0.0, "d_rec": 1.0}
 
 
 def busy_layer(recurrent: bool, neurons: int, w: float = OFTEN) -> LIF:
     """Every neuron spikes often, and each as often as any other."""
     made = LIF(1, neurons, recurrent=recurrent, tau_mem=10.0, tau_syn=5.0, dtype=torch.float64)
+    filled = {"w": w, "d": 1.0, "w_rec": 0.0, "d_rec": 1.0}
     with torch.no_grad():
-        for name, parameter in made.named_parameters():
-            if name in FILLED:
-                parameter.fill_(FILLED[name])
-        made.w.fill_(w)
+        for name in filled.keys() & dict(made.named_parameters()):
+            getattr(made, name).fill_(filled[name])
     return made
 
 

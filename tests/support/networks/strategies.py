@@ -108,22 +108,19 @@ class _Builder:
         return [np.resize(column, size) for column in np.array(rows).T]
 
     def _trains(self, size: int, T: float) -> list[np.ndarray]:
-        pick = self.pick
-        kind = pick.one(self.family.inputs)
-        shared = self._train("spread", T) if kind == "together" else None
-        return [self._train(kind, T) if shared is None else shared for _ in range(size)]
+        kind = self.pick.one(self.family.inputs)
+        if kind == "together":
+            return [self._train("spread", T)] * size
+        return [self._train(kind, T) for _ in range(size)]
 
     def _train(self, kind: str, T: float) -> np.ndarray:
         pick = self.pick
         if kind == "burst":
             start = pick.number(0.0, 0.5 * T)
             times = [start + pick.number(0.0, 5.0) for _ in range(pick.whole(2, 8))]
-        elif kind == "late":
-            times = [pick.number(0.0, 1.3 * T) for _ in range(pick.whole(1, 5))]
-        elif kind == "sparse":
-            times = [pick.number(0.0, 0.4 * T) for _ in range(pick.whole(0, 1))]
         else:
-            times = [pick.number(0.0, 0.8 * T) for _ in range(pick.whole(1, 5))]
+            share, least, most = {"late": (1.3, 1, 5), "sparse": (0.4, 0, 1)}.get(kind, (0.8, 1, 5))
+            times = [pick.number(0.0, share * T) for _ in range(pick.whole(least, most))]
         return np.sort(np.array(times))
 
     def _pattern(self, shape: tuple[int, int], inhibitory: int, sparse: bool) -> np.ndarray:

@@ -7,10 +7,9 @@ step times the third derivative, plus rounding of 1e-50 / 1e-16: 30 digits, fewe
 from collections.abc import Mapping
 
 import mpmath
-import numpy as np
 
 from delayprop.spec import Case, Gradients, Result
-from tests.support.parameters import Key, blocks, changed, parameters
+from tests.support.parameters import Key, filled
 from tests.support.truth.numbers import Real, mpf, real, working_precision
 from tests.support.truth.run import Run
 from tests.support.truth.simulation import Problem, guard_digits, simulate
@@ -32,17 +31,13 @@ def gradient(case: Case, digits: float = DIGITS, h: str = STEP, sides: Mapping[K
     around, sides = _Neighbourhood(Problem.from_case(case), digits, h), sides or {}
     slopes = {key: around.slope({key: 1.0}, sides.get(key, around.side(key)), key not in sides)
               for key in around.values}
-    found = changed(parameters(case), lambda _, values: np.empty(values.shape, dtype=object))
-    for place, numbers in blocks(found):
-        for index in np.ndindex(numbers.shape):
-            numbers[index] = slopes.get((*place, *index), mpmath.mpf(0))
-    return found
+    return filled(case, slopes)
 
 
-def truth_of(case: Case) -> Result:
-    """Activity and gradient at 50 digits, without ties; raises `OrderChanged`."""
-    found = simulate(Problem.from_case(case))
-    return Result(found.loss, found.spikes, found.kappa, found.readout, gradient(case), ())
+def truth_of(case: Case, digits: float = DIGITS, h: str = STEP, sides: Mapping[Key, int] | None = None) -> Result:
+    """Activity and gradient, without ties; arguments and errors as of `gradient`."""
+    found = simulate(Problem.from_case(case), digits)
+    return Result(found.loss, found.spikes, found.kappa, found.readout, gradient(case, digits, h, sides), ())
 
 
 def difference(problem: Problem, along: Key | Direction, h: str = STEP, side: int = 0) -> mpmath.mpf:

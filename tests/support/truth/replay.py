@@ -16,7 +16,7 @@ from delayprop.reference.arithmetic import FLOAT64
 from delayprop.reference.events import Arrivals, Crossing, Neuron, Spike, Trial
 from delayprop.reference.simulate import simulate
 from delayprop.spec import Case, Result, SpikeTimeMSE
-from tests.support.parameters import Key, blocks, changed, keyed, parameters
+from tests.support.parameters import Key, filled, keyed, parameters
 
 Vector = list[mpmath.mpf]
 RATES = {"mean_voltage": 0, "exp_weighted_voltage": 1}  # of an integral readout, in units of 1/T
@@ -33,12 +33,6 @@ def result_of(case: Case, digits: int, step: str) -> Result:
             late, early = (_Replay(case, trial, {**values, key: values[key] + s}).loss() for s in (h, -h))
             return (late - early) / (2 * h)
 
-        gradient = changed(parameters(case), lambda _, numbers: np.full(numbers.shape, mpmath.mpf(0), dtype=object))
-        for place, numbers in blocks(gradient):
-            for index in np.ndindex(numbers.shape):
-                if (*place, *index) in values:
-                    numbers[index] = slope((*place, *index))
-
         def per_spike(of: Mapping[Spike, mpmath.mpf]) -> dict[str, list[np.ndarray]]:
             return {
                 name: [np.array([of[spike] for spike in neuron.spikes], dtype=object) for neuron in neurons]
@@ -47,6 +41,7 @@ def result_of(case: Case, digits: int, step: str) -> Result:
 
         y = here.readout()
         readout = None if y is None else np.array(y, dtype=object)
+        gradient = filled(case, {key: slope(key) for key in values})
         return Result(here.loss(), per_spike(here.t), per_spike(here.kappa), readout, gradient, ())
 
 

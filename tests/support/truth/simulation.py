@@ -80,9 +80,7 @@ def guard_digits(problem: Problem, step: float = 0.0) -> float:
 
 
 def _array(numbers: Sequence[Real]) -> np.ndarray:
-    array = np.empty(len(numbers), dtype=object)
-    array[:] = [mpf(number) for number in numbers]
-    return array
+    return np.array([mpf(number) for number in numbers], dtype=object)
 
 
 def _by_population(run: Run, trains: Sequence[Sequence[Real]]) -> dict[str, tuple[np.ndarray, ...]]:
