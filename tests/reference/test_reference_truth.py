@@ -1,6 +1,7 @@
 """The reference against the ground truth: differences of 50-digit simulations without adjoint.
 
-The last two tests are of these differences: their digits, and that they leave out no parameter.
+The last three tests are of this truth: its spikes, the digits of its differences, and that they
+leave out no parameter.
 """
 
 from collections.abc import Iterator
@@ -23,9 +24,10 @@ from tests.support.comparison import (
 )
 from tests.support.effort import many
 from tests.support.networks.strategies import families, seeded_case
+from tests.support.parameters import arrivals
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import DISCARDED, TRUTH, VANISHES, WELL_CONDITIONED
-from tests.support.truth import OrderChanged, Problem, difference, gradient, truth_of
+from tests.support.truth import OrderChanged, Problem, difference, gradient, simulate, truth_of
 
 CASES = min(20, many(20))
 """Per family: 320 in all. A report takes no more: of the next 20 cases of one family, three depend
@@ -33,6 +35,7 @@ on the side (weights of 0 beside a pinned maximum), and a family may discard 5 %
 
 QUICK = 3  # per family, in the core
 AT_50_DIGITS = many(2)  # per family: 32 in all
+STEPPED = mpmath.mpf("1e-30")  # error of a matrix exponential, which stops at the digits it needs
 DIFFERENCED = mpmath.mpf("1e-28")  # error of a central difference for a derivative near 1
 
 
@@ -102,6 +105,33 @@ def test_the_comparison_names_a_wrong_block(kind: str, factor: float, measured: 
     assert wrong and all(name.endswith(ending) for name in wrong)
     with pytest.raises(AssertionError, match=r"(?s)tolerance 1\.0e-11 \(kappa_min .*error .* found .* true"):
         assert_same_gradients(case, scaled(true, kind, factor), true, kappa_min=0.1)
+
+
+@pytest.mark.parametrize("family", ["recurrent_mixed", "feedback", "near_taus", "mixed"])
+def test_spikes_stand_at_threshold(family: str) -> None:
+    """Matrix exponentials step the state from event to event: at every spike V is the threshold."""
+    case, checked = seeded_case(2, family), 0
+    with mpmath.workdps(70):
+        truth = simulate(Problem.from_case(case), 40)
+        sources = {**truth.spikes, **case.inputs}
+        for p in (p for p in case.network.populations if p.kind == "lif"):
+            for j, own in enumerate(truth.spikes[p.name]):
+                tau_mem, tau_syn, v_th, v_reset = (
+                    mpmath.mpf(float(p.values[name][j])) for name in ("tau_mem", "tau_syn", "v_th", "v_reset")
+                )
+                rates = mpmath.matrix([[-1 / tau_mem, 1 / tau_mem], [0, -1 / tau_syn]])
+                arriving = [(mpmath.mpf(t) + mpmath.mpf(d), w) for w, t, d in arrivals(case, sources, p.name, j)]
+                events = [*((t, w) for t, w in arriving if w and t <= case.duration), *((t, 0.0) for t in own)]
+                state, now = mpmath.matrix([0, 0]), mpmath.mpf(0)
+                for t, w in sorted(events):
+                    state, now = mpmath.expm(rates * (t - now)) * state, t
+                    if w:
+                        state[1] += w
+                        continue
+                    assert abs(state[0] - v_th) < STEPPED
+                    state[0] = v_reset
+                    checked += 1
+    assert checked > 0
 
 
 @pytest.mark.parametrize("family", ["layers", "recurrent", "near_taus", "delays", "zero_delays"])
