@@ -11,7 +11,6 @@ from tests import ROOT
 from tests.support.report_evidence import Measured
 from tests.tools.mutation import BROKEN, NOTICED, ROOMS, SURVIVED, TOO_LONG, code_sha256
 
-RECORD = ROOT / "results" / "mutation.json"
 REASONS = {
     (file, after): entry["reason"]
     for entry in tomllib.loads((ROOT / "tests/tools/mutation_survivors.toml").read_text(encoding="utf-8"))["survivors"]
@@ -62,7 +61,7 @@ def judged(content: dict) -> dict[str, dict[str, float]]:
 
 
 def record() -> dict:
-    return json.loads(RECORD.read_text(encoding="utf-8"))
+    return json.loads((ROOT / "results/mutation.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.check(31)

@@ -182,9 +182,6 @@ def test_constants_that_learned_beyond_their_bounds_are_refused() -> None:
         getattr(layer, name).data.copy_(before)
 
 
-SOURCES = {"into": 2, "into_rec": 5}  # of the layer below
-
-
 @EACH_OF_FAST
 def test_identities_of_each_neuron(name: str) -> None:
     """The powers of a neuron's constants follow from its equations; a wrong gradient is seen."""
@@ -195,7 +192,8 @@ def test_identities_of_each_neuron(name: str) -> None:
     }
     given: dict[str, Any] = {constant: values[constant] for constant in neuron.constants if constant in values}
     torch.manual_seed(1)
-    given |= {of: [neuron.arrivals[n % len(neuron.arrivals)] for n in range(s)] for of, s in SOURCES.items()}
+    sources = {"into": 2, "into_rec": 5}
+    given |= {of: [neuron.arrivals[n % len(neuron.arrivals)] for n in range(s)] for of, s in sources.items()}
     layer = Spiking(2, 5, neuron=neuron, recurrent=True, dtype=torch.float64, **given)
     out = LI(5, 3, readout="mean_voltage", dtype=torch.float64).initialise_(1.0, 1.0)
     spikes = Spikes.from_trains([[[1.0, 4.0, 9.0], [2.0, 5.0, 7.0, 20.0]]] * 2, 50.0)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -48,18 +49,11 @@ def shared_array(shared: FakeCUDAShared, shape: Any, dtype: Any) -> np.ndarray:
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Blocks of 3 threads that wait for each other; asserts that the CUDA kernels run."""
     assert launches.SIMULATED
-    launched = []
     few_threads()
     monkeypatch.setattr(FakeCUDAShared, "array", shared_array)
-    before = launches.launch
-
-    def launch(kernel: Any, *arguments: Any) -> None:
-        launched.append(kernel)
-        before(kernel, *arguments)
-
-    monkeypatch.setattr(launches, "launch", launch)
-    yield
-    assert launched
+    with mock.patch.object(launches, "launch", wraps=launches.launch) as launch:
+        yield
+    assert launch.called
 
 
 def agree(case: Case, precision: str) -> None:
@@ -140,7 +134,6 @@ def batch(trials: int, dtype: torch.dtype, own: bool, learn_tau: bool = True) ->
     for tensor in free:
         tensor.requires_grad_()
     emitted, y, _ = propagate(spikes, w, d, *constants, recurrent=own, readout="max_voltage")
-    assert y is not None
     counts = emitted.counts()
     assert int(counts.max()) > 1 and int(counts[-1].max()) == 0
     loss = emitted.times.square().sum() + y.square().sum()

@@ -1,12 +1,8 @@
 """The CUDA kernels without a GPU: on a simulated one, and compiled for two generations of GPUs."""
 
-import os
 import re
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,18 +11,17 @@ from unittest import mock
 
 import pytest
 import torch
+from numba import typeof
 from torch import Tensor
 
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.solving.problem import Problem
 from delayprop.spec.neuron import ALIF, COUPLED, LIF, Neuron
-from tests import ROOT
-from tests.support.forking import HUNG
+from tests.support.commands import python
 
 PROGRAM = """
 import sys
 from delayprop.fast import LI, Spikes
-from tests import ROOT
 LI(1, 1, readout="max_voltage")(Spikes.from_trains([[[0.5]]], 20.0))
 assert not [name for name in sys.modules if name.startswith(("numba.cuda", "delayprop.fast.cuda"))]
 """
@@ -42,24 +37,18 @@ CONSTANTS = {LIF: (20.0, 5.0, 1.0, 0.0), ALIF: (20.0, 5.0, 100.0, 1.0, 0.2, 0.0)
 # neurons with more states works in global memory, so it waits for memory in any case.
 MOST_SPILLED, MOST_OF_WIDE = 256, 600
 
-needs_numba_cuda = pytest.mark.skipif(
-    find_spec("numba_cuda") is None, reason="numba-cuda is not installed: pip install '.[cuda]'"
-)
 
-
-def simulate(networks: str, *options: str, **environment: str) -> None:
+def simulate(networks: str, *options: str, **environment: Any) -> None:
     """Runs the tests of `simulated.py` that `-k networks` selects."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    done = subprocess.run(
-        [*command, "tests/cuda/simulated.py", "-k", networks, *options], cwd=ROOT,
-        env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1", **environment}, capture_output=True, text=True, timeout=HUNG,
-    )
+    pytest_alone = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "tests/cuda/simulated.py")
+    done = python(*pytest_alone, "-k", networks, *options, NUMBA_ENABLE_CUDASIM="1", **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     print(done.stdout.splitlines()[-1])
 
 
 def test_nothing_of_cuda_is_imported_on_the_cpu() -> None:
-    subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, check=True)
+    done = python("-c", PROGRAM)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.full
@@ -89,8 +78,6 @@ def caught(dtype: torch.dtype, neuron: Neuron) -> dict[str, Caught]:
     found: dict[str, Caught] = {}
 
     def catch(kernel: Any, blocks: int, threads: int, device: torch.device, *arguments: Any) -> None:
-        from numba import typeof
-
         found[kernel.py_func.__name__] = Caught(kernel, tuple(typeof(as_arrays(each)) for each in arguments))
         for each in arguments:
             if hasattr(each, "counts"):
@@ -116,21 +103,13 @@ def as_arrays(value: Any) -> Any:
     return value
 
 
-@contextmanager
-def pretended(compute_capability: tuple[int, int]) -> Iterator[None]:
-    """A stand-in for the current device, for which Numba compiles device functions."""
+def ptx(one: Caught, compute_capability: tuple[int, int]) -> str:
+    """Numba compiles device functions for a stand-in of the current device."""
+    from numba import cuda, void
     from numba.cuda import dispatcher
 
-    with mock.patch.object(
-        dispatcher, "get_current_device", lambda: SimpleNamespace(compute_capability=compute_capability)
-    ):
-        yield
-
-
-def ptx(one: Caught, compute_capability: tuple[int, int]) -> str:
-    from numba import cuda, void
-
-    with pretended(compute_capability):
+    device = SimpleNamespace(compute_capability=compute_capability)
+    with mock.patch.object(dispatcher, "get_current_device", lambda: device):
         code, _ = cuda.compile(
             one.kernel.py_func, void(*one.types), device=False, abi="numba", cc=compute_capability, output="ptx"
         )
@@ -162,7 +141,7 @@ def assembled(text: str, compute_capability: tuple[int, int], folder: Path) -> s
     return None
 
 
-@needs_numba_cuda
+@pytest.mark.skipif(find_spec("numba_cuda") is None, reason="numba-cuda is not installed: pip install '.[cuda]'")
 @pytest.mark.full
 @pytest.mark.parametrize(("precision", "neuron"), [("float32", LIF), ("float64", LIF), ("float32", ALIF),
                                                      ("float32", COUPLED)])

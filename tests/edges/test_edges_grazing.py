@@ -34,20 +34,19 @@ def test_grazing(run: Run, height: float, measured: Measured) -> None:
     case = grazing(height)
     result = run(case)
     measured(assert_true(case, result).used, 1.0, 1)
-    true, name = gradient(case), "connections[0].weights"
-    step = 1e-6 * case.network.connections[0].w[0, 0]
+    errors = block_errors(case, result.gradients, gradient(case))
     measured.keep("grazing", {
         "height": height, "kappa": result.kappa_min, "implementation": run.__module__.split(".")[0],
-        "error": block_errors(case, result.gradients, true)[name],
-        "differences": abs(differences(run, case, step) / float(true.connections[0].dL_dw[0, 0]) - 1),
+        "error": errors["connections[0].weights"], "differences": error_of_differences(run, case),
     })
 
 
-def differences(run: Run, case: Case, step: float) -> float:
-    """The gradient by the weight from central float64 differences, across a vanishing spike."""
+def error_of_differences(run: Run, case: Case) -> float:
+    """The relative error of central float64 differences by the weight, across a vanishing spike."""
     (only,) = case.network.connections
+    step = 1e-6 * only.w[0, 0]
     above, below = (run(with_connections(case, [replace(only, w=only.w + move)])).loss for move in (step, -step))
-    return float(above - below) / (2 * step)
+    return abs(float(above - below) / (2 * step) / float(gradient(case).connections[0].dL_dw[0, 0]) - 1)
 
 
 @pytest.mark.check(23, control=True)
@@ -56,9 +55,7 @@ def differences(run: Run, case: Case, step: float) -> float:
 def test_control_differences_in_float64_fail_here(run: Run, height: float, measured: Measured) -> None:
     """A step of 1e-6 makes the spike vanish: no digit of the gradient is right."""
     case = grazing(height)
-    first = case.network.connections[0]
-    true = float(gradient(case).connections[0].dL_dw[0, 0])
-    off = abs(differences(run, case, 1e-6 * first.w[0, 0]) / true - 1)
+    off = error_of_differences(run, case)
     measured(off, relative(U64, run(case).kappa_min), 1)
     assert off > 0.5
 

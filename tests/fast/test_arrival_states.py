@@ -17,15 +17,7 @@ from delayprop.fast.nn.synaptic_layer import SynapticLayer
 from delayprop.fast.nn.wiring import Into
 from delayprop.fast.run import run_case
 from delayprop.fast.solving import packing
-from delayprop.spec import (
-    Case,
-    Connection,
-    Network,
-    Population,
-    SpikeTimeMSE,
-    SpikeTrains,
-    UnsupportedError,
-)
+from delayprop.spec import Case, Connection, Network, Population, SpikeTimeMSE, SpikeTrains, UnsupportedError
 from tests.agreement.test_agreement import agreement
 from tests.support.networks.neurons import network
 from tests.support.networks.nir_networks import bits
@@ -168,10 +160,6 @@ def propagated(into: object) -> object:
     return propagate_neurons(SPIKES, w, d, layer.equations, layer.constants, into=into, recurrent=True)  # type: ignore[arg-type]
 
 
-def one_source() -> SynapticLayer:
-    return Spiking(1, 4, neuron="two-synapses", recurrent=True, **CONSTANTS)  # type: ignore[arg-type]
-
-
 REFUSED: Refusals = [
     (lambda: made(1, ["E", "G"]), "`into` must be a list of 3, one for each source neuron"),
     (lambda: made(1, "I"), "`into` must be one of E, G, got 'I'"),
@@ -190,7 +178,8 @@ REFUSED: Refusals = [
      r"`connections\[0\].into` must be G from source 1, as layers\[0\], got 'E'"),
     (lambda: load_into([Spiking(1, 4, neuron="rise", tau_rise=2.0), made(1)[1]], network_of(made(2, HIDDEN, None))),
      "`population hidden1` must be with no connection onto itself"),
-    (lambda: load_into([one_source(), made(1)[1]], network_of(made(2))),
+    (lambda: load_into([Spiking(1, 4, neuron="two-synapses", recurrent=True, **CONSTANTS),  # type: ignore[arg-type]
+                        made(1)[1]], network_of(made(2))),
      r"`connections\[0\]` must be 1 -> 4 neuron neurons, as layers\[0\], got 3 ->"),
 ]
 

@@ -1,6 +1,7 @@
 """`gradcheck`: every entry of the Jacobian of `fast`, by all that can learn, by differences."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,8 +37,7 @@ def first() -> LIF:
 
 
 def with_times(times: Tensor) -> Spikes:
-    fixed = given_spikes()
-    return Spikes(times, fixed.offsets, fixed.trials, fixed.size, fixed.duration)
+    return replace(given_spikes(), times=times)
 
 
 def free_arguments(spiking: bool) -> list[Tensor]:

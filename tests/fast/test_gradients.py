@@ -7,47 +7,10 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad, functional
 
-from delayprop.fast import LI, LIF, Spikes, propagate, spike_time_mse
+from delayprop.fast import LI, LIF, propagate, spike_time_mse
 from delayprop.spec import VOLTAGE_READOUTS, UnsupportedError
-from tests.support.networks.layers import (
-    LOSSES,
-    TRIALS,
-    assert_batch_is_mean,
-    first_layer,
-    given_spikes,
-    second_layer,
-)
+from tests.support.networks.layers import LOSSES, TRIALS, assert_batch_is_mean, first_layer, given_spikes
 from tests.support.refusals import Refusals, assert_refused
-
-
-def user_loss(hidden: Spikes, out: Spikes) -> Tensor:
-    """No case file can express this loss of layers, trials, first spikes and spike counts."""
-    pull = (out.times / 7).sin() @ torch.arange(1.0, len(out.times) + 1, dtype=torch.float64)
-    return pull + out.first().logsumexp(0).square().sum() + (hidden.train(0, 1) ** 1.5).sum() / hidden.first()[1, 0]
-
-
-def test_any_loss_through_two_layers_equals_a_finite_difference() -> None:
-    """Along a random direction of all parameters and input times; the error is of fourth order."""
-    first, second, spikes = first_layer().requires_grad_(), second_layer().requires_grad_(), given_spikes()
-    free = [spikes.times.requires_grad_(), *first.parameters(), *second.parameters()]
-    values = [tensor.detach().clone() for tensor in free]
-    generator = torch.Generator().manual_seed(0)
-    direction = [torch.randn(v.shape, dtype=v.dtype, generator=generator) for v in values]
-
-    def loss(step: float = 0.0) -> Tensor:
-        with torch.no_grad():
-            for tensor, value, along in zip(free, values, direction, strict=True):
-                tensor.copy_(value + step * along)
-        hidden = first(spikes)
-        return user_loss(hidden, second(hidden))
-
-    gradients = torch.autograd.grad(loss(), free)
-    assert all(bool(g.any()) for g in gradients)
-    slope = sum(float((g * along).sum()) for g, along in zip(gradients, direction, strict=True))
-    h = 5e-5
-    with torch.no_grad():
-        difference = float(8 * (loss(h) - loss(-h)) - (loss(2 * h) - loss(-2 * h))) / (12 * h)
-    assert slope == pytest.approx(difference, rel=1e-9)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])

@@ -1,7 +1,9 @@
 """Losses on torch tensors, as functions and as modules."""
 
 import math
+import re
 from collections.abc import Callable
+from functools import partial
 
 import mpmath
 import pytest
@@ -9,7 +11,7 @@ import torch
 from torch import Tensor
 
 from delayprop.fast import CrossEntropyLoss, Spikes, SpikeTimeMSELoss, cross_entropy, first_spike_time, spike_time_mse
-from tests.support.networks.layers import DURATION, TRIALS, given_spikes, trains
+from tests.support.networks.layers import DURATION, TRIALS, given_spikes, learned_spikes, trains
 from tests.support.refusals import assert_refused
 from tests.support.tolerances import U64
 
@@ -58,23 +60,23 @@ def test_each_part_of_a_readout_and_its_labels_has_a_shape() -> None:
     y, labels = torch.ones(3, 4), torch.tensor([0, 1, 3])
     for wrong in (y[:0], y[None], y[0]):
         words = r"`y` must be of shape \[trials, classes\], at least one trial, got"
-        assert_refused(lambda wrong=wrong: cross_entropy(wrong, labels[: len(wrong)]), words)  # type: ignore[misc]
+        assert_refused(partial(cross_entropy, wrong, labels[: len(wrong)]), words)
     for wrong in (labels[:2], labels[[0, 1, 2, 0]], labels[:, None], labels[0], labels.double(), labels > 0):
-        words = r"`labels` must be integers of shape \[3\], got"
-        assert_refused(lambda wrong=wrong: cross_entropy(y, wrong), words)  # type: ignore[misc]
+        words = re.escape(f"`labels` must be integers of shape [3], got {wrong.dtype} {list(wrong.shape)}; give one")
+        assert_refused(partial(cross_entropy, y, wrong), words)
     for wrong, got in ((labels - 1, "-1 to 2"), (labels + 1, "1 to 4")):
         words = f"`labels` must be from 0 to 3, got {got}; the readout has 4 neurons"
-        assert_refused(lambda wrong=wrong: cross_entropy(y, wrong), words)  # type: ignore[misc]
-    for share in (-0.1, 1.1):
-        assert_refused(lambda share=share: CrossEntropyLoss(share), "from 0 to 1")  # type: ignore[misc]
+        assert_refused(partial(cross_entropy, y, wrong), words)
+    for share, expected in ((-0.1, "from 0 to 1"), (1.1, "from 0 to 1"), (math.nan, "a finite number")):
+        for call in (partial(CrossEntropyLoss, share), partial(cross_entropy, y, labels, share)):
+            assert_refused(call, f"`label_smoothing` must be {expected}, got")
     assert repr(CrossEntropyLoss(0.25)) == "CrossEntropyLoss(label_smoothing=0.25)"
     assert repr(CrossEntropyLoss()) == "CrossEntropyLoss()"
 
 
 @pytest.mark.parametrize("of", [spike_time_mse, SpikeTimeMSELoss()])
 def test_every_target_meets_its_own_spike_in_every_trial(of: Callable[..., Tensor]) -> None:
-    spikes = given_spikes()
-    spikes.times.requires_grad_()
+    spikes = learned_spikes()
     targets = [[[1.0, 2.0, 3.0], [], [0.5]], [[4.0], [0.0, 1.0], []], [[], [7.0, 8.0], [9.0]]]
     loss = of(spikes, targets)
     assert float(of(spikes, [trains(*trial) for trial in targets]).detach()) == float(loss.detach())

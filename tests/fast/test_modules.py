@@ -152,12 +152,11 @@ PARAMETERS = ("w", "d", "tau_mem", "tau_syn", "v_th", "v_reset")
 
 
 def gradients_of(free: tuple[str, ...]) -> dict[str, Tensor | None]:
-    layers = [first_layer().requires_grad_(False), second_layer().requires_grad_(False)]
-    for layer in layers:
-        for name in free:
-            getattr(layer, name).requires_grad_()
-    spike_time_mse(layers[1](layers[0](given_spikes())), [TARGETS] * 3).backward()
-    return {f"{n}.{name}": getattr(layer, name).grad for n, layer in enumerate(layers) for name in PARAMETERS}
+    stack = nn.Sequential(first_layer(), second_layer())
+    for name, parameter in stack.named_parameters():
+        parameter.requires_grad_(name[2:] in free)
+    spike_time_mse(stack(given_spikes()), [TARGETS] * 3).backward()
+    return {name: parameter.grad for name, parameter in stack.named_parameters()}
 
 
 def test_any_subset_can_be_frozen() -> None:

@@ -1,61 +1,43 @@
 """Limits and records of `propagate`: width of its bins, dtypes, the record of each population, and
 the number of bins that were solved event by event; a training run bounds its spikes."""
 
-from typing import Any
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
 from delayprop.fast import LI, Spikes, propagate
-from delayprop.fast.nn.autograd import Record, propagate_neurons
+from delayprop.fast.nn.autograd import Record
 from delayprop.fast.solving import bound
 from delayprop.fast.solving.bound import bounded_spikes
-from delayprop.spec.neuron import LIF
-from tests.support.networks.layers import first_layer, given_spikes
+from tests.support.networks.layers import given_spikes, propagated
 from tests.support.networks.spike_bounds import assert_average_counts, assert_bounded, busy_layer, spikes_of
 from tests.support.refusals import assert_refused
-
-
-def of(spikes: Spikes, dtype: torch.dtype = torch.float64, **more: object) -> tuple[Spikes, torch.Tensor, Record]:
-    """`propagate` with the first layer: time constants of 9 and 4 ms."""
-    layer = first_layer(dtype)
-    given = {name: getattr(layer, name).detach() for name in ("w", "d", "tau_mem", "tau_syn", "v_th", "v_reset")}
-    return propagate(spikes, **{**given, **more})
 
 
 @pytest.mark.parametrize(("duration", "most"), [(16.0, 1.0), (2.5, 0.625)])
 def test_bins_are_at_most_a_quarter_of_the_shortest_time(duration: float, most: float) -> None:
     """Of a time constant, 4 ms, or of the trial; results do not depend on the width."""
     spikes = given_spikes().until(duration)
-    plain = of(spikes)[0].times
+    plain = propagated(spikes)[0].times
     for width in (most, 0.9 * most, 0.1):
-        assert torch.allclose(of(spikes, bin_width=width)[0].times, plain, rtol=1e-12, atol=0)
+        assert torch.allclose(propagated(spikes, bin_width=width)[0].times, plain, rtol=1e-12, atol=0)
     words = f"`bin_width` must be at most a quarter of the shortest time constant and of the trial, {most}, got"
     for width in (1.01 * most, 3.0 * most):
-        assert_refused(lambda width=width: of(spikes, bin_width=width), words)  # type: ignore[misc]
-
-
-def test_equations_of_lif_by_name_are_lif_and_as_strict() -> None:
-    layer = first_layer(torch.float64)
-    constants = {name: values.detach() for name, values in layer.constants.items()}
-    given: dict[str, Any] = {"spikes": given_spikes(), "w": layer.w.detach(), "d": layer.d.detach(), "neuron": LIF}
-    emitted, _, _ = propagate_neurons(**given, constants=constants)
-    assert torch.equal(emitted.times, of(given_spikes())[0].times)
-    too_high = {**constants, "v_reset": constants["v_th"]}
-    assert_refused(lambda: propagate_neurons(**given, constants=too_high), r"`v_reset\[0\]` must be below `v_th`")
+        assert_refused(partial(propagated, spikes, bin_width=width), words)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_readout_has_the_dtype_of_the_weights(dtype: torch.dtype) -> None:
-    times, y, _ = of(given_spikes(), dtype, readout="max_voltage")
+    times, y, _ = propagated(given_spikes(), dtype, readout="max_voltage")
     assert y.dtype == dtype and times.times.dtype == torch.float64
 
 
 @pytest.mark.parametrize(("readout", "integral"), [("max_voltage", False), ("mean_voltage", True),
                                                    ("exp_weighted_voltage", True), (None, False)])
 def test_a_record_keeps_the_problem_of_an_integral_alone(readout: str | None, integral: bool) -> None:
-    problem = of(given_spikes(), readout=readout)[2].integrated
+    problem = propagated(given_spikes(), readout=readout)[2].integrated
     assert (problem is not None) == integral and (problem is None or problem.readout == readout)
 
 
@@ -63,7 +45,7 @@ def test_a_layer_that_never_spikes_shows_no_kappa() -> None:
     layer = LI(3, 2, readout="max_voltage")
     layer(given_spikes())
     assert repr(layer.record) == "Record(trials 3, neurons 2, spikes 0, ties 0)"
-    assert repr(of(given_spikes())[2]) == "Record(trials 3, neurons 2, spikes 10, kappa_min 0.073, ties 0)"
+    assert repr(propagated(given_spikes())[2]) == "Record(trials 3, neurons 2, spikes 10, kappa_min 0.073, ties 0)"
 
 
 def test_each_population_has_a_record_of_its_own() -> None:

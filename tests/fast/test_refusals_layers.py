@@ -1,33 +1,28 @@
 """Refusals of layers and of `propagate`: each names the argument, the value and a remedy."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from delayprop.fast import LI, LIF, Spikes, propagate
+from delayprop.fast import LI, LIF, Spikes
 from delayprop.fast.nn.devices import check_device
 from delayprop.fast.nn.interchange import network_of
 from delayprop.fast.nn.loading import load_into
 from delayprop.fast.run import run_case
 from delayprop.spec import Connection, Network, UnsupportedError
-from tests.support.networks.layers import MODULES, first_layer, found_by, given_spikes
+from tests.support.networks.layers import MODULES, found_by, given_spikes, propagated
 from tests.support.networks.strategies import seeded_case
 from tests.support.refusals import Refusals, assert_refused
 from tests.support.runs.reading import Patch
 
 NAN, INF = float("nan"), float("inf")
 SPIKES = given_spikes()
-
-
-def spread(change: Mapping[str, object]) -> Callable[[], object]:
-    """`propagate` with some of its arguments replaced."""
-    layer = first_layer()
-    good = {name: getattr(layer, name).detach() for name in ("w", "d", "tau_mem", "tau_syn", "v_th", "v_reset")}
-    return lambda: propagate(given_spikes(), **{**good, **change})
 
 
 def full(*shape: int, value: float = 1.0, dtype: torch.dtype = torch.float64, device: str = "cpu") -> Tensor:
@@ -40,7 +35,7 @@ def one_bad(value: float) -> Tensor:
     return matrix
 
 
-PROPAGATE: list[tuple[dict[str, object], str]] = [
+PROPAGATE: list[tuple[dict[str, Any], str]] = [
     ({"readout": "first_spike_time"}, "`readout` must be one of max_voltage, .* choose one"),
     ({"w": full(2, 2)}, r"`w` must be of shape \[pre, post\] with pre = 3, .* got \[2, 2\]; one row per source neuron"),
     ({"w": full(3)}, r"`w` must be of shape \[pre, post\] .* got \[3\]"),
@@ -70,10 +65,6 @@ PROPAGATE: list[tuple[dict[str, object], str]] = [
 ]
 
 
-def plain() -> LIF:
-    return LIF(3, 2)
-
-
 def load(target: LIF, source: LIF, more: int = 0) -> Callable[[], None]:
     """Loads the network of one layer into another, with further connections onto itself."""
     network = network_of([source])
@@ -82,28 +73,30 @@ def load(target: LIF, source: LIF, more: int = 0) -> Callable[[], None]:
     return lambda: load_into([target], network)
 
 
-SECONDS = Spikes.from_trains([[[0.2]]], 1.5)
-LAYERS: Refusals = [
+REFUSED: Refusals = [
+    *((partial(propagated, SPIKES, **change), words) for change, words in PROPAGATE),
     (lambda: LIF(0, 2), "`pre` must be a whole number from 1 to 2147483647, got 0; give the number of source"),
     (lambda: LIF(3, 2.5), "`post` must be a whole number from 1 to 2147483647, got 2.5; give"),  # type: ignore[arg-type]
     (lambda: LIF(3, 2, max_delay=-1.0), "`max_delay` must be a finite number of at least 0"),
     (lambda: LI(3, 2, readout="max"), "`readout` must be one of max_voltage, .* got 'max'"),
-    (lambda: plain().initialise_(0.0, -0.5), "`w_std` must be at least 0, got -0.5; give a standard deviation"),
-    (lambda: plain().initialise_for_(SPIKES, 0.0), "`rate` must be a finite number above 0"),
-    (lambda: plain().initialise_for_(SPIKES[2], 1.0), "`spikes` has no spikes; give typical input"),
+    (lambda: LIF(3, 2).initialise_(0.0, -0.5), "`w_std` must be at least 0, got -0.5; give a standard deviation"),
+    (lambda: LIF(3, 2).initialise_for_(SPIKES, 0.0), "`rate` must be a finite number above 0"),
+    (lambda: LIF(3, 2).initialise_for_(SPIKES[2], 1.0), "`spikes` has no spikes; give typical input"),
     (lambda: LIF(3, 2, max_delay=4.0).initialise_for_(SPIKES, 1.0, 5.0), "`d_max` must be at most max_delay"),
-    (lambda: plain().initialise_for_(SPIKES, 17.0), "`rate` must be at most one spike per ms, 16, got 17.0"),
-    (lambda: LIF(1, 2).initialise_for_(SECONDS, 5.0),
+    (lambda: LIF(3, 2).initialise_for_(SPIKES, 17.0), "`rate` must be at most one spike per ms, 16, got 17.0"),
+    (lambda: LIF(1, 2).initialise_for_(Spikes.from_trains([[[0.2]]], 1.5), 5.0),
      r"`rate` must be at most one spike per ms, 1.5, got 5.0; are the times in seconds\? `Spikes` takes ms"),
     (lambda: LIF(3, 4, recurrent=2), "`recurrent` must be True or False, got 2"),  # type: ignore[arg-type]
-    (lambda: plain().initialise_recurrent_(0.0, 1.0, 2.0), "`recurrent` must be True, got False; make the layer with"),
+    (lambda: LIF(3, 2).initialise_recurrent_(0.0, 1.0, 2.0),
+     "`recurrent` must be True, got False; make the layer with"),
     (lambda: LIF(2, 2, recurrent=True).initialise_recurrent_(0.0, 1.0, 0.05),
      r"`d_max` must be at least 0.1 \(ms\), got 0.05; a loop needs a delay"),
     (lambda: LIF(2, 2, recurrent=True, max_delay=0.0), r"`max_delay` must be at least 0.1 \(ms\) for a recurrent"),
     (lambda: LIF(2, 2, recurrent=True, max_delay=8.0).initialise_recurrent_(0.0, 1.0, 9.0),
      "`d_max` must be at most max_delay, 8"),
-    (load(plain(), LIF(3, 2, recurrent=True)), r"must be with no connection onto itself, as layers\[0\], got 1; build"),
-    (load(LIF(3, 2, recurrent=True), plain()), "`population out` must be with one connection onto itself"),
+    (load(LIF(3, 2), LIF(3, 2, recurrent=True)),
+     r"must be with no connection onto itself, as layers\[0\], got 1; build"),
+    (load(LIF(3, 2, recurrent=True), LIF(3, 2)), "`population out` must be with one connection onto itself"),
     (load(LIF(3, 2, recurrent=True), LIF(3, 2, recurrent=True), 1),
      r"`connections\[2\]` has source 0, as another connection of these populations; use `delayprop.Network`"),
     *((lambda name=name, dtype=dtype: found_by(MODULES[name](torch.float64).to(dtype)),
@@ -112,10 +105,9 @@ LAYERS: Refusals = [
     (lambda: run_case(seeded_case(0, "layers"), dtype="float16"),
      "`dtype` must be one of float64, float32, got 'float16'"),
 ]
-ALL: Refusals = [(spread(change), words) for change, words in PROPAGATE] + LAYERS
 
 
-@pytest.mark.parametrize(("call", "words"), ALL, ids=[words for _, words in ALL])
+@pytest.mark.parametrize(("call", "words"), REFUSED, ids=[words for _, words in REFUSED])
 def test_a_refusal_names_argument_value_and_remedy(call: Callable[[], object], words: str) -> None:
     assert_refused(call, words)
 
@@ -124,9 +116,9 @@ def test_a_refusal_names_argument_value_and_remedy(call: Callable[[], object], w
 def test_a_tensor_that_is_not_on_the_cpu_is_unsupported(name: str) -> None:
     """No silent copy and no fallback. torch's `meta` device stands for any other device."""
     shape = (3, 2) if name in ("w", "d") else (2,)
-    elsewhere = {name: full(*shape, device="meta")}
+    elsewhere: dict[str, Any] = {name: full(*shape, device="meta")}
     words = f"`{name}` must be on the CPU or on a GPU of CUDA, got meta; use `.to"
-    assert_refused(spread(elsewhere), words, UnsupportedError)
+    assert_refused(partial(propagated, SPIKES, **elsewhere), words, UnsupportedError)
 
 
 @pytest.mark.parametrize(("name", "d", "duration"), [("duration", 0.0, 1e9), ("d", 2e6, 3e6)])

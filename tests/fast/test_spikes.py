@@ -14,14 +14,8 @@ from torch import Tensor
 
 from delayprop.fast import FirstSpikeTime, Spikes, first_spike_time, joined
 from delayprop.spec import UnsupportedError
-from tests.support.networks.layers import DURATION, TRIALS, first_layer, given_spikes
+from tests.support.networks.layers import DURATION, TRIALS, first_layer, given_spikes, learned_spikes
 from tests.support.refusals import assert_refused
-
-
-def learned_spikes() -> Spikes:
-    spikes = given_spikes()
-    spikes.times.requires_grad_()
-    return spikes
 
 
 def slopes(found: Tensor, spikes: Spikes) -> list[float]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delayprop.fast import Spikes
-from tests.support.networks.layers import DURATION, TRIALS, first_layer, given_spikes, trains
+from tests.support.networks.layers import DURATION, TRIALS, first_layer, given_spikes, learned_spikes, trains
 from tests.support.refusals import assert_refused
 
 
@@ -55,8 +55,7 @@ def test_times_may_come_in_other_units(unit: str, scale: float) -> None:
 @pytest.mark.parametrize("end", [0.3, 2.6, 4.1, 16.0, 20.0])
 def test_trials_are_cut_at_a_time_that_the_user_names(end: float) -> None:
     """A spike at that time stays; gradients reach those that stay."""
-    spikes = given_spikes()
-    spikes.times.requires_grad_()
+    spikes = learned_spikes()
     found = spikes.until(end)
     assert found.to_lists() == [[[t for t in train if t <= end] for train in trial] for trial in TRIALS]
     assert found.duration == end and found.shape == spikes.shape

@@ -132,9 +132,9 @@ ON_CUDA = (
 AT_EDGES = (
     (Fault("a delay of whole bins is one bin longer", "fast", "cpu/arrivals.py",
            "return place, carries(instant, time, ticks)",
-           "return place, carries(instant, time + 1, ticks)"), "edges/test_edges_networks.py", "no_delay"),
+           "return place, carries(instant, time + 1, ticks)"), "edges/test_edges.py", "no_delay"),
     (Fault("absent synapses receive", "fast", "physics/synapse.py",
-           "= delay if counts else ABSENT", "= delay"), "edges/test_edges_networks.py", "beyond_the_trial"),
+           "= delay if counts else ABSENT", "= delay"), "edges/test_edges.py", "beyond_the_trial"),
     (Fault("an arrival comes before a crossing at its instant", "fast", "physics/within_bin.py",
            "            x_cross = h  # an",
            "            x_cross = -1.0  # an"), "edges/test_edges_ties.py", "spike_at_the_end"),

@@ -1,6 +1,7 @@
 """Small networks: two layers and a reader, as modules and as a case; three layers in a row."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 import delayprop.reference as reference
-from delayprop.fast import LI, LIF, Network, Spikes, cross_entropy, first_spike_time, spike_time_mse
+from delayprop.fast import LI, LIF, Network, Spikes, cross_entropy, first_spike_time, propagate, spike_time_mse
+from delayprop.fast.nn.autograd import Record
 from delayprop.fast.nn.interchange import network_of
 from delayprop.fast.nn.synaptic_layer import SynapticLayer
 from delayprop.spec import Case, CrossEntropy, Loss, SpikeTimeMSE, SpikeTrains
@@ -30,6 +32,13 @@ def given_spikes(trials: list = TRIALS) -> Spikes:
     return Spikes.from_trains(trials, DURATION)
 
 
+def learned_spikes() -> Spikes:
+    """The given spikes, with a gradient by their times."""
+    spikes = given_spikes()
+    spikes.times.requires_grad_()
+    return spikes
+
+
 def first_layer(dtype: torch.dtype = torch.float64) -> LIF:
     """Three sources, two neurons; both spike in the first two trials, repeatedly in the first."""
     made = LIF(3, 2, tau_mem=9.0, tau_syn=4.0, v_reset=-0.3, dtype=dtype)
@@ -40,6 +49,14 @@ def second_layer(dtype: torch.dtype = torch.float64) -> LIF:
     """Two sources, two neurons."""
     made = LIF(2, 2, tau_mem=12.0, tau_syn=6.0, dtype=dtype)
     return filled(made, [[2.4, 1.3], [1.1, 1.9]], [[1.3, 2.8], [4.6, 0.7]])
+
+
+def propagated(
+    spikes: Spikes, dtype: torch.dtype = torch.float64, **changed: Any
+) -> tuple[Spikes, Tensor | None, Record]:
+    """`propagate` with the parameters of the first layer, some of them changed."""
+    given = {name: parameter.detach() for name, parameter in first_layer(dtype).named_parameters()}
+    return propagate(spikes, **{**given, **changed})
 
 
 @torch.no_grad()
@@ -121,8 +138,7 @@ def assert_batch_is_mean(name: str, dtype: torch.dtype) -> None:
     """Asserts that a batch of `TRIALS` has their mean loss and mean gradient in `reference`."""
     loss, function = LOSSES[name]
     layers = [first_layer(dtype).requires_grad_(), second_layer(dtype).requires_grad_()]
-    spikes = given_spikes()
-    spikes.times.requires_grad_()
+    spikes = learned_spikes()
     emitted = layers[1](layers[0](spikes))
     value = function(emitted)
     value.backward()
