@@ -71,10 +71,9 @@ def test_what_makes_no_confusion_matrix() -> None:
     for labels in (torch.zeros(3), torch.zeros(2, 1)):
         with pytest.raises(SpecError, match=r"`y, labels` must be of shapes \[trials, classes\] and \[trials\], got"):
             confusion_matrix(y, labels)
-    with pytest.raises(SpecError, match="`labels` must be from 0 to 2, got -1"):
-        confusion_matrix(y, torch.tensor([0, -1]))
-    with pytest.raises(SpecError, match="`labels` must be from 0 to 2, got 3"):
-        confusion_matrix(y, torch.tensor([0, 3]))
+    for label in (-1, 3):
+        with pytest.raises(SpecError, match=f"`labels` must be from 0 to 2, got {label}"):
+            confusion_matrix(y, torch.tensor([0, label]))
     with pytest.raises(ArithmeticError, match="a readout is NaN or infinite"):
         confusion_matrix(y / 0, torch.tensor([0, 1]))
     for matrix, shape in ((y[..., None], r"\[2, 3, 1\]"), (y[0], r"\[3\]"), (y[:, :2], r"\[2, 2\]"),
@@ -121,14 +120,6 @@ def test_each_seed_holds_out_trials_of_its_own() -> None:
     data = trials_of([[n] for n in range(60)], [0] * 60)
     first, again, other = ([len(units) for units in held_out(data, 10, seed)["valid"].units] for seed in (0, 0, 1))
     assert len(first) == 6 and first == again and first != other
-
-
-def test_the_baseline_is_fitted_on_training_trials() -> None:
-    """Many spikes mean class 1 in training and class 0 in the test: the fit must be wrong there."""
-    train = trials_of([[1], [9]] * 10, [0, 1] * 10)
-    test = trials_of([[1], [9]] * 10, [1, 0] * 10)
-    assert count_baseline(train, train) == 1.0
-    assert count_baseline(train, test) == 0.0
 
 
 def regression(x: np.ndarray, labels: np.ndarray, classes: int, c: float) -> np.ndarray:
