@@ -12,22 +12,15 @@ from matplotlib import pyplot
 from torch import Tensor
 
 from delayprop import SpecError, Spikes, confusion_matrix, plot_confusion
-from delayprop.fast.data.spike_data import SpikeData, held_out
+from delayprop.fast.data.spike_data import held_out
 from delayprop.fast.evaluate import known_and_new
 from delayprop.fast.training import progress
 from delayprop.fast.training.evaluation import Evaluation, correct, count_baseline, evaluate
 from delayprop.fast.training.processes import Processes
 from tests.support.runs.reading import Capture, Patch, calls, history, screen
-from tests.support.runs.short_runs import classification, run
+from tests.support.runs.short_runs import classification, run, trials_of
 
 DURATION = 10.0
-
-
-def trials_of(counts: list[list[int]], labels: list[int]) -> SpikeData:
-    """Trials of these spike counts per channel, all within the duration."""
-    units = [np.repeat(np.arange(len(row)), row) for row in counts]
-    times = [np.linspace(1.0, 9.0, len(row)) for row in units]
-    return SpikeData(times, units, np.array(labels), len(counts[0]), 3)
 
 
 class Answers(torch.nn.Module):

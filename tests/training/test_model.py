@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from delayprop import ALIF, LIF, AdLIF, Spikes, Spiking
-from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.training import gradient_checks
 from delayprop.fast.training.gradient_checks import certify
 from delayprop.fast.training.model import Classifier, kept_neurons, scale_first_weights_
@@ -20,7 +19,7 @@ from delayprop.fast.training.settings import Settings
 from delayprop.spec import NEURONS, SpecError
 from tests.support.refusals import assert_refused
 from tests.support.runs.reading import Patch
-from tests.support.runs.short_runs import DURATION, busy, busy_spikes, classification, log, run
+from tests.support.runs.short_runs import DURATION, busy, busy_spikes, classification, log, run, trials_of
 
 
 def test_the_loss_is_of_readouts_times_the_gain() -> None:
@@ -88,16 +87,9 @@ def test_silent_layers_warn_once_an_epoch_and_not_in_each_step() -> None:
     assert len(hidden[0].times) == 0 and caught == []
 
 
-def of_trials(counts: list[int]) -> SpikeData:
-    """Trials of so many spikes in channel 0, at 1 ms, 2 ms, and so on."""
-    times = [np.arange(1.0, count + 1) for count in counts]
-    units, labels = [np.zeros(count, np.int64) for count in counts], np.zeros(len(counts), np.int64)
-    return SpikeData(times, units, labels, 4, 3)
-
-
 def test_first_weights_are_scaled_on_trials_of_all_parts_of_the_data() -> None:
     """Of the 22 trials with spikes eight are simulated; the first and the last make all spikes."""
-    data = of_trials([0, 9, *[1] * 10, 0, 0, *[1] * 10, 5, 0])
+    data = trials_of([[count, 0, 0, 0] for count in (0, 9, *[1] * 10, 0, 0, *[1] * 10, 5, 0)], [0] * 26)
     network = Classifier(4, 3, Settings(hidden=(3,), w_mean=3.0, w_sd=0.2, delay=1.0), torch.float64, 0)
     (layer,) = network.hidden_layers
     first, one, last = (len(layer(data.batch(np.array([n]), DURATION)[0]).times) for n in (1, 2, 24))
@@ -110,8 +102,8 @@ def test_first_weights_are_scaled_on_trials_of_all_parts_of_the_data() -> None:
 
 
 def test_data_without_a_spike_are_refused() -> None:
-    network = Classifier(4, 3, Settings(hidden=(3,)), torch.float64, 0)
-    assert_refused(lambda: scale_first_weights_(network, of_trials([0, 0]), DURATION, 3.0), "`--data` has no spikes")
+    network, data = Classifier(4, 3, Settings(hidden=(3,)), torch.float64, 0), trials_of([[0] * 4] * 2, [0, 0])
+    assert_refused(lambda: scale_first_weights_(network, data, DURATION, 3.0), "`--data` has no spikes")
 
 
 TRIALS = np.arange(40)
