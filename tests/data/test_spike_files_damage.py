@@ -45,7 +45,6 @@ def test_control_the_file_is_read_before_it_is_damaged_and_without_spikes(path: 
 
 
 OVERWRITTEN: dict[str, Callable[[bytes], bytes]] = {
-    "nothing": lambda content: b"",
     "cut: one byte": lambda content: content[:-1],
     "cut: half": lambda content: content[: len(content) // 2],
     "cut: all but the signature": lambda content: content[:8],
