@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.faults.catalogue import AT_EDGES, CALLERS, CORE, FAULTS, ON_CUDA, Fault
 from tests.support.faults.evidence import gather
-from tests.support.faults.planting import findings, findings_on_cuda, outcome, plant
+from tests.support.faults.planting import findings, outcome, plant
 from tests.support.report_evidence import Measured
 
 KIND = {
@@ -33,8 +33,6 @@ def found_in(
 ) -> dict[str, float]:
     """The finding of every check, or until two `kinds` have one; `cuda`: `fast` on a GPU."""
     plant(fault, "fast" if package == "cuda" else package, folder)
-    if package == "cuda":
-        return findings_on_cuda(folder, evidence, kinds)
     return findings(package, folder, evidence, kinds)
 
 

@@ -3,6 +3,7 @@
 import gzip
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,6 @@ def test_control_the_file_is_read_before_it_is_damaged_and_without_spikes(path: 
 
 
 OVERWRITTEN: dict[str, Callable[[bytes], bytes]] = {
-    "nothing": lambda content: b"",
     "cut: one byte": lambda content: content[:-1],
     "cut: half": lambda content: content[: len(content) // 2],
     "cut: all but the signature": lambda content: content[:8],
@@ -68,14 +68,11 @@ def test_a_file_of_other_bytes_is_refused(change: Callable[[bytes], bytes], path
 
 def replaced(name: str, values: Any) -> Change:
     def change(file: h5py.File) -> None:
-        del file[name]
+        if name in file:
+            del file[name]
         file[name] = values
 
     return change
-
-
-def speakers(values: Any) -> Change:
-    return lambda file: file.__setitem__("extra/speaker", values)
 
 
 def created(name: str, *given: Any, **how: Any) -> Change:
@@ -99,8 +96,8 @@ def assembled(file: h5py.File) -> None:
     file.create_virtual_dataset("labels", layout)
 
 
-def rows(name: str, kind: str, make: Callable[[np.ndarray], np.ndarray], only: int | None = None) -> Change:
-    """Rows of another type, made from the original rows; or one such row."""
+def rows(name: str, kind: str, make: Callable[[np.ndarray], np.ndarray], only: int | None = 17) -> Change:
+    """One row of another type, made from the original row; `only` None: all such rows."""
 
     def change(file: h5py.File) -> None:
         before = list(file[name][:])
@@ -112,12 +109,7 @@ def rows(name: str, kind: str, make: Callable[[np.ndarray], np.ndarray], only: i
     return change
 
 
-def times(make: Callable[[np.ndarray], np.ndarray], only: int | None = 17) -> Change:
-    return rows("spikes/times", "f8", make, only)
-
-
-def units(kind: str, make: Callable[[np.ndarray], np.ndarray], only: int | None = 17) -> Change:
-    return rows("spikes/units", kind, make, only)
+times, units = partial(rows, "spikes/times", "f8"), partial(rows, "spikes/units")
 
 
 def no_trials(file: h5py.File) -> None:
@@ -175,13 +167,13 @@ DAMAGES: dict[str, tuple[Change, str]] = {
         r"record 0 times` must be a row, one entry per spike, got an array of shape \[12, 1\]",
     ),
     "flat times": (replaced("spikes/times", np.full(TRIALS, 0.1)), "record 0 times` must be a row, one"),
-    "text rows": (rows("spikes/times", "S4", lambda row: row), r"record 0 times` must be real numbers, got \|S4"),
+    "text rows": (rows("spikes/times", "S4", lambda row: row, None), r"record 0 times` must be real numbers, got \|S4"),
     "text for rows": (replaced("spikes/times", np.array(["soon"] * TRIALS, h5py.string_dtype())), OTHER_KIND),
     "enormous time": (times(lambda row: np.full(len(row), 1e306), None), "record 0 times` must be finite, got inf"),
-    "speakers in a column": (speakers(np.arange(TRIALS)[:, None]), SPEAKERS),
-    "half speakers": (speakers(np.arange(TRIALS) / 2), SPEAKERS),
-    "names of speakers": (speakers(np.array([b"ann"] * TRIALS)), SPEAKERS),
-    "NaN for speakers": (speakers(np.full(TRIALS, np.nan)), SPEAKERS),
+    "speakers in a column": (replaced("extra/speaker", np.arange(TRIALS)[:, None]), SPEAKERS),
+    "half speakers": (replaced("extra/speaker", np.arange(TRIALS) / 2), SPEAKERS),
+    "names of speakers": (replaced("extra/speaker", np.array([b"ann"] * TRIALS)), SPEAKERS),
+    "NaN for speakers": (replaced("extra/speaker", np.full(TRIALS, np.nan)), SPEAKERS),
     "data of another file": (
         created("labels", (TRIALS,), np.int64, external=[("other.raw", 0, 8 * TRIALS)]),
         f"{STORED} data of another file; copy it into this file",
@@ -190,7 +182,7 @@ DAMAGES: dict[str, tuple[Change, str]] = {
     "a link to another file": (replaced("labels", h5py.ExternalLink("other.h5", "labels")), f"{STORED} a link"),
     "a folder of another file": (replaced("spikes", h5py.ExternalLink("other.h5", "spikes")), "this file, got a link"),
     "a link to itself": (replaced("labels", h5py.SoftLink("/labels")), f"{STORED} a link"),
-    "an optional folder of another file": (lambda file: file.__setitem__("extra", h5py.ExternalLink("other.h5", "/")),
+    "an optional folder of another file": (replaced("extra", h5py.ExternalLink("other.h5", "/")),
                                            "extra/speaker` must be stored in"),
     "rows for a folder": (created("spikes", (2 * 10**8,), np.int64, chunks=(1024,)),
                           "got one without `spikes/times`; get the file again"),

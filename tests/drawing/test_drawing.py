@@ -5,7 +5,6 @@ import itertools
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -30,7 +29,6 @@ from tests.support.runs.recorded_runs import SEQUENCE, SEQUENCE_LINES, lines, ma
 @pytest.mark.parametrize(("make", "task", "names"), [
     (made_sequence, "sequence", "delays.png voltages.png"),
     (made, "yin-yang", "training.png run.html"),
-    pytest.param(partial(made, epochs=40), "spikes", "training.png run.html", marks=pytest.mark.full),
 ])
 def test_a_run_is_drawn(make: Callable[[Path], Path], task: str, names: str, tmp_path: Path, capsys: Capture) -> None:
     results(task=task)(make(tmp_path))

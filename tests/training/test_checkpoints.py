@@ -15,6 +15,7 @@ from delayprop.fast.training.checkpoints import FORMAT, HALF, Checkpoints, Damag
 from delayprop.fast.training.model import Classifier
 from delayprop.spec import SpecError
 from tests import ROOT
+from tests.support.commands import result_of
 from tests.support.forking import called
 from tests.support.runs.reading import Patch, calls
 from tests.support.runs.short_runs import SETTINGS
@@ -25,9 +26,7 @@ def state(step: int) -> dict:
 
 
 def killed(kind: str, kills: int, folder: Path) -> dict:
-    done = called("tests.support.runs.killed_while_saving:main", kind, kills, folder)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return result_of(called("tests.support.runs.killed_while_saving:main", kind, kills, folder))
 
 
 @pytest.mark.parametrize("kills", [50, pytest.param(200, marks=pytest.mark.full)])

@@ -1,4 +1,4 @@
-"""A classification run: its end, its choice of a network, its record, its stops and certificate."""
+"""A classification run: its end, its choice of a network, its record, certificate and average."""
 
 import json
 import math
@@ -147,6 +147,39 @@ def test_numbers_go_to_tensorboard(tmp_path: Path) -> None:
     found.Reload()
     assert set(found.Tags()["scalars"]) == {"epoch", "train_loss", "gradient/w"}
     assert found.Scalars("gradient/w")[0].value == 0.25
+
+
+DECAY = 0.8
+
+
+def test_the_average_decays_step_by_step(tmp_path: Path, monkeypatch: Patch) -> None:
+    """The first step gives the first average; each later one adds a fifth of the parameters."""
+    training, past = classification(average=DECAY), list[dict[str, Tensor]]()
+    learn = Classification._learn
+
+    def watched(self: Classification, number: int) -> None:
+        learn(self, number)
+        past.append({name: value.detach().clone() for name, value in self.network.named_parameters()})
+
+    monkeypatch.setattr(Classification, "_learn", watched)
+    run(training, tmp_path / "run")
+    assert len(past) == 9
+    for name, value in training.evaluated.named_parameters():
+        expected = past[0][name].double()
+        for step in past[1:]:
+            expected = DECAY * expected + (1 - DECAY) * step[name].double()
+        assert torch.allclose(value.double(), expected, rtol=1e-5, atol=1e-6)
+        if name.endswith(".w"):
+            assert not torch.equal(value, past[-1][name])
+
+
+def test_the_average_is_what_is_evaluated(tmp_path: Path, monkeypatch: Patch) -> None:
+    training = classification(average=DECAY, choose="last")
+    seen = calls(monkeypatch, classify, "evaluate", lambda network, *_: network)
+    run(training, tmp_path / "run")
+    assert len(seen) == 4 and all(network is training.evaluated is not training.network for network in seen)
+    plain = classification()
+    assert plain.evaluated is plain.network and "average" not in plain.state()
 
 
 T, TRIALS, CHANNELS = 1000.0, 16, 70

@@ -15,12 +15,11 @@ from delayprop.fast.compare import main as compare
 from delayprop.fast.drawing.comparison import accuracies_over, comparison
 from delayprop.fast.runs.compared_runs import grouped
 from delayprop.fast.training.intervals import mcnemar, mean_half_width, student_t, wilson_interval
-from tests.support.runs.reading import Capture, Patch, calls, refusal, result, rewrite
+from tests.support.runs.reading import Capture, Patch, calls, printed, refusal, result, rewrite
 
 
 def compared(capsys: Capture, *paths: object) -> list[str]:
-    assert compare([*map(str, paths)]) == 0
-    return capsys.readouterr().out.splitlines()
+    return printed(capsys, compare, *paths).splitlines()
 
 
 def test_runs_that_differ_in_their_seed_are_one_row(runs: Path, capsys: Capture) -> None:
@@ -174,8 +173,8 @@ def test_accuracies_are_drawn_over_a_setting(tmp_path: Path, monkeypatch: Patch,
         {"freeze_delays": True, "delay": 0.0, "recurrent": True, "test_accuracy": 0.4}, {"task": "shd", "hidden": 32},
     )
     picture = tmp_path / "picture.svg"
-    assert compare([lines, "--over", "hidden", "--picture", str(picture)]) == 0
-    assert capsys.readouterr().out.endswith(f"picture: {picture}\n") and picture.stat().st_size > 5000
+    assert compared(capsys, lines, "--over", "hidden", "--picture", picture)[-1] == f"picture: {picture}"
+    assert picture.stat().st_size > 5000
     (setting, panels), = drawn
     assert sha256_of(panels) in picture.read_text(), "the picture states what it shows"
     assert setting == "hidden" and panels == {  # `delay` names no curve, since the kind of delays does

@@ -14,7 +14,7 @@ from torch import Tensor
 from delayprop.fast.evaluate import main as evaluate
 from delayprop.fast.training.evaluation import Evaluation
 from delayprop.fast.training.gridded import Gridded, lines, on_grids
-from tests.support.runs.reading import Capture, refusal
+from tests.support.runs.reading import Capture, printed, refusal
 from tests.support.runs.short_runs import busy, busy_spikes
 
 network = partial(busy, recurrent=True, rec_sd=0.4, rec_delay=3.0, delay=4.0)
@@ -75,14 +75,12 @@ def run(runs: Path) -> Path:
 
 
 def evaluated_json(capsys: Capture, run: Path, *words: str) -> dict[str, Any]:
-    assert evaluate([str(run), "--split", "test", *words, "--json"]) == 0
-    return json.loads(capsys.readouterr().out)["test"]
+    return json.loads(printed(capsys, evaluate, run, "--split", "test", *words, "--json"))["test"]
 
 
 def test_the_command_prints_a_table_and_draws_it(run: Path, capsys: Capture) -> None:
     assert "grid" not in evaluated_json(capsys, run)
-    assert evaluate([str(run), "--split", "test", "--grid", "0.5", "20"]) == 0
-    said = capsys.readouterr().out.splitlines()
+    said = printed(capsys, evaluate, run, "--split", "test", "--grid", "0.5", "20").splitlines()
     head = next(n for n, line in enumerate(said) if line.split()[:4] == ["grid,", "ms", "delays", "rounded"])
     assert [line.split()[0] for line in said[head + 1 : head + 4]] == ["exact", "0.5", "20"]
     assert said[head + 4] == f"picture: {run / 'grid-test.png'}" and (run / "grid-test.png").stat().st_size > 5000
@@ -95,8 +93,7 @@ def test_the_command_prints_a_table_and_draws_it(run: Path, capsys: Capture) -> 
 
 def test_the_command_shows_what_few_steps_cost(run: Path, capsys: Capture) -> None:
     words = ["--grid", "0.5", "--max-steps", "2"]
-    assert evaluate([str(run), "--split", "test", *words]) == 0
-    said = capsys.readouterr().out
+    said = printed(capsys, evaluate, run, "--split", "test", *words)
     assert "delays up to 2 steps" in said and "% of the delays exceed 2 steps of 0.5 ms and are cut" in said
     (found,) = evaluated_json(capsys, run, *words)["grid"]
     assert 0 < found["share_cut"] <= 1 and found["cut_delays"]["loss"] != found["delays_and_times"]["loss"]

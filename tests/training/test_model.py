@@ -1,20 +1,25 @@
-"""A classifier as it is made: loss, recurrent weights, the trials on which weights are scaled."""
+"""A classifier: its neurons, weights and loss, the trials on which weights are scaled, dropout."""
 
 import math
 import warnings
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from delayprop import ALIF, LIF, AdLIF
-from delayprop.fast.data.spike_data import SpikeData
-from delayprop.fast.training.model import Classifier, scale_first_weights_
+from delayprop import ALIF, LIF, AdLIF, Spikes, Spiking
+from delayprop.fast.training import gradient_checks
+from delayprop.fast.training.gradient_checks import certify
+from delayprop.fast.training.model import Classifier, kept_neurons, scale_first_weights_
 from delayprop.fast.training.settings import Settings
 from delayprop.spec import NEURONS, SpecError
 from tests.support.refusals import assert_refused
-from tests.support.runs.short_runs import DURATION, busy, busy_spikes
+from tests.support.runs.reading import Patch
+from tests.support.runs.short_runs import DURATION, busy, busy_spikes, classification, log, run, trials_of
 
 
 def test_the_loss_is_of_readouts_times_the_gain() -> None:
@@ -32,23 +37,16 @@ def test_recurrent_weights_have_mean_0() -> None:
     assert float(d.mean()) == pytest.approx(1.5, abs=0.2) and float(d.max()) <= 3.0
 
 
-@pytest.mark.parametrize("kind", [LIF, ALIF, AdLIF])
-def test_hidden_neurons_are_those_of_the_settings(kind: type) -> None:
-    settings = Settings(hidden=(4,), neuron=kind.__name__.lower(), tau_a=33.0, adapt=0.5)
-    layer = Classifier(2, 3, settings, torch.float64, 0).hidden_layers[0]
-    assert type(layer) is kind
-    found = {name: values[0].item() for name, values in layer.constants.items() if name in ("tau_a", "beta", "b")}
-    assert found == {LIF: {}, ALIF: {"tau_a": 33.0, "beta": 0.5}, AdLIF: {"tau_a": 33.0, "b": 0.5}}[kind]
-
-
-GIVEN: dict[str, dict[str, float]] = {
-    "rise": {"tau_syn": 4.0, "tau_rise": 1.5}, "coupled": {"tau_syn": 4.0, "tau_a": 33.0, "g": 0.7, "b": 0.5},
-    "two-synapses": {"tau_exc": 4.0, "tau_inh": 12.0},
+NEURON: dict[str, tuple[type, dict[str, float]]] = {
+    "lif": (LIF, {"tau_syn": 4.0}), "alif": (ALIF, {"tau_syn": 4.0, "tau_a": 33.0, "beta": 0.5}),
+    "adlif": (AdLIF, {"tau_syn": 4.0, "tau_a": 33.0, "b": 0.5}), "rise": (Spiking, {"tau_syn": 4.0, "tau_rise": 1.5}),
+    "coupled": (Spiking, {"tau_syn": 4.0, "tau_a": 33.0, "g": 0.7, "b": 0.5}),
+    "two-synapses": (Spiking, {"tau_exc": 4.0, "tau_inh": 12.0}),
 }
 
 
-@pytest.mark.parametrize("name", GIVEN)
-def test_hidden_neurons_given_by_equations(name: str) -> None:
+@pytest.mark.parametrize(("name", "kind", "constants"), [(name, *given) for name, given in NEURON.items()], ids=NEURON)
+def test_hidden_neurons_are_those_of_the_settings(name: str, kind: type, constants: dict[str, float]) -> None:
     """Sources of two synapses raise both currents in turn, those within a recurrent layer too."""
     settings = Settings(
         hidden=(5, 3), neuron=name, tau_mem=15.0, tau_syn=4.0, recurrent=True, tau_a=33.0, adapt=0.5, tau_rise=1.5,
@@ -56,9 +54,9 @@ def test_hidden_neurons_given_by_equations(name: str) -> None:
     )
     made = Classifier(2, 3, settings, torch.float64, 0)
     for layer, sources in zip(made.hidden_layers, (2, 5), strict=True):
-        assert layer.equations == NEURONS[name]
+        assert type(layer) is kind and layer.equations == NEURONS[name]
         found = {constant: values.unique().item() for constant, values in layer.constants.items()}
-        assert found == {"tau_mem": 15.0, **GIVEN[name], "v_th": 1.0, "v_reset": 0.0}
+        assert found == {"tau_mem": 15.0, **constants, "v_th": 1.0, "v_reset": 0.0}
         for into, size in ((layer.into, sources), (layer.into_rec, layer.post)):
             assert (None if into is None else into.tolist()) == (
                 [n % 2 for n in range(size)] if name == "two-synapses" else None
@@ -89,16 +87,9 @@ def test_silent_layers_warn_once_an_epoch_and_not_in_each_step() -> None:
     assert len(hidden[0].times) == 0 and caught == []
 
 
-def of_trials(counts: list[int]) -> SpikeData:
-    """Trials of so many spikes in channel 0, at 1 ms, 2 ms, and so on."""
-    times = [np.arange(1.0, count + 1) for count in counts]
-    units, labels = [np.zeros(count, np.int64) for count in counts], np.zeros(len(counts), np.int64)
-    return SpikeData(times, units, labels, 4, 3)
-
-
 def test_first_weights_are_scaled_on_trials_of_all_parts_of_the_data() -> None:
     """Of the 22 trials with spikes eight are simulated; the first and the last make all spikes."""
-    data = of_trials([0, 9, *[1] * 10, 0, 0, *[1] * 10, 5, 0])
+    data = trials_of([[count, 0, 0, 0] for count in (0, 9, *[1] * 10, 0, 0, *[1] * 10, 5, 0)], [0] * 26)
     network = Classifier(4, 3, Settings(hidden=(3,), w_mean=3.0, w_sd=0.2, delay=1.0), torch.float64, 0)
     (layer,) = network.hidden_layers
     first, one, last = (len(layer(data.batch(np.array([n]), DURATION)[0]).times) for n in (1, 2, 24))
@@ -111,5 +102,82 @@ def test_first_weights_are_scaled_on_trials_of_all_parts_of_the_data() -> None:
 
 
 def test_data_without_a_spike_are_refused() -> None:
-    network = Classifier(4, 3, Settings(hidden=(3,)), torch.float64, 0)
-    assert_refused(lambda: scale_first_weights_(network, of_trials([0, 0]), DURATION, 3.0), "`--data` has no spikes")
+    network, data = Classifier(4, 3, Settings(hidden=(3,)), torch.float64, 0), trials_of([[0] * 4] * 2, [0, 0])
+    assert_refused(lambda: scale_first_weights_(network, data, DURATION, 3.0), "`--data` has no spikes")
+
+
+TRIALS = np.arange(40)
+DROPOUT = 0.4
+dropping = partial(busy, dropout=DROPOUT, out_sd=0.5)
+
+
+def labelled(trials: int) -> tuple[Spikes, Tensor]:
+    return busy_spikes(trials), torch.arange(trials) % 3
+
+
+def test_a_draw_follows_from_seed_step_and_trial_and_leaves_out_the_share_asked_for() -> None:
+    whole = kept_neurons((6, 5), 0.4, 3, 7, TRIALS)
+    assert [kept.shape for kept in whole] == [(40, 6), (40, 5)] and whole[0].dtype == torch.bool
+    for rank in range(3):
+        part = kept_neurons((6, 5), 0.4, 3, 7, TRIALS[rank::3])
+        assert all(torch.equal(own, kept[rank::3]) for own, kept in zip(part, whole, strict=True))
+    drawn = [
+        row.numpy().tobytes() for seed in range(4) for step in range(8)
+        for kept in kept_neurons((50, 50), 0.4, seed, step, np.arange(6)) for row in kept
+    ]
+    assert len(set(drawn)) == len(drawn), "each seed, step, trial and layer has a draw of its own"
+    kept = torch.cat(kept_neurons((50, 50), 0.3, 0, 0, np.arange(200)), dim=1).double()
+    assert float(kept.mean()) == pytest.approx(0.7, abs=5 * (0.21 / kept.numel()) ** 0.5)
+    assert float(kept.mean(0).std()) < 0.06 and float(kept.mean(1).std()) < 0.09, "rows and columns are independent"
+
+
+@pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
+def test_what_is_left_is_the_network_without_the_other_neurons(recurrent: bool) -> None:
+    """One trial: the rows of dropped neurons are 0, the other weights grow by 1 / (1 - dropout).
+    Neurons of a recurrent layer reach each other, dropped or not."""
+    whole, left = dropping(recurrent=recurrent), dropping(recurrent=recurrent)
+    given, label = labelled(1)
+    kept = [torch.tensor([[True, False, True, True, True, False]]), torch.tensor([[True, True, False, True, True]])]
+    y, emitted = whole(given, kept)
+    whole.loss(y, label).backward()
+    with torch.no_grad():
+        for layer, mask in zip(left.layers[1:], kept, strict=True):
+            layer.w.mul_(mask[0][:, None].double() / (1 - DROPOUT))
+    expected, same = left(given)
+    left.loss(expected, label).backward()
+    assert sum(len(trains.times) for trains in emitted) > 20
+    assert all(len(one.times) == len(other.times) for one, other in zip(emitted, same, strict=True))
+    assert torch.allclose(y, expected, rtol=1e-12, atol=0)
+    for n, (ours, theirs) in enumerate(zip(whole.layers, left.layers, strict=True)):
+        factor = kept[n - 1][0][:, None].double() / (1 - DROPOUT) if n else torch.ones(1)
+        assert torch.allclose(ours.w.grad, theirs.w.grad * factor, rtol=1e-9, atol=1e-15)
+        assert torch.allclose(ours.d.grad, theirs.d.grad, rtol=1e-9, atol=1e-15)
+
+
+def test_the_certificate_holds_with_dropout() -> None:
+    """Also for weights that are scaled; the scale of the gradient is part of it."""
+    made, (given, labels) = dropping(), labelled(40)
+    kept = kept_neurons((6, 5), 0.4, 0, 0, TRIALS)
+    found, usual, limit = certify(made, given, labels, kept)
+    assert max(found.A, found.B, found.C) <= usual
+    made.out.w.register_hook(lambda gradient: gradient * (1 - DROPOUT))
+    assert certify(made, given, labels, kept)[0].A > limit
+
+
+@pytest.mark.parametrize("name", ["tau_mem", "tau_syn"])
+@pytest.mark.parametrize("layer", range(3))
+def test_the_shortest_time_constant_sets_the_usual_rounding(layer: int, name: str, monkeypatch: Patch) -> None:
+    monkeypatch.setattr(gradient_checks, "USUAL", 1.0)
+    made, (given, labels) = dropping(), labelled(5)
+    getattr(made.layers[layer], name)[0] = 2.0  # the others are 5 and 20 ms
+    _, usual, _ = certify(made, given, labels)
+    assert usual == given.duration / 2.0 * torch.finfo(torch.float64).eps / 2
+
+
+def test_evaluation_drops_nothing_and_training_does(tmp_path: Path) -> None:
+    plain, dropped = classification(hidden=(12,)), classification(hidden=(12,), dropout=0.5)
+    assert plain.evaluate("valid") == dropped.evaluate("valid")
+    run(plain, tmp_path / "plain")
+    run(dropped, tmp_path / "dropped")
+    one, other = log(tmp_path / "plain"), log(tmp_path / "dropped")
+    assert one[0]["train_loss"] != other[0]["train_loss"] and other[-1]["A"] < 1e-3

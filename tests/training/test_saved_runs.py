@@ -18,20 +18,18 @@ from delayprop.fast.train import main
 from delayprop.reference.__main__ import main as reference
 from delayprop.spec.nir_graph import from_nir
 from tests.support.runs import undrawn
-from tests.support.runs.reading import Capture, Patch, history, refusal, result, rewrite
+from tests.support.runs.reading import Capture, Patch, history, printed, refusal, result, rewrite
 from tests.support.runs.short_runs import OPTIONS, data_of
 from tests.support.runs.written_files import small_trials, write
 
 
 def test_an_evaluation_finds_what_the_run_found(runs: Path, capsys: Capture) -> None:
-    assert evaluate([str(runs / "free0"), "--json"]) == 0
-    found, known = json.loads(capsys.readouterr().out), result(runs / "free0")
+    found, known = json.loads(printed(capsys, evaluate, runs / "free0", "--json")), result(runs / "free0")
     assert found["test"]["accuracy"] == known["test_accuracy"] and found["test"]["wrong"] == known["wrong"] != []
     assert all(found["test"][name] == known[name] for name in ("answers", "trials_sha256"))
     assert found["valid"]["trials_sha256"] != known["trials_sha256"]
     assert found["valid"]["accuracy"] == max(line["valid_accuracy"] for line in history(runs / "free0"))
-    assert evaluate([str(runs / "free0"), "--split", "train"]) == 0
-    assert "train  " in capsys.readouterr().out
+    assert "train  " in printed(capsys, evaluate, runs / "free0", "--split", "train")
 
 
 def test_other_data_are_said_to_be_others(runs: Path, capsys: Capture) -> None:
@@ -49,10 +47,8 @@ def test_other_data_are_said_to_be_others(runs: Path, capsys: Capture) -> None:
 
 def test_an_exported_network_runs_in_the_reference(runs: Path, capsys: Capture) -> None:
     case = runs / "case.json"
-    assert export([str(runs / "free0"), "--case", str(case), "--trial", "0"]) == 0
-    assert "2.0 times the readout" in capsys.readouterr().out
-    assert reference([str(case)]) == 0
-    found = json.loads(capsys.readouterr().out)
+    assert "2.0 times the readout" in printed(capsys, export, runs / "free0", "--case", case, "--trial", 0)
+    found = json.loads(printed(capsys, reference, case))
     with np.load(runs / "free0" / "page.npz", allow_pickle=False) as page:
         assert found["readout"] == pytest.approx(page["y_0"].tolist(), rel=1e-9)
         times = np.sort(np.concatenate(found["spikes"]["hidden1"]))
@@ -147,11 +143,10 @@ def test_a_run_of_an_earlier_version_is_read_with_neutral_settings(runs: Path, c
     """It is evaluated, compared and resumed as if `--average 0` and so on had been said."""
     older = dict.fromkeys(("average", "dropout", "recurrent", "pool"), KeyError)
     rewrite(copy / "options.json", seed=1, **older)
-    assert compare([str(runs / "free0"), str(copy)]) == 0
-    assert "row 2" not in capsys.readouterr().out, "equal settings are one row"
+    assert "row 2" not in printed(capsys, compare, runs / "free0", copy), "equal settings are one row"
     rewrite(copy / "options.json", seed=0)
-    assert evaluate([str(copy), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["test"]["accuracy"] == result(copy)["test_accuracy"]
+    found = json.loads(printed(capsys, evaluate, copy, "--json"))
+    assert found["test"]["accuracy"] == result(copy)["test_accuracy"]
     assert undrawn.main(*OPTIONS, *data_of(runs), "--seed", "0", "--out", str(copy), "--resume") in (0, 1)
 
 
@@ -169,8 +164,8 @@ def test_a_recurrent_run_is_opened_drawn_exported_and_put_on_a_grid(runs: Path, 
     with np.load(run / "page.npz", allow_pickle=False) as page:
         assert (page["d_rec_after_0"] >= 0.1).all() and (page["d_rec_after_0"] != page["d_rec_before_0"]).any()
     assert export([str(run), "--case", str(runs / "recurrent.json"), "--nir", str(runs / "recurrent.nir")]) == 0
-    assert evaluate([str(run), "--split", "test", "--grid", "2", "0.5"]) == 0
-    rows = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()]
+    said = printed(capsys, evaluate, run, "--split", "test", "--grid", 2, 0.5)
+    rows = [line.split()[0] for line in said.splitlines() if line.strip()]
     assert rows[rows.index("exact") + 1 :][:2] == ["0.5", "2"]
 
 

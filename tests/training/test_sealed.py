@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests import ROOT
+from tests.support.commands import result_of
 from tests.support.forking import called
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
@@ -24,7 +25,6 @@ PROGRAMS = {
     "uname",  # platform
     "fc-list",  # Matplotlib lists fonts
 }
-WATCH = "tests.support.runs.sealed_run"
 OPTIONS = ["--task", "yin-yang", "--epochs", "1", "--hidden", "6", "--batch", "20"]
 
 
@@ -39,7 +39,7 @@ def watched(folder: Path, plant: str, *options: str) -> SimpleNamespace:
         "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1",
     }
     report = folder / "report.json"
-    command = [sys.executable, "-m", WATCH, str(report), plant, *options]
+    command = [sys.executable, "-m", "tests.support.runs.sealed_run", str(report), plant, *options]
     done = subprocess.run(command, cwd=folder / "here", env=environment, capture_output=True, text=True)
     found = json.loads(report.read_text())
     in_vain = folder / "home" / ".config"  # Matplotlib tries it, then uses `temp`
@@ -111,9 +111,7 @@ MOST = 0.01  # largest growth of resident memory during the steps; the usual gro
 
 
 def growth(kind: str, steps: int) -> tuple[float, int]:
-    done = called("tests.support.runs.long_run:main", kind, steps)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    found = result_of(called("tests.support.runs.long_run:main", kind, steps))
     memory, files, losses = found["memory"], found["files"], found["losses"]
     assert len(memory) == len(files) == 11
     assert found["fired"] > steps and losses[-1] < losses[0], "it must be a training, not silence"

@@ -12,7 +12,7 @@ from delayprop.fast.train import main
 from delayprop.fast.training.settings import GROUPS, HIDDEN, Settings, add_settings
 from delayprop.spec import SpecError
 from tests import ROOT
-from tests.support.runs.reading import Capture
+from tests.support.runs.reading import Capture, printed
 
 DEFAULT = Settings()
 
@@ -56,15 +56,12 @@ def test_every_setting_is_an_option(name: str) -> None:
 
 
 def test_a_preset_is_named_on_the_command_line_and_help_is_printed_in_groups(capsys: Capture) -> None:
-    main(["--task", "shd", "--help"])
-    best = capsys.readouterr().out
-    main(["--task", "shd", "--preset", "paper", "--help"])
-    paper = capsys.readouterr().out
+    best = printed(capsys, main, "--task", "shd", "--help")
+    paper = printed(capsys, main, "--task", "shd", "--preset", "paper", "--help")
     assert "--batch BATCH" in best and "(default: 256)" in paper and best != paper
     titles = [line.removesuffix(":") for line in best.splitlines() if re.fullmatch(r"[a-z ]+:", line)]
     assert titles[1:] == list(GROUPS)
-    assert main(["--task", "sequence", "--help"]) == 0
-    of_sequence = set(re.findall(r"^ +(--[\w-]+)", capsys.readouterr().out, re.MULTILINE))
+    of_sequence = set(re.findall(r"^ +(--[\w-]+)", printed(capsys, main, "--task", "sequence", "--help"), re.MULTILINE))
     assert {"--seed", "--out", "--epochs", "--lr", "--device", "--dtype", "--freeze-delays", "--jitter"} <= of_sequence
 
 

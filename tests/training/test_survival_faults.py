@@ -54,6 +54,8 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("labels not smoothed", CLASSIFY, "y, labels, self.settings.label_smoothing", "y, labels",
          "each_option and smoothing"),
         ("first delays not bounded", "training/model.py", "settings.rec_delay", "1.0", "each_option and rec_delay"),
+        ("second interrupt ignored", "training/signals.py", "if interrupts > 1:", "if False:", "second_interrupt"),
+        ("not asked between pieces", "training/processes.py", "self.world == 1 else", "False else", "between_pieces"),
     ],
     "training/test_survival_refusals.py": [
         ("finite asked too late", CLASSIFY, "        learned = [(",
@@ -65,16 +67,14 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("a full disk swallowed", "data/new_files.py", "    finally:\n        half.unlink(missing_ok=True)\n",
          "    except OSError:\n        return\n", "full_disk"),
     ],
-    "training/test_survival_signals.py": [
-        ("second interrupt ignored", "training/signals.py", "if interrupts > 1:", "if False:", "second_interrupt"),
-        ("not asked between pieces", "training/processes.py", "self.world == 1 else", "False else", "between_pieces"),
-    ],
     "training/test_classify.py": [
         ("the last network tested", CLASSIFY, '.load_state_dict(best["network"])', ".eval()", "network_that_is_kept"),
         ("nothing certified", CLASSIFY, "check_certificate(found, usual, self.processes.max(limit))", "[]", "breaks"),
         ("chosen on test", CLASSIFY, 'self.evaluate("valid"', 'self.evaluate("test"', "looked_at"),
         ("the end forgotten", CLASSIFY, 'self.ended = state["ended"]', "pass", "stays_ended"),
         ("another loss certified", CLASSIFY, "kept, self.settings.label_smoothing", "kept", "certified_loss"),
+        ("average not evaluated", CLASSIFY, 'cast("Classifier", self.averaged.module)', "self.network",
+         "what_is_evaluated"),
     ],
     "data/test_augment.py": [
         ("draws by themselves", "data/augment.py", "[seed, epoch, trial, DRAWS]", "", "what_is_drawn"),
@@ -119,11 +119,9 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("spikes of the last step", "training/epoch.py", "self.fired + fired", "fired", "the_line"),
         ("norm per trial", "training/epoch.py", "{name: total / steps for", "{name: total / trials for", "the_line"),
     ],
-    "training/test_generalisation.py": [
+    "training/test_model.py": [
         ("dropout not scaled", "training/model.py", "1 / (1 - self.dropout)", "1.0", "what_is_left"),
         ("one mask for ever", "training/model.py", "[seed, step, int(trial), DRAWS]", "[seed, trial]", "a_draw"),
-        ("average not evaluated", CLASSIFY, 'cast("Classifier", self.averaged.module)', "self.network",
-         "what_is_evaluated"),
         ("two steps, one mask", "training/model.py", "[seed, step, int", "[seed, step // 2, int", "a_draw"),
         ("tau of the last layer", "training/gradient_checks.py", "fastest for layer in network.layers)",
          "fastest for layer in network.layers[-1:])", "shortest"),

@@ -192,7 +192,6 @@ REFUSED = {
     "--task yin-yang --preset papers": "--preset",
     "--task yin-yang --readout sum": "--readout",
     "--task yin-yang --hidden x": "--hidden",
-    "--task yin-yang --blends 1": "--blends",
     "--task yinyang": "; did you mean `yin-yang`? (see --help)\n",
     "--task shd --hiden 3": "; did you mean `--hidden`? (see --help)\n",
     "--task shd --delay-rl=3": "; did you mean `--delay-lr`? (see --help)\n",

@@ -27,11 +27,8 @@ MORE = [[0.1, -0.2], [0.2, 0.1]], [[2.3, 1.7], [0.9, 4.1]]
 LOSSES: list[tuple[str, dict]] = [
     ("lif", {"kind": "spike_time_mse", "targets": [[9.0, 12.0], [8.0, 12.0, 15.0]]}),
     ("lif", {"kind": "cross_entropy", "readout": "first_spike_time", "label": 1, "time_scale": 3.0}),
-    ("li", {"kind": "cross_entropy", "readout": "max_voltage", "label": 0}),
+    ("li", cross_entropy("max_voltage")),
 ]
-
-UNDER_WAY = {"kind": "cross_entropy", "readout": "mean_voltage", "label": 0}, 17.8
-"""An integral readout, and a duration whose last bin has arrivals at the output."""
 
 
 def problem(
@@ -98,10 +95,10 @@ def many_copies() -> Case:
 
 def others() -> list[Case]:
     """Further cases; each finds mutants that the problems miss."""
-    maximum, (mean, duration) = LOSSES[2][1], UNDER_WAY
+    maximum, mean = LOSSES[2][1], cross_entropy("mean_voltage")
     pinned = [(1.0, 2.0), (6.5, -8.0), (6.75, -9.0), (6.96875, -9.0)]  # the second in the last bin, the last after T
     return [
-        problem("li", mean, duration),
+        problem("li", mean, 17.8),  # the last bin has arrivals at the output
         problem("li", maximum, recurrent=True, read="hidden", threshold=(80.0, 80.0)),
         problem("li", mean, 12.0, recurrent=True, read="hidden"),
         one_silent(), one_silent(wire("out", "out", [[0.2, 0.1], [0.3, 0.1]], [[2.3, 1.7], [0.9, 4.1]])),

@@ -16,8 +16,7 @@ import numpy as np
 from delayprop.spec import Case, ConnectionGradient, Gradients, Result, case_from_text
 from delayprop.spec.population import CONSTANTS, FILE_NAMES
 from tests.support.comparison import block_errors
-from tests.support.faults.batches import simulated, wrong_batch, wrong_sum
-from tests.support.faults.bound import excluded
+from tests.support.faults.fast_alone import excluded, simulated, wrong_batch, wrong_sum
 from tests.support.faults.planting import runner
 from tests.support.identities import residuals
 from tests.support.tangent import dot_product, random_direction

@@ -44,13 +44,11 @@ def edit(path: Path, text: str, wrong: str) -> None:
 
 
 def findings(package: str, folder: Path, evidence: Path, kinds: Mapping[str, str] | None = None) -> dict[str, float]:
-    """`findings.worst` on the copy of `package` in `folder`."""
-    return _printed("print_findings", folder, package, evidence, kinds)
-
-
-def findings_on_cuda(folder: Path, evidence: Path, kinds: Mapping[str, str] | None = None) -> dict[str, float]:
-    """`findings` with the CUDA kernels on a simulated GPU, which takes a fresh interpreter."""
-    call = f"print_findings({str(folder)!r}, 'fast', {str(evidence)!r}, {kinds!r}, on_cuda=True)"
+    """`findings.worst` on the copy of `package` in `folder`; `cuda`: of `fast` on a simulated GPU,
+    which takes a fresh interpreter."""
+    if package != "cuda":
+        return _printed("print_findings", folder, package, evidence, kinds)
+    call = f"print_findings({str(folder)!r}, {package!r}, {str(evidence)!r}, {kinds!r})"
     program = f"from tests.support.faults.planting import print_findings; {call}"
     return _loaded(python("-c", program, NUMBA_ENABLE_CUDASIM="1"))
 
@@ -115,16 +113,16 @@ def _assert_copied(module: str, folder: str) -> None:
     assert file is not None and Path(file).is_relative_to(folder), f"ran {file}, which is not the copy"
 
 
-def print_findings(
-    folder: str, package: str, evidence: str, kinds: Mapping[str, str] | None, on_cuda: bool = False
-) -> None:
+def print_findings(folder: str, package: str, evidence: str, kinds: Mapping[str, str] | None) -> None:
     """`findings`, as JSON."""
     use_copy(folder)
     from tests.support.faults.findings import worst
 
+    on_cuda = package == "cuda"
     if on_cuda:
         few_threads()
-    print(json.dumps(worst(package, json.loads(Path(evidence).read_text(encoding="utf-8")), kinds)))
+    read = json.loads(Path(evidence).read_text(encoding="utf-8"))
+    print(json.dumps(worst("fast" if on_cuda else package, read, kinds)))
     _assert_copied("delayprop.fast.cuda.solver" if on_cuda else f"delayprop.{package}", folder)
 
 

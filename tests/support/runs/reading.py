@@ -23,6 +23,13 @@ def refusal(capsys: Capture, main: Callable[..., int], *words: object, code: int
     return err
 
 
+def printed(capsys: Capture, main: Callable[..., int], *words: object) -> str:
+    """The standard output of a command that succeeds."""
+    capsys.readouterr()
+    assert main([*map(str, words)]) == 0
+    return capsys.readouterr().out
+
+
 def result(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "result.json").read_text(encoding="utf-8"))
 

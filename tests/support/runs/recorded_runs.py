@@ -33,11 +33,10 @@ def line(epoch: int) -> dict[str, Any]:
     }
 
 
-def options(**entries: object) -> dict[str, Any]:
-    return {
-        "task": "yin-yang", "seed": 7, "out": "runs/mine", "resume": False, "dtype": "float32", "hidden": [30],
-        "lr": 0.02, "data": None, "data_sha256": {"train.h5": "ab12", "test.h5": "cd34"}, **entries,
-    }
+OPTIONS = {
+    "task": "yin-yang", "seed": 7, "out": "runs/mine", "resume": False, "dtype": "float32", "hidden": [30],
+    "lr": 0.02, "data": None, "data_sha256": {"train.h5": "ab12", "test.h5": "cd34"},
+}
 
 
 def arrays(sizes: tuple[int, ...], spikes: int = 3) -> Arrays:
@@ -65,7 +64,7 @@ def made(folder: Path, sizes: tuple[int, ...] = (4, 6, 3), epochs: int = 3, spik
     lines = [line(epoch) for epoch in range(1, epochs + 1)]
     (folder / "result.json").write_text(json.dumps({**result(sizes), "best_epoch": min(2, epochs)}))
     (folder / "history.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in lines))
-    (folder / "options.json").write_text(json.dumps(options()))
+    (folder / "options.json").write_text(json.dumps(OPTIONS))
     np.savez_compressed(folder / "page.npz", allow_pickle=True, **arrays(sizes, spikes))
     return folder
 
@@ -100,12 +99,7 @@ def _lines(name: str, **entries: object) -> Change:
     return change
 
 
-results, lines = partial(_lines, "result.json"), partial(_lines, "history.jsonl")
-
-
-def settings(**entries: object) -> Change:
-    """Changes entries of `options.json`."""
-    return lambda folder: (folder / "options.json").write_text(json.dumps(options(**entries)))
+results, lines, settings = (partial(_lines, name) for name in ("result.json", "history.jsonl", "options.json"))
 
 
 def recorded(change: Callable[[Arrays], object]) -> Change:

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 CHANGES = {"os.mkdir", "os.rmdir", "os.remove", "os.truncate", "os.chmod", "os.chown", "os.utime", "os.setxattr",
@@ -111,14 +111,10 @@ def train(plant: str, options: tuple[str, ...]) -> int:
 def main(report: str, plant: str, *options: str) -> int:
     """Watches a training; returns the exit code."""
     watch, file = Watch(), open(report, "w", encoding="utf-8")  # noqa: SIM115 - closed at the very end
-    atexit.register(tell, watch, file)  # first, and so called last
+    atexit.register(file.close)  # first, and so called last
+    atexit.register(lambda: json.dump(vars(watch), file))
     sys.addaudithook(watch)
     return train(plant, options)
-
-
-def tell(watch: Watch, report: TextIO) -> None:
-    json.dump(vars(watch), report)
-    report.close()
 
 
 if __name__ == "__main__":

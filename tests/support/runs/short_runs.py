@@ -48,6 +48,13 @@ def letters(trials: int, seed: int) -> SpikeData:
     return SpikeData(times, [random.integers(0, 4, 6) for _ in range(trials)], random.integers(0, 3, trials), 4, 3)
 
 
+def trials_of(counts: list[list[int]], labels: list[int]) -> SpikeData:
+    """Trials of these spike counts per channel, from 1 to 9 ms."""
+    units = [np.repeat(np.arange(len(row)), row) for row in counts]
+    times = [np.linspace(1.0, 9.0, len(row)) for row in units]
+    return SpikeData(times, units, np.array(labels), len(counts[0]), 3)
+
+
 def busy(**changed: Any) -> Classifier:
     """4 channels, two hidden layers whose neurons spike often, 3 classes; in float64."""
     plain = {"w_mean": 3.0, "w_sd": 1.0, "inner_mean": 1.5, "inner_sd": 0.8, "rec_sd": 0.5, "delay": 2.0}

@@ -24,9 +24,8 @@ def small_trials(count: int, seed: int) -> tuple[list[np.ndarray], list[np.ndarr
     labels = np.arange(count, dtype=np.uint16) % 2
     times, units = [], []
     for label in labels:
-        first, second = (0, 1) if label == 0 else (1, 0)
         t = np.concatenate([random.uniform(0.10, 0.12, 6), random.uniform(0.30, 0.32, 6)])
-        u = np.repeat([4 * first, 4 * second], 6) + np.tile(np.arange(3), 4)
+        u = np.repeat([4 * label, 4 - 4 * label], 6) + np.tile(np.arange(3), 4)
         order = np.argsort(t)
         times.append(t[order])
         units.append(u[order])

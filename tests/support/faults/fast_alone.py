@@ -1,4 +1,4 @@
-"""Checks of trials solved together: their gradients, and the threads of a simulated GPU."""
+"""Checks of `fast` alone: trials solved together, threads of a GPU, and the bound of a bin."""
 
 import os
 import threading
@@ -10,16 +10,19 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+import torch
 from numba import cuda
 
 from delayprop.spec import VOLTAGE_READOUTS, Case, CrossEntropy
+from tests.support.networks.neurons import ALL, FAST, RANGES
 from tests.support.tolerances import U64, identity
 
 THREADS = 12  # of `wrong_sum`: no power of two
+STATES, INSTANTS = 150, np.linspace(0.0, 1.0, 65)  # of `excluded`: states, and instants of a bin
+NEAR = 1e-9  # how far below the highest level a neuron must already be solved
 
 
 def simulated() -> bool:
-    """Whether a GPU is simulated."""
     return os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 
 
@@ -27,8 +30,6 @@ def wrong_batch(case: Case) -> float:
     """Gradients of three trials, in two pieces or chunks, against the sum of those of each; the
     inputs of a trial are those of the one before, of the next neuron each. A voltage is read if the
     loss reads one, or in a recurrent layer."""
-    import torch
-
     from delayprop.fast import Network, Spikes
 
     ((name, given),) = case.inputs.items()
@@ -69,21 +70,16 @@ def two_pieces(noted: dict[tuple[int, int], set]) -> Iterator[None]:
             from delayprop.fast.cuda import launches, workspace
             from delayprop.fast.physics import own_events
 
-            note, swept = own_events.note_event, launches.backward
-            sweeps: list[Any] = []
+            note = own_events.note_event
+            sweeps = changed.enter_context(mock.patch.object(launches, "backward", wraps=launches.backward))
 
             def noting(event: int, *rest: Any) -> None:
                 thread: Any = threading.current_thread()
-                own = noted.setdefault((len(sweeps), event), set())
+                own = noted.setdefault((sweeps.call_count, event), set())
                 own.add((tuple(thread.blockIdx), tuple(thread.threadIdx)))
                 note(event, *rest)
 
-            def sweep_back(*arguments: Any) -> Any:
-                sweeps.append(arguments)
-                return swept(*arguments)
-
             changed.enter_context(mock.patch.object(own_events, "note_event", noting))
-            changed.enter_context(mock.patch.object(launches, "backward", sweep_back))
             changed.enter_context(mock.patch.multiple(workspace, chunks_of=lambda *_: 2, in_waves=two_waves))
         yield
 
@@ -109,3 +105,30 @@ def wrong_sum() -> float:
     found = np.zeros(THREADS)
     kernel[1, THREADS](np.full(recurrent_backward.TOGETHER, np.nan), found)
     return 0.0 if (found == 2.0**THREADS - 1).all() else inf
+
+
+def excluded() -> int:
+    """How often the bound of a bin excludes that a level is passed, which an instant passes."""
+    from delayprop.fast.layout.arrays import Others
+    from delayprop.fast.physics.bin_step import level_may_pass, state_across_bin
+    from delayprop.fast.solving.matrices import matrices
+    from delayprop.fast.solving.tables import tables
+
+    found, post, width, random = 0, 3, 0.5, np.random.default_rng(7)
+    for name in FAST:
+        neuron = ALL[name]
+        constants = np.array([random.uniform(*RANGES[each], post) for each in neuron.constants])
+        flow, n = tables(neuron, constants.tobytes(), post, width, -1.0, np.float64)[1][0], matrices(neuron, constants)
+        others = Others((0,) * len(n.c), (0,) * len(n.c) if n.reached else ())
+        for lane in range(post):
+            A, c = n.A[..., lane] * width, np.array([1.0, 0.0, *n.c[:, lane]])
+            levels = c @ torch.linalg.matrix_exp(torch.from_numpy(np.multiply.outer(INSTANTS, A))).numpy()
+            for state in random.normal(size=(STATES, len(A))):
+                V, I, O = state[0], state[1], (*state[2:], 0.0, 0.0)[:2]
+                end = state_across_bin(V, I, O, lane, flow, others)
+                start, most = (levels @ state)[0], (levels @ state).max() - NEAR
+                for up in (0.0, 3.0):  # a level that is passed lies above the start
+                    may = level_may_pass((V, I, O), end, up, lane, flow, others, most + up, 0.0)
+                    passed = most > start and not may
+                    found += int(passed)
+    return found
