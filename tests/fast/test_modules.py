@@ -11,7 +11,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from delayprop.fast import LI, LIF, CrossEntropyLoss, FirstSpikeTime, Network, SpikeTimeMSELoss, spike_time_mse
+from delayprop.fast import (
+    ALIF,
+    LI,
+    LIF,
+    CrossEntropyLoss,
+    FirstSpikeTime,
+    Network,
+    Spikes,
+    SpikeTimeMSELoss,
+    spike_time_mse,
+)
 from delayprop.spec import Connection, Population
 from delayprop.spec import Network as NetworkSpec
 from tests.support.networks.layers import MODULES, TARGETS, first_layer, found_by, given_spikes, reader, second_layer
@@ -63,6 +73,17 @@ def test_a_new_layer_has_weights_of_variance_1_over_its_sources_and_no_delays() 
     assert abs(float(w.mean())) < 5 * 0.05 / 20_000**0.5 and float(w.std()) == pytest.approx(0.05, rel=0.03)
     assert not layer.d.any() and LIF(1, 1).w.shape == (1, 1) and not layer.recurrent
     assert not LIF(2, 1, max_delay=3.0).initialise_(0.0, 0.0, 3.0).w.any(), "`max_delay` itself is allowed"
+
+
+@pytest.mark.parametrize("made", [lambda: LIF(3, 2), lambda: ALIF(3, 2, tau_a=30.0, beta=0.2)], ids=["lif", "alif"])
+def test_a_layer_is_made_without_numbers_and_gets_them_later(made: Callable[[], LIF]) -> None:
+    """torch's `meta` device makes large networks without memory."""
+    with torch.device("meta"):
+        layer = made()
+    given = made().initialise_(w_mean=6.0, w_std=1.0, d_max=5.0)
+    layer.to_empty(device="cpu").load_state_dict(given.state_dict())
+    spikes = Spikes.from_trains([[[1.0], [4.0], []]], 50.0)
+    assert len(given(spikes).times) and torch.equal(layer(spikes).times, given(spikes).times)
 
 
 @pytest.mark.parametrize(("made", "text"), [
