@@ -18,20 +18,8 @@ DELAYS = ("synaptic", "axonal", "dendritic")
 
 @dataclass(frozen=True, eq=False)
 class Wiring:
-    """How the synapses of a layer are made: arguments of `LIF` and `LI`, checked.
-
-    Attributes:
-        max_delay: upper bound of delays, ms; None: no bound.
-        delays: one of `DELAYS`.
-        mask: `[pre, post]`, boolean: which synapses exist; None: all.
-        mask_rec: `[post, post]`: the same of own synapses.
-        into: state of the neurons that the spikes of each source raise: one for all, or `pre` of
-            them; None: the first at which spikes arrive. `into_rec`: the same of own synapses.
-        dtype: of weights and delays.
-
-    Raises:
-        SpecError: `max_delay` below 0, an unknown kind of delays, or another dtype.
-    """
+    """How the synapses of a layer are made, by checked arguments of `LIF` and `Spiking`, which
+    describe them. `SpecError`: `max_delay` below 0, an unknown kind of delays, or another dtype."""
 
     max_delay: float | None = None
     delays: str = "synaptic"
