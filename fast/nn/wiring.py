@@ -38,11 +38,8 @@ class Wiring:
 
 
 def boolean(given: object, name: str, shape: tuple[int, int]) -> Tensor:
-    """A mask of this shape, as a new tensor.
-
-    Raises:
-        SpecError: another shape, or entries that are not booleans.
-    """
+    """A mask of this shape, as a new tensor; `SpecError`: another shape, or entries that are not
+    booleans."""
     got: object = described(given)
     try:
         found = torch.tensor(given.tolist() if isinstance(given, Tensor | np.ndarray) else given)
@@ -57,10 +54,7 @@ def boolean(given: object, name: str, shape: tuple[int, int]) -> Tensor:
 
 def states_raised(given: Into, name: str, arrivals: tuple[str, ...], pre: int) -> Tensor | None:
     """The state that each of `pre` sources raises, as its number in `arrivals`; None: the first.
-
-    Raises:
-        SpecError: a state at which no spikes arrive, or another number of them.
-    """
+    `SpecError`: a state at which no spikes arrive, or another number of them."""
     if given is None:
         return None
     if isinstance(given, str):
