@@ -62,8 +62,7 @@ def measured(workload: Workload, repeats: int) -> dict:
         **asked, "seconds": took.step, "seconds_forward": took.forward, "seconds_backward": took.backward,
         "repeats": took.repeats, "arrivals": count,
         "nanoseconds_per_arrival": {
-            "forward": 1e9 * took.forward / count if count else None,
-            "backward": 1e9 * took.backward / count if count else None,
+            name: 1e9 * getattr(took, name) / count if count else None for name in ("forward", "backward")
         },
         "hidden_spikes_per_trial": len(trains[0].times) / (sizes.batch * sizes.hidden),
         "hidden_solved_bins_per_trial": float(workload.model.stages[0].record.solved_bins.mean()),

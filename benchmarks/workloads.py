@@ -8,8 +8,7 @@ the trial.
 """
 
 import copy
-import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,7 @@ from delayprop.fast import LI, LIF, Spikes, cross_entropy, first_spike_time
 from delayprop.fast.nn.calibration import scale_for
 from delayprop.fast.nn.devices import DTYPES
 from delayprop.fast.tasks import yin_yang
-from delayprop.spec import SpecError
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 
 RATE = 14.0  # spikes per hidden neuron and trial
 TIME_SCALE = 5.0  # ms, of the first spikes of yin-yang
@@ -78,17 +76,17 @@ class Workload:
         return cross_entropy(first_spike_time(trains[-1], TIME_SCALE) if y is None else y, self.labels)
 
     def in_float64(self) -> "Workload":
-        return dataclasses.replace(self, model=copy.deepcopy(self.model).double())
+        return replace(self, model=copy.deepcopy(self.model).double())
 
     def of_trials(self, trials: int) -> "Workload":
-        return dataclasses.replace(self, spikes=self.spikes[:trials].detach(), labels=self.labels[:trials])
+        return replace(self, spikes=self.spikes[:trials].detach(), labels=self.labels[:trials])
 
 
 def build(sizes: Sizes) -> Workload:
     """The workload of these sizes; `SpecError`: no mean weight makes the neurons spike enough."""
     spikes, labels = _yin_yang(sizes) if sizes.workload == "yin-yang" else _random(sizes)
     if sizes.w_mean is None:
-        sizes = dataclasses.replace(sizes, w_mean=_searched(sizes, spikes[:SEARCH_TRIALS]))
+        sizes = replace(sizes, w_mean=_searched(sizes, spikes[:SEARCH_TRIALS]))
     assert sizes.w_mean is not None
     model = Model(_hidden(sizes, sizes.w_mean), _output(sizes)).to(sizes.device)
     return Workload(sizes, model, spikes.to(sizes.device), labels.to(sizes.device))

@@ -1,8 +1,7 @@
 """`delayprop evaluate RUN`: accuracy and frequent errors of a finished run, split by split.
 
-Where the data have speakers, also the accuracies on known and on new ones.
-
-With `--grid` also what it costs to run the network on hardware with a clock of that step.
+Where the data have speakers, also the accuracies on known and on new ones; with `--grid`, also the
+cost of running the network on hardware with a clock of that step.
 """
 
 import argparse

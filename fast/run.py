@@ -103,10 +103,8 @@ def _ties(activity: Activity) -> set[Tie]:
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.run") -> int:
-    """The command; returns the exit code.
-
-    0: done; 2: bad or unsupported input; 3: not finite, or no memory.
-    """
+    """The command; returns the exit code (0; 2: bad or unsupported input; 3: not finite, or no
+    memory)."""
     parser = OneLineParser(prog, "Print spikes, loss and exact gradients of a case as one JSON object.")
     parser.add_argument("--dtype", choices=tuple(DTYPES), default="float64", help="precision (default: %(default)s)")
     parser.add_argument("--device", choices=DEVICES, default="cpu", help="device that computes (default: %(default)s)")

@@ -106,6 +106,13 @@ def of_type(value: object, name: str, kinds: type | UnionType, expected: str, re
         raise SpecError(name, expected, Verbatim(type(value).__name__), remedy)
 
 
+def refuse(bad: np.ndarray, array: np.ndarray, name: str, expected: str, remedy: str) -> None:
+    """Raise with the first entry of `array` for which the mask `bad` is true."""
+    for index in np.argwhere(bad)[:1]:
+        place = "".join(f"[{i}]" for i in index)
+        raise SpecError(name + place, expected, float(array[tuple(index)]), remedy)
+
+
 def answering(words: Mapping[str, tuple[str, str]]) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """A decorator: a function that lacks an argument answers its name by `SpecError`, with `words`:
     by the name of the argument, what it must be, and what to do."""

@@ -8,13 +8,8 @@ from delayprop.spec.errors import SpecError, Verbatim
 
 
 def read(path: str | Path, kind: str) -> str:
-    """The text of a file.
-
-    Args:
-        kind: of the file, for the message: `case`.
-    Raises:
-        SpecError: the file cannot be read, or is no UTF-8.
-    """
+    """The text of a file; `SpecError`: it cannot be read, or is no UTF-8. `kind`: of the file, for
+    the message, such as `case`."""
     try:
         return Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -25,11 +20,7 @@ def read(path: str | Path, kind: str) -> str:
 
 
 def parsed(text: str, kind: str) -> object:
-    """The document of a text.
-
-    Raises:
-        SpecError: the text is no JSON, or has a key twice in one object.
-    """
+    """The document of a text; `SpecError`: it is no JSON, or has a key twice in one object."""
     try:
         return json.loads(text, object_pairs_hook=_without_duplicates)
     except json.JSONDecodeError as error:
@@ -45,11 +36,8 @@ def parsed(text: str, kind: str) -> object:
 def json_object(
     value: object, path: str, required: tuple[str, ...] = (), optional: tuple[str, ...] = (), kind: str = "case"
 ) -> dict:
-    """`value` as an object with exactly these keys; with any keys if none are named.
-
-    Args:
-        path: of the object in its document; empty: the whole one, named by its `kind`.
-    """
+    """`value` as an object with exactly these keys; with any keys if none are named. `path`: of the
+    object in its document; empty: the whole one, named by its `kind`."""
     if not isinstance(value, dict):
         raise SpecError(path or kind, "an object", checks.described(value), "give keys in braces")
     legal, prefix = required + optional, path and f"{path}."

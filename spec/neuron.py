@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 from keyword import iskeyword
 from pathlib import Path
 from typing import Any
@@ -157,12 +158,11 @@ class Neuron:
 
 def has_loop(A: list[list[Any]]) -> bool:
     """Whether a state drives itself by way of others, so that no order makes `A` triangular."""
-    left = set(range(len(A)))
-    while left:
-        free = {i for i in left if not any(A[i][k] != 0 for k in left if k != i)}
-        if not free:
-            return True
-        left -= free
+    drivers = {i: [k for k, rate in enumerate(row) if k != i and rate != 0] for i, row in enumerate(A)}
+    try:
+        TopologicalSorter(drivers).prepare()
+    except CycleError:
+        return True
     return False
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from delayprop.spec.checks import refuse
 from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim, placed
 from delayprop.spec.population import KINDS, Population
 
@@ -44,13 +45,6 @@ def numbers(value: object, name: str, dimensions: int) -> np.ndarray:
     array = array.astype(np.float64)
     refuse(~np.isfinite(array), array, name, "finite", "find the operation that lost it")
     return array
-
-
-def refuse(bad: np.ndarray, array: np.ndarray, name: str, expected: str, remedy: str) -> None:
-    """Raise with the first entry of `array` for which the mask `bad` is true."""
-    for index in np.argwhere(bad)[:1]:
-        place = "".join(f"[{i}]" for i in index)
-        raise SpecError(name + place, expected, float(array[tuple(index)]), remedy)
 
 
 def node_of(population: Population, unit: float) -> Node:

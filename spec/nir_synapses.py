@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from delayprop.spec.checks import refuse
 from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim, placed
 from delayprop.spec.network import Connection
-from delayprop.spec.nir_nodes import Node, kind, library, numbers, refuse
+from delayprop.spec.nir_nodes import Node, kind, library, numbers
 
 LIMIT = 2**26
 TRANSFORMS = ("Linear", "Affine", "Scale", "Delay")

@@ -147,14 +147,13 @@ def summary(found: Sequence[dict]) -> dict[str, Any]:
 
 def _by_step(networks: Sequence[dict]) -> dict[str, Any]:
     """Medians over networks, shares of networks and of spikes, at each step size."""
-    row: dict[str, Any] = {"count": len(networks)}
-    for name in QUANTITIES:
-        row[name] = _medians([network[name] for network in networks])
-    row["kept"] = np.mean([list(map(int, n["kept"])) for n in networks], axis=0).round(4).tolist()
-    row["against_d"] = np.mean([np.array(n["cosine_d"]) < 0 for n in networks], axis=0).round(4).tolist()
     spikes, falling = sum(n["spikes"] for n in networks), np.sum([n["falling"] for n in networks], axis=0)
-    row["falling"] = (falling / spikes).round(5).tolist()
-    return row
+    return {
+        "count": len(networks), **{name: _medians([n[name] for n in networks]) for name in QUANTITIES},
+        "kept": np.mean([list(map(int, n["kept"])) for n in networks], axis=0).round(4).tolist(),
+        "against_d": np.mean([np.array(n["cosine_d"]) < 0 for n in networks], axis=0).round(4).tolist(),
+        "falling": (falling / spikes).round(5).tolist(),
+    }
 
 
 def _medians(rows: Sequence[Sequence[float]]) -> list[float]:

@@ -32,11 +32,6 @@ class Augmentation:
     blend: float = 0.0
     drop: float = 0.0
 
-    @property
-    def active(self) -> bool:
-        """Whether it changes any trial."""
-        return self != Augmentation()
-
     def trial(
         self, data: SpikeData, classmates: list[np.ndarray], trial: int, seed: int, epoch: int, duration: float
     ) -> tuple[np.ndarray, np.ndarray]:

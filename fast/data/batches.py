@@ -43,7 +43,7 @@ class Batches(Dataset):
     def __getitem__(self, number: int) -> tuple[Spikes, Tensor]:
         """Spikes and labels of this process's part of a batch."""
         trials, epoch = self.trials(number)[self.rank :: self.world], number // self.per_epoch
-        if not self.augmentation.active:
+        if self.augmentation == Augmentation():  # changes no trial
             return self.data.batch(trials, self.duration)
         augmented = [self.augmentation.trial(self.data, self.classmates, int(n), self.seed, epoch, self.duration)
                      for n in trials]

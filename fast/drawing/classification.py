@@ -28,10 +28,8 @@ def overview(run: Run) -> Figure:
     curves.draw_accuracy(accuracy, run)
     curves.draw_loss(loss, run)
     synapses.histogram(delays, run.page.layers[0])
-    for axes, values, colour in (
-        (spikes, run.values("spikes_per_neuron"), COLOURS[2]), (silent, run.percent("silent"), COLOURS[3])
-    ):
-        axes.plot(run.epochs, values, ".-", color=colour)
+    curves.draw_activity(spikes, silent, run)
+    for axes, colour in ((spikes, COLOURS[2]), (silent, COLOURS[3])):
         axes.yaxis.label.set_color(colour)
         axes.tick_params(axis="y", colors=colour)
     for axes in (accuracy, loss):
@@ -45,8 +43,6 @@ def overview(run: Run) -> Figure:
     plain(silent, "", "silent hidden neurons, %")
     plain(delays, "delay, ms", f"synapses, {run.page.layers[0].name}")
     silent.spines["right"].set_visible(True)
-    silent.set_ylim(-3, 103)
-    spikes.set_ylim(0, 1.1 * max(run.values("spikes_per_neuron")) or 1)
     figure.tight_layout()
     return figure
 

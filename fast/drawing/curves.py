@@ -49,12 +49,16 @@ def draw_loss(axes: Axes, run: Run) -> None:
 def activity(run: Run) -> Figure:
     """Spikes per hidden neuron, and the percentage of silent hidden neurons."""
     figure, (spikes, silent) = _over_epochs(run, (1, 1))
-    _from_zero(spikes, run, "spikes_per_neuron", COLOURS[2])
-    silent.plot(run.epochs, run.percent("silent"), ".-", color=COLOURS[3])
-    silent.set_ylim(-3, 103)
+    draw_activity(spikes, silent, run)
     plain(spikes, "", "spikes")
     plain(silent, "epoch", "silent, %")
     return figure
+
+
+def draw_activity(spikes: Axes, silent: Axes, run: Run) -> None:
+    _from_zero(spikes, run, "spikes_per_neuron", COLOURS[2])
+    silent.plot(run.epochs, run.percent("silent"), ".-", color=COLOURS[3])
+    silent.set_ylim(-3, 103)
 
 
 def learning(run: Run) -> Figure:

@@ -12,14 +12,7 @@ from torch import Tensor
 from delayprop.fast.cpu import solver as cpu
 from delayprop.fast.nn.autograd_guards import differentiable_once, outside_transforms
 from delayprop.fast.nn.devices import on_gpu
-from delayprop.fast.nn.layer_checks import (
-    check_arguments,
-    check_into,
-    check_lif,
-    check_pair,
-    check_readout,
-    constants_of,
-)
+from delayprop.fast.nn.layer_checks import check_arguments, check_into, check_lif, check_pair, constants_of
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.solving.problem import Problem
 from delayprop.fast.solving.solved import Solved
@@ -147,7 +140,6 @@ def propagate_neurons(
             readout of them.
         ArithmeticError: as `propagate`.
     """
-    check_readout(readout)
     given = constants_of(neuron, constants, readout)
     check_arguments(spikes, {"w": w, "d": d, **given}, exists, recurrent)
     check_into(into, len(w), neuron)
@@ -157,8 +149,7 @@ def propagate_neurons(
     times, w_now, d_now, *values = (tensor.detach() for tensor in variables)
     problem = Problem(
         times=times, offsets=spikes.offsets, trials=spikes.trials, sources=spikes.size, duration=spikes.duration,
-        w=w_now, d=d_now, exists=exists, neuron=neuron, constants=tuple(values), readout=readout,
-        into=into,
+        w=w_now, d=d_now, exists=exists, neuron=neuron, constants=tuple(values), readout=readout, into=into,
     )
     if bin_width is not None:
         most = min(1.0 / problem.matrices.fastest, spikes.duration) / 4

@@ -15,14 +15,11 @@ from delayprop.spec.errors import UnsupportedError, Verbatim
 from delayprop.spec.neuron import LI, LIF, Neuron
 
 
-def check_readout(readout: str | None) -> None:
-    """Refuse an unknown readout."""
+def constants_of(neuron: Neuron, constants: Mapping[str, Tensor], readout: str | None) -> dict[str, Tensor]:
+    """The constants of equations, in their order; refuses others, an unknown readout, and a readout
+    of equations other than LIF's and LI's."""
     if readout is not None:
         one_of(readout, "readout", VOLTAGE_READOUTS)
-
-
-def constants_of(neuron: Neuron, constants: Mapping[str, Tensor], readout: str | None) -> dict[str, Tensor]:
-    """The constants of equations, in their order; refuses others, and a readout of equations."""
     of_type(neuron, "neuron", Neuron, "a `delayprop.Neuron`", "`delayprop.NEURONS` has some by name")
     if readout is not None and neuron not in (LIF, LI):
         got = Verbatim("neurons given by other equations")

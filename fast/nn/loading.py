@@ -9,7 +9,7 @@ from torch import Tensor
 from delayprop.fast.nn.interchange import check_chain, kind_of, numbers_of, raised_by
 from delayprop.fast.nn.synaptic_layer import SynapticLayer
 from delayprop.spec import Connection, Network, Population
-from delayprop.spec.checks import of_type
+from delayprop.spec.checks import of_type, refuse
 from delayprop.spec.errors import SpecError, Verbatim
 
 
@@ -95,9 +95,8 @@ def _fit(layer: SynapticLayer, name: str, pre: int, connection: Connection, path
         remedy = f"give {name} the mask of this network, or use `delayprop.Network`"
         raise SpecError(f"{path}.w[{i}][{j}]", expected, Verbatim(found), remedy)
     if layer.max_delay is not None:
-        for i, j in np.argwhere(connection.d > layer.max_delay)[:1]:
-            expected = f"at most max_delay of {name}, {layer.max_delay} (ms)"
-            raise SpecError(f"{path}.d[{i}][{j}]", expected, float(connection.d[i, j]), "raise max_delay")
+        expected = f"at most max_delay of {name}, {layer.max_delay} (ms)"
+        refuse(connection.d > layer.max_delay, connection.d, f"{path}.d", expected, "raise max_delay")
 
 
 def _shared(layer: SynapticLayer, now: Tensor, name: str, connection: Connection, path: str) -> np.ndarray:
@@ -134,10 +133,7 @@ def _chain(network: Network, layers: int) -> list[tuple[list[int], Population]]:
 
 def _exact(values: np.ndarray, parameter: Tensor, name: str) -> Tensor:
     """The values in the dtype of a parameter; refuses a value that would be rounded."""
-    given = torch.tensor(values, dtype=torch.float64)
-    cast = given.to(parameter.dtype)
-    for index in torch.nonzero(cast.double() != given)[:1].tolist():
-        place = "".join(f"[{i}]" for i in index)
-        expected = f"a number that {str(parameter.dtype).removeprefix('torch.')} holds"
-        raise SpecError(name + place, expected, float(given[tuple(index)]), "use float64 layers")
+    cast = torch.tensor(values, dtype=torch.float64).to(parameter.dtype)
+    expected = f"a number that {str(parameter.dtype).removeprefix('torch.')} holds"
+    refuse(cast.double().numpy() != values, values, name, expected, "use float64 layers")
     return cast

@@ -41,11 +41,6 @@ class SpikingLayer(SynapticLayer):
         self.w_rec, self.d_rec = self._new_synapses(*own)
         self.into_rec = states_raised(wiring.into_rec, "into_rec", self.equations.arrivals, self.post)
 
-    @property
-    def kind(self) -> str:
-        """The name of the layer in messages."""
-        return type(self).__name__
-
     @answers_foreign_words
     @torch.no_grad()
     def initialise_recurrent_(
@@ -133,7 +128,8 @@ class SpikingLayer(SynapticLayer):
         """Warn, once, of a layer that receives spikes and emits none: nothing else shows it."""
         if len(spikes.times) and not len(emitted.times):
             self.warns_of_silence = False
-            words = f"no neuron of a {self.kind} layer of {self.post} spikes, so no gradient passes through it"
+            kind = type(self).__name__
+            words = f"no neuron of a {kind} layer of {self.post} spikes, so no gradient passes through it"
             remedy = "draw its weights with `layer.initialise_for_(spikes, rate=5)`"
             source = torch.arange(spikes.size, device=spikes.device).repeat(spikes.trials)
             d = self.delays_of_synapses[0].detach()

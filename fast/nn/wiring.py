@@ -18,20 +18,8 @@ DELAYS = ("synaptic", "axonal", "dendritic")
 
 @dataclass(frozen=True, eq=False)
 class Wiring:
-    """How the synapses of a layer are made: arguments of `LIF` and `LI`, checked.
-
-    Attributes:
-        max_delay: upper bound of delays, ms; None: no bound.
-        delays: one of `DELAYS`.
-        mask: `[pre, post]`, boolean: which synapses exist; None: all.
-        mask_rec: `[post, post]`: the same of own synapses.
-        into: state of the neurons that the spikes of each source raise: one for all, or `pre` of
-            them; None: the first at which spikes arrive. `into_rec`: the same of own synapses.
-        dtype: of weights and delays.
-
-    Raises:
-        SpecError: `max_delay` below 0, an unknown kind of delays, or another dtype.
-    """
+    """How the synapses of a layer are made, by checked arguments of `LIF` and `Spiking`, which
+    describe them. `SpecError`: `max_delay` below 0, an unknown kind of delays, or another dtype."""
 
     max_delay: float | None = None
     delays: str = "synaptic"
@@ -50,11 +38,8 @@ class Wiring:
 
 
 def boolean(given: object, name: str, shape: tuple[int, int]) -> Tensor:
-    """A mask of this shape, as a new tensor.
-
-    Raises:
-        SpecError: another shape, or entries that are not booleans.
-    """
+    """A mask of this shape, as a new tensor; `SpecError`: another shape, or entries that are not
+    booleans."""
     got: object = described(given)
     try:
         found = torch.tensor(given.tolist() if isinstance(given, Tensor | np.ndarray) else given)
@@ -69,10 +54,7 @@ def boolean(given: object, name: str, shape: tuple[int, int]) -> Tensor:
 
 def states_raised(given: Into, name: str, arrivals: tuple[str, ...], pre: int) -> Tensor | None:
     """The state that each of `pre` sources raises, as its number in `arrivals`; None: the first.
-
-    Raises:
-        SpecError: a state at which no spikes arrive, or another number of them.
-    """
+    `SpecError`: a state at which no spikes arrive, or another number of them."""
     if given is None:
         return None
     if isinstance(given, str):

@@ -34,9 +34,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
-    settings = Settings.of(options)
     data = {split: spikes_of(*points(count, [options.seed, n])) for n, (split, count) in enumerate(POINTS.items())}
-    return Classification(settings, options, data, DURATION, dtype, processes)
+    return Classification(Settings.of(options), options, data, DURATION, dtype, processes)
 
 
 def part_of(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ from delayprop.fast.nn.parameters import project_
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.training.activity import is_silenced, spike_count_penalty, wake_
 from delayprop.fast.training.checkpoints import saved
-from delayprop.fast.training.conclusion import conclude, draw, page_arrays
+from delayprop.fast.training.conclusion import conclude, page_arrays
 from delayprop.fast.training.epoch import Epoch, Progress, printed_line, silence_warnings
 from delayprop.fast.training.evaluation import Evaluable, Evaluation, correct, count_baseline, evaluate
 from delayprop.fast.training.gradient_checks import LEGEND, certify, check_certificate, check_finite, smallest_kappa
@@ -52,7 +52,7 @@ class Classification:
         if settings.pool > (channels := data["train"].channels):
             raise SpecError("--pool", f"at most the number of channels, {channels}", settings.pool, "lower it")
         self.data = {split: replace(part, pool=settings.pool) for split, part in data.items()}
-        self.duration, self.draw, self.processes, train = duration, draw, processes, self.data["train"]
+        self.duration, self.processes, train = duration, processes, self.data["train"]
         self.network = Classifier(train.inputs, train.classes, initial or settings, dtype, options.seed)
         self.network.to(processes.device)
         self.rates = [scale_first_weights_(self.network, train, duration, settings.rate)] if settings.rate else []

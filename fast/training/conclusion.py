@@ -1,7 +1,6 @@
-"""The end of a classification: its record, the arrays of its page, what it prints, its pictures."""
+"""The end of a classification: its record, the arrays of its page, what it prints."""
 
 import io
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -76,10 +75,3 @@ def conclude(
     remedy = "do the delays reach across the pauses that matter (--delay, --max-delay)? then try --lr, --delay-lr"
     print(f"the network is not above spike counts: it has learned nothing from time; {remedy}")
     return 1
-
-
-def draw(folder: Path) -> list[str]:
-    """Draws the pictures of a finished run, whichever its task."""
-    from delayprop.fast.drawing import __main__ as drawing  # and matplotlib, which no loop of one's own needs
-
-    return drawing.draw(folder)

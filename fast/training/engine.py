@@ -60,9 +60,6 @@ class Training(Protocol):
         """Evaluates, records and prints; returns the exit code. May be repeated. `check`: as for
         `step`; a run that it ends goes on here when it is resumed."""
 
-    def draw(self, folder: Path) -> list[str]:
-        """Draws the pictures of a finished run, each whole or not at all; returns their paths."""
-
 
 def run(training: Training, folder: Folder, options: dict[str, Any], processes: Processes, ends: bool = True) -> int:
     """Runs a training to its end, or until a signal; `ends`: as for `StopSignals`.
@@ -94,7 +91,9 @@ def run(training: Training, folder: Folder, options: dict[str, Any], processes: 
         try:
             with signals.at_once():
                 if processes.is_first and (folder.path / RESULT).exists():  # none with --no-test
-                    _draw(training, folder)
+                    with folder.writing():
+                        pictures = draw(folder.path)
+                    print(f"pictures: {', '.join(pictures)}; all files: {folder.path}", flush=True)
         except KeyboardInterrupt:
             assert signals.received is not None
             left = f"the run is finished, and `delayprop report {folder.path}` draws its pictures"
@@ -104,10 +103,11 @@ def run(training: Training, folder: Folder, options: dict[str, Any], processes: 
     return code
 
 
-def _draw(training: Training, folder: Folder) -> None:
-    with folder.writing():
-        pictures = training.draw(folder.path)
-    print(f"pictures: {', '.join(pictures)}; all files: {folder.path}", flush=True)
+def draw(folder: Path) -> list[str]:
+    """Draws the pictures of a finished run, whichever its task; returns their paths."""
+    from delayprop.fast.drawing import __main__ as drawing  # and matplotlib, which no loop of one's own needs
+
+    return drawing.draw(folder)
 
 
 class CheckpointKeeper:

@@ -106,12 +106,8 @@ def _floors(one: Stored, true: Sequence[tuple[Place, np.ndarray]]) -> dict[str, 
     units = {place.path: _unit(one.case, place) for place, _ in true}
     sizes = [units[place.path] * np.linalg.norm(values) for place, values in true if place.quantity in GRADIENTS]
     largest = float(max(sizes, default=0.0)) or abs(one.expected["loss"])  # a silent network: all gradients are 0
-    floors = {}
-    for place, _ in true:
-        scale = largest if place.quantity in (*GRADIENTS, "loss") else 1.0
-        unit = 1.0 if place.quantity == "loss" else 1 / units[place.path]
-        floors[place.path] = CANCELLATION * scale * unit
-    return floors
+    scales = dict.fromkeys((*GRADIENTS, "loss"), largest)
+    return {place.path: CANCELLATION * scales.get(place.quantity, 1.0) * (1 / units[place.path]) for place, _ in true}
 
 
 def _unit(case: Case, place: Place) -> float:

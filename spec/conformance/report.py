@@ -156,10 +156,9 @@ def graded(
         start = time.monotonic()
         answer = peer(one)
         seconds = time.monotonic() - start
-        found: tuple[Block, ...] = ()
-        unknown: tuple[str, ...] = ()
-        if answer.document is not None:
-            found, unknown = tuple(blocks(one, answer.document)), tuple(unknown_keys(answer.document, one.expected))
+        given = answer.document
+        found = () if given is None else tuple(blocks(one, given))
+        unknown = () if given is None else tuple(unknown_keys(given, one.expected))
         has = frozenset(place.quantity for place in places(one.expected))
         reports.append(CaseReport(one.name, needs(one), has, answer.state, answer.reason, seconds, unknown, found))
     return Report(name, least, tuple(reports), tuple(factors([block for case in reports for block in case.blocks])))

@@ -206,7 +206,8 @@ def test_a_signal_while_pictures_are_drawn_leaves_a_finished_run(
 ) -> None:
     """It comes when half of a picture is made, and no part of this picture is written."""
     training, out, save, drawn = classification(), tmp_path / "run", Figure.savefig, list[str]()
-    training.draw = lambda folder: [style.save(Figure(), folder, name) for name in ("first.png", "second.png")]
+    two = ("first.png", "second.png")
+    monkeypatch.setattr(engine, "draw", lambda folder: [style.save(Figure(), folder, name) for name in two])
 
     def saved(figure: Figure, target: Any, **how: Any) -> None:
         save(figure, target, **how)

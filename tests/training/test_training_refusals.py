@@ -27,7 +27,7 @@ def test_a_place_without_permission_is_refused(method: str, tmp_path: Path, monk
         RunFolder(str(tmp_path), "task", {})
 
 
-@pytest.mark.parametrize("where", ["data.new_files.new_file", "tasks.sequence.task.draw"])
+@pytest.mark.parametrize("where", ["data.new_files.new_file", "training.engine.draw"])
 def test_a_full_disk_is_one_line(where: str, tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
     full = Mock(side_effect=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a file"))
     monkeypatch.setattr(f"delayprop.fast.{where}", full)

@@ -32,14 +32,9 @@ def step_numbers(loss: float, accuracy: float, layer: LI, ring: Ring) -> str:
         d = layer.d.tolist()
         details = "  ".join(f"d[{i}][{j}] {d[i][j]:6.3f}" for i in range(2) for j in range(2))
     else:
-        correct, moved = correct_classes(accuracy, ring), longest_move(layer, ring)
+        correct, moved = round(accuracy * ring.inputs), longest_move(layer, ring)
         details = f"correct {correct:2d}/{ring.inputs}  moved up to {moved:7.3f} ms"
     return f"loss {loss:.4f}  accuracy {accuracy:4.0%}  {details}"
-
-
-def correct_classes(accuracy: float, ring: Ring) -> int:
-    """Number of correct classes, where each is presented once."""
-    return round(accuracy * ring.inputs)
 
 
 def longest_move(layer: LI, ring: Ring) -> float:

@@ -27,10 +27,9 @@ from delayprop.fast.nn.certificate import Residuals, residuals, watched
 from delayprop.fast.nn.layers import LI
 from delayprop.fast.nn.losses import cross_entropy
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.fast.tasks.sequence.output import UNSEEN, correct_classes, kept_from, print_end, step_numbers, traces
+from delayprop.fast.tasks.sequence.output import UNSEEN, kept_from, print_end, step_numbers, traces
 from delayprop.fast.tasks.sequence.patterns import GAP, MOST_DISTRACTORS, MOST_INPUTS, NAMES, Ring
 from delayprop.fast.tasks.sequence.plan import plan
-from delayprop.fast.training.conclusion import draw
 from delayprop.fast.training.evaluation import correct
 from delayprop.fast.training.gradient_checks import LEGEND, check_finite
 from delayprop.fast.training.processes import Processes
@@ -81,7 +80,7 @@ class Sequence:
     extendable = True
 
     def __init__(self, options: argparse.Namespace, dtype: torch.dtype, inputs: int = 2, distractors: int = 0) -> None:
-        self.options, self.steps, self.plan, self.draw = options, options.epochs, plan(inputs), draw
+        self.options, self.steps, self.plan = options, options.epochs, plan(inputs)
         # a membrane of time constant 10 ms peaks within 7 ms of the last arrival
         self.ring = ring = Ring(inputs, options.jitter, distractors, room=25.0 + 10.0 * self.plan.slow)
         self.layer = LI(
@@ -137,7 +136,7 @@ class Sequence:
     ) -> None:
         patterns = "+".join(NAMES[label] for label in sorted(labels))
         more = {} if self.ring.inputs == 2 else {
-            "right": correct_classes(accuracy, self.ring), "slowness": self.plan.slowness(epoch)
+            "right": round(accuracy * self.ring.inputs), "slowness": self.plan.slowness(epoch)
         }
         entry = {"presentation": epoch, "patterns": patterns, "loss": loss, "accuracy": accuracy, **more}
         folder.append({**entry, "d": self.layer.d.tolist(), "A": found.A, "B": found.B, "C": found.C})

@@ -70,9 +70,7 @@ def classification(seed: int = 3, **changed: Any) -> Classification:
     """13 trials in batches of at most 5: an epoch has three steps, and a fourth that evaluates."""
     settings, given = replace(SETTINGS, **changed), options(seed=seed)
     data = {name: letters(trials, n) for n, (name, trials) in enumerate({"train": 13, "valid": 6, "test": 6}.items())}
-    training = Classification(settings, given, data, DURATION, torch.float32, Processes())
-    training.draw = lambda folder: []
-    return training
+    return Classification(settings, given, data, DURATION, torch.float32, Processes())
 
 
 def with_validation(patch: pytest.MonkeyPatch, accuracies: list[float]) -> None:

@@ -8,14 +8,11 @@ import pytest
 
 from delayprop.fast import train
 
-DRAWING = ("delayprop.fast.tasks.sequence.task", "delayprop.fast.training.classify")
-
 
 @contextmanager
 def without_pictures() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for module in DRAWING:
-            patch.setattr(f"{module}.draw", lambda folder: [])
+        patch.setattr("delayprop.fast.training.engine.draw", lambda folder: [])
         yield
 
 
