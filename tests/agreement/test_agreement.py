@@ -1,6 +1,5 @@
 """`fast` equals `reference` in float64, block by block; both share the specification alone."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +11,10 @@ import delayprop.reference as reference
 from delayprop.fast.run import run_case
 from delayprop.spec import Case, CrossEntropy, Result, Tie, load_case
 from delayprop.spec.results import TIE_KINDS
-from tests.support.comparison import Agreement, assert_same_results, block_errors, scaled, share
+from tests.support.comparison import assert_same_results, block_errors, scaled, share
 from tests.support.conditioning import condition
 from tests.support.effort import many
+from tests.support.implementations import DIGITS, agreement
 from tests.support.networks.documents import cross_entropy, li, lif, one_neuron, read, ties, wire
 from tests.support.networks.failures import stored_on_failure
 from tests.support.networks.rewriting import with_connections
@@ -23,27 +23,7 @@ from tests.support.report_evidence import Measured
 from tests.support.tangent import directional_derivative, dot_product, random_direction
 from tests.support.tolerances import DOT_PRODUCT, U64, relative
 
-DIGITS = 30
-
 SEEDS = many(25)  # of each family: 400 in all
-
-
-def agreement(case: Case, run: Callable[[Case], Result] = run_case, chains: bool = True) -> Agreement:
-    """Compare all numbers; where float64 disagrees, the reference at 30 digits decides. `chains`:
-    whether the condition number may bound rounding, where spikes enlarge each other's errors."""
-    found, true = run(case), reference.run(case)
-    assert found.ties == true.ties
-    try:
-        return assert_same_results(case, found, true)
-    except AssertionError:
-        exact = reference.run(case, DIGITS)
-        assert found.ties == exact.ties
-    try:
-        return assert_same_results(case, found, exact)
-    except AssertionError:
-        if not chains:
-            raise
-        return assert_same_results(case, found, exact, kappa=1 / condition(case, exact))
 
 
 @pytest.mark.check(17)

@@ -14,10 +14,10 @@ from delayprop.fast.nn.certificate import residuals, watched
 from delayprop.fast.nn.exponents import exponents
 from delayprop.fast.run import run_case
 from delayprop.spec import NEURONS, Case, Connection, Network, Neuron, Population, SpecError, UnsupportedError
-from tests.agreement.test_agreement import agreement
 from tests.support.commands import python
 from tests.support.effort import many
 from tests.support.float32 import MEDIAN_32, P99_32, Float32
+from tests.support.implementations import agreement
 from tests.support.networks.neurons import ALL, EACH_OF_FAST, as_equations, network
 from tests.support.networks.strategies import seeded_case
 from tests.support.report_evidence import Measured
@@ -40,7 +40,7 @@ def test_float64_of_each_neuron(name: str, recurrent: bool, readout: str, measur
 
 
 IN_PYTHON = """
-from tests.agreement.test_agreement import agreement
+from tests.support.implementations import agreement
 from tests.agreement import test_neurons_in_fast as neurons, test_plain as plain
 from tests.fast import test_arrival_states as layers
 from tests.support.networks.neurons import FAST, network

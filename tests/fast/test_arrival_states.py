@@ -18,7 +18,7 @@ from delayprop.fast.nn.wiring import Into
 from delayprop.fast.run import run_case
 from delayprop.fast.solving import packing
 from delayprop.spec import Case, Connection, Network, Population, SpikeTimeMSE, SpikeTrains, UnsupportedError
-from tests.agreement.test_agreement import agreement
+from tests.support.implementations import agreement
 from tests.support.networks.neurons import network
 from tests.support.networks.nir_networks import bits
 from tests.support.refusals import Refusals, assert_refused
