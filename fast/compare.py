@@ -31,8 +31,9 @@ def table(groups: Sequence[Group]) -> list[str]:
     head = [*differing, "seeds", "test accuracy, %", "best valid, %", "time, s"]
     rows = [
         [
-            *(_shown(group.settings.get(name)) for name in differing), str(len(group.seeds)),
-            _mean(group.test), _mean(group.valid), f"{statistics.mean(group.seconds):.0f}",
+            *(_shown(group.settings.get(name)) for name in differing), str(len(group.runs)), _mean(group.test),
+            _mean([run.valid for run in group.runs.values()]),
+            f"{statistics.mean(run.seconds for run in group.runs.values()):.0f}",
         ]
         for group in groups
     ]
@@ -64,8 +65,7 @@ def _mean(values: Sequence[float]) -> str:
 
 def _difference(first: Group, other: Group, row: int) -> str:
     """The mean difference to the first row over common seeds, with its 95 % interval."""
-    seeds = sorted({*first.seeds} & {*other.seeds})
-    pairs = [other.test[other.seeds.index(seed)] - first.test[first.seeds.index(seed)] for seed in seeds]
+    pairs = [other.runs[seed].test - first.runs[seed].test for seed in sorted(first.runs.keys() & other.runs.keys())]
     half = mean_half_width(pairs) if pairs else None
     if half is None:
         mean = statistics.mean(other.test) - statistics.mean(first.test)
@@ -77,13 +77,13 @@ def _difference(first: Group, other: Group, row: int) -> str:
 
 def _by_trial(first: Group, other: Group, row: int) -> list[str]:
     """A line for each pair of runs: McNemar's test of their answers to the same trials."""
-    pairs = [(seed, seed) for seed in first.seeds if seed in other.seeds]
-    if not pairs and len(first.seeds) == len(other.seeds) == 1:
-        pairs = [(first.seeds[0], other.seeds[0])]
+    pairs = [(seed, seed) for seed in first.runs if seed in other.runs]
+    if not pairs and len(first.runs) == len(other.runs) == 1:
+        pairs = [(min(first.runs), min(other.runs))]
     lines = []
     for seed, seed_of_other in pairs:
         name = f"  seed {seed}" if seed == seed_of_other else f"  seeds {seed} and {seed_of_other}"
-        one, two = first.wrong[first.seeds.index(seed)], other.wrong[other.seeds.index(seed_of_other)]
+        one, two = first.runs[seed].wrong, other.runs[seed_of_other].wrong
         if one is None or two is None or one[0] != two[0]:
             reason = "other test trials" if one and two else "an older version recorded no answers by trial"
             lines.append(f"{name}: not compared trial by trial: {reason}")
@@ -122,7 +122,8 @@ def _compare(options: argparse.Namespace) -> int:
     if over is None:
         tests, names = [group.test for group in groups], differing_settings(groups)
         labels = [", ".join(f"{name} {_shown(group.settings.get(name))}" for name in names) for group in groups]
-        of_means, of_trials = [interval_of_percents(test) for test in tests], [group.of_trials for group in groups]
+        of_means = [interval_of_percents(test) for test in tests]
+        of_trials = [[run.of_trials for run in group.runs.values()] for group in groups]
         figure = comparison(groups[0].settings["task"], labels, tests, of_means, of_trials)
     else:
         curves = {task: curves_over(found, over) for task, found in of_task.items()}

@@ -1,8 +1,8 @@
 """Finished runs to compare, from their folders or from lines of results, in groups of seeds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from delayprop.fast.data.new_files import content_of
 from delayprop.fast.data.records import AMOUNT, COUNT, NUMBER, TEXT, RecordError, check_shape, checked
@@ -21,19 +21,27 @@ OF_THE_RESULT = frozenset({  # the entries of a line of `python -m results` that
 NOT_A_SETTING = HOW_IT_RAN | OF_THE_RESULT | {"seed", "preset", "certify"}
 
 
-@dataclass
-class Group:
-    """Runs that differ only in their seed; accuracies in per cent. `of_trials`: the 95 % interval
-    of each test accuracy by the number of trials (None: of a line, which has none). `wrong`: the
-    SHA-256 of the test trials of each run, and the wrong ones (None: not recorded)."""
+class Outcome(NamedTuple):
+    """Of a run; accuracies in per cent. `of_trials`: the 95 % interval of the test accuracy by the
+    number of trials (None: of a line, which has none). `wrong`: the SHA-256 of the test trials, and
+    the wrong ones (None: not recorded)."""
+
+    test: float
+    valid: float
+    seconds: float
+    of_trials: tuple[float, float] | None
+    wrong: tuple[str, frozenset[int]] | None
+
+
+class Group(NamedTuple):
+    """Runs that differ only in their seed, by seed."""
 
     settings: dict
-    seeds: list[int] = field(default_factory=list)
-    test: list[float] = field(default_factory=list)
-    valid: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    of_trials: list[tuple[float, float] | None] = field(default_factory=list)
-    wrong: list[tuple[str, frozenset[int]] | None] = field(default_factory=list)
+    runs: dict[int, Outcome]
+
+    @property
+    def test(self) -> list[float]:
+        return [run.test for run in self.runs.values()]
 
 
 def grouped(paths: Sequence[Path], several_tasks: bool = False) -> list[Group]:
@@ -47,16 +55,14 @@ def grouped(paths: Sequence[Path], several_tasks: bool = False) -> list[Group]:
             settings = {name: value for name, value in run.items() if name not in NOT_A_SETTING}
             group = next((one for one in groups if one.settings == settings), None)
             if group is None:
-                groups.append(group := Group(settings))
-            if run["seed"] in group.seeds:
+                groups.append(group := Group(settings, {}))
+            if run["seed"] in group.runs:
                 got = Verbatim(f"seed {run['seed']} twice")
                 raise SpecError(where, "a run of another seed or settings", got, "name each run once")
-            group.seeds.append(run["seed"])
-            group.test.append(100 * run["test_accuracy"])
-            group.valid.append(100 * run["valid_accuracy"])
-            group.seconds.append(run["seconds"])
-            group.of_trials.append(run.get("interval"))
-            group.wrong.append(_wrong(str(path / RESULT) if path.is_dir() else where, run))
+            group.runs[run["seed"]] = Outcome(
+                100 * run["test_accuracy"], 100 * run["valid_accuracy"], run["seconds"], run.get("interval"),
+                _wrong(str(path / RESULT) if path.is_dir() else where, run),
+            )
     return groups
 
 

@@ -7,6 +7,7 @@ leave out no parameter.
 from collections.abc import Iterator
 from functools import cache
 from itertools import count
+from typing import Any
 
 import mpmath
 import pytest
@@ -113,7 +114,7 @@ def test_spikes_stand_at_threshold(family: str) -> None:
     case, checked = seeded_case(2, family), 0
     with mpmath.workdps(70):
         truth = simulate(Problem.from_case(case), 40)
-        sources = {**truth.spikes, **case.inputs}
+        sources: dict[str, Any] = {**truth.spikes, **case.inputs}
         for p in (p for p in case.network.populations if p.kind == "lif"):
             for j, own in enumerate(truth.spikes[p.name]):
                 tau_mem, tau_syn, v_th, v_reset = (

@@ -162,7 +162,8 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
          "three and float64"),
     ],
     "training/test_compare.py": [
-        ("pairs by rank", "compare.py", "[other.test[other.seeds", "[sorted(other.test)[seeds", "one_seed"),
+        ("pairs by rank", "compare.py", "[other.runs[seed].test - first",
+         "[sorted(other.test)[[*other.runs].index(seed)] - first", "one_seed"),
     ],
     "results/test_command.py": [
         ("accuracy of the last epoch", "__main__.py", 'best["train_acc', 'log[-1]["train_acc', "kept_epoch"),
