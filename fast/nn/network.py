@@ -63,6 +63,9 @@ class Network(nn.Module):
             mask `exists`.
         constants: one module per population, with its constants by name, such as `tau_mem`
             `[size]`; learned after `requires_grad_()`.
+
+    Raises:
+        UnsupportedError: the populations of a loop have different equations.
     """
 
     def __init__(self, network: NetworkSpec, dtype: torch.dtype = torch.float32) -> None:
@@ -80,6 +83,8 @@ class Network(nn.Module):
         # A type checker sees bare modules in a ModuleList, without their attributes.
         self.synapses = cast("Sequence[_Synapses]", synapses)
         self.constants = cast("Sequence[_Constants]", constants)
+        for group in self.groups:
+            self._neurons(group)  # refuses a loop of different equations
 
     def forward(self, inputs: Spikes | Mapping[str, Spikes], read: str | tuple[str, str] | None = None) -> Activity:
         """Simulate the network.

@@ -97,6 +97,7 @@ CHANGES: dict[str, Callable[[dict], object]] = {
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_control_another_record_is_refused(change: Callable[[dict], object]) -> None:
     content = record()
+    judged(content)
     change(content)
     with pytest.raises(AssertionError):
         judged(content)
