@@ -62,9 +62,10 @@ def add_group(start, stop, first, spikes, pack, scratch, keep):
 def gather(first, last, spikes, pack, ring, scratch, keep, want_tau, sums, dL_dconstants):
     """Look the adjoint up at the arrivals of spikes `first..last-1`.
 
-    Unless an integral is read, adds their terms to the sums, and to the gradients of constants if
-    wanted, and leaves them in `scratch.terms` if they are to be kept. Marks in `scratch.special`
-    the arrivals among own events; returns whether there are any. Arrays are pointers.
+    Unless an integral is read, adds their terms to the sums, and where arrivals reach `V` and `I`
+    alone to the gradients of constants if wanted, and leaves them in `scratch.terms` if they are to
+    be kept. Marks in `scratch.special` the arrivals among own events; returns whether there are
+    any. Arrays are pointers.
     """
     any_special, plain, reached = 0, pack.rate < 0.0 and len(pack.others.reached) == 0, len(pack.others.reached) > 0
     for start in range(first, last, SIDE_BY_SIDE):
@@ -85,8 +86,6 @@ def gather(first, last, spikes, pack, ring, scratch, keep, want_tau, sums, dL_dc
             any_special |= special
         if want_tau and plain:
             add_plain_sensitivities(start, stop, first, spikes, pack, ring, scratch, dL_dconstants)
-        elif want_tau and reached:
-            add_reached_sensitivities(start, stop, first, spikes, pack, ring, scratch, dL_dconstants)
         # Not above: LLVM would hand what is gathered on lane by lane. Two loops: a store under a
         # condition is slow without AVX-512.
         if plain and keep:
@@ -166,6 +165,8 @@ def look_up_plain(first, last, time, source, clock, want_tau, scratch, b, dL_dt_
     if want_tau and pack.rate >= 0.0:
         constants = pointer(b.pack.constants)
         add_driven_sensitivities(first, last, spikes, pack, constants, full_ring, ring, scratch_, dL_dconstants)
+    elif want_tau and len(pack.others.reached) > 0:
+        add_reached_sensitivities(first, last, spikes, pack, ring, scratch_, dL_dconstants)
     if keep:
         add_dL_dt_pre(first, last, spikes.source, pack, scratch_, pointer(dL_dt_pre))
     return any_special

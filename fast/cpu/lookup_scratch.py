@@ -25,7 +25,7 @@ class LookupScratch(NamedTuple):
     `factors [FACTORS, SIDE_BY_SIDE]`. Of its arrivals: `place [..., LANES]`, in the ring; `terms
     [..., ring_numbers * LANES]`, the adjoint there, and then its terms; `special`: one bit per lane
     whose arrival lies among own events. `listed [... * LANES]`: those arrivals, one after the
-    other. `at_arrivals [5 + constants, LANES]`: the rows of `fast.cpu.sensitivities`.
+    other. `at_arrivals [8 + constants, LANES]`: the rows of `fast.cpu.sensitivities`.
     `piece [sources, TERMS * LANES]`: see `fast.physics.adjoint.PackAdjoint`; `added [sources]`:
     the number of spikes in it.
     """
@@ -52,7 +52,7 @@ def lookup_scratch(w, others, constants):
     """Scratch for synapses `w [packs, sources, LANES]`, of their precision, and for the gradients
     of `constants` in `A`."""
     piece = aligned(w.shape[1], TERMS * LANES, w)
-    at_arrivals = aligned(5 + constants, LANES, w)
+    at_arrivals = aligned(8 + constants, LANES, w)
     piece[:], at_arrivals[:] = 0.0, 0.0
     return LookupScratch(
         aligned(FACTORS, SIDE_BY_SIDE, w), aligned(SIDE_BY_SIDE, LANES, np.empty(0, np.int32)),

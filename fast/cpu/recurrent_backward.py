@@ -69,7 +69,7 @@ def recurrent_backward_work(layer, want_tau, most, own):
     scratch = LookupScratch(
         np.empty((packs, FACTORS, SIDE_BY_SIDE), w.dtype), np.empty((packs, group, LANES), np.int32),
         np.empty((packs, group, ring_numbers(layer.others) * LANES), w.dtype), np.empty((packs, group), np.int64),
-        np.empty((packs, group * LANES), np.int32), np.zeros((packs, 5 + len(layer.learned), LANES), w.dtype),
+        np.empty((packs, group * LANES), np.int32), np.zeros((packs, 8 + len(layer.learned), LANES), w.dtype),
         np.zeros((packs, w.shape[1], TERMS * LANES), w.dtype), np.zeros((packs, w.shape[1]), np.int32),
     )
     events = Events(

@@ -31,9 +31,9 @@ from delayprop.fast.physics.polynomials import EXACT
 from delayprop.fast.physics.response import sensitivity_of_arrival
 
 # Rows of scratch. Of one spike: `m`, entries VI and II of the flow to the end of the bin, and the
-# time to it; where arrivals reach other states, four numbers of `m` instead. From SUMS on: the
-# terms of a group of spikes, a row per constant.
-VI, II, H, SUMS = (n * LANES for n in (2, 3, 4, 5))
+# time to it; where arrivals reach other states, four numbers of `p` and of `m` instead. From SUMS
+# on: the terms of a group of spikes, a row per constant.
+VI, II, H, SUMS = (n * LANES for n in (2, 3, 4, 8))
 
 
 @inlined
@@ -77,15 +77,16 @@ def add_plain_sensitivities(start, stop, first, spikes, pack, ring, scratch, dL_
 
 
 @vectorised
-def add_reached_sensitivities(start, stop, first, spikes, pack, ring, scratch, dL_dconstants):
-    """`add_plain_sensitivities` where arrivals reach other states."""
+def add_reached_sensitivities(first, last, spikes, pack, ring, scratch, dL_dconstants):
+    """`add_plain_sensitivities` where arrivals reach other states, of spikes `first..last-1`, whose
+    adjoint is gathered anew: read from `scratch.terms` it takes longer here."""
     others, terms, zero, one = pack.others, pack.clock.terms, pack.clock.zero, pack.clock.one
-    m, part = scratch.at_arrivals, ring_numbers(others) * ring_places(pack.ticks)
-    sums = moved(m, SUMS)
-    for n in range(start, stop):
+    p, part = scratch.at_arrivals, ring_numbers(others) * ring_places(pack.ticks)
+    m, sums = moved(p, 4 * LANES), moved(p, SUMS)
+    for n in range(first, last):
         time, source, place = spikes.time[n], spikes.source[n], moved(scratch.place, (n - first) * LANES)
         delay, w, into = moved(pack.delay, source * LANES), moved(pack.w, source * LANES), pack.into[source]
-        p = terms_of(n - first, others, scratch)
+        gather_states(ring, place, p, others)
         for constant in range(len(pack.learned)):
             of = moved(sums, constant * LANES)
             gather_states(moved(ring, (1 + constant) * part), place, m, others)
