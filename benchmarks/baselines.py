@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -21,7 +22,6 @@ from benchmarks.speed import use_threads
 from delayprop.fast.data.augment import Augmentation
 from delayprop.fast.data.batches import Batches
 from delayprop.fast.data.spike_data import SpikeData
-from delayprop.fast.evaluate import known_and_new
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.tasks import shd
 from delayprop.fast.training.checkpoints import digest
@@ -86,6 +86,7 @@ def train(network: Counts, data: dict[str, SpikeData], epochs: int, batch: int, 
     batches = Batches(data["train"], shd.DATA.duration, batch, AUGMENTATION, seed)
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LR, total_steps=epochs * batches.per_epoch)
+    right = 0
     for epoch in range(epochs):
         network.train()
         right = 0
@@ -126,12 +127,16 @@ def run(options: argparse.Namespace) -> int:
     }
     if options.test:
         test = tested(network, data["test"], options.batch)
+        theirs, ours = data["test"].speakers, data["train"].speakers
         found |= {
             "test_accuracy": test.accuracy, "interval": test.interval, "trials_sha256": data["test"].sha256(),
             "wrong": test.wrong,
         }
-        of_speakers = known_and_new(test, data["train"].speakers)
-        found |= {group.replace(" ", "_"): right / trials for group, (right, trials) in of_speakers.items()}
+        if theirs is not None and ours is not None:
+            known = np.isin(theirs, ours)
+            for name, chosen in (("known_speakers", known), ("new_speakers", ~known)):
+                part = data["test"].where(chosen)
+                found[name] = tested(network, part, options.batch).accuracy if len(part) else None
     found |= {
         "seconds": round(time.perf_counter() - began, 1), "machine": platform.machine(),
         "state_sha256": digest(network.state_dict()),

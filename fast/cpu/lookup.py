@@ -62,10 +62,10 @@ def add_group(start, stop, first, spikes, pack, scratch, keep):
 def gather(first, last, spikes, pack, ring, scratch, keep, want_tau, sums, dL_dconstants):
     """Look the adjoint up at the arrivals of spikes `first..last-1`.
 
-    Unless an integral is read, adds their terms to the sums, and where arrivals reach `V` and `I`
-    alone to the gradients of constants if wanted, and leaves them in `scratch.terms` if they are to
-    be kept. Marks in `scratch.special` the arrivals among own events; returns whether there are
-    any. Arrays are pointers.
+    Unless an integral is read, adds their terms to the sums, and leaves them in `scratch.terms` if
+    they are to be kept. Where arrivals reach `V` and `I` alone, also adds to the gradients of the
+    constants, if wanted. Marks in `scratch.special` the arrivals among own events; returns whether
+    there are any. Arrays are pointers.
     """
     any_special, plain, reached = 0, pack.rate < 0.0 and len(pack.others.reached) == 0, len(pack.others.reached) > 0
     for start in range(first, last, SIDE_BY_SIDE):

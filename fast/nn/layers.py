@@ -94,7 +94,7 @@ class Spiking(SpikingLayer):
             raise SpecError("neuron", "", "never spikes", "read its voltage with an LI layer, or give it a `spike`")
         wiring = Wiring(max_delay, delays, mask, mask_rec, into, into_rec, dtype)
         super().__init__(pre, population, recurrent, wiring)
-        if not self.w.is_meta:  # which has no numbers
+        if not self.w.is_meta:  # which has no numbers: refused at the first call
             self.matrices()  # refuses neurons that no kernel runs
 
 

@@ -1,6 +1,9 @@
 """All tasks by name.
 
-`docs/dev/adding.md` says what a module of a task has; the first of its `PRESETS` is the default.
+A task is a module with `add_options(parser)` and `prepare(options, dtype, processes)`. `prepare`
+refuses bad options and data before anything is written, and returns a `Training`
+(`fast.training.engine`). A task that classifies spike trains returns a `Classification`, and has
+`PRESETS`: settings by name, the default first.
 """
 
 from delayprop.fast.tasks import braille, shd, spikes, ssc, yin_yang

@@ -69,8 +69,7 @@ def test_accuracies_of_the_last_epoch_and_the_speakers_named(folder: Path, capsy
 
     def tested(network: object, data: SpikeData, batch: int) -> Evaluation:
         known = int(np.sum(data.speakers == 1))
-        new = len(data) - known
-        return Evaluation([[known, new, 0]], 0.0, {1: (known, known), 2: (0, new)})
+        return Evaluation([[known, len(data) - known, 0]], 0.0)
 
     monkeypatch.setattr(baselines, "tested", tested)
     made = found(folder, capsys, "--network", "cnn", "--epochs", "2")

@@ -37,7 +37,7 @@ PINNED = (
 
 
 @pytest.mark.parametrize("line", CAN_MOVE + PINNED)
-def test_control_an_action_that_can_move_is_found(line: str) -> None:
+def test_control_actions_that_can_move_and_pinned_ones(line: str) -> None:
     assert len(unpinned_actions("ci.yml", f"steps:\n  {line}\n")) == (line in CAN_MOVE)
 
 

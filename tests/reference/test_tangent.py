@@ -2,6 +2,8 @@
 
 from itertools import count
 
+import mpmath
+import numpy as np
 import pytest
 
 import delayprop.reference as reference
@@ -11,7 +13,7 @@ from tests.support.effort import many
 from tests.support.networks.strategies import families, seeded_case
 from tests.support.parameters import keyed
 from tests.support.report_evidence import Measured
-from tests.support.tangent import directional_derivative, dot_product, random_direction
+from tests.support.tangent import directional_derivative, dot_product, exponential, random_direction
 from tests.support.tolerances import DOT_PRODUCT, WELL_CONDITIONED
 from tests.support.truth import OrderChanged, Problem, difference
 
@@ -63,3 +65,11 @@ def test_the_dot_product_notices(kind: str, factor: float, measured: Measured) -
     wrong, wrong_size = dot_product(case, scaled(gradient, kind, factor), direction)
     measured(wrong / wrong_size, DOT_PRODUCT, 1)
     assert right <= DOT_PRODUCT * size and wrong > DOT_PRODUCT * wrong_size
+
+
+@pytest.mark.parametrize("size", [1e-9, 0.3, 2.0, 40.0])
+def test_exponential(size: float) -> None:
+    matrix = size * np.array([[-1.0, 1.0, 0.0], [0.0, -3.0, 0.5], [0.2, 0.0, -0.7]])
+    with mpmath.workdps(30):
+        true = np.array(mpmath.expm(mpmath.matrix(matrix.tolist())).tolist(), dtype=float)
+    assert np.abs(exponential(matrix) - true).max() <= DOT_PRODUCT * np.abs(true).max()

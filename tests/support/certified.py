@@ -50,7 +50,8 @@ def right_digits(found: Mapping, certified: Mapping) -> float:
 
 def digits_by_block(found: Mapping, certified: Mapping) -> dict[str, float]:
     """Right digits of each block, by its path: 0 (no digit, NaN, missing, a spike too many) to 30.
-    In `found`, strings hold more digits than float64."""
+    In `found`, strings hold more digits than float64. Raises `SpecError` where `found` has another
+    layout."""
     with mpmath.workdps(2 * DIGITS):
         return {
             place.path: _digits(found_at(found, place), place.expected)

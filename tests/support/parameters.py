@@ -1,4 +1,5 @@
-"""The parameters of a case in the layout of its gradient: one walk serves both. Its arrivals."""
+"""The parameters of a case in the layout of its gradient, so that one walk serves both; and the
+arrivals of a case."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -54,7 +54,7 @@ def random_direction(like: Gradients, seed: int) -> Direction:
 
 
 def exponential(matrix: np.ndarray) -> np.ndarray:
-    """`exp(matrix)`: powers of a scaled matrix, then squared back; torch has an error of 1e-8."""
+    """`exp(matrix)`: powers of a scaled matrix, then squared back."""
     halvings = max(0, math.frexp(float(np.abs(matrix).sum(axis=1).max()))[1] + 1)
     scaled = matrix / 2.0**halvings
     total = term = np.eye(len(matrix))

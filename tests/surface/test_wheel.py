@@ -17,7 +17,7 @@ from tests.support.house.imports import LINKED
 
 pytestmark = pytest.mark.full
 
-CASES = ("one-neuron", "max-voltage", "recurrent-whole-ms", "skip-and-parallel")
+CASES = ("one-neuron", "max-voltage", "recurrent-whole-ms")
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -98,3 +98,11 @@ def test_the_kit_grades_the_installed_command(run: Run, installed: Path, tmp_pat
     assert (done.returncode, done.stderr) == (0, "") and done.stdout.endswith("nothing offered is wrong\n")
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert {grade["grade"] for grade in report["quantities"].values()} == {"exact"}
+
+
+def test_a_case_has_the_same_result_as_in_the_checkout(run: Run, tmp_path: Path) -> None:
+    assert run("delayprop", "conformance", "--save", "cases").returncode == 0
+    case = tmp_path / "cases" / "skip-and-parallel.json"
+    here = subprocess.run([sys.executable, "-m", "fast.run", str(case)], cwd=ROOT, capture_output=True, text=True,
+                          check=True)
+    assert run("delayprop", "run", str(case)).stdout == here.stdout

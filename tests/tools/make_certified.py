@@ -1,10 +1,11 @@
 """`python -m tests.tools.make_certified [NAME ...]`: write `expected` of `spec/certified/*.json`.
 
 A file without `expected`, with a row in the table of `README.md`, is a new network. Each number is
-computed by two routes that share `spec` alone, and is written only if both agree to 30 digits: the
-adjoint of `reference` at 80 digits, and central differences, with step 1e-36, of the ground truth
-at 110. A number of a gradient is 0 if both routes find it below 1e-38 of the largest. Between that
-and 1e-25 of the largest it could be either, so the file is refused.
+computed by two routes that share `spec` alone (of neurons also the order of events), and is written
+only if both agree to 30 digits: the adjoint of `reference` at 80 digits, and central differences,
+with step 1e-36, of the ground truth at 110. A number of a gradient is 0 if both routes find it
+below 1e-38 of the largest. Between that and 1e-25 of the largest it could be either, so the file is
+refused.
 """
 
 import json
