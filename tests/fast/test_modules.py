@@ -75,7 +75,9 @@ def test_a_new_layer_has_weights_of_variance_1_over_its_sources_and_no_delays() 
     assert not LIF(2, 1, max_delay=3.0).initialise_(0.0, 0.0, 3.0).w.any(), "`max_delay` itself is allowed"
 
 
-@pytest.mark.parametrize("made", [lambda: LIF(3, 2), lambda: ALIF(3, 2, tau_a=30.0, beta=0.2)], ids=["lif", "alif"])
+@pytest.mark.parametrize("made", [
+    lambda: LIF(3, 2, dtype=torch.float64), lambda: ALIF(3, 2, tau_a=30.0, beta=0.2, dtype=torch.float64),
+], ids=["lif", "alif"])
 def test_a_layer_is_made_without_numbers_and_gets_them_later(made: Callable[[], LIF]) -> None:
     """torch's `meta` device makes large networks without memory."""
     with torch.device("meta"):
