@@ -79,7 +79,7 @@ def _by_trial(first: Group, other: Group, row: int) -> list[str]:
     """A line for each pair of runs: McNemar's test of their answers to the same trials."""
     pairs = [(seed, seed) for seed in first.runs if seed in other.runs]
     if not pairs and len(first.runs) == len(other.runs) == 1:
-        pairs = [(min(first.runs), min(other.runs))]
+        pairs = list(zip(first.runs, other.runs, strict=True))
     lines = []
     for seed, seed_of_other in pairs:
         name = f"  seed {seed}" if seed == seed_of_other else f"  seeds {seed} and {seed_of_other}"

@@ -104,19 +104,23 @@ def write_spike_file(path: str | os.PathLike, entries: Sequence[tuple[Any, Any]]
 
 def _trouble(path: Path, error: Exception) -> tuple[str, str]:
     """Why a file cannot be read, without the words of the system or of a library; and a remedy."""
-    size, too_large = path.stat().st_size if path.is_file() else 0, isinstance(error, MemoryError)
-    troubles = (
-        (not path.parent.is_dir(), f"no such folder as {path.parent}", "name the folder of the files with --data"),
-        (not path.exists(), "no such file", "put the file there, or name its folder with --data"),
-        (path.is_dir(), "a folder", "name the file in it"),
-        (not os.access(path, os.R_OK), "a file that may not be read", "give yourself the right to read it"),
-        (not path.is_file(), "a pipe or a device", "name a file on a disk"),
-        (not size, "an empty file", "get the complete file"),
-        (too_large, "a file that is damaged, or too large for the memory", "get the complete file, or a smaller one"),
-        (isinstance(error, TypeError | ValueError), "a file with spikes of another kind", "get the complete file"),
-        (True, "a file that is damaged, or not HDF5", "get the complete file"),
-    )
-    return next((trouble, remedy) for holds, trouble, remedy in troubles if holds)
+    if not path.parent.is_dir():
+        return f"no such folder as {path.parent}", "name the folder of the files with --data"
+    if not path.exists():
+        return "no such file", "put the file there, or name its folder with --data"
+    if path.is_dir():
+        return "a folder", "name the file in it"
+    if not os.access(path, os.R_OK):
+        return "a file that may not be read", "give yourself the right to read it"
+    if not path.is_file():
+        return "a pipe or a device", "name a file on a disk"
+    if not path.stat().st_size:
+        return "an empty file", "get the complete file"
+    if isinstance(error, MemoryError):
+        return "a file that is damaged, or too large for the memory", "get the complete file, or a smaller one"
+    if isinstance(error, TypeError | ValueError):
+        return "a file with spikes of another kind", "get the complete file"
+    return "a file that is damaged, or not HDF5", "get the complete file"
 
 
 def fingerprints(paths: Mapping[str, Path]) -> dict[str, str]:

@@ -18,18 +18,21 @@ within_transforms: Callable[[], bool] = getattr(torch._C, "_are_functorch_transf
 
 
 def check_device(device: str) -> None:
-    """Refuse a device that is missing; nothing falls back to the CPU. `SpecError`: one of another
-    kind than `DEVICES`; `UnsupportedError`: numba-cuda, a torch built for CUDA, or the GPU is
-    missing, which the message names."""
+    """Refuse a device that is missing, and name the missing part; nothing falls back to the CPU.
+
+    Raises:
+        SpecError: a device of another kind than `DEVICES`.
+        UnsupportedError: numba-cuda, a torch built for CUDA, or the GPU is missing.
+    """
     if one_of(device.partition(":")[0], "device", DEVICES) == "cpu":
         return
-    for missing, needed, remedy in (
-        (find_spec("numba_cuda") is None, "numba-cuda", f"install it {CUDA_GROUP}"),
-        (torch.version.cuda is None, "a torch that is built for CUDA", f"install one of CUDA 13 {CUDA_GROUP}"),
-        (not torch.cuda.is_available(), "a GPU, and torch finds none", "run where `nvidia-smi` lists one"),
-    ):
-        if missing:
-            raise UnsupportedError("device", "", f"cuda needs {needed}", f"{remedy}, or use the CPU")
+    if find_spec("numba_cuda") is None:
+        raise _missing("cuda needs numba-cuda", f"install it {CUDA_GROUP}, or use the CPU")
+    if torch.version.cuda is None:
+        fault = "cuda needs a torch that is built for CUDA"
+        raise _missing(fault, f"install one of CUDA 13 {CUDA_GROUP}, or use the CPU")
+    if not torch.cuda.is_available():
+        raise _missing("cuda needs a GPU, and torch finds none", "run where `nvidia-smi` lists one, or use the CPU")
 
 
 def check_tensors(named: Mapping[str, Tensor | None]) -> None:
@@ -51,3 +54,7 @@ def check_tensors(named: Mapping[str, Tensor | None]) -> None:
 def on_gpu(device: torch.device) -> bool:
     """Whether the CUDA kernels run tensors of this device: on a GPU, and in Numba's simulator."""
     return device.type == "cuda" or bool(getattr(config, "ENABLE_CUDASIM", 0))
+
+
+def _missing(fault: str, remedy: str) -> UnsupportedError:
+    return UnsupportedError("device", "", fault, remedy)

@@ -1,8 +1,10 @@
 """The CUDA kernels without a GPU: on a simulated one, and compiled for two generations of GPUs."""
 
+import platform
 import re
 import shutil
 import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -141,7 +143,10 @@ def assembled(text: str, compute_capability: tuple[int, int], folder: Path) -> s
     return None
 
 
-@pytest.mark.skipif(find_spec("numba_cuda") is None, reason="numba-cuda is not installed: pip install '.[cuda]'")
+@pytest.mark.skipif(
+    find_spec("numba_cuda") is None and (sys.platform, platform.machine()) != ("linux", "x86_64"),
+    reason="the group `dev` has numba-cuda on Linux of x86-64 alone",
+)
 @pytest.mark.full
 @pytest.mark.parametrize(("precision", "neuron"), [("float32", LIF), ("float64", LIF), ("float32", ALIF),
                                                      ("float32", COUPLED)])

@@ -20,9 +20,10 @@ from delayprop.fast import (
     Network,
     Spikes,
     SpikeTimeMSELoss,
+    Spiking,
     spike_time_mse,
 )
-from delayprop.spec import Connection, Population
+from delayprop.spec import Connection, Neuron, Population, UnsupportedError
 from delayprop.spec import Network as NetworkSpec
 from tests.support.networks.layers import MODULES, TARGETS, first_layer, found_by, given_spikes, reader, second_layer
 from tests.support.tolerances import SAME_SUM
@@ -86,6 +87,20 @@ def test_a_layer_is_made_without_numbers_and_gets_them_later(made: Callable[[], 
     layer.to_empty(device="cpu").load_state_dict(given.state_dict())
     spikes = Spikes.from_trains([[[1.0], [4.0], []]], 50.0)
     assert len(given(spikes).times) and torch.equal(layer(spikes).times, given(spikes).times)
+
+
+def test_a_layer_without_numbers_is_refused_at_its_first_call() -> None:
+    falling = Neuron({"V": "(-V + I) / tau_mem", "I": "-I / tau_syn"}, spike="-V - v_th")
+    words = "`neuron` has a level that does not rise with V"
+    with pytest.raises(UnsupportedError, match=words):
+        Spiking(2, 3, neuron=falling)
+    with torch.device("meta"):
+        layer = Spiking(2, 3, neuron=falling)
+    layer.to_empty(device="cpu")
+    for name, parameter in layer.named_parameters():
+        parameter.data.fill_({"tau_mem": 20.0, "tau_syn": 5.0, "v_th": 1.0}.get(name, 0.0))
+    with pytest.raises(UnsupportedError, match=words):
+        layer(Spikes.from_trains([[[1.0], [2.0]]], 20.0))
 
 
 @pytest.mark.parametrize(("made", "text"), [
