@@ -4,17 +4,13 @@ Numba chooses the simulator at import, for a whole process. Then the CUDA kernel
 of `fast`. Blocks have few threads, which are Python threads, and several neurons per thread.
 """
 
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 from unittest import mock
 
 import numpy as np
 import pytest
 import torch
-from numba.cuda.simulator.kernelapi import FakeCUDAShared
-from numba.np.numpy_support import as_dtype
 from torch import Tensor
 
 import delayprop.reference as reference
@@ -25,12 +21,12 @@ from delayprop.fast.run import run_case
 from delayprop.fast.solving.problem import Problem
 from delayprop.spec import Case
 from tests.support.comparison import assert_not_all_zero, assert_same_results
-from tests.support.faults.planting import few_threads
 from tests.support.networks.documents import cross_entropy, li, lif, read, wire
 from tests.support.networks.layers import LOSSES, assert_batch_is_mean
 from tests.support.networks.neurons import network
 from tests.support.networks.spike_bounds import assert_average_counts, assert_bounded
 from tests.support.networks.strategies import families, seeded_case
+from tests.support.simulated_gpu import small_blocks
 from tests.support.tolerances import U32, U64
 
 SEEDS = 2
@@ -39,18 +35,10 @@ FEW = 6.0  # a weight with which a neuron of `busy_layer` spikes 7 times
 every_order = pytest.mark.parametrize("own", [False, True], ids=["feed-forward", "recurrent"])
 
 
-def shared_array(shared: FakeCUDAShared, shape: Any, dtype: Any) -> np.ndarray:
-    """`cuda.shared.array`; the simulator's own gives two arrays where two threads ask at once."""
-    line = sys._getframe(1)
-    return shared._allocations.setdefault((line.f_code.co_filename, line.f_lineno), np.empty(shape, as_dtype(dtype)))
-
-
 @pytest.fixture(autouse=True)
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def on_cuda() -> Iterator[None]:
     """Blocks of 3 threads that wait for each other; asserts that the CUDA kernels run."""
-    assert launches.SIMULATED
-    few_threads()
-    monkeypatch.setattr(FakeCUDAShared, "array", shared_array)
+    small_blocks()
     with mock.patch.object(launches, "launch", wraps=launches.launch) as launch:
         yield
     assert launch.called

@@ -31,7 +31,8 @@ from pathlib import Path
 import numpy as np
 
 from tests import ROOT
-from tests.support.faults.planting import few_threads, forget, plant
+from tests.support.faults.planting import forget, plant
+from tests.support.simulated_gpu import small_blocks
 from tests.tools.mutated_module import TESTS, failing_test
 
 
@@ -113,7 +114,7 @@ def first_finding(package: str, folder: str, evidence: dict) -> str:
     checks = importlib.import_module("tests.support.faults.findings")
     module = importlib.import_module(f"delayprop.{package}")
     if os.environ["NUMBA_ENABLE_CUDASIM"] == "1":
-        few_threads()
+        small_blocks()
     assert str(module.__file__).startswith(folder), "not the copy"
     return next((name for name, value in checks.findings(package, evidence) if not value <= 1), "")
 

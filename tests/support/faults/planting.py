@@ -20,6 +20,7 @@ from tests import ROOT
 from tests.support.commands import python
 from tests.support.faults.catalogue import Fault
 from tests.support.forking import called
+from tests.support.simulated_gpu import small_blocks
 
 WITHOUT_KERNELS = ("training", "data", "compare")  # parts of `fast` that the server of forks has not imported
 
@@ -120,19 +121,10 @@ def print_findings(folder: str, package: str, evidence: str, kinds: Mapping[str,
 
     on_cuda = package == "cuda"
     if on_cuda:
-        few_threads()
+        small_blocks()
     read = json.loads(Path(evidence).read_text(encoding="utf-8"))
     print(json.dumps(worst("fast" if on_cuda else package, read, kinds)))
     _assert_copied("delayprop.fast.cuda.solver" if on_cuda else f"delayprop.{package}", folder)
-
-
-def few_threads() -> None:
-    """Small blocks for the simulator, whose threads are Python threads."""
-    from delayprop.fast.cuda import launches
-
-    launches.WARP = launches.TOGETHER = 3
-    launches.THREADS = 16  # two blocks to a pack
-    sys.setswitchinterval(1e-5)  # the simulator polls, and would keep its threads from running
 
 
 def print_results(folder: str, package: str) -> None:
