@@ -1,7 +1,8 @@
 """The gradients of constants in `A`: their sensitivities, looked up at every arrival.
 
 Without an integral readout the sensitivities at the ends of bins lie behind the adjoint in the
-ring, a part of the ring per constant, in the precision of the weights. An integral is hardly
+ring, in the precision of the weights: a part of the ring per constant, or one for two constants
+side by side, since one load of four numbers is quicker than two of two. An integral is hardly
 sensitive to `tau_mem`, and its sensitivity is a small difference. So with an integral readout the
 sensitivities are read from `full_adjoint_ring`, in float64.
 """
@@ -11,7 +12,7 @@ from delayprop.fast.cpu.arrivals import ring_places
 from delayprop.fast.cpu.intrinsics import moved
 from delayprop.fast.cpu.lookup_scratch import terms_of
 from delayprop.fast.cpu.reached import gather_states
-from delayprop.fast.cpu.rows import gather_row
+from delayprop.fast.cpu.rows import gather_row, gather_two_pairs
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import arrival_of, left_in_bin
 from delayprop.fast.layout.rows import A_VI, OF_TAU_MEM
@@ -30,16 +31,25 @@ from delayprop.fast.physics.factors import factors_of
 from delayprop.fast.physics.polynomials import EXACT
 from delayprop.fast.physics.response import sensitivity_of_arrival
 
-# Rows of scratch. Of one spike: `m`, entries VI and II of the flow to the end of the bin, and the
-# time to it; where arrivals reach other states, four numbers of `p` and of `m` instead. From SUMS
-# on: the terms of a group of spikes, a row per constant.
-VI, II, H, SUMS = (n * LANES for n in (2, 3, 4, 8))
+# Rows of scratch. Of one spike: `m` of two constants, entries VI and II of the flow to the end of
+# the bin, and the time to it; where arrivals reach other states, four numbers of `p` and of `m`
+# instead. From SUMS on: the terms of a group of spikes, a row per constant.
+VI, II, H, SUMS = (n * LANES for n in (4, 5, 6, 8))
 
 
 @inlined
 def ring_parts(layer, want_tau):
     """Parts of the ring: of the adjoint, and of each constant whose gradient is asked for."""
     return 1 + (len(layer.learned) if want_tau and layer.rate < 0.0 else 0)
+
+
+@inlined
+def ring_part(constant, constants, others, places):
+    """Where the part of the ring of one of `constants` begins, and numbers per place there."""
+    each = ring_numbers(others)
+    if each == 2 and constant // 2 * 2 + 1 < constants:
+        return 2 * (places * (1 + constant // 2 * 2) + constant % 2), 4
+    return each * places * (1 + constant), each
 
 
 @inlined
@@ -56,7 +66,7 @@ def add_plain_sensitivities(start, stop, first, spikes, pack, ring, scratch, dL_
     in `A`, for spikes `start..stop-1` of a group that began with `first`, whose adjoints are in
     `scratch.terms`. Arrays are pointers."""
     found, terms, zero = scratch.at_arrivals, pack.clock.terms, pack.clock.zero
-    sums, part = moved(found, SUMS), ring_numbers(pack.others) * ring_places(pack.ticks)
+    sums, places, constants = moved(found, SUMS), ring_places(pack.ticks), len(pack.learned)
     for n in range(start, stop):
         time, row, place = spikes.time[n], spikes.source[n] * LANES, moved(scratch.place, (n - first) * LANES)
         delay, w, adjoint = moved(pack.delay, row), moved(pack.w, row), terms_of(n - first, pack.others, scratch)
@@ -65,14 +75,21 @@ def add_plain_sensitivities(start, stop, first, spikes, pack, ring, scratch, dL_
             h = left_in_bin(rest, pack.ticks)
             _, found[VI + lane], found[II + lane] = factors_of(h, lane, pack.coefficients, terms)
             found[H + lane] = h
-        for constant in range(len(pack.learned)):
-            of = moved(sums, constant * LANES)
-            gather_row(moved(ring, (1 + constant) * part), place, found)
-            for lane in range(LANES):
-                p, m = (adjoint[lane], adjoint[LANES + lane]), (found[lane], found[LANES + lane])
-                vi, ii, h = found[VI + lane], found[II + lane], found[H + lane]
-                m_I = sensitivity_with_flow(constant, p, m, vi, ii, h, lane, pack.others, pack.coefficients, terms)
-                of[lane] += w[lane] * (m_I if p[0] == p[0] else zero)  # nan-ok: NaN marks a bin with own events
+        for first_of_two in range(0, constants, 2):
+            start_of_two, _ = ring_part(first_of_two, constants, pack.others, places)
+            if first_of_two + 1 < constants:
+                gather_two_pairs(moved(ring, start_of_two), place, found)
+            else:
+                gather_row(moved(ring, start_of_two), place, found)
+            for constant in range(first_of_two, min(first_of_two + 2, constants)):
+                m, of = moved(found, 2 * (constant - first_of_two) * LANES), moved(sums, constant * LANES)
+                for lane in range(LANES):
+                    p, of_m = (adjoint[lane], adjoint[LANES + lane]), (m[lane], m[LANES + lane])
+                    vi, ii, h = found[VI + lane], found[II + lane], found[H + lane]
+                    m_I = sensitivity_with_flow(
+                        constant, p, of_m, vi, ii, h, lane, pack.others, pack.coefficients, terms
+                    )
+                    of[lane] += w[lane] * (m_I if p[0] == p[0] else zero)  # nan-ok: NaN marks a bin with own events
     end_sums(sums, pack.learned, dL_dconstants)
 
 
@@ -81,7 +98,7 @@ def add_reached_sensitivities(first, last, spikes, pack, ring, scratch, dL_dcons
     """`add_plain_sensitivities` where arrivals reach other states, of spikes `first..last-1`, whose
     adjoint is gathered anew: read from `scratch.terms` it takes longer here."""
     others, terms, zero, one = pack.others, pack.clock.terms, pack.clock.zero, pack.clock.one
-    p, part = scratch.at_arrivals, ring_numbers(others) * ring_places(pack.ticks)
+    p, places = scratch.at_arrivals, ring_places(pack.ticks)
     m, sums = moved(p, 4 * LANES), moved(p, SUMS)
     for n in range(first, last):
         time, source, place = spikes.time[n], spikes.source[n], moved(scratch.place, (n - first) * LANES)
@@ -89,7 +106,8 @@ def add_reached_sensitivities(first, last, spikes, pack, ring, scratch, dL_dcons
         gather_states(ring, place, p, others)
         for constant in range(len(pack.learned)):
             of = moved(sums, constant * LANES)
-            gather_states(moved(ring, (1 + constant) * part), place, m, others)
+            start, _ = ring_part(constant, len(pack.learned), others, places)
+            gather_states(moved(ring, start), place, m, others)
             for lane in range(LANES):
                 _, rest, _ = arrival_of(delay[lane], time, pack.ticks)
                 h = left_in_bin(rest, pack.ticks)

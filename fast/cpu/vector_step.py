@@ -6,6 +6,7 @@ The loops have no branch, so the compiler handles many lanes with one instructio
 from delayprop.fast.compiling.compiler import compiled, vectorised
 from delayprop.fast.cpu.intrinsics import CELL, CELL_I, CELL_UP, CELL_V, clear_cell, moved
 from delayprop.fast.cpu.reached import clear_reached, reached_at
+from delayprop.fast.cpu.sensitivities import ring_part
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.physics.adjoint import DRIVE, P_I, P_O, P_V, adjoint_rows, ring_numbers, sensitivity_row
 from delayprop.fast.physics.bin_step import (
@@ -87,9 +88,9 @@ def publish(slot, adjoint, ring, others, first_event):
 def publish_sensitivities(slot, adjoint, ring, places, others, learned):
     """Put `m` of each constant into its part of the ring, as `publish` does with `p`. Arrays are
     pointers."""
-    each = ring_numbers(others)
     for constant in range(len(learned)):
-        here = moved(ring, each * ((1 + constant) * places + slot))
+        start, each = ring_part(constant, len(learned), others, places)
+        here = moved(ring, start + each * slot)
         of = moved(adjoint, sensitivity_row(constant, others) * LANES)
         for k in range(2 + len(others.reached)):
             for lane in range(LANES):
