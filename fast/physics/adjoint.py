@@ -3,7 +3,7 @@
 `p = dL/dx` flows back by the transpose of `F = exp(A x)`. The gradient of a constant in `A` needs
 sensitivities `m` beside it, one per state: `dL/dtheta` is the sum over arrivals of the weight times
 `m_I`, and of what own spikes add. They flow back by `m <- F^T m + F_theta^T p`, with the derivative
-of `F` by the constant. So no state of the forward pass is stored.
+of `F` by the constant. So the forward pass stores no state but those at own spikes.
 """
 
 from typing import NamedTuple

@@ -3,7 +3,7 @@
 The sweep takes `p = dL/dx` back from bin to bin, through the jumps at own spikes, and leaves it in
 the ring. When it comes to the bin of a spike, the ring holds the adjoint of the bin of its arrival.
 Beside `p` flow sensitivities `m`, a row per constant in `A`: `dL/dtheta` is the sum of `w m_e` over
-arrivals, and of terms of own spikes. Their states are all that is kept of the forward pass.
+arrivals, and of terms of own spikes. Only the states at own spikes are kept.
 """
 
 from typing import NamedTuple

@@ -5,7 +5,7 @@ roundoff of the sum of its absolute terms, however many these are; a residual is
 gradients, in which terms may cancel. So rounding leaves some hundred units at most. At a spike that
 grazes its threshold, the crossing is off by `u / sqrt(kappa)` of a time constant, so this spike may
 break the identities by as much. Its gradient may be off by `100 u / kappa`
-(`spec/SPECIFICATION.md`, section 6), but nearly all of this obeys the identities: it is the exact
+(`spec/SPECIFICATION.md`, section 5), but nearly all of this obeys the identities: it is the exact
 gradient of a network nearby. A residual above `USUAL` units gives a warning; one above `MOST`, or
 more where spikes graze, stops the run.
 """
