@@ -49,7 +49,7 @@ class LinearNeuron:
         x, p = (sp.Matrix([sp.Dummy(before + s, real=True) for s in neuron.states]) for before in ("", "p_"))
         units = {state: sp.eye(len(x))[:, neuron.states.index(state)] for state in neuron.arrivals}
         A, c, R, r = (sp.Matrix(part) for part in (m.A, m.c, m.R, m.r))
-        if any(c) and not any(A.T * c):
+        if neuron.spike is not None and not any(A.T * c):
             raise SpecError("spike", "", "has a level that never moves between events", "name a state that moves")
         return cls(x, p, constants, units, A, c, sp.sympify(m.v_th), R, r)
 

@@ -58,6 +58,8 @@ class Linear:
     def __truediv__(self, other: "Linear") -> "Linear":
         if other.by_state:
             raise NotLinear("divides by a state")
+        if getattr(other.rest, "is_zero", None):  # SymPy would divide, and go on with infinity
+            raise ZeroDivisionError
         return self.each(lambda value: value / other.rest)
 
 

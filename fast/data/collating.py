@@ -137,7 +137,7 @@ def _label(name: str, label: Any) -> int:
     except TypeError:
         found = -1
     if not 0 <= found < 2**31:
-        raise SpecError(f"{name} label", "a whole number from 0", label, "number the classes from 0")
+        raise SpecError(f"{name} label", "a whole number from 0 to 2147483647", label, "number the classes from 0")
     return found
 
 

@@ -82,7 +82,8 @@ def write_spike_file(path: str | os.PathLike, entries: Sequence[tuple[Any, Any]]
     """
     path, per_second = Path(path), PER_SECOND[one_of(unit, "unit", tuple(PER_SECOND))]
     if not path.name or path.is_dir() or not path.parent.is_dir():
-        raise SpecError("path", "a file in a folder that exists", str(path), "make the folder first")
+        remedy = "name a file in it" if path.is_dir() else "make the folder first"
+        raise SpecError("path", "a file in a folder that exists", str(path), remedy)
     times, units, labels = separated(entries, unit)
     orders = [np.argsort(t, kind="stable") for t in times]
     times = [t[order] / per_second for t, order in zip(times, orders, strict=True)]

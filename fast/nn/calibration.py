@@ -50,7 +50,7 @@ def scale_for(rate: float, rate_at: Callable[[float], float], start: float) -> f
         low, high = high, 2 * high
     else:
         fault = f"is {rate:g} spikes per neuron and trial, and no weights reach more than {rate - best[0]:.3g}"
-        raise SpecError("rate", "", fault, "give more input spikes, or a lower rate")
+        raise SpecError("rate", "", fault, "give more input spikes, shorter delays, or a lower rate")
     for _ in range(HALVINGS):
         if best[0] <= CLOSE * rate:
             break

@@ -53,7 +53,7 @@ class Neurons(nn.Module):
     def _check_names(cls, names: Iterable[str]) -> None:
         """`UnsupportedError`: a constant of equations with the name of an attribute of modules."""
         for name in names:
-            if name in RESERVED or hasattr(cls, name):
+            if name in RESERVED or hasattr(cls, name) or name in vars(nn.Module()):
                 raise UnsupportedError(name, "", "is the name of an attribute of layers", "rename this constant")
 
     @property

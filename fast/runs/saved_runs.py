@@ -173,4 +173,4 @@ def _of_this_version(folder: Path) -> Iterator[None]:
         raise
     except Exception as error:  # a missing option, a network of another shape: torch has no single error type
         got = Verbatim(f"{folder} ({type(error).__name__}: {error})")
-        raise SpecError("RUN", "the folder of a run of this version", got, "train again with this version") from None
+        raise SpecError("RUN", "the folder of a run of this version", got, "restore the file, or train again") from None

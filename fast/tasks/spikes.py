@@ -49,6 +49,8 @@ def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processe
     data, duration = read(paths, options.seed, getattr(options, "duration", None))
     splits = ("train", "valid", "test") if len(paths) == 3 else ("train", "test")
     options.data_sha256 = fingerprints(dict(zip(splits, paths, strict=True)))
+    if options.data_sha256["test"] in [options.data_sha256[split] for split in splits[:-1]]:
+        raise SpecError("--data", "", "has the trials of its test file twice", "keep them out of TRAIN and VALID")
     unit = 1.0 / (rate(data["train"]) * settings.tau_syn)
     initial = replace(settings, w_mean=settings.w_mean * unit, w_sd=settings.w_sd * unit)
     return Classification(settings, options, data, duration, dtype, processes, initial)

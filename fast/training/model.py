@@ -128,7 +128,10 @@ def scale_first_weights_(network: Classifier, data: SpikeData, duration: float, 
     places = np.linspace(0, max(0, len(some) - 1), min(len(some), TRIALS)).astype(int)
     spikes, _ = data.batch(some[places] if len(some) else np.arange(1), duration)
     spikes, rates = spikes.to(network.out.w.device), []
-    for layer in network.hidden_layers:
+    for number, layer in enumerate(network.hidden_layers):
+        if number > 0 and not len(spikes.times):
+            fault = f"is {rate:g}, at which hidden layer {number} is silent, so that the next cannot be scaled"
+            raise SpecError("--rate", "", fault, "raise it, or shorten `--delay`: the trial may end before its spikes")
         with bounded_spikes(), placed("", {"rate": "--rate", "spikes": "--data", "w": "--w-sd"}):
             emitted = layer(spikes)
             if scaled := float(emitted.counts().double().mean()) < rate:

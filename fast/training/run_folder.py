@@ -177,7 +177,7 @@ def _compare(folder: Path, options: dict, may_change: set[str]) -> dict:
     """The stored options; refuses changed options, and fewer epochs."""
     try:
         before = json.loads(content_of(folder / OPTIONS))
-        if not isinstance(before, dict):
+        if not isinstance(before, dict) or "task" not in before:
             raise ValueError("it holds no options")
         before = with_defaults(before)
     except (OSError, ValueError, RecursionError) as error:

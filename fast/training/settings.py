@@ -52,13 +52,15 @@ def fraction(value: Any, name: str, zero: bool = True, one: bool = True) -> floa
     return number
 
 
-def amount(value: Any, name: str) -> float:
-    """A number from 0 to `LARGEST`."""
-    number = finite_number(value, name, "a finite number of at least 0")
-    if not 0 <= number <= LARGEST:
-        raise SpecError(name, f"from 0 to {LARGEST:g}", number, "give 0 for none")
+def amount(value: Any, name: str, least: float = 0.0) -> float:
+    """A number from `least` to `LARGEST`."""
+    number = finite_number(value, name, f"a finite number of at least {least:g}")
+    if not least <= number <= LARGEST:
+        raise SpecError(name, f"from {least:g} to {LARGEST:g}", number, "give 0 for none")
     return number
 
+
+below_1, mean = partial(fraction, one=False), partial(amount, least=-LARGEST)
 
 def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
@@ -107,9 +109,9 @@ class Settings:
         "spikes per hidden neuron and trial at which training starts, at least: a factor raises the initial weights "
         "onto a hidden layer that emits fewer on training trials; 0: never",
     )
-    w_mean: float = setting(0.03, finite_number, "mean of the initial weights onto the first hidden layer")
+    w_mean: float = setting(0.03, mean, "mean of the initial weights onto the first hidden layer")
     w_sd: float = setting(0.01, amount, "standard deviation of the initial weights onto the first hidden layer")
-    inner_mean: float = setting(0.02, finite_number, "mean of the initial weights between hidden layers")
+    inner_mean: float = setting(0.02, mean, "mean of the initial weights between hidden layers")
     inner_sd: float = setting(0.03, amount, "standard deviation of the initial weights between hidden layers")
     rec_sd: float = setting(0.02, amount, "standard deviation of the initial weights within a recurrent layer")
     out_sd: float = setting(0.03, amount, "standard deviation of the initial weights onto outputs; their mean is 0")
@@ -123,14 +125,13 @@ class Settings:
     warm_up: float = setting(0.0, amount, "epochs in which a further factor on all step sizes grows from 0 to 1")
     clip: float = setting(0.0, amount, "largest norm of the gradient of each group of parameters; 0: no bound")
     average: float = setting(
-        0.0, partial(fraction, one=False),
+        0.0, below_1,
         "decay per step of the average of all parameters that is evaluated and kept, such as 0.999; 0: no average",
     )
     dropout: float = setting(
-        0.0, partial(fraction, one=False),
-        "fraction of hidden neurons that send no spikes to the next layer, drawn per trial and step",
+        0.0, below_1, "fraction of hidden neurons that send no spikes to the next layer, drawn per trial and step"
     )
-    label_smoothing: float = setting(0.0, fraction, "share of the training target that goes to all classes alike")
+    label_smoothing: float = setting(0.0, below_1, "share of the training target that goes to all classes alike")
     learn_constants: bool = setting(False, None, "also learn the time constants of each neuron")
     constants_lr: float = setting(0.1, delay_step_size, "step size of Adam for time constants, ms")
     least_tau: float = setting(2.0, time_constant, "lower bound of learned time constants, ms")
@@ -147,7 +148,7 @@ class Settings:
     spread: float = setting(0.0, amount, "augmentation: maximum factor on channel distances per trial, minus 1")
     stretch: float = setting(0.0, amount, "augmentation: maximum factor on times per trial, minus 1")
     blend: float = setting(0.0, fraction, "augmentation: fraction of trials blended with another of their class")
-    drop: float = setting(0.0, partial(fraction, one=False), "augmentation: fraction of input spikes dropped")
+    drop: float = setting(0.0, below_1, "augmentation: fraction of input spikes dropped")
     patience: int = setting(0, count_or_zero, "stop after n epochs without a better validation accuracy; 0: never")
     choose: str = setting("best", None, "which epoch's network is kept; best: on validation", ("best", "last"))
     test: bool = setting(True, None, "evaluate the test split at the end; after --no-test: with --resume --test")

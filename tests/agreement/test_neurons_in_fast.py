@@ -238,7 +238,7 @@ def test_states_in_another_order_are_another_neuron() -> None:
     assert turned != NEURONS["lif"] and hash(turned) != hash(NEURONS["lif"])
 
 
-@pytest.mark.parametrize("name", ["constants", "w", "post", "warns_of_silence", "forward"])
+@pytest.mark.parametrize("name", ["constants", "w", "post", "warns_of_silence", "forward", "_buffers"])
 def test_a_constant_with_the_name_of_an_attribute_is_refused(name: str) -> None:
     neuron = Neuron({"V": f"(-V + {name} * I) / tau_mem", "I": "-I / tau_syn"})
     population = Population("out", "neuron", 1, neuron=neuron, constants=dict.fromkeys(neuron.constants, 1.0) | {

@@ -153,8 +153,8 @@ def test_own_files_are_learned(names: tuple[str, ...], tmp_path: Path) -> None:
 def test_a_run_says_that_labels_begin_with_1_and_that_it_learned_nothing(tmp_path: Path, capsys: Capture) -> None:
     times, units, labels = small_trials(64, 0)
     data = [str(tmp_path / f"{name}.h5") for name in ("train", "test")]
-    for path in data:
-        write(Path(path), times, units, labels + 1)
+    for path, delay in zip(data, (0.0, 1e-4), strict=True):
+        write(Path(path), [each + delay for each in times], units, labels + 1)
     options = ["--epochs", "1", "--hidden", "4", "--lr", "1e-6", "--out", str(tmp_path / "run")]
     assert main(["--task", "spikes", "--data", *data, *options]) == 1
     out = capsys.readouterr().out
@@ -182,9 +182,10 @@ BAD_FILES = {
     "nearly at once": (["brief.h5", "train.h5"], "`brief.h5 times` must be in s, some of them later than 0.001 ms"),
     "no distance": (["close.h5", "train.h5"], "`close.h5 record 3 times` must be equal, or at least 1e-06 ms apart"),
     "channels": (["train.h5", "wide.h5"], "`wide.h5 record 3 units` must be from 0 to 1048575, got "),
-    "max-delay": (["train.h5", "train.h5", "--max-delay", "5"], "`--delay` must be at most --max-delay, 5.0 (ms)"),
-    "tau": (["train.h5", "train.h5", "--tau-mem", "0"], "`--tau-mem` must be"),
-    "pool": (["train.h5", "train.h5", "--pool", "8"], "`--pool` must be at most the number of channels, 7, got 8"),
+    "twice": (["train.h5", "train.h5"], "`--data` has the trials of its test file twice; keep them out of TRAIN"),
+    "max-delay": (["train.h5", "test.h5", "--max-delay", "5"], "`--delay` must be at most --max-delay, 5.0 (ms)"),
+    "tau": (["train.h5", "test.h5", "--tau-mem", "0"], "`--tau-mem` must be"),
+    "pool": (["train.h5", "test.h5", "--pool", "8"], "`--pool` must be at most the number of channels, 7, got 8"),
 }
 ABSURD = {
     "late": ([0.1, 1e6], [1, 2]), "brief": ([5e-324], [1]), "close": ([5e-324, 1e-323], [1, 2]),
@@ -195,7 +196,7 @@ ABSURD = {
 @pytest.mark.parametrize(("data", "words"), BAD_FILES.values(), ids=BAD_FILES.keys())
 def test_files_that_cannot_be_used(data: list, words: str, tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
     monkeypatch.chdir(tmp_path)
-    splits(tmp_path, 64, "train")
+    splits(tmp_path, 64, "train", "test")
     Path("text.h5").write_text("<html>not found</html>")
     times, units, labels = small_trials(4, 0)
     write(Path("many.h5"), times, units, np.where(np.arange(4) == 2, 1000, labels))

@@ -182,6 +182,8 @@ REFUSED = {
         "`--least-tau` must be at most --tau-mem and --tau-syn, 2.5 (ms), got 6.0",
     "--task yin-yang --max-delay 1e39": "`--max-delay` must be at most 1e+06 (ms), got 1e+39",
     "--task yin-yang --average 1": "`--average` must be at least 0 and below 1",
+    "--task yin-yang --label-smoothing 1": "`--label-smoothing` must be at least 0 and below 1",
+    "--task yin-yang --w-mean 1e300": "`--w-mean` must be from -1e+06 to 1e+06, got 1e+300",
     "--task yin-yang --dropout 1": "`--dropout` must be at least 0 and below 1",
     "--task yin-yang --pool 0": "`--pool` must be a whole number from 1",
     "--task yin-yang --delay 30 --max-delay 20": "`--delay` must be at most --max-delay, 20.0 (ms), got 30.0",
