@@ -61,15 +61,19 @@ def test_kinds_of_delays_differ_in_nothing_else_and_shd_is_that_in_use() -> None
 def test_the_readme_has_the_picture_of_the_lines_and_says_what_it_shows() -> None:
     """The means of learned delays and of delays as drawn, size by size."""
     assert f"]({PICTURE})" in README and sha256_of(curves()) in (ROOT / PICTURE).read_text(encoding="utf-8")
-    words = []
-    for task, name in (("yin-yang", "Yin-Yang"), ("shd", "SHD")):
-        learned, drawn = (curves()[task][kind] for kind in KINDS[:2])
-        added = [statistics.mean(learned[size]) - statistics.mean(drawn[size]) for size in learned if size in drawn]
-        words.append(f"{min(added):.1f} to {max(added):.1f} points on {name}")
-    assert f"Learning the delays adds {' and '.join(words)}." in " ".join(README.split())
-    for found in curves().values():
-        drawn, none = (found[kind] for kind in KINDS[1:3])
-        assert all(statistics.mean(drawn[size]) > statistics.mean(none[size]) for size in drawn if size in none)
+    def added(task: str, recurrent: str = "") -> str:
+        learned, drawn = (curves()[task][kind + recurrent] for kind in KINDS[:2])
+        found = [statistics.mean(learned[size]) - statistics.mean(drawn[size]) for size in learned if size in drawn]
+        return f"{min(found):.1f} to {max(found):.1f}"
+
     prose, alone = " ".join(README.split()), statistics.mean(curves()["yin-yang"][KINDS[3]][256])
+    with_it, without = added("yin-yang", RECURRENT), added("yin-yang")
+    assert f"Learning the delays adds {without} points on Yin-Yang and {added('shd')} points on SHD." in prose
+    assert f"With recurrence it adds {with_it} points on Yin-Yang." in prose
+    assert f"with recurrence they add {with_it} points to delays as drawn, without it {without}." in PROSE
+    for found in curves().values():
+        for recurrent in ("", RECURRENT):
+            drawn, none = (found.get(kind + recurrent, {}) for kind in KINDS[1:3])
+            assert all(statistics.mean(drawn[size]) > statistics.mean(none[size]) for size in drawn if size in none)
     assert "Fixed random delays are better than none at each size" in prose
     assert f"Delays alone, with weights as drawn, reach {alone:.1f} % with 256 neurons on Yin-Yang." in prose
