@@ -57,7 +57,7 @@ def look_up_special(base, first, last, bins, time, source, clock, want_tau, scra
             p_O = others_of(moved(p, P_O), b.pack.others)
             there = p[P_V], p[P_I], p_O[0], p_O[1], 0.0
             if want_tau:
-                add_sensitivities(source[n], lane, (p[P_V], p[P_I]), e.at_end.T, row, h, 0.0, clock, b)
+                add_sensitivities(source[n], lane, (p[P_V], p[P_I]), e.at_end.T, row, h, 0.0, b)
         else:
             there, h, event = adjoint_among_events(arrival, source[n], lane, bins[n], clock, want_tau, b)
         if not plain:

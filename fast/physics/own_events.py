@@ -150,13 +150,13 @@ def add_pinned_kick(arrival, source, lane, bin_, clock, b):
 
 
 @inlined
-def add_sensitivities(source, lane, p, sensitivities, at, h, g, clock, b):
+def add_sensitivities(source, lane, p, sensitivities, at, h, g, b):
     """[tau-flow] Add the terms of an arrival to the gradients of the constants in `A`.
 
     `p`: `p_V, p_I` a time `h` after the arrival. `sensitivities [rows, at]`: the adjoint there.
     `g`: as in `flow_back`.
     """
-    pack, terms, w = b.pack, clock.terms, b.pack.synapses.w[source, lane]
+    pack, w = b.pack, b.pack.synapses.w[source, lane]
     for constant in range(len(pack.learned)):
         row, lane = sensitivity_row(constant, pack.others), lane_anew(lane, pack.others)
         m_V, m_I = sensitivities[row, at], sensitivities[row + 1, at]
@@ -165,12 +165,11 @@ def add_sensitivities(source, lane, p, sensitivities, at, h, g, clock, b):
             m_O = others_in(sensitivities, row + 2, at, pack.others)
             p_all, m_all = (p[0], p[1], p_O[0], p_O[1]), (m_V, m_I, m_O[0], m_O[1])
             m = sensitivity_of_arrival(
-                constant, p_all, m_all, h, pack.into[source], lane, pack.others, pack.coefficients, terms, 1.0
+                constant, p_all, m_all, h, pack.into[source], lane, pack.others, pack.exact, EXACT, 1.0
             )
-        elif pack.rate < 0.0:
-            m = sensitivity_at_arrival(constant, p, (m_V, m_I), h, lane, pack.others, pack.coefficients, terms)
         else:
             m = sensitivity_at_arrival(constant, p, (m_V, m_I), h, lane, pack.others, pack.exact, EXACT)
+        if pack.rate >= 0.0:
             pm, of_constant = pack.constants[A_VI, lane], pack.constants[OF_TAU_MEM + constant, lane]
             m += driven_sensitivity(constant, g, h, pm, of_constant, lane, pack.exact, EXACT)
         b.dL_dconstants[constant, lane] += w * m
@@ -219,7 +218,7 @@ def adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b):
         more = others_in(b.other, P_O, lane, pack.others)
     there = p[0], p[1], more[0], more[1], g
     if want_tau:
-        add_sensitivities(source, lane, p, b.other, lane, h, g, clock, b)
+        add_sensitivities(source, lane, p, b.other, lane, h, g, b)
     return there, h, event
 
 
