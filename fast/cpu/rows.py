@@ -147,9 +147,10 @@ def _added_row(cells: Any, place: Any, amount: Any, before: Any, link: Any) -> N
         before[lane] = added(cells, place[lane], V, I, up, link)
 
 
-def _gathered_row(numbers: Any, place: Any, found: Any, count: int = 2, times: int = 1) -> int:
+def _gathered_row(numbers: Any, place: Any, found: Any, count: int = 2, shift: int = 0) -> int:
     for lane in range(LANES):
-        found[lane : count * LANES : LANES] = numbers[times * place[lane] : times * place[lane] + count]
+        start = place[lane] << shift
+        found[lane : count * LANES : LANES] = numbers[start : start + count]
     return sum(1 << lane for lane in range(LANES) if found[lane] != found[lane])  # nan-ok: NaN marks special bins
 
 
@@ -157,4 +158,4 @@ add_row = built(_add_row, _added_row)
 gather_row = built(_gather_row, _gathered_row)
 gather_threes = built(_gather_threes, partial(_gathered_row, count=3))
 gather_fours = built(_gather_fours, partial(_gathered_row, count=4))
-gather_two_pairs = built(_gather_two_pairs, partial(_gathered_row, count=4, times=2))
+gather_two_pairs = built(_gather_two_pairs, partial(_gathered_row, count=4, shift=1))

@@ -1,8 +1,9 @@
 """The gradients of constants in `A`: their sensitivities, looked up at every arrival.
 
 Without an integral readout the sensitivities at the ends of bins lie behind the adjoint in the
-ring, in the precision of the weights: a part of the ring per constant, or one for two constants
-side by side, since one load of four numbers is quicker than two of two. An integral is hardly
+ring, in the precision of the weights, a part of the ring per constant. Where arrivals reach `V` and
+`I` alone, two constants share one of twice the width, side by side (the last of an odd number has
+its own): one load of four numbers is quicker than two of two. An integral is hardly
 sensitive to `tau_mem`, and its sensitivity is a small difference. So with an integral readout the
 sensitivities are read from `full_adjoint_ring`, in float64.
 """
@@ -76,8 +77,8 @@ def add_plain_sensitivities(start, stop, first, spikes, pack, ring, scratch, dL_
             _, found[VI + lane], found[II + lane] = factors_of(h, lane, pack.coefficients, terms)
             found[H + lane] = h
         for first_of_two in range(0, constants, 2):
-            start_of_two, _ = ring_part(first_of_two, constants, pack.others, places)
-            if first_of_two + 1 < constants:
+            start_of_two, each = ring_part(first_of_two, constants, pack.others, places)
+            if each == 4:
                 gather_two_pairs(moved(ring, start_of_two), place, found)
             else:
                 gather_row(moved(ring, start_of_two), place, found)

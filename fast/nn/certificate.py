@@ -1,4 +1,4 @@
-"""The live certificate: three conservation identities of an exact gradient, checked while training.
+"""The live certificate: three identities of an exact gradient, checked while training.
 
 They follow from the symmetries of the model (proofs: `derivations`), so the check needs no second
 implementation:

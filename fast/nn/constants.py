@@ -17,10 +17,11 @@ HIGHEST_RESET = 0.99  # of the threshold: upper bound of resets that learn
 
 
 RESERVED = (
-    "w", "d", "w_rec", "d_rec", "pre", "post", "max_delay", "record", "warns_of_silence", "readout", "training",
+    "w", "d", "w_rec", "d_rec", "pre", "post", "max_delay", "record", "warns_of_silence", "readout",
     "equations", "delays", "mask", "mask_rec", "into", "into_rec", "recurrent", "dtype", "neuron",
 )
-"""Attributes of instances of layers and torch modules, which no constant may be called."""
+"""Attributes of instances of layers, which no constant may be called."""
+OF_TORCH = frozenset(vars(nn.Module()))
 
 
 class Neurons(nn.Module):
@@ -53,7 +54,7 @@ class Neurons(nn.Module):
     def _check_names(cls, names: Iterable[str]) -> None:
         """`UnsupportedError`: a constant of equations with the name of an attribute of modules."""
         for name in names:
-            if name in RESERVED or hasattr(cls, name) or name in vars(nn.Module()):
+            if name in RESERVED or name in OF_TORCH or hasattr(cls, name):
                 raise UnsupportedError(name, "", "is the name of an attribute of layers", "rename this constant")
 
     @property

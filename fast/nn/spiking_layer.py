@@ -91,7 +91,7 @@ class SpikingLayer(SynapticLayer):
         few, size = calibration.typical(spikes, rate), float(self.existing_w[0].abs().mean())
         self._check_synapses()
         if not size:
-            raise SpecError("w", "other than 0", Verbatim("0 everywhere"), "give some that are not 0")
+            raise SpecError("w", "other than 0", Verbatim("0 everywhere"), "draw them with another mean or deviation")
         return self._scale_for(few, rate, size)
 
     def _scale_for(self, few: Spikes, rate: float, size: float) -> Self:

@@ -131,7 +131,7 @@ def scale_first_weights_(network: Classifier, data: SpikeData, duration: float, 
     for number, layer in enumerate(network.hidden_layers):
         if number > 0 and not len(spikes.times):
             fault = f"is {rate:g}, at which hidden layer {number} is silent, so that the next cannot be scaled"
-            raise SpecError("--rate", "", fault, "raise it, or shorten `--delay`: the trial may end before its spikes")
+            raise SpecError("--rate", "", fault, "raise it")
         with bounded_spikes(), placed("", {"rate": "--rate", "spikes": "--data", "w": "--w-sd"}):
             emitted = layer(spikes)
             if scaled := float(emitted.counts().double().mean()) < rate:

@@ -52,15 +52,17 @@ def fraction(value: Any, name: str, zero: bool = True, one: bool = True) -> floa
     return number
 
 
-def amount(value: Any, name: str, least: float = 0.0) -> float:
+def amount(value: Any, name: str, least: float = 0.0, remedy: str = "give 0 for none") -> float:
     """A number from `least` to `LARGEST`."""
     number = finite_number(value, name, f"a finite number of at least {least:g}")
     if not least <= number <= LARGEST:
-        raise SpecError(name, f"from {least:g} to {LARGEST:g}", number, "give 0 for none")
+        raise SpecError(name, f"from {least:g} to {LARGEST:g}", number, remedy)
     return number
 
 
-below_1, mean = partial(fraction, one=False), partial(amount, least=-LARGEST)
+above_0, below_1 = partial(fraction, zero=False), partial(fraction, one=False)
+mean_weight = partial(amount, least=-LARGEST, remedy="give a smaller one")
+
 
 def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
@@ -95,9 +97,7 @@ class Settings:
     delays: str = setting(
         "synaptic", None, "what has a delay: each synapse, each source neuron, or each target neuron", DELAYS
     )
-    density: float = setting(
-        1.0, partial(fraction, zero=False), "fraction of synapses onto hidden neurons that exist, drawn at random"
-    )
+    density: float = setting(1.0, above_0, "fraction of synapses onto hidden neurons that exist, drawn at random")
     pool: int = setting(1, count, "neighbouring input channels that become one, after augmentation")
     batch: int = setting(32, count, "trials per step, over all processes")
     tau_mem: float = setting(20.0, time_constant, "membrane time constant of all neurons, ms")
@@ -109,9 +109,9 @@ class Settings:
         "spikes per hidden neuron and trial at which training starts, at least: a factor raises the initial weights "
         "onto a hidden layer that emits fewer on training trials; 0: never",
     )
-    w_mean: float = setting(0.03, mean, "mean of the initial weights onto the first hidden layer")
+    w_mean: float = setting(0.03, mean_weight, "mean of the initial weights onto the first hidden layer")
     w_sd: float = setting(0.01, amount, "standard deviation of the initial weights onto the first hidden layer")
-    inner_mean: float = setting(0.02, mean, "mean of the initial weights between hidden layers")
+    inner_mean: float = setting(0.02, mean_weight, "mean of the initial weights between hidden layers")
     inner_sd: float = setting(0.03, amount, "standard deviation of the initial weights between hidden layers")
     rec_sd: float = setting(0.02, amount, "standard deviation of the initial weights within a recurrent layer")
     out_sd: float = setting(0.03, amount, "standard deviation of the initial weights onto outputs; their mean is 0")
@@ -135,9 +135,7 @@ class Settings:
     learn_constants: bool = setting(False, None, "also learn the time constants of each neuron")
     constants_lr: float = setting(0.1, delay_step_size, "step size of Adam for time constants, ms")
     least_tau: float = setting(2.0, time_constant, "lower bound of learned time constants, ms")
-    ease_in: float = setting(
-        1.0, partial(fraction, zero=False), "first factor on the step size of weights; batch b multiplies it by 1.05^b"
-    )
+    ease_in: float = setting(1.0, above_0, "first factor on the step size of weights; batch b multiplies it by 1.05^b")
     weight_decay: float = setting(0.0, amount, "decay of weights, as in AdamW")
     freeze_delays: bool = setting(False, None, "delays keep their initial values")
     freeze_weights: bool = setting(False, None, "weights keep their initial values")
@@ -198,7 +196,8 @@ def with_defaults(options: dict[str, Any]) -> dict[str, Any]:
 def kind_of_delays(settings: Mapping[str, Any]) -> str:
     """The kind of delays of a run, and what it learns less or more than usual besides."""
     if settings["freeze_delays"]:
-        return "none" if settings["delay"] == 0 else "as drawn"
+        loops = settings.get("recurrent") and settings["rec_delay"] > LEAST_RECURRENT_DELAY
+        return "as drawn" if settings["delay"] > 0 else "as drawn, in loops alone" if loops else "none"
     if settings.get("freeze_weights"):  # old runs lack the newer settings
         return "learned, weights as drawn"
     return "learned, with time constants" if settings.get("learn_constants") else "learned"

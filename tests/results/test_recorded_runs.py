@@ -148,6 +148,10 @@ def test_the_table_and_text_of_the_long_runs_on_shd() -> None:
     of_torch = {name: percents([one for one in entries("baselines.jsonl") if one["network"] == name]) for name in (
         "lstm", "cnn")}
     said = f"of the LSTM {spread(of_torch['lstm'])}, of the convolutional network {spread(of_torch['cnn'])}: the latter"
+    known = [[run[1] for name, run in found.items() if "128" in name], [
+        one["known_speakers"] for one in entries("baselines.jsonl") if one["network"] == "cnn"]]
+    ours, theirs = (f"{100 * min(own):.1f} to {100 * max(own):.1f} %" for own in known)
+    assert f"with each seed ({theirs}, {ours})" in PROSE and max(known[0]) < min(known[1])
     assert said in PROSE and [len(own) for own in of_torch.values()] == [3, 3]
     first, *_, wide = found.values()
     seeds = percents([run for run in entries("shd.jsonl") if run["hidden"] == [128]])

@@ -59,8 +59,9 @@ def test_kinds_of_delays_differ_in_nothing_else_and_shd_is_that_in_use() -> None
 
 
 def test_the_readme_has_the_picture_of_the_lines_and_says_what_it_shows() -> None:
-    """The means of learned delays and of delays as drawn, size by size."""
+    """The means of learned delays, of delays as drawn and of none, size by size."""
     assert f"]({PICTURE})" in README and sha256_of(curves()) in (ROOT / PICTURE).read_text(encoding="utf-8")
+
     def added(task: str, recurrent: str = "") -> str:
         learned, drawn = (curves()[task][kind + recurrent] for kind in KINDS[:2])
         found = [statistics.mean(learned[size]) - statistics.mean(drawn[size]) for size in learned if size in drawn]

@@ -29,7 +29,8 @@ def small_blocks() -> None:
 
 
 def run_block(block: Any, place: tuple[int, ...], *arguments: Any) -> None:
-    """Runs the threads of a block; one that leaves while others wait breaks their barrier."""
+    """Runs the threads of a block. One that raises breaks the barrier of the others at once; where
+    one returns while others wait, these raise after `PATIENCE`."""
     from numba.cuda.simulator.kernel import BlockThread
 
     def run() -> None:

@@ -108,7 +108,7 @@ def test_data_without_a_spike_are_refused() -> None:
 
 def test_a_hidden_layer_that_is_silent_stops_the_next() -> None:
     network = Classifier(4, 3, Settings(hidden=(3, 3), w_mean=1e-9, w_sd=0.0, delay=1.0), torch.float64, 0)
-    said = "`--rate` is 0.001, at which hidden layer 1 is silent, so that the next cannot be scaled; raise it, or"
+    said = "`--rate` is 0.001, at which hidden layer 1 is silent, so that the next cannot be scaled; raise it"
     assert_refused(lambda: scale_first_weights_(network, trials_of([[3] * 4] * 2, [0, 0]), DURATION, 0.001), said)
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
 from delayprop.fast.tasks.registry import CLASSIFYING
 from delayprop.fast.train import main
-from delayprop.fast.training.settings import GROUPS, HIDDEN, Settings, add_settings
+from delayprop.fast.training.settings import GROUPS, HIDDEN, Settings, add_settings, kind_of_delays
 from delayprop.spec import SpecError
 from tests import ROOT
 from tests.support.runs.reading import Capture, printed
@@ -74,3 +75,11 @@ def test_help_and_page_show_every_setting_in_its_group() -> None:
     for group, names_of_group in GROUPS.items():
         options = {"--no-test" if name == "test" else f"--{name.replace('_', '-')}" for name in names_of_group}
         assert set(re.findall(r"`(--[\w-]+)`", rows[group])) == options
+
+
+def test_delays_of_loops_are_delays_too() -> None:
+    kinds = [
+        kind_of_delays({"freeze_delays": True, "delay": 0.0, "recurrent": True, "rec_delay": delay})
+        for delay in (10.0, LEAST_RECURRENT_DELAY)
+    ]
+    assert kinds == ["as drawn, in loops alone", "none"]
