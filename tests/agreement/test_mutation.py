@@ -88,7 +88,7 @@ CHANGES: dict[str, Callable[[dict], object]] = {
     "of other code": lambda content: content["files"][ROOMS["reference"][0]].update(sha256="0"),
     "unexplained": lambda content: content["survivors"][0].update(after="x = 1"),
     "too many of the reference": lambda content: too_many(content, "reference"),
-    "too many of the training": lambda content: too_many(content, "fast/training"),
+    "too many of the physics": lambda content: too_many(content, "fast/physics"),
     "not listed": lambda content: content["survivors"].pop(),
 }
 
