@@ -170,7 +170,8 @@ def test_accuracies_are_drawn_over_a_setting(tmp_path: Path, monkeypatch: Patch,
     drawn = calls(monkeypatch, delayprop.fast.compare, "accuracies_over", lambda *given: given)
     lines = write_lines(
         tmp_path / "lines.jsonl", {}, {"seed": 1, "test_accuracy": 0.7}, {"hidden": [16], "test_accuracy": 0.8},
-        {"freeze_delays": True, "delay": 0.0, "recurrent": True, "test_accuracy": 0.4}, {"task": "shd", "hidden": 32},
+        {"freeze_delays": True, "delay": 0.0, "recurrent": True, "rec_delay": 0.1, "test_accuracy": 0.4},
+        {"task": "shd", "hidden": 32},
     )
     picture = tmp_path / "picture.svg"
     assert compared(capsys, lines, "--over", "hidden", "--picture", picture)[-1] == f"picture: {picture}"
