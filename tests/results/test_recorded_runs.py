@@ -11,6 +11,7 @@ import pytest
 from delayprop.fast.tasks import braille, yin_yang
 from delayprop.fast.training.intervals import mean_half_width
 from delayprop.fast.training.settings import Settings, with_defaults
+from tests import ROOT
 from tests.results.records import PROSE, README, RECORDS, SHD, entries, has_row, of_kind, percents, rounded, spread
 from tests.support.house.sources import FILES, read
 
@@ -156,6 +157,8 @@ def test_the_table_and_text_of_the_long_runs_on_shd() -> None:
     first, *_, wide = found.values()
     seeds = percents([run for run in entries("shd.jsonl") if run["hidden"] == [128]])
     assert len(seeds) == 3 and f"Three seeds of 128 neurons reach {spread(seeds)}" in PROSE
+    limits = " ".join((ROOT / "docs" / "limits.md").read_text(encoding="utf-8").split())
+    assert f"is as good: {spread(of_torch['cnn'])} against {spread(seeds)} for 128 neurons, three seeds each." in limits
     more = [f"{100 * (b - a):.1f}" for a, b in zip(first[:3], wide[:3], strict=True)]
     assert "by {} points, and known speakers by {}, but new ones by {} only".format(*more) in PROSE
     answers, (right, trials) = test["answers"], test["new_speakers"]

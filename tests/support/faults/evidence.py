@@ -68,7 +68,8 @@ def of_fast() -> list[Case]:
     """Networks of neurons with other states than `V` and `I`, which both sides run."""
     return [network("alif", 1, "first_spike_time"), network("two-currents", 0, "spike_time_mse"),
             network("two-currents", 1, "first_spike_time"), network("two-synapses", 1, "first_spike_time"),
-            network("coupled", 6, "spike_time_mse"), network("mixed", 1, "spike_time_mse")]
+            network("coupled", 0, "spike_time_mse"), network("coupled", 6, "spike_time_mse"),
+            network("mixed", 1, "first_spike_time"), network("mixed", 1, "spike_time_mse")]
 
 
 def one_silent(*loops: dict) -> Case:
