@@ -48,7 +48,10 @@ def table(groups: Sequence[Group]) -> list[str]:
 
 
 def _shown(value: object) -> str:
-    """A setting as text: sizes of layers as `128-64`; of files, first digits of their hashes."""
+    """A setting as text: sizes of layers as `128-64`; of files, and of equations, first digits of
+    their hashes."""
+    if isinstance(value, str) and value.startswith("{"):
+        return f"FILE {hashlib.sha256(value.encode()).hexdigest()[:HASH]}"
     if isinstance(value, dict):
         return " ".join(str(entry)[:HASH] for entry in value.values())
     return "-".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -17,6 +17,7 @@ from delayprop.fast.tasks.options import options_of, parser_of, task_and_preset
 from delayprop.fast.tasks.registry import CLASSIFYING, TASKS
 from delayprop.fast.training import engine
 from delayprop.fast.training.checkpoints import PATTERN
+from delayprop.fast.training.hidden_neurons import neuron_text
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.run_folder import Folder, NotWrittenError, RunFolder, is_unstarted
 from delayprop.fast.training.settings import changed
@@ -63,7 +64,8 @@ def train(task: str, data: str | os.PathLike | Sequence[str | os.PathLike] | Non
         task: `sequence`, `yin-yang`, `braille`, `shd`, `ssc` or `spikes`.
         data: as `--data` of the task.
         settings: the other options of the command, by their names with `_` for `-`, such as
-            `delay_lr=1.0`; flags are True or False, such as `test=False` for `--no-test`.
+            `delay_lr=1.0`; flags are True or False, such as `test=False` for `--no-test`. `neuron`
+            may be a `Neuron`, with `constants={"tau_a": 40.0}`.
             `delayprop train --task TASK --help` lists them. With `out="my-run", resume=True` and
             equal settings, a run goes on from its last checkpoint.
 
@@ -107,6 +109,8 @@ def _train(options: argparse.Namespace, ends: bool = True) -> tuple[int, Path]:
         Processes(options.device) as processes, open(os.devnull, "w") as nowhere,
         redirect_stdout(sys.stdout if processes.is_first else nowhere),
     ):
+        if "neuron" in options:  # a run keeps the equations, whatever happens to their file
+            options.neuron = neuron_text(options.neuron)
         training = TASKS[options.task].prepare(options, DTYPES[options.dtype], processes)
         if getattr(options, "data", None):  # `evaluate` may run in another working directory
             several = isinstance(options.data, list)

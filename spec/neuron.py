@@ -172,8 +172,12 @@ def load_neuron(path: str | Path) -> Neuron:
     Raises:
         SpecError: the file is missing, no such object, or its equations are refused.
     """
-    document = documents.parsed(documents.read(path, "neuron"), "neuron")
-    return Neuron(**documents.json_object(document, "", *_KEYS, "neuron"))
+    return neuron_from_text(documents.read(path, "neuron"))
+
+
+def neuron_from_text(text: str) -> Neuron:
+    """Read a neuron from the text of such a file."""
+    return Neuron(**documents.json_object(documents.parsed(text, "neuron"), "", *_KEYS, "neuron"))
 
 
 def neuron_of(value: object) -> Neuron:

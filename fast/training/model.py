@@ -17,15 +17,15 @@ from torch.func import functional_call
 
 from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.nn.calibration import TRIALS
-from delayprop.fast.nn.layers import ALIF, LI, LIF, AdLIF, Spiking
+from delayprop.fast.nn.layers import LI
 from delayprop.fast.nn.losses import cross_entropy
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.spiking_layer import SpikingLayer
 from delayprop.fast.nn.synaptic_layer import SynapticLayer
 from delayprop.fast.solving.bound import bounded_spikes
+from delayprop.fast.training.hidden_neurons import hidden_layer
 from delayprop.fast.training.settings import Settings
 from delayprop.spec.errors import SpecError, Verbatim, placed
-from delayprop.spec.neuron import TWO_SYNAPSES
 
 DRAWS = 2  # separates these draws from those of the augmentation
 
@@ -43,22 +43,21 @@ class Classifier(nn.Module):
     def __init__(self, channels: int, classes: int, settings: Settings, dtype: torch.dtype, seed: int) -> None:
         super().__init__()
         random, sizes = torch.Generator().manual_seed(seed), [channels, *settings.hidden]
-        constants = {
-            "tau_mem": settings.tau_mem, "tau_syn": settings.tau_syn, "max_delay": settings.max_delay,
-            "delays": settings.delays, "dtype": dtype,
-        }
+        wiring: dict[str, Any] = {"max_delay": settings.max_delay, "delays": settings.delays, "dtype": dtype}
         self.gain, self.dropout = settings.gain, settings.dropout
         self.hidden_layers: list[SpikingLayer] = []
         for n, (pre, post) in enumerate(pairwise(sizes)):
             drawn = (settings.inner_mean, settings.inner_sd) if n else (settings.w_mean, settings.w_sd)
-            layer = hidden_layer(pre, post, settings, {**constants, **_masks(pre, post, settings, random)})
+            layer = hidden_layer(pre, post, settings, {**wiring, **_masks(pre, post, settings, random)})
             layer.warns_of_silence = False  # a run says so itself, once an epoch
             layer.initialise_(*drawn, settings.delay, random)
             if settings.recurrent:
                 layer.initialise_recurrent_(0.0, settings.rec_sd, settings.rec_delay, random)
             self.hidden_layers.append(layer)
         self.hidden = nn.ModuleList(self.hidden_layers)
-        self.out = LI(sizes[-1], classes, readout=settings.readout, **constants)  # type: ignore[arg-type]
+        self.out = LI(
+            sizes[-1], classes, readout=settings.readout, tau_mem=settings.tau_mem, tau_syn=settings.tau_syn, **wiring
+        )
         self.out.initialise_(0.0, settings.out_sd, 0.0, random)
         self.layers: list[SynapticLayer] = [*self.hidden_layers, self.out]
         self.name = "-".join(str(size) for size in [*sizes, classes])
@@ -81,28 +80,6 @@ class Classifier(nn.Module):
     def loss(self, y: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
         """Cross-entropy of the scaled readouts, mean over trials."""
         return cross_entropy(self.gain * y, labels, label_smoothing)
-
-
-def hidden_layer(pre: int, post: int, settings: Settings, shared: dict[str, Any]) -> SpikingLayer:
-    """A hidden layer of the neurons that the settings name."""
-    shared = {**shared, "recurrent": settings.recurrent}
-    adapts: dict[str, Any] = {"tau_a": settings.tau_a}
-    if settings.neuron == "lif":
-        return LIF(pre, post, **shared)
-    if settings.neuron == "alif":
-        return ALIF(pre, post, beta=settings.adapt, **adapts, **shared)
-    if settings.neuron == "adlif":
-        return AdLIF(pre, post, b=settings.adapt, **adapts, **shared)
-    if settings.neuron == "rise":
-        return Spiking(pre, post, neuron="rise", tau_rise=settings.tau_rise, **shared)
-    if settings.neuron == "coupled":
-        return Spiking(pre, post, neuron="coupled", g=settings.coupling, b=settings.adapt, **adapts, **shared)
-    tau_exc, states = shared.pop("tau_syn"), TWO_SYNAPSES.arrivals
-    into, into_rec = ([states[n % len(states)] for n in range(size)] for size in (pre, post))
-    return Spiking(
-        pre, post, neuron="two-synapses", tau_exc=tau_exc, tau_inh=settings.tau_inh, into=into,
-        into_rec=into_rec if settings.recurrent else None, **shared,
-    )
 
 
 def _masks(pre: int, post: int, settings: Settings, random: torch.Generator) -> dict[str, Tensor]:

@@ -13,16 +13,20 @@ from typing import Any, Self
 
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
 from delayprop.fast.nn.wiring import DELAYS
+from delayprop.fast.training.hidden_neurons import (
+    NAMED,
+    check_left_out,
+    constant_setting,
+    neuron_setting,
+    option_of,
+    time_constants_of,
+)
 from delayprop.spec import VOLTAGE_READOUTS, SpecError
 from delayprop.spec.checks import finite_number, non_negative_time, one_of, positive_number, time_constant, whole_number
 from delayprop.spec.errors import Verbatim
 
 LARGEST = 1e6  # step sizes and other amounts: far above any use, far below where sums overflow
 MOST = 1_000_000
-HIDDEN: dict[str, tuple[str, ...]] = {  # neurons, and the settings that each one reads beside those of `lif`
-    "lif": (), "alif": ("tau_a", "adapt"), "adlif": ("tau_a", "adapt"), "rise": ("tau_rise",),
-    "coupled": ("tau_a", "adapt", "coupling"), "two-synapses": ("tau_inh",),
-}
 
 count = partial(whole_number, low=1, high=MOST, remedy="give a positive number")
 count_or_zero = partial(whole_number, low=0, high=MOST, remedy="give 0 for none")
@@ -64,10 +68,6 @@ above_0, below_1 = partial(fraction, zero=False), partial(fraction, one=False)
 mean_weight = partial(amount, least=-LARGEST, remedy="give a smaller one")
 
 
-def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
-
-
 def setting(default: Any, check: Callable[..., Any] | None, help: str, choices: tuple[str, ...] | None = None) -> Any:
     """A field with check and `--help`; `choices` are their own check, a flag needs none."""
     check = check if choices is None else partial(one_of, choices=choices)
@@ -85,8 +85,11 @@ class Settings:
     epochs: int = setting(20, count, "passes over the training split")
     hidden: tuple[int, ...] = setting((128,), count, "neurons of each hidden layer")
     neuron: str = setting(
-        "lif", None, "neurons of hidden layers; sources of two-synapses raise a current of --tau-syn (E) and one of "
-        "--tau-inh (G) in turn: an even one E, an odd one G", (*HIDDEN,),
+        "lif", neuron_setting, f"neurons of hidden layers: {', '.join(NAMED)}, or a JSON file of equations; sources of "
+        "two-synapses raise a current of --tau-syn (E) and one of --tau-inh (G) in turn: an even one E, an odd one G",
+    )
+    constants: tuple[str, ...] = setting(
+        (), constant_setting, "constants of hidden neurons that no other option gives, as NAME=NUMBER, such as v_th=1.5"
     )
     tau_a: float = setting(100.0, time_constant, "time constant of the adaptation, ms (alif, adlif, coupled)")
     adapt: float = setting(0.2, amount, "rise per own spike, of the threshold (alif), else against the input")
@@ -157,7 +160,7 @@ class Settings:
         """The settings of a command line; refuses options out of range, or that exclude another."""
         values: dict[str, Any] = {}
         for one in fields(cls):
-            name, value, check = _option(one.name), getattr(options, one.name), one.metadata["check"]
+            name, value, check = option_of(one.name), getattr(options, one.name), one.metadata["check"]
             if isinstance(value, (list, tuple)):
                 values[one.name] = tuple(check(entry, name) for entry in value)
             else:
@@ -169,17 +172,11 @@ class Settings:
         if found.recurrent and not LEAST_RECURRENT_DELAY <= found.rec_delay <= found.max_delay:
             expected = f"from {LEAST_RECURRENT_DELAY} to --max-delay, {found.max_delay} (ms)"
             raise SpecError("--rec-delay", expected, found.rec_delay, "change it, or leave out --recurrent")
-        taus = {"--tau-mem": found.tau_mem, "--tau-syn": found.tau_syn}
-        read = HIDDEN[found.neuron]
-        taus |= {_option(name): getattr(found, name) for name in read if name.startswith("tau")}
+        taus = time_constants_of(found)
         if found.learn_constants and found.least_tau > (first := min(taus.values())):
             expected = f"at most {' and '.join(taus)}, {first} (ms)"
             raise SpecError("--least-tau", expected, found.least_tau, "lower it")
-        for name in dict.fromkeys(one for names in HIDDEN.values() for one in names):
-            if name not in read and getattr(found, name) != getattr(cls, name):
-                readers = " or ".join(neuron for neuron, names in HIDDEN.items() if name in names)
-                expected, remedy = f"left out with --neuron {found.neuron}", f"leave it out, or take --neuron {readers}"
-                raise SpecError(_option(name), expected, values[name], remedy)
+        check_left_out(found)
         if found.patience and found.choose == "last":
             raise SpecError("--patience", "0 with --choose last", found.patience, "drop one of the two")
         if found.freeze_delays and found.freeze_weights and not found.learn_constants:
@@ -189,7 +186,8 @@ class Settings:
 
 def with_defaults(options: dict[str, Any]) -> dict[str, Any]:
     """The options of a run, with the defaults of settings that its version lacked."""
-    newer = {one.name: one.default for one in fields(Settings)} if "hidden" in options else {}
+    defaults = {one.name: one.default for one in fields(Settings)} if "hidden" in options else {}
+    newer = {name: list(value) if isinstance(value, tuple) else value for name, value in defaults.items()}
     return {**newer, **options}
 
 
@@ -205,8 +203,8 @@ def kind_of_delays(settings: Mapping[str, Any]) -> str:
 
 GROUPS: dict[str, tuple[str, ...]] = {  # the settings as `--help` shows them
     "network": (
-        "hidden", "neuron", "tau_a", "adapt", "tau_rise", "coupling", "tau_inh", "recurrent", "delays", "density",
-        "pool", "tau_mem", "tau_syn", "readout", "gain", "max_delay",
+        "hidden", "neuron", "constants", "tau_a", "adapt", "tau_rise", "coupling", "tau_inh", "recurrent", "delays",
+        "density", "pool", "tau_mem", "tau_syn", "readout", "gain", "max_delay",
     ),
     "first values": ("rate", "w_mean", "w_sd", "inner_mean", "inner_sd", "rec_sd", "out_sd", "delay", "rec_delay"),
     "steps": (
@@ -238,12 +236,13 @@ def changed(options: argparse.Namespace, parser: argparse.ArgumentParser) -> str
 
 
 def _add(group: argparse._ArgumentGroup, one: Field, kind: type, value: Any) -> None:
-    name, words = _option(one.name), one.metadata["help"]
+    name, words = option_of(one.name), one.metadata["help"]
     if kind is bool:
         group.add_argument(name, action=argparse.BooleanOptionalAction, default=value, help=words)
     elif isinstance(value, tuple):
-        shown = " ".join(map(str, value))
-        group.add_argument(name, type=int, default=list(value), nargs="+", help=f"{words} (default: {shown})")
+        shown, (entry, *_) = " ".join(map(str, value)) or "none", typing.get_args(kind)
+        least, words = "+" if value else "*", f"{words} (default: {shown})"
+        group.add_argument(name, type=entry, default=list(value), nargs=least, help=words)
     else:
         choices, words = one.metadata["choices"], f"{words} (default: {value})"
         group.add_argument(name, type=kind, default=value, choices=choices, help=words)

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 import torch
 
 import delayprop
-from delayprop import Run, SpecError, Spikes, UnsupportedError
+from delayprop import Neuron, Run, SpecError, Spikes, UnsupportedError
 from delayprop.fast.data.spike_files import read_spike_file
 from delayprop.fast.train import main
 from delayprop.fast.training.checkpoints import digest
@@ -21,8 +22,8 @@ from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.evaluation import evaluate
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.signals import StopSignals
-from tests.support.runs.reading import Capture, Patch, calls, refusal, result
-from tests.support.runs.short_runs import data_of
+from tests.support.runs.reading import Capture, Patch, calls, refusal, result, rewrite
+from tests.support.runs.short_runs import OPTIONS, data_of
 
 SETTINGS: dict[str, Any] = {"epochs": 2, "hidden": 5, "batch": np.int64(16), "dtype": "float64", "gain": 2}
 """`OPTIONS` of finished runs, in Python."""
@@ -80,6 +81,56 @@ def test_a_run_without_a_test_is_finished_later(runs: Path, finished: Run, capsy
     assert not (untested.folder / "result.json").exists()
     again = train(runs, "untested", resume=True)
     assert again.result == finished.result and digest(again.network().state_dict()) == digest(kept)
+
+
+OWN = Neuron(
+    {"V": "(-V + I - a) / tau_mem", "I": "-I / tau_syn", "a": "-a / tau_a"},
+    spike="V - v_th - beta * a", reset={"V": "v_reset", "a": "a + b"},
+)
+CONSTANTS = {"tau_a": 30.0, "beta": 0.25, "b": np.float64(0.5)}
+
+
+def test_neurons_of_own_equations_train_and_their_run_keeps_them(runs: Path, tmp_path: Path) -> None:
+    """From Python, and on the command line from a file, which may be lost afterwards."""
+    more: dict[str, Any] = {"epochs": 1, "neuron": OWN, "constants": CONSTANTS, "learn_constants": True}
+    (layer, _) = train(runs, "own", **more).network().layers  # type: ignore[misc]
+    found = {name: values.mean().item() for name, values in layer.constants.items()}
+    assert layer.equations == OWN and (found["beta"], found["b"]) == (0.25, 0.5)
+    assert 0 < abs(found["tau_a"] - 30.0) < 1.0  # it learns
+    path = tmp_path / "own.json"
+    path.write_text(json.dumps(asdict(OWN)))
+    words = [*OPTIONS, "--epochs", "1", "--neuron", str(path), "--learn-constants"]
+    words += ["--constants", *(f"{name}={value}" for name, value in CONSTANTS.items())]
+    assert main([*words, "--data", *map(str, data(runs)), "--out", str(tmp_path / "run")]) in (0, 1)
+    path.unlink()
+    own, again = (torch.load(folder / "network.pt", weights_only=True) for folder in (runs / "own", tmp_path / "run"))
+    assert digest(own) == digest(again) == digest(Run(tmp_path / "run").network().state_dict())
+    other = replace(OWN, spike="V - v_th - 2 * beta * a")
+    with pytest.raises(SpecError, match=r'^`--neuron` must be {"rates": .*, as this run was started with, got '):
+        train(runs, "own", **{**more, "neuron": other}, resume=True)
+
+
+def test_own_equations_need_each_constant_and_no_option_of_others(tmp_path: Path) -> None:
+    for more, said in (
+        ({}, "`--constants` lacks tau_a, beta, b; give each, such as tau_a=0.5"),
+        ({"constants": {**CONSTANTS, "c": 1.0}}, "`--constants` has c, which the equations do not name; they name"),
+        ({"constants": CONSTANTS, "tau_a": 30.0}, "`--tau-a` must be left out with --neuron FILE, got 30.0"),
+        ({"constants": {**CONSTANTS, "tau_a": -1.0}}, "`--constants` of neuron 0 make it unstable"),
+        ({"constants": {**CONSTANTS, "tau_a": 1.0}, "learn_constants": True}, "--constants tau_a, 1.0 (ms), got 2.0"),
+        ({"constants": CONSTANTS, "neuron": Neuron(OWN.rates, spike=None, reset={})}, "`--constants` has beta, which"),
+        ({"neuron": Neuron({"V": "(-V + I) / tau_mem", "I": "-I / tau_syn"}, spike=None, reset={})}, "`--neuron`"),
+    ):
+        with pytest.raises(SpecError) as caught:
+            delayprop.train("yin-yang", out=tmp_path / "run", **{"neuron": OWN, **more})  # type: ignore[arg-type]
+        assert said in str(caught.value) and not (tmp_path / "run").exists()
+
+
+def test_a_run_of_a_stranger_has_no_file_read_for_its_neuron(finished: Run, tmp_path: Path) -> None:
+    copy, path = shutil.copytree(finished.folder, tmp_path / "copy"), tmp_path / "own.json"
+    path.write_text(json.dumps(asdict(OWN)))
+    rewrite(copy / "options.json", neuron=str(path))
+    with pytest.raises(SpecError, match=r"`--neuron` must be lif, .*, or a JSON file of equations, got "):
+        Run(copy).network()
 
 
 BAD: list[dict[str, Any]] = [

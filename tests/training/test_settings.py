@@ -10,7 +10,8 @@ import pytest
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
 from delayprop.fast.tasks.registry import CLASSIFYING
 from delayprop.fast.train import main
-from delayprop.fast.training.settings import GROUPS, HIDDEN, Settings, add_settings, kind_of_delays
+from delayprop.fast.training.hidden_neurons import OWN_SETTINGS
+from delayprop.fast.training.settings import GROUPS, Settings, add_settings, kind_of_delays
 from delayprop.spec import SpecError
 from tests import ROOT
 from tests.support.runs.reading import Capture, printed
@@ -32,7 +33,8 @@ def test_every_preset_is_what_the_command_line_gives_without_a_word(task: str) -
 
 OTHER: dict[str, Any] = {
     "hidden": (7, 5), "neuron": "alif", "delays": "axonal", "readout": "mean_voltage",
-    "schedule": "cosine", "choose": "last", "freeze_delays": True, "freeze_weights": True,
+    "schedule": "cosine", "constants": ("v_th=1.5", "v_reset=-0.5"), "choose": "last",
+    "freeze_delays": True, "freeze_weights": True,
     "max_delay": 200.0, "epochs": 3, "batch": 3,
     "pool": 5, "recurrent": True, "learn_constants": True, "shift": 2, "patience": 4, "certify": 9, "delay": 0.25,
 }
@@ -46,9 +48,9 @@ def test_every_setting_is_an_option(name: str) -> None:
         return
     words = [] if value is True else [str(entry) for entry in (value if isinstance(value, tuple) else (value,))]
     words, preset = [f"--{name.replace('_', '-')}", *words], DEFAULT
-    readers = [neuron for neuron, names in HIDDEN.items() if name in names]
+    readers = [neuron for neuron, names in OWN_SETTINGS.items() if name in names]
     if readers:
-        for neuron in {*HIDDEN} - {*readers}:
+        for neuron in {*OWN_SETTINGS} - {*readers}:
             said = f"`{words[0]}` must be left out with --neuron {neuron}, got {value}; leave it out, or take --neuron "
             with pytest.raises(SpecError, match=f"{said}{' or '.join(readers)}$"):
                 parsed([*words, "--neuron", neuron])

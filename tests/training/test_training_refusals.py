@@ -178,6 +178,15 @@ REFUSED = {
     "--task yin-yang --weight-decay -0.1": "`--weight-decay` must be from 0",
     "--task yin-yang --recurrent --rec-delay 30 --delay 1 --max-delay 20":
         "`--rec-delay` must be from 0.1 to --max-delay, 20.0 (ms), got 30.0",
+    "--task yin-yang --neuron alfi": "got 'alfi'; did you mean `alif`?",
+    "--task yin-yang --neuron li": "`--neuron` must be lif, alif, adlif, rise, coupled, two-synapses, or a JSON file",
+    "--task yin-yang --neuron letter.txt": "`neuron` must be one whole JSON object, got Expecting value at line 1",
+    "--task yin-yang --constants v_th": "`--constants` must be NAME=NUMBER, got 'v_th'; such as v_th=1.5",
+    "--task yin-yang --constants v_th=nan": "`--constants` must be NAME=NUMBER, got 'v_th=nan'",
+    "--task yin-yang --constants v_th=1 v_th=2": "`--constants` has v_th twice; name it once",
+    "--task yin-yang --constants v_th=-1": "`--constants v_th` must be a finite number above 0, got -1.0",
+    "--task yin-yang --constants tau_mem=3": "`--constants` has tau_mem, which --tau-mem gives; give it by --tau-mem",
+    "--task yin-yang --constants b=3": "has b, which the equations do not name; they name v_th, v_reset",
     "--task yin-yang --learn-constants --least-tau 6":
         "`--least-tau` must be at most --tau-mem and --tau-syn, 2.5 (ms), got 6.0",
     "--task yin-yang --max-delay 1e39": "`--max-delay` must be at most 1e+06 (ms), got 1e+39",
