@@ -1,5 +1,6 @@
 """Programs of README and first page run; links and commands of the papers of the root exist."""
 
+import json
 import re
 from importlib.util import find_spec
 
@@ -28,7 +29,7 @@ def test_the_readme_is_a_page() -> None:
 
 def test_the_readme_counts_the_planted_faults() -> None:
     count = sum(map(len, (FAULTS, CALLERS, ON_CUDA, AT_EDGES)))
-    said = f"plants {count} faults in gradients and finds each (`make test`: {2 * len(CORE)})"
+    said = f"plants {count} faults in spikes, ties and gradients, and finds each (`make test`: {2 * len(CORE)})"
     assert said in " ".join(TEXTS["README"].split())
 
 
@@ -36,15 +37,24 @@ def test_the_readme_has_the_tolerances_of_the_tests() -> None:
     limits = [WELL_CONDITIONED, TRUTH, identity(U64)]
     _, table = TEXTS["README"].split("| compared | error allowed |")
     rows = table.split("\n\n")[0].splitlines()[2:]
-    assert [float(row.split("|")[2].removesuffix("of their terms ")) for row in rows] == limits
+    assert [float(row.split("|")[2].removesuffix("of the sum of absolute terms ")) for row in rows] == limits
 
 
-def test_the_times_in_the_readme_are_those_of_the_log() -> None:
-    log = (ROOT / "benchmarks" / "LOG.md").read_text(encoding="utf-8")
-    words = r"takes (\S+) s on one core of an AMD EPYC\. .*? takes (\S+) s there, (\d+) times as long,"
-    ((own, grid, factor),) = re.findall(words, " ".join(TEXTS["README"].split()))
-    said = " ".join(log.split("## The figures of the README")[1].split())
-    assert f"a step takes {own} s, the grid of 1 ms in torch {grid} s, {factor} times as long." in said
+def test_the_speeds_of_the_readme_and_of_the_benchmarks_are_recorded() -> None:
+    page = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    runs = [json.loads(line) for line in (ROOT / "results" / "speed.jsonl").read_text(encoding="utf-8").splitlines()]
+    for one in runs:
+        name = one["workload"] + (" --hidden 512" if one["hidden"] == 512 else "")
+        grid = f"{one['yardstick']['ratio']:.0f} times as long" if one["yardstick"] else ""
+        assert " ".join(f"| `{name}` | {one['seconds']:.3g} | {grid} |".split()) in " ".join(page.split())
+        assert (one["threads"], one["dtype"], one["device_name"]) == (1, "float32", "AMD EPYC")
+    prose, (shd, wide, *_) = " ".join(TEXTS["README"].split()), runs
+    own = f"step of {shd['arrivals'] / 1e7:.1f}e7 arrivals (`shd-like`, 700-256-20) takes {shd['seconds']:.2f} s on one"
+    assert own in prose
+    assert f"with a surrogate gradient, takes {shd['yardstick']['ratio']:.0f} times as long." in prose
+    assert "took 2.1 times as long" in prose and "| 2.1 times as long |" in page
+    few, fewer = (one["yardstick"]["trials_run"] for one in (shd, wide))
+    assert f"{few} of 32 trials (`--hidden 512`: {fewer})" in " ".join(page.split())
 
 
 def learned(program: str, capsys: pytest.CaptureFixture[str]) -> list[float]:

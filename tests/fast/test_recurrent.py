@@ -17,7 +17,7 @@ from tests.support.comparison import assert_same_results
 from tests.support.float32 import counts
 from tests.support.identities import identities
 from tests.support.networks.documents import lif, read, wire
-from tests.support.tolerances import U32, U64, identity, relative
+from tests.support.tolerances import U32, U64, identity
 
 
 def loop(delay: float, populations: int = 1) -> Case:
@@ -97,9 +97,8 @@ def test_networks_of_realistic_size_obey_the_identities(recurrent: bool, hidden:
     case, u = realistic(np.random.default_rng(1), recurrent, hidden), U64 if dtype == "float64" else U32
     result = run_case(case, dtype)
     assert all(sum(map(len, result.spikes[name])) > hidden for name in ("ab" if recurrent else "a"))
-    allowed = max(identity(u), relative(u, result.kappa_min))
     for law, terms in identities(case, result).items():
-        assert abs(math.fsum(terms)) <= allowed * math.fsum(map(abs, terms)), law
+        assert abs(math.fsum(terms)) <= identity(u) * math.fsum(map(abs, terms)), law
 
 
 VOLLEY = """

@@ -10,6 +10,7 @@ import pytest
 import delayprop.reference as reference
 from delayprop.spec import Case, Result, load_case
 from tests.support.certified import (
+    CLASSES,
     FOLDER,
     RUNS,
     certified_values,
@@ -96,6 +97,11 @@ def test_right_digits(path: Path, measured: Measured) -> None:
     measured(max((limit / row[label] for label, limit in asked.items()), default=0.0), 1.0, 1)
     measured.keep("certified", {**row, "ill_conditioned": sorted(excused)})
     assert low <= excused
+    page = (FOLDER / "README.md").read_text(encoding="utf-8")
+    for name, label in (("`reference`, float64", "reference"), ("`fast`, float32", "fast float32")):
+        cells = page.split(f"| {name} | ")[1].split(" |")[: len(CLASSES)]
+        least, most = map(float, cells[CLASSES.index(row["class"])].split(" to "))
+        assert least <= row[label] <= most, f"README: {label} has {row[label]:.1f} digits"
 
 
 @pytest.mark.check(9)

@@ -1,7 +1,8 @@
 """The tolerances of the product, each with its reason.
 
 `u` is the unit roundoff: 2^-53 in float64, 2^-24 in float32. A tolerance follows from the cost of
-the arithmetic, not from measurements. A fault of 0.1 % exceeds each by orders of magnitude.
+the arithmetic, not from measurements. In float64 a fault of 0.1 % in a gradient exceeds the limits
+of agreement and of the identities by orders of magnitude.
 """
 
 import math

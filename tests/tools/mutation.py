@@ -1,4 +1,4 @@
-"""Mutation testing of the adjoints: `python -m tests.tools.mutation [--sample N] ROOM...`.
+"""Mutation testing of the adjoints: `python -m tests.tools.mutation ROOM...`.
 
 A room is a set of files with a share of survivors of its own: `ROOMS`. cosmic-ray (`pip install -e
 '.[mutation]'`) changes one operator, number, comparison or loop at a time. For each mutant the
@@ -155,7 +155,8 @@ def code_sha256(file: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.tools.mutation", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--sample", type=int, default=0, help="number of mutants per room, drawn by seed 0; 0: all")
+    parser.add_argument("--sample", type=int, default=0, help="number of mutants per room, drawn by seed 0 (0: all)")
+    parser.add_argument("--file", action="append", help="of the rooms this file alone, such as one that has changed")
     parser.add_argument("--simulated", action="store_true", help="run the kernels of the GPU")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "mutation.json", help="default: %(default)s")
     parser.add_argument("rooms", nargs="+", choices=tuple(ROOMS), help="the record of all others stays")
@@ -172,11 +173,12 @@ def main() -> None:
     if options.out.exists():
         record = json.loads(options.out.read_text(encoding="utf-8"))
     for room in options.rooms:
-        for file in ROOMS[room]:
+        files = [file for file in ROOMS[room] if options.file is None or file in options.file]
+        for file in files:
             unchanged = outcome(Mutant(file, "none", 0, 0, "", ""), (ROOT / file).read_text(encoding="utf-8"), evidence)
             assert unchanged == (SURVIVED, ""), f"nothing is changed, and {unchanged}"
-        everything = [pair for file in ROOMS[room] for pair in mutants(file)]
-        start(record, room, Counter(mutant.file for mutant, _ in everything))
+        everything = [pair for file in files for pair in mutants(file)]
+        start(record, files, Counter(mutant.file for mutant, _ in everything))
         if options.sample and options.sample < len(everything):
             chosen = np.random.default_rng(0).choice(len(everything), options.sample, replace=False)
             everything = [everything[n] for n in sorted(chosen.tolist())]
@@ -200,13 +202,13 @@ def gathered(more: bool) -> dict:
     return json.loads(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, env=environment, text=True))
 
 
-def start(record: dict, room: str, mutants: Counter[str]) -> None:
-    """Begin the record of a room anew: counts and hash of each file, and the survivors."""
-    for file in ROOMS[room]:
+def start(record: dict, files: list[str], mutants: Counter[str]) -> None:
+    """Begin the record of files anew: counts and hash of each, and the survivors."""
+    for file in files:
         none = dict.fromkeys(("tried", NOTICED, BROKEN, TOO_LONG, SURVIVED), 0)
         record["files"][file] = {"sha256": code_sha256(file), "mutants": mutants[file], **none}
     record["files"] = {file: record["files"][file] for file in MODULES if file in record["files"]}
-    record["survivors"] = [one for one in record["survivors"] if one["file"] not in ROOMS[room]]
+    record["survivors"] = [one for one in record["survivors"] if one["file"] not in files]
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from tests.support.commands import python
 from tests.support.forking import started
 from tests.support.runs.reading import history, result
 from tests.support.runs.written_files import splits
+from tests.support.tolerances import U64, identity
 
 OPTIONS = [
     "--task", "spikes", "--hidden", "6", "--batch", "9", "--lr", "0.01", "--dtype", "float64", "--save-seconds", "0",
@@ -78,7 +79,7 @@ def assert_alike(folder: Path, run: str, other: str) -> None:
         assert one["spikes_per_neuron"] == two["spikes_per_neuron"] and one["silent"] == two["silent"]
         assert one["valid_accuracy"] == two["valid_accuracy"]
         assert two["train_loss"] == pytest.approx(one["train_loss"], rel=1e-9)
-        assert two["A"] <= 1e-12 and two["B"] <= 1e-12
+        assert two["A"] <= identity(U64) and two["B"] <= identity(U64)
     assert result(folder / run) == result(folder / other)
 
 
