@@ -19,7 +19,7 @@ from delayprop.fast.run import run_case
 from delayprop.fast.solving import packing
 from delayprop.spec import Case, Connection, Network, Population, SpikeTimeMSE, SpikeTrains, UnsupportedError
 from tests.support.implementations import agreement
-from tests.support.networks.neurons import network
+from tests.support.networks.neurons import network, with_short_loops
 from tests.support.networks.nir_networks import bits
 from tests.support.refusals import Refusals, assert_refused
 
@@ -95,13 +95,7 @@ def test_states_are_saved_with_the_parameters() -> None:
 @pytest.mark.full
 @pytest.mark.parametrize("name", ["rise", "two-synapses", "mixed"])
 def test_own_spikes_arrive_in_the_bin_in_which_they_are_emitted(name: str) -> None:
-    """Delays are short, and weights excite, so that neurons spike again."""
-    case = network(name, 1, "first_spike_time", recurrent=True)
-    own = [c for c in case.network.connections if c.source == c.target]
-    short = [replace(c, w=abs(c.w), d=np.full(c.d.shape, 0.01)) for c in own]
-    others = [c for c in case.network.connections if c.source != c.target]
-    changed = replace(case, network=Network(case.network.populations, (*others, *short)))
-    found = agreement(changed)
+    found = agreement(with_short_loops(network(name, 1, "first_spike_time", recurrent=True)))
     assert found.zero < found.blocks
 
 

@@ -16,7 +16,7 @@ from tests.support.networks.documents import (
     wire,
 )
 from tests.support.networks.documents import read as read_case
-from tests.support.networks.neurons import network
+from tests.support.networks.neurons import network, with_short_loops
 from tests.support.networks.strategies import families, seeded_case
 from tests.support.truth import truth_of
 
@@ -69,7 +69,8 @@ def of_fast() -> list[Case]:
     return [network("alif", 1, "first_spike_time"), network("two-currents", 0, "spike_time_mse"),
             network("two-currents", 1, "first_spike_time"), network("two-synapses", 1, "first_spike_time"),
             network("coupled", 0, "spike_time_mse"), network("coupled", 6, "spike_time_mse"),
-            network("mixed", 1, "first_spike_time"), network("mixed", 1, "spike_time_mse")]
+            network("mixed", 1, "first_spike_time"), network("mixed", 1, "spike_time_mse"),
+            with_short_loops(network("mixed", 1, "first_spike_time"), 0.3)]
 
 
 def one_silent(*loops: dict) -> Case:

@@ -93,6 +93,14 @@ def _onto(
     return [Connection(source, target, w, rng.uniform(0.2, 8.0, shape), into=into) for into, w in weights.items()]
 
 
+def with_short_loops(case: Case, delay: float = 0.01) -> Case:
+    """The case with loops that excite, where spikes arrive in the bin in which they are emitted."""
+    loops = {c: replace(c, w=abs(c.w), d=np.full(c.d.shape, delay)) for c in case.network.connections
+             if c.source == c.target}
+    connections = tuple(loops.get(c, c) for c in case.network.connections)
+    return replace(case, network=Network(case.network.populations, connections))
+
+
 def as_equations(case: Case) -> Case:
     """The case with `lif` and `li` given by their equations."""
     populations = tuple(
