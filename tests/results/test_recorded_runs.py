@@ -72,7 +72,7 @@ def test_what_learning_the_time_constants_adds_on_yin_yang() -> None:
 def settings_of(preset: Settings) -> dict[str, Any]:
     """The settings of a preset that change results, as a line has them."""
     kept = {name: value for name, value in vars(preset).items() if name not in ("test", "certify")}
-    return kept | {"hidden": list(preset.hidden)}
+    return kept | {"hidden": list(preset.hidden), "constants": list(preset.constants)}
 
 
 @pytest.mark.parametrize(("name", "preset"), [("braille", "feed-forward"), ("braille-recurrent", "best")])
