@@ -6,7 +6,7 @@ from dataclasses import asdict
 from difflib import get_close_matches
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from delayprop.fast.nn.constants import is_time_constant
 from delayprop.fast.nn.layers import ALIF, LIF, USUAL, AdLIF, Spiking
@@ -14,6 +14,9 @@ from delayprop.fast.nn.spiking_layer import SpikingLayer
 from delayprop.spec.checks import described
 from delayprop.spec.errors import SpecError, placed
 from delayprop.spec.neuron import NEURONS, Neuron, load_neuron, neuron_from_text
+
+if TYPE_CHECKING:
+    from delayprop.fast.training.settings import Settings
 
 SHARED = {"tau_mem": "tau_mem", "tau_syn": "tau_syn"}
 NAMED: dict[str, dict[str, str]] = {  # the constants of a neuron that settings give, and their settings
@@ -61,12 +64,12 @@ def _no_neuron(given: object) -> SpecError:
     return SpecError("--neuron", f"{', '.join(NAMED)}, or a JSON file of equations", got, remedy)
 
 
-def equations_of(settings: Any) -> Neuron:
+def equations_of(settings: "Settings") -> Neuron:
     """The equations of hidden neurons."""
     return NEURONS[settings.neuron] if settings.neuron in NAMED else neuron_from_text(settings.neuron)
 
 
-def check_left_out(settings: Any) -> None:
+def check_left_out(settings: "Settings") -> None:
     """Refuse settings of other neurons that have not their default."""
     for name in dict.fromkeys(one for names in OWN_SETTINGS.values() for one in names):
         value = getattr(settings, name)
@@ -96,7 +99,7 @@ def words_of(constants: Mapping[str, object]) -> list[str]:
     return [f"{name}={value}" for name, value in constants.items()]
 
 
-def constants_of(settings: Any) -> dict[str, tuple[str, float]]:
+def constants_of(settings: "Settings") -> dict[str, tuple[str, float]]:
     """Of each constant of the hidden neurons: the option that gives it, and its value.
 
     Raises:
@@ -124,7 +127,7 @@ def constants_of(settings: Any) -> dict[str, tuple[str, float]]:
     return found | {name: (option_of(s), getattr(settings, s)) for name, s in by_setting.items()}
 
 
-def time_constants_of(settings: Any) -> dict[str, float]:
+def time_constants_of(settings: "Settings") -> dict[str, float]:
     """The time constants of all neurons, by the options that give them."""
     taus = {name: given for name, given in constants_of(settings).items() if is_time_constant(name)}
     given = {_source(name, option): value for name, (option, value) in taus.items()}
@@ -135,7 +138,7 @@ def _source(constant: str, option: str) -> str:
     return f"{option} {constant}" if option == "--constants" else option
 
 
-def hidden_layer(pre: int, post: int, settings: Any, wiring: Mapping[str, Any]) -> SpikingLayer:
+def hidden_layer(pre: int, post: int, settings: "Settings", wiring: Mapping[str, Any]) -> SpikingLayer:
     """A hidden layer; `wiring`: further arguments of it. Where spikes arrive at several states,
     sources raise them in turn."""
     equations, constants = equations_of(settings), constants_of(settings)
