@@ -15,7 +15,8 @@ A subscript `theta` is the derivative by a constant. The paper's `lambda_V` is `
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 
 import sympy as sp
 
@@ -52,6 +53,18 @@ class LinearNeuron:
         if neuron.spike is not None and not any(A.T * c):
             raise SpecError("spike", "", "has a level that never moves between events", "name a state that moves")
         return cls(x, p, constants, units, A, c, sp.sympify(m.v_th), R, r)
+
+    def of_any_entries(self) -> "LinearNeuron":
+        """The neuron with an unknown function of its constants for each entry that is a formula: what
+        is proved of it holds for the formulas too, and needs no fractions of fractions."""
+        names = (f"f_{number}" for number in count())
+
+        def unknown(entry: sp.Expr) -> sp.Expr:
+            read = [theta for theta in self.constants.values() if entry.has(theta)]
+            return entry if entry.is_Symbol or not read else sp.Function(next(names), real=True)(*read)
+
+        matrices = {name: getattr(self, name).applyfunc(unknown) for name in ("A", "c", "R", "r")}
+        return replace(self, v_th=unknown(self.v_th), **matrices)
 
 
 def adjoint_slope(n: LinearNeuron) -> sp.Matrix:

@@ -22,7 +22,7 @@ from delayprop.spec.neuron import LIF, NEURONS, Neuron
 
 def residuals(neuron: Neuron) -> dict[str, sp.Expr]:
     """Derived minus claimed, of everything that can happen to a neuron."""
-    n = LinearNeuron.of(neuron)
+    n = LinearNeuron.of(neuron).of_any_entries()
     return _between_events(n) | _at_arrivals(n) | (_at_spike(n) if any(n.c) else {})
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sympy.core.function import AppliedUndef
 import sympy as sp
 
 from delayprop.derivations import __main__ as command
@@ -61,6 +62,16 @@ def test_equations_of_a_stranger_are_proved() -> None:
     )
     found = residuals(neuron)
     assert len(found) == 1 + 7 + 2 + 4 + 7 and all(simplest(left) == 0 for left in found.values())
+
+
+def test_formulas_become_unknown_functions_of_the_constants_that_they_name() -> None:
+    neuron = Neuron({"V": "(I - V) / tau + 0 * I", "I": "-I / (tau_s + tau)"}, spike="k * V - v_th", reset={"V": "1"})
+    n = linear_neuron.LinearNeuron.of(neuron)
+    tau, tau_s, k, v_th = n.constants.values()
+    unknown = n.of_any_entries()
+    assert [entry.args for entry in unknown.A] == [(tau,), (tau,), (), (tau, tau_s)]
+    assert (unknown.v_th, list(unknown.c), list(unknown.r)) == (v_th, [k, 0], [1, 0])
+    assert len(unknown.A.atoms(AppliedUndef)) == 3, "each entry has a function of its own"
 
 
 def test_the_command_derives_and_proves_a_file(tmp_path: Path, capsys: Capture) -> None:
