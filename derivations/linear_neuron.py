@@ -55,8 +55,8 @@ class LinearNeuron:
         return cls(x, p, constants, units, A, c, sp.sympify(m.v_th), R, r)
 
     def of_any_entries(self) -> "LinearNeuron":
-        """The neuron with an unknown function of its constants for each entry that is a formula: what
-        is proved of it holds for the formulas too, and needs no fractions of fractions."""
+        """The neuron with an unknown function of its constants for each entry that is a formula. A
+        proof for it holds for the formulas too, and needs no fractions of fractions."""
         names = (f"f_{number}" for number in count())
 
         def unknown(entry: sp.Expr) -> sp.Expr:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sympy.core.function import AppliedUndef
 import sympy as sp
+from sympy.core.function import AppliedUndef
 
 from delayprop.derivations import __main__ as command
 from delayprop.derivations import linear_neuron
@@ -67,7 +67,7 @@ def test_equations_of_a_stranger_are_proved() -> None:
 def test_formulas_become_unknown_functions_of_the_constants_that_they_name() -> None:
     neuron = Neuron({"V": "(I - V) / tau + 0 * I", "I": "-I / (tau_s + tau)"}, spike="k * V - v_th", reset={"V": "1"})
     n = linear_neuron.LinearNeuron.of(neuron)
-    tau, tau_s, k, v_th = n.constants.values()
+    tau, tau_s, k, v_th = (n.constants[name] for name in ("tau", "tau_s", "k", "v_th"))
     unknown = n.of_any_entries()
     assert [entry.args for entry in unknown.A] == [(tau,), (tau,), (), (tau, tau_s)]
     assert (unknown.v_th, list(unknown.c), list(unknown.r)) == (v_th, [k, 0], [1, 0])
