@@ -181,6 +181,25 @@ def test_the_table_of_adaptive_neurons() -> None:
     assert f"as good as LIF to {100 * worst:.1f} points" in PROSE
 
 
+def test_the_table_of_what_was_tried_on_shd() -> None:
+    first = next(run for run in entries("tried/neurons.jsonl") if (run["task"], run["neuron"]) == ("shd", "lif"))
+    runs = {"none": first}
+    for run in entries("tried/shd.jsonl"):
+        words = [f"--{name} {run[name]:g}" for name in ("spread", "stretch") if run[name]]
+        words += ["--recurrent"] if run["recurrent"] else []
+        words += ["--hidden 128 128"] if len(run["hidden"]) == 2 else []
+        runs[f"`{' '.join(words)}`"] = run
+    assert len(runs) == 5 and len({(run["epochs"], run["seed"], run["dropout"]) for run in runs.values()}) == 1
+    for name, run in runs.items():
+        assert has_row(name, rounded(run["train_accuracy"]), rounded(run["valid_accuracy"])), name
+        assert "test_accuracy" not in run and run["valid_speakers"] == [3, 6] and run["hidden"][0] == 128
+    held_out = {name: 100 * run["valid_accuracy"] for name, run in runs.items() if "128 128" not in name}
+    moved = max(abs(value - held_out["none"]) for value in held_out.values())
+    assert f"held out by more than {moved:.1f} points, but a second layer" in PROSE
+    more = 100 * (runs["`--spread 0.1 --recurrent`"]["train_accuracy"] - runs["`--spread 0.1`"]["train_accuracy"])
+    assert f"better, by {more:.1f} points" in PROSE
+
+
 def changed(entry: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     entry = with_defaults(entry)  # a line of before has no later settings
     return {name: entry[name] for name, value in settings.items() if entry[name] != value}
