@@ -90,6 +90,7 @@ OWN = Neuron(
 CONSTANTS = {"tau_a": 30.0, "beta": 0.25, "b": np.float64(0.5)}
 
 
+@pytest.mark.full  # kernels of three states compile for a minute
 def test_neurons_of_own_equations_train_and_their_run_keeps_them(runs: Path, tmp_path: Path) -> None:
     """From Python, and on the command line from a file, which may be lost afterwards."""
     more: dict[str, Any] = {"epochs": 1, "neuron": OWN, "constants": CONSTANTS, "learn_constants": True}
