@@ -3,7 +3,7 @@
 SPIKES_OFF = 1e-3  # share of spikes that float32 may lose or gain, since they graze; float64 none
 FLOAT32_GRADIENTS = 1e-3  # of the median neuron: some hundred u32, plus errors of grazing spikes; see `precision`
 FLOAT64_GRADIENTS = 1e-9  # between two paths through the kernels: as `reference` and `fast` at kappa 1e-5
-IDENTITIES = 1e-9  # rounding leaves at most 1e-12 (`tests/support/tolerances.py`), a fault of 0.1 % some 1e-5
+IDENTITIES = 1e-12  # as `identity` of `tests/support/tolerances.py`; a fault of 0.1 % leaves some 1e-5
 SPIKE_TIMES = 1e-6  # ms, of a neuron followed event by event: rounding, 1e-13 per spike, amplified along a train
 READOUTS = 1e-9  # relative, of a largest voltage: a sum of some thousand terms
 FINITE_DIFFERENCES = 1e-5  # relative: curvature and rounding in a difference of losses at the best step
