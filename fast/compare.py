@@ -51,10 +51,12 @@ def _shown(value: object) -> str:
     """A setting as text: sizes of layers as `128-64`; of files, and of equations, first digits of
     their hashes."""
     if isinstance(value, str) and value.startswith("{"):
-        return f"FILE {hashlib.sha256(value.encode()).hexdigest()[:HASH]}"
+        return f"equations {hashlib.sha256(value.encode()).hexdigest()[:HASH]}"
     if isinstance(value, dict):
         return " ".join(str(entry)[:HASH] for entry in value.values())
-    return "-".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return " ".join(value) if value and isinstance(value[0], str) else "-".join(map(str, value)) or "-"
+    return str(value)
 
 
 def _mean(values: Sequence[float]) -> str:

@@ -17,7 +17,7 @@ from delayprop.fast.tasks.options import options_of, parser_of, task_and_preset
 from delayprop.fast.tasks.registry import CLASSIFYING, TASKS
 from delayprop.fast.training import engine
 from delayprop.fast.training.checkpoints import PATTERN
-from delayprop.fast.training.hidden_neurons import neuron_text
+from delayprop.fast.training.hidden_neurons import constant_words, neuron_text
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.run_folder import Folder, NotWrittenError, RunFolder, is_unstarted
 from delayprop.fast.training.settings import changed
@@ -110,7 +110,7 @@ def _train(options: argparse.Namespace, ends: bool = True) -> tuple[int, Path]:
         redirect_stdout(sys.stdout if processes.is_first else nowhere),
     ):
         if "neuron" in options:  # a run keeps the equations, whatever happens to their file
-            options.neuron = neuron_text(options.neuron)
+            options.neuron, options.constants = neuron_text(options.neuron), constant_words(options.constants)
         training = TASKS[options.task].prepare(options, DTYPES[options.dtype], processes)
         if getattr(options, "data", None):  # `evaluate` may run in another working directory
             several = isinstance(options.data, list)

@@ -18,7 +18,7 @@ HIGHEST_RESET = 0.99  # of the threshold: upper bound of resets that learn
 
 RESERVED = (
     "w", "d", "w_rec", "d_rec", "pre", "post", "max_delay", "record", "warns_of_silence", "readout",
-    "equations", "delays", "mask", "mask_rec", "into", "into_rec", "recurrent", "dtype", "neuron",
+    "equations", "delays", "mask", "mask_rec", "into", "into_rec", "recurrent", "dtype", "neuron", "self",
 )
 """Attributes of instances of layers, which no constant may be called."""
 OF_TORCH = frozenset(vars(nn.Module()))

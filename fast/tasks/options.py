@@ -13,7 +13,7 @@ import numpy as np
 
 from delayprop.fast.nn.devices import DEVICES, DTYPES
 from delayprop.fast.tasks.registry import CLASSIFYING, TASKS
-from delayprop.fast.training.hidden_neurons import words_of
+from delayprop.fast.training.hidden_neurons import constant_words
 from delayprop.fast.training.settings import add_settings
 from delayprop.spec.checks import described, is_list, one_of
 from delayprop.spec.command import OneLineParser
@@ -69,7 +69,7 @@ def options_of(parser: argparse.ArgumentParser, given: Mapping[str, object]) -> 
             remedy = f"did you mean `{near[0]}`?" if near else listed
             raise SpecError(name, f"a setting of the task {given['task']}", Verbatim("another name"), remedy)
         if name == "constants" and isinstance(value, Mapping):
-            value = words_of(value)
+            value = constant_words(value)
         setattr(found, name, _checked(actions[name], value))
     return found
 

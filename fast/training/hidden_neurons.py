@@ -1,19 +1,24 @@
 """The neurons of hidden layers, from the settings: a name, or equations of the user's own."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from difflib import get_close_matches
+from functools import lru_cache
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
+
+import torch
 
 from delayprop.fast.nn.constants import is_time_constant
 from delayprop.fast.nn.layers import ALIF, LIF, USUAL, AdLIF, Spiking
 from delayprop.fast.nn.spiking_layer import SpikingLayer
-from delayprop.spec.checks import described
+from delayprop.spec.checks import described, finite_number
+from delayprop.spec.documents import read
 from delayprop.spec.errors import SpecError, placed
-from delayprop.spec.neuron import NEURONS, Neuron, load_neuron, neuron_from_text
+from delayprop.spec.neuron import NEURONS, Neuron, neuron_from_text
 
 if TYPE_CHECKING:
     from delayprop.fast.training.settings import Settings
@@ -25,24 +30,29 @@ NAMED: dict[str, dict[str, str]] = {  # the constants of a neuron that settings 
     "coupled": SHARED | {"tau_a": "tau_a", "b": "adapt", "g": "coupling"},
     "two-synapses": {"tau_mem": "tau_mem", "tau_exc": "tau_syn", "tau_inh": "tau_inh"},
 }
-OWN_SETTINGS = {name: tuple(s for s in given.values() if s not in SHARED) for name, given in NAMED.items()}
+BEYOND_LIF = {name: tuple(s for s in given.values() if s not in SHARED) for name, given in NAMED.items()}
 """The settings that a neuron reads and `lif` does not."""
-LAYERS: dict[str, Callable[..., SpikingLayer]] = {"lif": LIF, "alif": ALIF, "adlif": AdLIF}
+LAYERS: dict[str, Callable[..., SpikingLayer]] = {"lif": LIF, "alif": ALIF, "adlif": AdLIF}  # `repr` names them
+ONE_NUMBER = "NAME=NUMBER, one finite number for all neurons"
 
 
 def neuron_text(given: object) -> str:
     """A neuron as a run stores it: its name, or its equations as JSON.
 
-    `given`: a name, a `Neuron`, or the path of a JSON file, which is read. Stored equations do not
-    change with the file.
+    `given`: a name, a `Neuron`, such a text, or the path of a JSON file, which is read. The file
+    may change later: the text does not.
     """
     if isinstance(given, str) and given in NAMED:
         return given
     if not isinstance(given, Neuron):
-        if not isinstance(given, str | Path) or not Path(given).is_file():
+        is_text = isinstance(given, str) and given.startswith("{")
+        if not isinstance(given, str | Path) or not (is_text or {*"/\\."} & {*str(given)}):
             raise _no_neuron(given)
-        given = load_neuron(given)
-    return json.dumps(asdict(given))
+        text = str(given) if is_text else read(given, "neuron")
+        with placed("--neuron", {"neuron": ""}):
+            given = neuron_from_text(text)
+    name = next((name for name in NAMED if NEURONS[name] == given), None)
+    return name or json.dumps(asdict(given))
 
 
 def neuron_setting(text: Any, name: str) -> str:
@@ -52,106 +62,133 @@ def neuron_setting(text: Any, name: str) -> str:
         return str(text)
     if not isinstance(text, str) or not text.startswith("{"):
         raise _no_neuron(text)
-    with placed(name):
-        neuron_from_text(text)
+    with placed(name, {"neuron": ""}):
+        _parsed(text)
     return text
 
 
+_parsed = lru_cache(neuron_from_text)
+
+
 def _no_neuron(given: object) -> SpecError:
-    got = given if isinstance(given, str) else described(given)
     near = get_close_matches(str(given), NAMED, 1)
-    remedy = f"did you mean `{near[0]}`?" if near else "docs/tutorials/own-neuron.md has such a file"
-    return SpecError("--neuron", f"{', '.join(NAMED)}, or a JSON file of equations", got, remedy)
+    remedy = f"did you mean `{near[0]}`?" if near else "docs/tutorials/own-neuron.md shows such a file"
+    expected = f"{', '.join(NAMED)}, or a JSON file of equations (in Python, a `Neuron`)"
+    return SpecError("--neuron", expected, given if isinstance(given, str) else described(given), remedy)
 
 
 def equations_of(settings: "Settings") -> Neuron:
     """The equations of hidden neurons."""
-    return NEURONS[settings.neuron] if settings.neuron in NAMED else neuron_from_text(settings.neuron)
+    return NEURONS[settings.neuron] if settings.neuron in NAMED else _parsed(settings.neuron)
 
 
 def check_left_out(settings: "Settings") -> None:
     """Refuse settings of other neurons that have not their default."""
-    for name in dict.fromkeys(one for names in OWN_SETTINGS.values() for one in names):
+    for name in dict.fromkeys(one for names in BEYOND_LIF.values() for one in names):
         value = getattr(settings, name)
-        if name in OWN_SETTINGS.get(settings.neuron, ()) or value == getattr(type(settings), name):
+        if name in BEYOND_LIF.get(settings.neuron, ()) or value == getattr(type(settings), name):
             continue
-        readers = " or ".join(neuron for neuron, names in OWN_SETTINGS.items() if name in names)
+        readers = " or ".join(neuron for neuron, names in BEYOND_LIF.items() if name in names)
         named, remedy = settings.neuron, f"leave it out, or take --neuron {readers}"
         if named not in NAMED:
             named, remedy = "FILE", "--constants gives those of FILE"
         raise SpecError(option_of(name), f"left out with --neuron {named}", value, remedy)
 
 
+def constant_words(given: Mapping[str, object] | Sequence[object]) -> list[str]:
+    """Constants as a run stores them: sorted, and each number in one form.
+
+    `given`: words of the command line, or numbers by name.
+    """
+    if isinstance(given, Mapping):
+        found = {name: finite_number(value, f"--constants {name}") for name, value in given.items()}
+    else:
+        found = _numbers(given)
+    return [f"{normalize('NFKC', str(name))}={found[name]!r}" for name in sorted(found)]
+
+
+def _numbers(words: Sequence[object]) -> dict[str, float]:
+    """The constants of `NAME=NUMBER` each, by name, which Python writes in its normal form."""
+    found: dict[str, float] = {}
+    for word in words:
+        name, _, number = normalize("NFKC", constant_setting(word, "--constants")).partition("=")
+        if name in found:
+            raise SpecError("--constants", "", f"has {name} twice", "name it once")
+        found[name] = float(number)
+    return found
+
+
 def constant_setting(word: Any, name: str) -> str:
     """The check of one `NAME=NUMBER`."""
-    constant, _, number = str(word).partition("=")
+    constant, _, number = word.partition("=") if isinstance(word, str) else ("", "", "")
     try:
         usable = constant.isidentifier() and isfinite(float(number))
     except ValueError:
         usable = False
     if not usable:
-        raise SpecError(name, "NAME=NUMBER", word, "such as v_th=1.5")
+        raise SpecError(name, ONE_NUMBER, word if isinstance(word, str) else described(word), "such as v_th=1.5")
     return str(word)
 
 
-def words_of(constants: Mapping[str, object]) -> list[str]:
-    """Constants by name as words of the command line."""
-    return [f"{name}={value}" for name, value in constants.items()]
-
-
 def constants_of(settings: "Settings") -> dict[str, tuple[str, float]]:
-    """Of each constant of the hidden neurons: the option that gives it, and its value.
+    """Of each constant of the hidden neurons: what gives it, such as `--tau-a` or `--constants
+    beta`, and its value.
 
     Raises:
         SpecError: `--constants` lacks one, or has one that the equations do not name, that another
             option gives, or that it has already.
     """
-    named, usual = equations_of(settings).constants, {**USUAL}
+    named, own = equations_of(settings).constants, _numbers(settings.constants)
     by_setting = {constant: s for constant, s in NAMED.get(settings.neuron, SHARED).items() if constant in named}
-    own: dict[str, float] = {}
-    for word in settings.constants:
-        name, _, number = word.partition("=")
-        if name in own:
-            raise SpecError("--constants", "", f"has {name} twice", "name it once")
+    for name in own:
         if name in by_setting:
             option = option_of(by_setting[name])
             raise SpecError("--constants", "", f"has {name}, which {option} gives", f"give it by {option}")
         if name not in named:
             free = ", ".join(one for one in named if one not in by_setting)
-            raise SpecError("--constants", "", f"has {name}, which the equations do not name", f"they name {free}")
-        own[name] = float(number)
-    lacking = [name for name in named if name not in {**by_setting, **usual, **own}]
-    if lacking:
-        raise SpecError("--constants", "", f"lacks {', '.join(lacking)}", f"give each, such as {lacking[0]}=0.5")
-    found = {name: ("--constants", {**usual, **own}[name]) for name in named if name not in by_setting}
-    return found | {name: (option_of(s), getattr(settings, s)) for name, s in by_setting.items()}
+            remedy = f"they name {free}" if free else "leave it out"
+            raise SpecError("--constants", "", f"has {name}, which the equations do not name", remedy)
+    if lacking := [name for name in named if name not in {**by_setting, **USUAL, **own}]:
+        example = f"{lacking[0]}={20 if is_time_constant(lacking[0]) else 0.5}"
+        raise SpecError("--constants", "", f"lacks {', '.join(lacking)}", f"give each, such as {example}")
+    free_ones = {name: (f"--constants {name}", {**USUAL, **own}[name]) for name in named if name not in by_setting}
+    return free_ones | {name: (option_of(s), getattr(settings, s)) for name, s in by_setting.items()}
 
 
 def time_constants_of(settings: "Settings") -> dict[str, float]:
-    """The time constants of all neurons, by the options that give them."""
-    taus = {name: given for name, given in constants_of(settings).items() if is_time_constant(name)}
-    given = {_source(name, option): value for name, (option, value) in taus.items()}
+    """The time constants of all neurons, by what gives them."""
+    given = {source: value for name, (source, value) in constants_of(settings).items() if is_time_constant(name)}
     return {"--tau-mem": settings.tau_mem, "--tau-syn": settings.tau_syn, **given}
-
-
-def _source(constant: str, option: str) -> str:
-    return f"{option} {constant}" if option == "--constants" else option
 
 
 def hidden_layer(pre: int, post: int, settings: "Settings", wiring: Mapping[str, Any]) -> SpikingLayer:
     """A hidden layer; `wiring`: further arguments of it. Where spikes arrive at several states,
     sources raise them in turn."""
     equations, constants = equations_of(settings), constants_of(settings)
+    _check_rounded(constants, wiring["dtype"])
+    Spiking._check_names(equations.constants)  # before they become arguments
     given: dict[str, Any] = {name: value for name, (_, value) in constants.items()}
     given |= {**wiring, "recurrent": settings.recurrent}
     if len(states := equations.arrivals) > 1:
         given["into"], own = ([states[n % len(states)] for n in range(size)] for size in (pre, post))
         given["into_rec"] = own if settings.recurrent else None
-    options = {name: _source(name, option) for name, (option, _) in constants.items()}
-    with placed("", {**options, "neuron": "--neuron", "constants": "--constants"}):
+    sources = {name: source for name, (source, _) in constants.items()}
+    with placed("", {**sources, "neuron": "--neuron", "constants": "--constants"}):
         if (kind := LAYERS.get(settings.neuron)) is not None:
             return kind(pre, post, **given)
         return Spiking(pre, post, neuron=equations, **given)
+
+
+def _check_rounded(constants: Mapping[str, tuple[str, float]], dtype: torch.dtype) -> None:
+    """Refuse constants that `dtype` turns into 0 or infinity, and a reset at the threshold."""
+    rounded = {name: float(torch.tensor(value, dtype=dtype)) for name, (_, value) in constants.items()}
+    for name, (source, value) in constants.items():
+        if not isfinite(rounded[name]) or (rounded[name] == 0) != (value == 0):
+            held = str(dtype).removeprefix("torch.")
+            raise SpecError(source, f"a number that {held} can hold", value, "choose another unit")
+    if {"v_th", "v_reset"} <= rounded.keys() and rounded["v_reset"] >= rounded["v_th"] > 0:
+        source, value = constants["v_reset"]
+        raise SpecError(source, f"below v_th, {constants['v_th'][1]:g}", value, "lower it")
 
 
 def option_of(name: str) -> str:

@@ -20,6 +20,7 @@ OPTIONS, RESULT, LOCK, LOG = "options.json", "result.json", ".lock", "history.js
 MAY_CHANGE = ("out", "resume", "save_seconds", "preset", "changed")
 """Options that may differ whenever a run is resumed; `preset` and `changed` say where settings come
 from, and each setting is compared by itself."""
+LONGEST = 60  # letters of a stored option in a message
 
 
 class NotWrittenError(Exception):
@@ -186,7 +187,9 @@ def _compare(folder: Path, options: dict, may_change: set[str]) -> dict:
         raise SpecError("--resume", "given for a run with readable options", got, "start a new run") from None
     for name in sorted({*before, *options} - may_change):
         if before.get(name) != options.get(name):
-            expected = f"{before.get(name)}, as this run was started with"
+            stored = str(before.get(name))
+            stored = stored if len(stored) <= LONGEST else "that of its options.json"
+            expected = f"{stored}, as this run was started with"
             raise SpecError(f"--{name.replace('_', '-')}", expected, options.get(name), "give it, or start another run")
     if options.get("epochs", 0) < before.get("epochs", 0):
         expected = f"at least {before['epochs']}, as before"

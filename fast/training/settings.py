@@ -85,8 +85,9 @@ class Settings:
     epochs: int = setting(20, count, "passes over the training split")
     hidden: tuple[int, ...] = setting((128,), count, "neurons of each hidden layer")
     neuron: str = setting(
-        "lif", neuron_setting, f"neurons of hidden layers: {', '.join(NAMED)}, or a JSON file of equations; sources of "
-        "two-synapses raise a current of --tau-syn (E) and one of --tau-inh (G) in turn: an even one E, an odd one G",
+        "lif", neuron_setting, f"neurons of hidden layers: {', '.join(NAMED)}, or a JSON file of equations; where "
+        "spikes arrive at several states, sources raise them in turn: of two-synapses an even one the current of "
+        "--tau-syn (E), an odd one that of --tau-inh (G)",
     )
     constants: tuple[str, ...] = setting(
         (), constant_setting, "constants of hidden neurons that no other option gives, as NAME=NUMBER, such as v_th=1.5"
@@ -241,8 +242,8 @@ def _add(group: argparse._ArgumentGroup, one: Field, kind: type, value: Any) -> 
         group.add_argument(name, action=argparse.BooleanOptionalAction, default=value, help=words)
     elif isinstance(value, tuple):
         shown, (entry, *_) = " ".join(map(str, value)) or "none", typing.get_args(kind)
-        least, words = "+" if value else "*", f"{words} (default: {shown})"
-        group.add_argument(name, type=entry, default=list(value), nargs=least, help=words)
+        many: dict[str, Any] = {"nargs": "+"} if value else {"nargs": "*", "action": "extend"}
+        group.add_argument(name, type=entry, default=list(value), help=f"{words} (default: {shown})", **many)
     else:
         choices, words = one.metadata["choices"], f"{words} (default: {value})"
         group.add_argument(name, type=kind, default=value, choices=choices, help=words)

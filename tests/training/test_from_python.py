@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import delayprop
-from delayprop import Neuron, Run, SpecError, Spikes, UnsupportedError
+from delayprop import NEURONS, Neuron, Run, SpecError, Spikes, UnsupportedError
 from delayprop.fast.data.spike_files import read_spike_file
 from delayprop.fast.train import main
 from delayprop.fast.training.checkpoints import digest
@@ -104,22 +104,30 @@ def test_neurons_of_own_equations_train_and_their_run_keeps_them(runs: Path, tmp
     words += ["--constants", *(f"{name}={value}" for name, value in CONSTANTS.items())]
     assert main([*words, "--data", *map(str, data(runs)), "--out", str(tmp_path / "run")]) in (0, 1)
     path.unlink()
-    own, again = (torch.load(folder / "network.pt", weights_only=True) for folder in (runs / "own", tmp_path / "run"))
-    assert digest(own) == digest(again) == digest(Run(tmp_path / "run").network().state_dict())
+    own, of_file = (torch.load(folder / "network.pt", weights_only=True) for folder in (runs / "own", tmp_path / "run"))
+    assert digest(own) == digest(of_file) == digest(Run(tmp_path / "run").network().state_dict())
+    again = {"neuron": json.dumps(asdict(OWN)), "constants": ["b=.5", "tau_a=30", "beta=2.5e-1"]}
+    assert digest(train(runs, "own", **{**more, **again}, resume=True).network().state_dict()) == digest(own)
     other = replace(OWN, spike="V - v_th - 2 * beta * a")
-    with pytest.raises(SpecError, match=r'^`--neuron` must be {"rates": .*, as this run was started with, got '):
+    with pytest.raises(SpecError, match=r"^`--neuron` must be that of its options.json, as this run was started with"):
         train(runs, "own", **{**more, "neuron": other}, resume=True)
 
 
 def test_own_equations_need_each_constant_and_no_option_of_others(tmp_path: Path) -> None:
     for more, said in (
-        ({}, "`--constants` lacks tau_a, beta, b; give each, such as tau_a=0.5"),
+        ({}, "`--constants` lacks tau_a, beta, b; give each, such as tau_a=20"),
         ({"constants": {**CONSTANTS, "c": 1.0}}, "`--constants` has c, which the equations do not name; they name"),
         ({"constants": CONSTANTS, "tau_a": 30.0}, "`--tau-a` must be left out with --neuron FILE, got 30.0"),
         ({"constants": {**CONSTANTS, "tau_a": -1.0}}, "`--constants` of neuron 0 make it unstable"),
+        ({"constants": {**CONSTANTS, "beta": [1.0]}}, "`--constants beta` must be a finite number, got a list"),
+        ({"constants": {**CONSTANTS, "beta": 1e39}}, "`--constants beta` must be a number that float32 can hold"),
+        ({"constants": {**CONSTANTS, "v_reset": 1.0}}, "`--constants v_reset` must be below v_th, 1, got 1.0"),
+        ({"constants": [Path("b=1")]}, "`--constants` must be NAME=NUMBER, one finite number for all neurons, got"),
+        ({"neuron": Neuron({"V": "(I - V) / pre", "I": "-I"}), "constants": {"pre": 1}}, "`pre` is the name of an"),
+        ({"neuron": {"rates": {}}}, "or a JSON file of equations (in Python, a `Neuron`), got an object"),
         ({"constants": {**CONSTANTS, "tau_a": 1.0}, "learn_constants": True}, "--constants tau_a, 1.0 (ms), got 2.0"),
-        ({"constants": CONSTANTS, "neuron": Neuron(OWN.rates, spike=None, reset={})}, "`--constants` has beta, which"),
-        ({"neuron": Neuron({"V": "(-V + I) / tau_mem", "I": "-I / tau_syn"}, spike=None, reset={})}, "`--neuron`"),
+        ({"constants": CONSTANTS, "neuron": Neuron(OWN.rates, spike=None, reset={})}, "`--constants` has b, which"),
+        ({"neuron": replace(NEURONS["li"], arrivals=("V",))}, "`--neuron` never spikes"),
     ):
         with pytest.raises(SpecError) as caught:
             delayprop.train("yin-yang", out=tmp_path / "run", **{"neuron": OWN, **more})  # type: ignore[arg-type]
@@ -130,7 +138,7 @@ def test_a_run_of_a_stranger_has_no_file_read_for_its_neuron(finished: Run, tmp_
     copy, path = shutil.copytree(finished.folder, tmp_path / "copy"), tmp_path / "own.json"
     path.write_text(json.dumps(asdict(OWN)))
     rewrite(copy / "options.json", neuron=str(path))
-    with pytest.raises(SpecError, match=r"`--neuron` must be lif, .*, or a JSON file of equations, got "):
+    with pytest.raises(SpecError, match=r"`--neuron` must be lif, .*, or a JSON file of equations .*, got "):
         Run(copy).network()
 
 

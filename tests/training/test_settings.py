@@ -10,7 +10,7 @@ import pytest
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
 from delayprop.fast.tasks.registry import CLASSIFYING
 from delayprop.fast.train import main
-from delayprop.fast.training.hidden_neurons import OWN_SETTINGS
+from delayprop.fast.training.hidden_neurons import BEYOND_LIF
 from delayprop.fast.training.settings import GROUPS, Settings, add_settings, kind_of_delays
 from delayprop.spec import SpecError
 from tests import ROOT
@@ -48,9 +48,9 @@ def test_every_setting_is_an_option(name: str) -> None:
         return
     words = [] if value is True else [str(entry) for entry in (value if isinstance(value, tuple) else (value,))]
     words, preset = [f"--{name.replace('_', '-')}", *words], DEFAULT
-    readers = [neuron for neuron, names in OWN_SETTINGS.items() if name in names]
+    readers = [neuron for neuron, names in BEYOND_LIF.items() if name in names]
     if readers:
-        for neuron in {*OWN_SETTINGS} - {*readers}:
+        for neuron in {*BEYOND_LIF} - {*readers}:
             said = f"`{words[0]}` must be left out with --neuron {neuron}, got {value}; leave it out, or take --neuron "
             with pytest.raises(SpecError, match=f"{said}{' or '.join(readers)}$"):
                 parsed([*words, "--neuron", neuron])
