@@ -148,7 +148,7 @@ def sha256_of(curves: dict[str, dict[str, dict[float, list[float]]]]) -> str:
 def curves_over(groups: Sequence[Group], over: str) -> dict[str, dict[float, list[float]]]:
     """The accuracies of runs by their other settings, then by the value of the setting `over`."""
     curves: dict[str, dict[float, list[float]]] = {}
-    kinds = [kind_of_delays(group.settings) for group in groups]
+    kinds = [(kind_of_delays(group.settings), bool(group.settings.get("recurrent"))) for group in groups]
     of_kind = [[group for group, own in zip(groups, kinds, strict=True) if own == kind] for kind in {*kinds}]
     named = {name for alike in of_kind for name in differing_settings(alike)} | ({*differing_settings(groups)} - KINDS)
     names = sorted(named - {over, "recurrent"})
