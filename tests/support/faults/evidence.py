@@ -86,6 +86,19 @@ def wide() -> Case:
     return read_case(2.5, [[0.375]], [li("out", 33)], wires, cross_entropy("exp_weighted_voltage"))
 
 
+def wide_spiking() -> Case:
+    """The same of neurons that spike."""
+    wires = [wire("in", "out", [[13.0 + 0.0625 * n for n in range(33)]], 0.25)]
+    targets = {"kind": "spike_time_mse", "population": "out", "targets": [[2.0]] * 33}
+    return read_case(3.5, [[0.375]], [lif("out", 33)], wires, targets)
+
+
+def three_outputs() -> Case:
+    """Three largest voltages."""
+    wires = [wire("in", "out", [[2.0, 1.5, 2.5], [-0.5, 1.0, -1.0]], [[0.25, 1.5, 0.75], [3.0, 2.25, 1.0]])]
+    return read_case(12.0, [[0.375, 2.0], [1.25]], [li("out", 3)], wires, cross_entropy("max_voltage"))
+
+
 def many_copies() -> Case:
     """Neurons that spike together, and again where the 17 arrivals of each first spike are."""
     hidden = lif("hidden", 4, reset=-1.0)
@@ -104,7 +117,8 @@ def others() -> list[Case]:
         problem("li", maximum, recurrent=True, read="hidden", threshold=(80.0, 80.0)),
         problem("li", mean, 12.0, recurrent=True, read="hidden"),
         one_silent(), one_silent(wire("out", "out", [[0.2, 0.1], [0.3, 0.1]], [[2.3, 1.7], [0.9, 4.1]])),
-        one_neuron("li", pinned, 6.9375), wide(), many_copies(), crossing_at_the_end_of_a_bin(),
+        one_neuron("li", pinned, 6.9375), one_neuron("li", pinned[:3], 9.0), wide(), wide_spiking(), three_outputs(),
+        many_copies(), crossing_at_the_end_of_a_bin(),
     ]
 
 
@@ -122,7 +136,7 @@ def gather(more: bool = False) -> dict:
     files = sorted((ROOT / "spec" / "conformance" / "cases").glob("*.json"))
     conformance = [case_to_dict(load_case(file)) for file in files]
     further = [*ties().values(), *(seeded_case(3, family) for family in families())] if more else []
-    batches = *(problem(*loss) for loss in LOSSES), problem(*LOSSES[0], 12.0, recurrent=True), wide()
+    batches = *(problem(*loss) for loss in LOSSES), problem(*LOSSES[0], 12.0, recurrent=True), wide(), wide_spiking()
     return {
         "problems": problems, "others": [entry(case, **both) for case in others() + further],
         "batches": [case_to_dict(case) for case in batches], "conformance": conformance,
