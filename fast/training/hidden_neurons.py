@@ -151,8 +151,8 @@ def constants_of(settings: "Settings") -> dict[str, tuple[str, float]]:
     if lacking := [name for name in named if name not in {**by_setting, **USUAL, **own}]:
         example = f"{lacking[0]}={20 if is_time_constant(lacking[0]) else 0.5}"
         raise SpecError("--constants", "", f"lacks {', '.join(lacking)}", f"give each, such as {example}")
-    free_ones = {name: (f"--constants {name}", {**USUAL, **own}[name]) for name in named if name not in by_setting}
-    return free_ones | {name: (option_of(s), getattr(settings, s)) for name, s in by_setting.items()}
+    others = {name: (f"--constants {name}", {**USUAL, **own}[name]) for name in named if name not in by_setting}
+    return others | {name: (option_of(s), getattr(settings, s)) for name, s in by_setting.items()}
 
 
 def time_constants_of(settings: "Settings") -> dict[str, float]:
