@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from delayprop import ALIF, LIF, AdLIF, Spikes, Spiking
-from delayprop.fast.training import gradient_checks
+from delayprop.fast.data import augment, spike_data
+from delayprop.fast.training import gradient_checks, model
 from delayprop.fast.training.gradient_checks import certify
 from delayprop.fast.training.model import Classifier, kept_neurons, scale_first_weights_
 from delayprop.fast.training.settings import Settings
@@ -136,6 +137,7 @@ def test_a_draw_follows_from_seed_step_and_trial_and_leaves_out_the_share_asked_
     kept = torch.cat(kept_neurons((50, 50), 0.3, 0, 0, np.arange(200)), dim=1).double()
     assert float(kept.mean()) == pytest.approx(0.7, abs=5 * (0.21 / kept.numel()) ** 0.5)
     assert float(kept.mean(0).std()) < 0.06 and float(kept.mean(1).std()) < 0.09, "rows and columns are independent"
+    assert len({module.DRAWS for module in (augment, model, spike_data)}) == 3, "no draw is that of another purpose"
 
 
 @pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
