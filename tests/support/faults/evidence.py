@@ -94,9 +94,10 @@ def wide_spiking() -> Case:
 
 
 def three_outputs() -> Case:
-    """Three largest voltages."""
-    wires = [wire("in", "out", [[2.0, 1.5, 2.5], [-0.5, 1.0, -1.0]], [[0.25, 1.5, 0.75], [3.0, 2.25, 1.0]])]
-    return read_case(12.0, [[0.375, 2.0], [1.25]], [li("out", 3)], wires, cross_entropy("max_voltage"))
+    """Three largest voltages, with other arrivals in their bins."""
+    w, d = [[1.63, -0.38, -1.09], [-2.71, 0.38, 2.3]], [[3.1, 2.92, 1.98], [2.38, 3.04, 0.44]]
+    inputs = [[3.43, 5.76, 7.25, 9.16, 9.21, 10.38, 13.61], [0.72, 4.39, 6.07, 6.64, 7.85, 9.46, 12.52]]
+    return read_case(32.0, inputs, [li("out", 3)], [wire("in", "out", w, d)], cross_entropy("max_voltage"))
 
 
 def many_copies() -> Case:
