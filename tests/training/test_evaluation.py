@@ -61,10 +61,10 @@ def test_a_confusion_matrix_of_one_batch_and_its_picture() -> None:
 
 def test_what_makes_no_confusion_matrix() -> None:
     y = torch.zeros(2, 3)
-    for labels in (torch.zeros(3), torch.zeros(2, 1)):
+    for labels in (torch.zeros(1), torch.zeros(3), torch.zeros(2, 1)):
         with pytest.raises(SpecError, match=r"`y, labels` must be of shapes \[trials, classes\] and \[trials\], got"):
             confusion_matrix(y, labels)
-    for label in (-1, 3):
+    for label in (-1, 3, 4):
         with pytest.raises(SpecError, match=f"`labels` must be from 0 to 2, got {label}"):
             confusion_matrix(y, torch.tensor([0, label]))
     with pytest.raises(ArithmeticError, match="a readout is NaN or infinite"):
