@@ -8,7 +8,7 @@ from delayprop.fast.drawing.comparison import RECURRENT
 from delayprop.fast.runs.compared_runs import OF_THE_RESULT, by_task, grouped
 from delayprop.fast.training.settings import kind_of_delays
 from tests import ROOT
-from tests.results.records import PROSE, README, SHD, entries, has_row, spread
+from tests.results.records import PROSE, README, SHD, entries, has_row, of_kind, percents, spread
 
 LINES, PICTURE = ROOT / "results" / "sizes.jsonl", "docs/sizes.svg"
 KINDS = ("delays learned", "delays as drawn", "delays none", "delays learned, weights as drawn")
@@ -86,5 +86,7 @@ def test_the_readme_has_the_picture_of_the_lines_and_says_what_it_shows() -> Non
     assert f"on Yin-Yang with recurrence they add {with_it} points to delays as drawn, without it {without}." in PROSE
     assert not worse(0, 1, [""]), "`results/README.md`: each network without recurrence is better with learned delays"
     assert worse(1, 2, ["", RECURRENT]) == {("braille", 8.0)}
+    before = spread(percents(of_kind("braille.jsonl", "learned")))
+    assert f"more runs of 256 neurons with these settings, of another commit: {before}." in PROSE
     assert "Fixed random delays are better than none, but with 8 neurons on Braille." in prose
     assert f"Delays alone, with weights as drawn, reach {alone:.1f} % with 256 neurons on Yin-Yang." in prose
