@@ -64,10 +64,10 @@ def train(task: str, data: str | os.PathLike | Sequence[str | os.PathLike] | Non
         task: `sequence`, `yin-yang`, `braille`, `shd`, `ssc` or `spikes`.
         data: as `--data` of the task.
         settings: the other options of the command, by their names with `_` for `-`, such as
-            `delay_lr=1.0`; flags are True or False, such as `test=False` for `--no-test`. `neuron`
-            may be a `Neuron`, with `constants={"tau_a": 40.0}`.
-            `delayprop train --task TASK --help` lists them. With `out="my-run", resume=True` and
-            equal settings, a run goes on from its last checkpoint.
+            `delay_lr=1.0`; flags are True or False, such as `test=False` for `--no-test`.
+            `delayprop train --task TASK --help` lists them. `neuron` may also be a `Neuron`, and
+            `constants` numbers by name, such as `{"tau_a": 40.0}`. With `out="my-run",
+            resume=True` and equal settings, a run goes on from its last checkpoint.
 
     Returns:
         The finished run, whether or not the network has learned.

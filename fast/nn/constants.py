@@ -20,7 +20,7 @@ RESERVED = (
     "w", "d", "w_rec", "d_rec", "pre", "post", "max_delay", "record", "warns_of_silence", "readout",
     "equations", "delays", "mask", "mask_rec", "into", "into_rec", "recurrent", "dtype", "neuron", "self",
 )
-"""Attributes of instances of layers, which no constant may be called."""
+"""Attributes and arguments of layers, which no constant may be called."""
 OF_TORCH = frozenset(vars(nn.Module()))
 
 

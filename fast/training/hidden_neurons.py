@@ -108,7 +108,7 @@ def constant_words(given: Mapping[str, object] | Sequence[object]) -> list[str]:
 
 
 def _numbers(words: Sequence[object]) -> dict[str, float]:
-    """The constants of `NAME=NUMBER` each, by name, which Python writes in its normal form."""
+    """The numbers of words `NAME=NUMBER`, by name; names in the form in which Python reads them."""
     found: dict[str, float] = {}
     for word in words:
         name, _, number = normalize("NFKC", constant_setting(word, "--constants")).partition("=")
