@@ -26,6 +26,15 @@ from delayprop.fast.solving.bound import spikes_per_train, too_many
 from delayprop.fast.solving.problem import Problem
 from delayprop.fast.solving.solved import Solved, Sums, Trains, solved, too_fast
 
+FEW_WITHOUT = 0.9  # share of connected sources above which a copy of their spikes does not pay
+
+
+class Reaching(NamedTuple):
+    """The spikes that arrive at some packs, and their numbers among those that arrive at any."""
+
+    arriving: Arriving
+    numbers: np.ndarray | slice
+
 
 class PieceSpikes(NamedTuple):
     """Spikes that a piece emits, in the order it found them; `ends`: the end of each trial."""
@@ -39,13 +48,16 @@ class SweptOnCpu:
     """Results of the forward sweeps of all pieces, for their backward sweeps.
 
     Attributes:
-        arriving, layer: NumPy views of input and layer.
+        reaching: the input of the packs of a piece, by the first of them.
+        arrived: number of spikes that arrive at any.
+        layer: NumPy views of the layer.
         pieces, spikes: `spikes[k]` belongs to `pieces[k]`.
         rank: `[n]`: place by (trial, neuron) of each spike in this order.
         neuron_record: `[trials, packs, NEURON_RECORD, LANES]`.
     """
 
-    arriving: Arriving
+    reaching: dict[int, Reaching]
+    arrived: int
     layer: Layer
     clock: Clock
     pieces: list[Piece]
@@ -62,7 +74,8 @@ class SweptOnCpu:
         def sweep(number: int) -> BackwardSums:
             (packs, first, last), own = self.pieces[number], self.spikes[number]
             of_own = dL_dt[edges[number] : edges[number + 1]]
-            given = BackwardInput(self.arriving, *own, of_own, dL_dy_, record, want_dt, want_tau)
+            arriving = self.reaching[packs.start].arriving
+            given = BackwardInput(arriving, *own, of_own, dL_dy_, record, want_dt, want_tau)
             if layer.copies:
                 return recurrent_backward_sweep(first, last, given, layer, clock)
             return backward_sweep(packs.start, first, last, given, layer, clock)
@@ -71,10 +84,11 @@ class SweptOnCpu:
         packs, sources, _ = layer.synapses.w.shape
         sums = np.zeros((packs, sources, found[0].sums.shape[-1]))
         dL_dconstants = np.zeros((packs, *found[0].dL_dconstants.shape[-2:]))
-        dL_dt_pre = np.zeros_like(found[0].dL_dt_pre)
+        dL_dt_pre = np.zeros(self.arrived if want_dt else 0)
         for piece, one in zip(self.pieces, found, strict=True):
             sums[piece.packs] += one.sums
-            dL_dt_pre += one.dL_dt_pre
+            if want_dt:
+                dL_dt_pre[self.reaching[piece.packs.start].numbers] += one.dL_dt_pre
             dL_dconstants[piece.packs] += one.dL_dconstants
         dL_dw, dL_dd = (np.empty((sources, packs * LANES), layer.synapses.w.dtype) for _ in range(2))
         in_threads(lambda pack: gradients_of_pack(pack, sums[pack], layer, dL_dw, dL_dd), range(packs))
@@ -124,12 +138,14 @@ def _swept(problem: Problem, arriving: Arriving, layer: Layer) -> tuple[Trains, 
     under_way = most_under_way(arriving, layer.slots + BATCH)
     record = np.zeros((problem.trials, packs, NEURON_RECORD, LANES))
     pieces = pieces_of(problem.trials, clock.last + 1, packs, layer.copies > 0)
+    each = {piece.packs.start: piece.packs for piece in pieces}
+    reaching = {first: _reaching(slices, arriving, layer, problem.exists) for first, slices in each.items()}
     per_train = spikes_per_train(problem)
 
     def sweep(piece: Piece) -> PieceSpikes:
         neurons = post if layer.copies else min(LANES, post - piece.packs.start * LANES)
         most = int(neurons * per_train)
-        given = piece.first, piece.last, arriving, under_way, layer, clock, record, most
+        given = piece.first, piece.last, reaching[piece.packs.start].arriving, under_way, layer, clock, record, most
         if layer.copies:
             emitted, ends, stuck = recurrent_sweep(*given)
         else:
@@ -143,7 +159,19 @@ def _swept(problem: Problem, arriving: Arriving, layer: Layer) -> tuple[Trains, 
 
     spikes = in_threads(sweep, pieces)
     trains, rank = _by_train(spikes, pieces, problem.trials, post)
-    return trains, SweptOnCpu(arriving, layer, clock, pieces, spikes, rank, torch.from_numpy(record))
+    return trains, SweptOnCpu(reaching, len(arriving.bin), layer, clock, pieces, spikes, rank, torch.from_numpy(record))
+
+
+def _reaching(packs: slice, arriving: Arriving, layer: Layer, exists: Tensor | None) -> Reaching:
+    """The spikes of sources with a synapse onto these packs, or all if few are without.
+
+    `exists`: as in a problem."""
+    connected = np.ones(1, bool) if exists is None else (layer.synapses.delay[packs] >= 0).any((0, 2))
+    if connected.mean() >= FEW_WITHOUT:
+        return Reaching(arriving, slice(None))
+    numbers = np.flatnonzero(connected[arriving.source])
+    offsets = np.searchsorted(numbers, arriving.offsets)
+    return Reaching(Arriving(offsets, *(part[numbers] for part in arriving[1:])), numbers)
 
 
 def _by_train(spikes: list[PieceSpikes], pieces: list[Piece], trials: int, post: int) -> tuple[Trains, np.ndarray]:

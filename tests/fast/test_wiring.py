@@ -1,12 +1,15 @@
 """Synapses that do not exist, and delays that neurons share: as in a network that says the same."""
 
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from delayprop import ALIF, LI, LIF, Network, SpecError, Spikes, load_into, membrane_traces, network_of
+from delayprop.fast.cpu import solver
+from delayprop.fast.layout.arrays import Arriving
 from delayprop.fast.nn.certificate import residuals, watched
 from delayprop.fast.nn.wiring import DELAYS
 from tests.support.networks.nir_networks import bits
@@ -66,6 +69,36 @@ def test_what_no_synapse_has_is_not_read() -> None:
     for name, gradient in gradients(other, here).items():
         mask = {"0.w": MASK, "0.d": MASK, "0.w_rec": MASK_REC, "0.d_rec": MASK_REC}.get(name, MASK_OUT)
         assert not gradient[~mask].any() and gradient[mask].any()
+
+
+@pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
+def test_spikes_that_reach_no_neuron_of_a_pack_are_skipped(recurrent: bool) -> None:
+    """Each pack of 32 neurons hears two of six sources, the last two reach none; results, and the
+    gradients of input times too, are those of a layer with weights 0 there."""
+    mask, random = torch.zeros(6, 64, dtype=torch.bool), torch.Generator().manual_seed(6)
+    mask[:2, :32], mask[2:4, 32:] = True, True
+    trains = [[sorted((30.0 * torch.rand(5, generator=random)).tolist()) for _ in range(6)] for _ in range(3)]
+    results, heard = [], []
+    for masked in (mask, None):
+        spikes = Spikes.from_trains(trains, 40.0)
+        spikes.times.requires_grad_()
+        layer = LIF(6, 64, recurrent=recurrent, mask=masked, dtype=torch.float64)
+        layer.initialise_(2.0, 1.0, 9.0, torch.Generator().manual_seed(7))
+        if recurrent:
+            layer.initialise_recurrent_(0.1, 0.2, 5.0, torch.Generator().manual_seed(8))
+        layer.w.data[~mask] = 0.0
+        name = "recurrent_sweep" if recurrent else "forward_sweep"
+        with mock.patch.object(solver, name, wraps=getattr(solver, name)) as sweep:
+            emitted = layer(spikes)
+        heard.append({len(next(a for a in call.args if isinstance(a, Arriving)).bin) for call in sweep.call_args_list})
+        emitted.times.square().sum().backward()
+        gradients = [layer.w.grad[mask], layer.d.grad[mask], layer.tau_mem.grad, spikes.times.grad]
+        results.append([emitted.times.detach(), *(each for each in gradients if each is not None)])
+    assert heard == [{60} if recurrent else {30}, {90}]
+    assert len(results[0][0]) > 100
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+        assert one.any()
 
 
 @pytest.mark.parametrize("delays", DELAYS)
