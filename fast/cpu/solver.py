@@ -167,7 +167,7 @@ def _reaching(packs: slice, arriving: Arriving, layer: Layer, exists: Tensor | N
 
     `exists`: as in a problem."""
     connected = np.ones(1, bool) if exists is None else (layer.synapses.delay[packs] >= 0).any((0, 2))
-    if connected.mean() >= FEW_WITHOUT:
+    if connected.sum() >= FEW_WITHOUT * connected.size:
         return Reaching(arriving, slice(None))
     numbers = np.flatnonzero(connected[arriving.source])
     offsets = np.searchsorted(numbers, arriving.offsets)
