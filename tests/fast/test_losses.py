@@ -64,7 +64,7 @@ def test_each_part_of_a_readout_and_its_labels_has_a_shape() -> None:
     for wrong in (labels[:2], labels[[0, 1, 2, 0]], labels[:, None], labels[0], labels.double(), labels > 0):
         words = re.escape(f"`labels` must be integers of shape [3], got {wrong.dtype} {list(wrong.shape)}; give one")
         assert_refused(partial(cross_entropy, y, wrong), words)
-    for wrong, got in ((labels - 1, "-1 to 2"), (labels + 1, "1 to 4")):
+    for wrong, got in ((labels - 1, "-1 to 2"), (labels + 1, "1 to 4"), (labels + 5, "5 to 8")):
         words = f"`labels` must be from 0 to 3, got {got}; the readout has 4 neurons"
         assert_refused(partial(cross_entropy, y, wrong), words)
     for share, expected in ((-0.1, "from 0 to 1"), (1.1, "from 0 to 1"), (math.nan, "a finite number")):

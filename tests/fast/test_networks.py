@@ -12,9 +12,10 @@ from torch import nn
 
 from delayprop import membrane_traces, spike_count_penalty, wake_
 from delayprop.fast import LIF, Network, Spikes, cross_entropy, param_groups, project_
+from delayprop.fast.nn.graph import arrival_states, groups
 from delayprop.fast.nn.interchange import case_of, network_of
 from delayprop.fast.nn.loading import load_into
-from delayprop.spec import Connection, Population
+from delayprop.spec import NEURONS, Connection, Population
 from delayprop.spec import Network as NetworkSpec
 from tests.support.networks.layers import given_spikes
 from tests.support.networks.nir_networks import bits
@@ -166,3 +167,23 @@ def test_a_new_loop_reaches_no_neuron_until_it_is_drawn() -> None:
     for layer in (plain, hidden):
         layer.initialise_(4.0, 1.0, 3.0, torch.Generator().manual_seed(0))
     assert torch.allclose(hidden(given_spikes()).times, plain(given_spikes()).times, rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize("outside", [True, False], ids=["from an input", "alone"])
+def test_a_layer_of_connections_holds_a_pair_once_and_raises_a_state_per_source(outside: bool) -> None:
+    """Loops of two populations, of which some connections raise one current, some the other."""
+    neuron = NEURONS["two-synapses"]
+    first, second = neuron.arrivals
+    values = dict.fromkeys(neuron.constants, 1.0) | {"v_reset": 0.0}
+    a, b = (Population(name, "neuron", n, neuron=neuron, constants=values) for name, n in (("a", 1), ("b", 2)))
+    links = [(a, a, first), (a, b, first), (a, b, second), (a, a, second), (b, a, second), (b, a, second), (b, b, first)]
+    loops = [Connection(one.name, to.name, np.ones((one.size, to.size)), 1.0, into=into) for one, to, into in links]
+    network = NetworkSpec((Population("in", "input", 1), a, b), (*loops, Connection("in", "a", [[1.0]], 1.0)))
+    if not outside:
+        network = NetworkSpec((a, b), tuple(loops))
+    (group,) = groups(network)
+    assert group.inside == ((0, 4, 1), (3, 5, 2), (6,))
+    assert group.outside == ((7,) if outside else ())
+    states = arrival_states(network, group)
+    assert states.tolist() == [0, *(0, 1, 1), *(1, 1, 1), *(0, 0, 0)], "a row without a source, if there is none"
+    assert arrival_states(described(), groups(described())[0]) is None
