@@ -107,15 +107,13 @@ def known_and_new(answers: Evaluation, trained: np.ndarray | None) -> dict[str, 
 
 def _confused(answers: Evaluation) -> list[str]:
     """A line for each of the most frequent wrong answers."""
-    found = np.array(answers.confusion)
-    wrong = found * (np.arange(found.shape[1]) != np.arange(len(found))[:, None])
-    lines = []
-    for place in np.argsort(-wrong, axis=None, kind="stable")[:CONFUSIONS]:
-        label, answer = np.unravel_index(place, wrong.shape)
-        if count := wrong[label, answer]:
-            said = "nothing" if answer == len(found) else answer
-            lines.append(f"class {label}: {count} of {found[label].sum()} answered {said}")
-    return lines
+    table = answers.confusion
+    cells = [(count, label, answer) for label, row in enumerate(table) for answer, count in enumerate(row)]
+    wrong = [cell for cell in cells if cell[0] and cell[1] != cell[2]]
+    return [
+        f"class {label}: {count} of {sum(table[label])} answered {'nothing' if answer == len(table) else answer}"
+        for count, label, answer in sorted(wrong, key=lambda cell: -cell[0])[:CONFUSIONS]
+    ]
 
 
 if __name__ == "__main__":

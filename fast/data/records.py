@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 from delayprop.fast.data.new_files import content_of
+from delayprop.spec.checks import described
 from delayprop.spec.errors import SpecError, Verbatim
 
 NUMBER = "a finite number"
@@ -108,10 +109,6 @@ def _is(value: object, shape: object) -> bool:
     return shape != AMOUNT or value >= 0  # type: ignore[operator]  # a number by now
 
 
-def _described(value: object) -> str:
+def _described(value: object) -> object:
     """Containers by kind and length, all else as JSON."""
-    if isinstance(value, dict):
-        return "an object"
-    if isinstance(value, list):
-        return f"a list of {len(value)}"
-    return json.dumps(value)
+    return described(value) if isinstance(value, dict | list) else json.dumps(value)

@@ -16,7 +16,7 @@ NONE = "none"
 
 def confusion(run: Run) -> Figure:
     """The confusion matrix; its last column, no answer, is left out if it is empty."""
-    figure, (axes,) = panels([3.7], right=0.8)
+    figure, (axes,) = panels({"class": 3.7}, "answer", right=0.8)
     _, image = draw_counts(np.array(run.result["answers"]), axes)
     colour_bar(figure, axes, image, "% of class")
     return figure

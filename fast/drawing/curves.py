@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from delayprop.fast.drawing.run_record import GROUPS, Run, any_known
-from delayprop.fast.drawing.style import COLOURS, empty, legend_above, panels, plain
+from delayprop.fast.drawing.style import COLOURS, empty, legend_above, panels
 
 FARTHEST = 100  # decades: the limit of a log axis
 FLAT = 1e-3  # relative range below which losses count as equal
@@ -18,12 +18,10 @@ SPLIT_COLOURS = {"train": COLOURS[0], "valid": COLOURS[1]}
 
 def accuracy_and_loss(run: Run) -> Figure:
     """Accuracy and loss of the training and validation splits, and the test accuracy."""
-    figure, (accuracy, loss) = _over_epochs(run, (1.6, 1))
+    figure, (accuracy, loss) = _over_epochs(run, {"accuracy, %": 1.6, "loss": 1})
     draw_accuracy(accuracy, run)
     draw_loss(loss, run)
     legend_above(accuracy)
-    plain(accuracy, "", "accuracy, %")
-    plain(loss, "epoch", "loss")
     return figure
 
 
@@ -48,10 +46,8 @@ def draw_loss(axes: Axes, run: Run) -> None:
 
 def activity(run: Run) -> Figure:
     """Spikes per hidden neuron, and the percentage of silent hidden neurons."""
-    figure, (spikes, silent) = _over_epochs(run, (1, 1))
+    figure, (spikes, silent) = _over_epochs(run, {"spikes": 1, "silent, %": 1})
     draw_activity(spikes, silent, run)
-    plain(spikes, "", "spikes")
-    plain(silent, "epoch", "silent, %")
     return figure
 
 
@@ -63,25 +59,21 @@ def draw_activity(spikes: Axes, silent: Axes, run: Run) -> None:
 
 def learning(run: Run) -> Figure:
     """Norms of the gradient, the smallest conditioning, and delays at their bounds."""
-    figure, (gradient, kappa, clamped) = _over_epochs(run, (1.6, 1, 1))
+    figure, (gradient, kappa, clamped) = _over_epochs(run, {"gradient": 1.6, "kappa": 1, "clamped": 1})
     norms = {name: [line["gradient"].get(group) for line in run.log] for group, name in GROUP_NAMES.items()}
     _log(gradient, run.epochs, {name: values for name, values in norms.items() if any_known(values)})
     _log(kappa, run.epochs, {"": run.values("kappa_min")})
     _from_zero(clamped, run, "clamped", COLOURS[0])
     clamped.yaxis.set_major_locator(MaxNLocator(3, integer=True))
-    plain(gradient, "", "gradient")
-    plain(kappa, "", "kappa")
-    plain(clamped, "epoch", "clamped")
     return figure
 
 
 def certificate(run: Run) -> Figure:
     """The residuals of the identities."""
-    figure, (axes,) = _over_epochs(run, (1.8,))
+    figure, (axes,) = _over_epochs(run, {"residual": 1.8})
     _log(axes, run.epochs, run.residuals, run.roundoff)
     axes.axhline(run.roundoff, color="black", lw=1, label="unit roundoff")
     legend_above(axes)
-    plain(axes, "epoch", "residual")
     return figure
 
 
@@ -89,9 +81,9 @@ def whole_epochs(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
-def _over_epochs(run: Run, heights: tuple[float, ...]) -> tuple[Figure, list[Axes]]:
-    """A figure of panels of these heights (inches), with a line at the epoch that was tested."""
-    figure, found = panels(heights)
+def _over_epochs(run: Run, heights: dict[str, float]) -> tuple[Figure, list[Axes]]:
+    """A figure of `panels` by epoch, with a line at the epoch that was tested."""
+    figure, found = panels(heights, "epoch")
     for axes in found:
         axes.axvline(run.tested["epoch"], color="0.5", lw=1, ls=":", zorder=0)
         whole_epochs(axes)

@@ -75,7 +75,9 @@ def delays_of_ring(log: list[dict], found: dict) -> Figure:
     grid = maps.subplots(2, 2, sharex=True, sharey=True)
     before, after = np.array(found["d_start"]), np.array(found["d"])
     _row(maps, grid[0], [before, after], ["delays before", "delays after"], "viridis", "d, ms")
-    arrivals = [_own_arrivals(d, found["gap"]) for d in (before, after)]
+    inputs = np.arange(len(before))
+    emitted = (inputs[:, None] - inputs) % len(inputs) * found["gap"]  # [input][output], in the output's own pattern
+    arrivals = [emitted + d - np.median(emitted + d, axis=0) for d in (before, after)]
     titles = [f"arrivals of the output's own pattern, {when}" for when in ("before", "after")]
     _row(maps, grid[1], arrivals, titles, "coolwarm", "ms after the output's median")
     for row in grid:
@@ -90,14 +92,6 @@ def delays_of_ring(log: list[dict], found: dict) -> Figure:
     plain(loss, "", "loss", "Learning; membranes start slow, so early losses belong to slower membranes")
     plain(accuracy, "presentations of each pattern", "accuracy, %", _reached(found))
     return figure
-
-
-def _own_arrivals(d: np.ndarray, gap: float) -> np.ndarray:
-    """`[input][output]`: arrivals of each output's own pattern, ms after their median."""
-    inputs = len(d)
-    positions = (np.arange(inputs)[:, None] - np.arange(inputs)) % inputs
-    arrivals: np.ndarray = positions * gap + d
-    return arrivals - np.median(arrivals, axis=0)
 
 
 def _row(

@@ -6,7 +6,7 @@ from the labels would take longer than drawing.
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,19 +39,23 @@ def plain(axes: Axes, x: str, y: str, title: str = "") -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def panels(heights: Sequence[float], right: float = RIGHT, legends: Sequence[int] = ()) -> tuple[Figure, list[Axes]]:
-    """A figure with panels of these heights from the top, inches, that share the x axis. `legends`:
-    panels, except the first, that need space for a legend above them."""
-    gaps = [TOP, *(GAP_WITH_LEGEND if n in legends else GAP for n in range(1, len(heights)))]
-    width, height = WIDTH - LEFT - right, sum(heights) + sum(gaps) + BOTTOM
+def panels(
+    heights: Mapping[str, float], x: str, right: float = RIGHT, legends: Collection[str] = ()
+) -> tuple[Figure, list[Axes]]:
+    """A figure with panels from the top, which share an x axis with the label `x`. `heights`: in
+    inches, by the label of the y axis; `legends`: panels, except the first, that need space for a
+    legend above them."""
+    gaps = [TOP, *(GAP_WITH_LEGEND if name in legends else GAP for name in [*heights][1:])]
+    width, height = WIDTH - LEFT - right, sum(heights.values()) + sum(gaps) + BOTTOM
     figure, found, top = Figure(figsize=(WIDTH, height)), list[Axes](), height
-    for own, gap in zip(heights, gaps):
+    for (name, own), gap in zip(heights.items(), gaps):
         top -= gap + own
         place = (LEFT / WIDTH, top / height, width / WIDTH, own / height)
-        axes = figure.add_axes(place, sharex=found[0] if found else None)
-        axes.tick_params(labelsize=8, labelbottom=len(found) == len(heights) - 1)
+        axes, lowest = figure.add_axes(place, sharex=found[0] if found else None), len(found) == len(heights) - 1
+        axes.tick_params(labelsize=8, labelbottom=lowest)
         axes.yaxis.set_label_coords(-LABEL / width, 0.5)
         axes.xaxis.set_label_coords(0.5, -0.3 / own)
+        plain(axes, x if lowest else "", name)
         found.append(axes)
     return figure, found
 

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from delayprop.fast.drawing.arrays import Layer, Page
-from delayprop.fast.drawing.style import COLOURS, colour_bar, empty, legend_above, panels, plain
+from delayprop.fast.drawing.style import COLOURS, colour_bar, empty, legend_above, panels
 
 BINS = 40
 DENSE, DENSE_ARRIVALS = 1000, 400  # as many synapses, or arrivals, or more are rasterised
@@ -28,9 +28,8 @@ def histogram(axes: Axes, layer: Layer) -> None:
 
 
 def distribution(layer: Layer) -> Figure:
-    figure, (axes,) = panels([2])
+    figure, (axes,) = panels({"synapses": 2}, "delay, ms")
     histogram(axes, layer)
-    plain(axes, "delay, ms", "synapses")
     return figure
 
 
@@ -42,18 +41,16 @@ def movement(layer: Layer) -> Figure:
     y = layer.d_after[layer.exists][order]
     area, dense = min(14.0, max(2.0, 12 * DENSE / len(y))), len(y) >= DENSE
     if start is not None:
-        figure, (axes,) = panels([3.5])
+        figure, (axes,) = panels({"delay after, ms": 3.5}, "weight after")
         axes.scatter(weights[order], y, area, COLOURS[0], linewidths=0, rasterized=dense, zorder=2)
         axes.axhline(start, color="0.5", lw=1, zorder=1)
-        plain(axes, "weight after", "delay after, ms")
         return figure
-    figure, (axes,) = panels([3.5], right=0.8)
+    figure, (axes,) = panels({"delay after, ms": 3.5}, "delay before, ms", right=0.8)
     x = layer.d_before[layer.exists][order]
     points = axes.scatter(x, y, area, size[order], cmap="viridis_r", vmin=0, linewidths=0, rasterized=dense, zorder=2)
     colour_bar(figure, axes, points, "|weight|")
     ends = [min(float(x.min()), float(y.min())), max(float(x.max()), float(y.max()))]
     axes.plot(ends, ends, color="0.5", lw=1, zorder=1)
-    plain(axes, "delay before, ms", "delay after, ms")
     return figure
 
 
@@ -85,19 +82,18 @@ def arrivals(page: Page, neuron: int) -> Figure:
     layer, trial = page.layers[0], page.trials[0]
     times, units = trial.spikes[0]
     weights = layer.w_after[units, neuron]
-    figure, (before, after, sums) = panels([1.6, 1.6, 1.3], legends=[2])
+    heights = {"input, before": 1.6, "input, after": 1.6, "sum of weights": 1.3}
+    figure, (before, after, sums) = panels(heights, "ms", legends=["sum of weights"])
     edges = np.linspace(0.0, page.duration, INTERVALS + 1)
     for axes, delays, name, colour in (
         (before, layer.d_before, "before", "0.55"), (after, layer.d_after, "after", COLOURS[0])
     ):
         arrived = times + delays[units, neuron]
         _raster(axes, arrived, units, weights, len(layer.w_after), page.duration)
-        plain(axes, "", f"input, {name}")
         total, _ = np.histogram(arrived, edges, weights=weights)
         sums.stairs(total, edges, color=colour, lw=1.5, label=name)
     sums.axhline(0, color="0.5", lw=0.8)
     legend_above(sums, 2)
-    plain(sums, "ms", "sum of weights")
     before.set_xlim(0, page.duration)
     return figure
 

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from delayprop.fast.drawing.arrays import Page, Trial
-from delayprop.fast.drawing.style import COLOURS, empty, legend_above, panels, plain
+from delayprop.fast.drawing.style import COLOURS, empty, legend_above, panels
 
 DENSE = 400  # spikes or arrivals: as many or more are rasterised
 RASTER, VOLTAGES, ARRIVALS = 1.2, 1.6, 1.0  # heights, inches
@@ -17,10 +17,10 @@ OTHERS = 40  # outputs: of more, those that reach highest are drawn
 def trial_picture(page: Page, trial: Trial) -> Figure:
     """One trial on one time axis."""
     names = ["input", *(layer.post for layer in page.layers[:-1])]
-    figure, found = panels([*(RASTER for _ in names), VOLTAGES, ARRIVALS], legends=[len(names)])
-    for axes, name, (times, units), layer in zip(found, names, trial.spikes, page.layers):
+    heights = dict.fromkeys(names, RASTER) | {"V": VOLTAGES, f"weight to {trial.label}": ARRIVALS}
+    figure, found = panels(heights, "ms", legends=["V"])
+    for axes, (times, units), layer in zip(found, trial.spikes, page.layers):
         _raster(axes, times, units, len(layer.w_after))
-        plain(axes, "", name)
     _voltages(found[-2], page, trial)
     _arrivals(found[-1], page, trial)
     found[0].set_xlim(0, page.duration)
@@ -47,7 +47,6 @@ def _voltages(axes: Axes, page: Page, trial: Trial) -> None:
         axes.plot(page.t, trial.V[trial.answer], color=COLOURS[1], ls="--", label=f"{trial.answer}, answer")
     axes.plot(page.t, trial.V[trial.label], color=COLOURS[0], lw=2, label=f"{trial.label}, class")
     legend_above(axes, 3)
-    plain(axes, "", "V")
 
 
 def _arrivals(axes: Axes, page: Page, trial: Trial) -> None:
@@ -59,4 +58,3 @@ def _arrivals(axes: Axes, page: Page, trial: Trial) -> None:
         axes.vlines(times[within], 0, weights[within], color=COLOURS[0], lw=0.5 if dense else 1, rasterized=dense)
     else:
         empty(axes, "no arrivals")
-    plain(axes, "ms", f"weight to {trial.label}")

@@ -26,13 +26,13 @@ def check_device(device: str) -> None:
     """
     if one_of(device.partition(":")[0], "device", DEVICES) == "cpu":
         return
-    if find_spec("numba_cuda") is None:
-        raise _missing("cuda needs numba-cuda", f"install it {CUDA_GROUP}, or use the CPU")
-    if torch.version.cuda is None:
-        fault = "cuda needs a torch that is built for CUDA"
-        raise _missing(fault, f"install one of CUDA 13 {CUDA_GROUP}, or use the CPU")
-    if not torch.cuda.is_available():
-        raise _missing("cuda needs a GPU, and torch finds none", "run where `nvidia-smi` lists one, or use the CPU")
+    for missing, fault, remedy in (
+        (find_spec("numba_cuda") is None, "needs numba-cuda", f"install it {CUDA_GROUP}"),
+        (torch.version.cuda is None, "needs a torch that is built for CUDA", f"install one of CUDA 13 {CUDA_GROUP}"),
+        (not torch.cuda.is_available(), "needs a GPU, and torch finds none", "run where `nvidia-smi` lists one"),
+    ):
+        if missing:
+            raise UnsupportedError("device", "", f"cuda {fault}", f"{remedy}, or use the CPU")
 
 
 def check_tensors(named: Mapping[str, Tensor | None]) -> None:
@@ -54,7 +54,3 @@ def check_tensors(named: Mapping[str, Tensor | None]) -> None:
 def on_gpu(device: torch.device) -> bool:
     """Whether the CUDA kernels run tensors of this device: on a GPU, and in Numba's simulator."""
     return device.type == "cuda" or bool(getattr(config, "ENABLE_CUDASIM", 0))
-
-
-def _missing(fault: str, remedy: str) -> UnsupportedError:
-    return UnsupportedError("device", "", fault, remedy)

@@ -43,7 +43,11 @@ def network_of(layers: Sequence[SynapticLayer] | Graph, names: Sequence[str] | N
             raise SpecError("names", "left out for a `Network`", names, "its populations have names")
         return _of_graph(layers)
     check_chain(layers)
-    names = _names(names, len(layers))
+    if names is None:
+        names = ["in", *(f"hidden{n}" for n in range(1, len(layers))), "out"]
+    else:
+        given = sequence(names, "names", len(layers) + 1, "layer, and the input first")
+        names = [text(name, f"names[{n}]") for n, name in enumerate(given)]
     populations, connections = [Population(names[0], "input", layers[0].pre)], []
     for n, layer in enumerate(layers):
         values: dict[str, Any] = {name: numbers_of(constant) for name, constant in layer.constants.items()}
@@ -51,8 +55,8 @@ def network_of(layers: Sequence[SynapticLayer] | Graph, names: Sequence[str] | N
         of_kind = {"neuron": layer.equations, "constants": values} if kind == "neuron" else values
         with placed(f"layers[{n}]"):
             populations.append(Population(names[n + 1], kind, layer.post, **of_kind))
-            given = zip(layer.all_w, layer.delays_of_synapses, layer.masks, raised_by(layer), strict=True)
-            for source, (w, d, mask, raised) in zip(names[n : n + 2], given, strict=False):
+            of_sources = zip(layer.all_w, layer.delays_of_synapses, layer.masks, raised_by(layer), strict=True)
+            for source, (w, d, mask, raised) in zip(names[n : n + 2], of_sources, strict=False):
                 for state in np.unique(raised).tolist():
                     exists = np.repeat((raised == state)[:, None], w.shape[1], axis=1)
                     exists = exists if mask is None else exists & mask.cpu().numpy()
@@ -131,13 +135,6 @@ def raised_by(layer: SynapticLayer) -> list[np.ndarray]:
     `Neuron.arrivals`."""
     given = zip((layer.into, layer.into_rec), layer.all_w, strict=False)
     return [np.zeros(len(w), int) if into is None else into.cpu().numpy() for into, w in given]
-
-
-def _names(names: Sequence[str] | None, layers: int) -> list[str]:
-    if names is None:
-        return ["in", *(f"hidden{n}" for n in range(1, layers)), "out"]
-    given = sequence(names, "names", layers + 1, "layer, and the input first")
-    return [text(name, f"names[{n}]") for n, name in enumerate(given)]
 
 
 def numbers_of(tensor: Tensor) -> np.ndarray:

@@ -158,7 +158,5 @@ class LI(SynapticLayer):
 def check_layer(given: object, reads: bool = False) -> None:
     """Refuse anything but a layer that spikes, or a LIF or LI layer where its voltage is read."""
     remedy = "give one layer, such as `net[0]` of a `Sequential`; a `Network` has none (docs/limits.md)"
-    if reads:
-        of_type(given, "layer", LIF | LI, "a LIF or LI layer", remedy)
-    else:
-        of_type(given, "layer", SpikingLayer, "a layer that spikes", remedy)
+    kinds, expected = (LIF | LI, "a LIF or LI layer") if reads else (SpikingLayer, "a layer that spikes")
+    of_type(given, "layer", kinds, expected, remedy)

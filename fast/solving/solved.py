@@ -8,21 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from delayprop.fast.layout import neuron_record as row
 from delayprop.fast.layout.arrays import LANES, Layer
-from delayprop.fast.layout.neuron_record import (
-    EQUAL_MAXIMA,
-    INTEGRAL,
-    MAX_BIN,
-    MAX_GROUP,
-    MAX_REST,
-    MAX_SLOPE,
-    MAX_V,
-    RECENT_BIN,
-    SIMULTANEOUS_AT_MAXIMUM,
-    SOLVED,
-    SPIKE_AT_END,
-    TIES,
-)
+from delayprop.fast.layout.neuron_record import EQUAL_MAXIMA, SIMULTANEOUS_AT_MAXIMUM, SPIKE_AT_END
 from delayprop.fast.layout.rows import UNIT_RATE, V_TH
 from delayprop.fast.solving.matrices import Matrices
 from delayprop.fast.solving.problem import Problem
@@ -145,7 +133,7 @@ class Solved:
             dL_dt_post.contiguous() * width, in_lanes, want_dt, any(name in self.matrices.learned for name in wanted)
         )
         if layer.read_maximum:  # the readout of a neuron that spikes is `v_th` itself
-            spiked = self.swept.neuron_record[:, :, RECENT_BIN] >= 0
+            spiked = self.swept.neuron_record[:, :, row.RECENT_BIN] >= 0
             dL_dconstants[:, len(layer.learned)] += _over_trials(torch.where(spiked, in_lanes, 0.0))
         rows = dL_dconstants.transpose(0, 1).flatten(1)[:, :post]
         constants = [self._of_constant(name, rows) if name in wanted else None for name in self.neuron.constants]
@@ -184,7 +172,7 @@ def solved(problem: Problem, layer: Layer, order: Tensor, trains: Trains, swept:
         ties=ties,
         spikes_at_end=bool((ties & SPIKE_AT_END).any()),
         dy_dT=dy_dT,
-        solved_bins=_by_neuron(swept.neuron_record[:, :, SOLVED], layer),
+        solved_bins=_by_neuron(swept.neuron_record[:, :, row.SOLVED], layer),
         width=problem.width,
         given=len(problem.times),
         order=order,
@@ -203,20 +191,20 @@ def too_fast(neuron: int) -> ArithmeticError:
 def _read(record: Tensor, layer: Layer, problem: Problem) -> tuple[Tensor, Tensor, Tensor]:
     """Readout, ties and `dy_dT`, `[trials, post]` each; clears the maxima of neurons that spike."""
     clock, nothing = problem.clock, record.new_zeros(len(record), layer.post)
-    ties = record[:, :, TIES].to(torch.uint8)
+    ties = record[:, :, row.TIES].to(torch.uint8)
     if layer.rate >= 0:
-        mean = _by_neuron(record[:, :, INTEGRAL], layer) / (clock.last + float(clock.end))
+        mean = _by_neuron(record[:, :, row.INTEGRAL], layer) / (clock.last + float(clock.end))
         return mean, _by_neuron(ties, layer), nothing
     if not layer.read_maximum:
         return nothing, _by_neuron(ties, layer), nothing
     # The largest voltage of a neuron that spikes is its threshold: a constant, and no event.
-    spiked, group = record[:, :, RECENT_BIN] >= 0, record[:, :, MAX_GROUP]
-    record[:, :, MAX_BIN].masked_fill_(spiked, -1.0)
-    y = torch.where(spiked, layer.constants[:, V_TH], record[:, :, MAX_V])
+    spiked, group = record[:, :, row.RECENT_BIN] >= 0, record[:, :, row.MAX_GROUP]
+    record[:, :, row.MAX_BIN].masked_fill_(spiked, -1.0)
+    y = torch.where(spiked, layer.constants[:, V_TH], record[:, :, row.MAX_V])
     at_maximum = EQUAL_MAXIMA | SIMULTANEOUS_AT_MAXIMUM
     ties = torch.where(spiked, ties & (0xFF & ~at_maximum), ties | SIMULTANEOUS_AT_MAXIMUM * (group > 1))
-    at_end = (record[:, :, MAX_BIN] == clock.last) & (record[:, :, MAX_REST] == float(clock.end)) & (group == 0)
-    slope = torch.where(at_end, record[:, :, MAX_SLOPE], 0.0) / problem.width
+    at_end = (record[:, :, row.MAX_BIN] == clock.last) & (record[:, :, row.MAX_REST] == float(clock.end)) & (group == 0)
+    slope = torch.where(at_end, record[:, :, row.MAX_SLOPE], 0.0) / problem.width
     return _by_neuron(y, layer), _by_neuron(ties.to(torch.uint8), layer), _by_neuron(slope, layer)
 
 

@@ -86,7 +86,9 @@ def run(training: Training, folder: Folder, options: dict[str, Any], processes: 
             print(f"stopped by {stopped} after step {step} of {training.steps}; --resume goes on", flush=True)
             return signals.exit_code
         except ArithmeticError:
-            _write_reproducer(training, folder, step, options)
+            content = {"training": training.state(), "under_way": training.last_inputs()}
+            folder.write_bytes(REPRODUCER, encoded({"step": step, "options": json.dumps(options), **content}))
+            print(f"step {step} can be repeated from {folder.path / REPRODUCER}", flush=True)
             raise
         try:
             with signals.at_once():
@@ -160,10 +162,3 @@ class CheckpointKeeper:
         if self.checkpoints is not None:
             with self.folder.writing():
                 self.checkpoints.save(step, {"step": step, "training": self.training.state()})
-
-
-def _write_reproducer(training: Training, folder: Folder, step: int, options: dict[str, Any]) -> None:
-    """Writes the state before a failed step, and the inputs of the step."""
-    content = {"training": training.state(), "under_way": training.last_inputs()}
-    folder.write_bytes(REPRODUCER, encoded({"step": step, "options": json.dumps(options), **content}))
-    print(f"step {step} can be repeated from {folder.path / REPRODUCER}", flush=True)

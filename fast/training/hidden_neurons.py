@@ -82,8 +82,13 @@ def equations_of(settings: "Settings") -> Neuron:
     return NEURONS[settings.neuron] if settings.neuron in NAMED else _parsed(settings.neuron)
 
 
-def check_left_out(settings: "Settings") -> None:
-    """Refuse settings of other neurons that have not their default."""
+def check_neurons(settings: "Settings") -> None:
+    """Refuse time constants that learn from below their bound, and settings of other neurons that
+    have not their default."""
+    given = {source: value for name, (source, value) in constants_of(settings).items() if is_time_constant(name)}
+    taus = {"--tau-mem": settings.tau_mem, "--tau-syn": settings.tau_syn, **given}
+    if settings.learn_constants and settings.least_tau > (first := min(taus.values())):
+        raise SpecError("--least-tau", f"at most {' and '.join(taus)}, {first} (ms)", settings.least_tau, "lower it")
     for name in dict.fromkeys(one for names in BEYOND_LIF.values() for one in names):
         value = getattr(settings, name)
         if name in BEYOND_LIF.get(settings.neuron, ()) or value == getattr(type(settings), name):
@@ -153,12 +158,6 @@ def constants_of(settings: "Settings") -> dict[str, tuple[str, float]]:
         raise SpecError("--constants", "", f"lacks {', '.join(lacking)}", f"give each, such as {example}")
     others = {name: (f"--constants {name}", {**USUAL, **own}[name]) for name in named if name not in by_setting}
     return others | {name: (option_of(s), getattr(settings, s)) for name, s in by_setting.items()}
-
-
-def time_constants_of(settings: "Settings") -> dict[str, float]:
-    """The time constants of all neurons, by what gives them."""
-    given = {source: value for name, (source, value) in constants_of(settings).items() if is_time_constant(name)}
-    return {"--tau-mem": settings.tau_mem, "--tau-syn": settings.tau_syn, **given}
 
 
 def hidden_layer(pre: int, post: int, settings: "Settings", wiring: Mapping[str, Any]) -> SpikingLayer:

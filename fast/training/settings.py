@@ -13,14 +13,7 @@ from typing import Any, Self
 
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
 from delayprop.fast.nn.wiring import DELAYS
-from delayprop.fast.training.hidden_neurons import (
-    NAMED,
-    check_left_out,
-    constant_setting,
-    neuron_setting,
-    option_of,
-    time_constants_of,
-)
+from delayprop.fast.training.hidden_neurons import NAMED, check_neurons, constant_setting, neuron_setting, option_of
 from delayprop.spec import VOLTAGE_READOUTS, SpecError
 from delayprop.spec.checks import finite_number, non_negative_time, one_of, positive_number, time_constant, whole_number
 from delayprop.spec.errors import Verbatim
@@ -173,11 +166,7 @@ class Settings:
         if found.recurrent and not LEAST_RECURRENT_DELAY <= found.rec_delay <= found.max_delay:
             expected = f"from {LEAST_RECURRENT_DELAY} to --max-delay, {found.max_delay} (ms)"
             raise SpecError("--rec-delay", expected, found.rec_delay, "change it, or leave out --recurrent")
-        taus = time_constants_of(found)
-        if found.learn_constants and found.least_tau > (first := min(taus.values())):
-            expected = f"at most {' and '.join(taus)}, {first} (ms)"
-            raise SpecError("--least-tau", expected, found.least_tau, "lower it")
-        check_left_out(found)
+        check_neurons(found)
         if found.patience and found.choose == "last":
             raise SpecError("--patience", "0 with --choose last", found.patience, "drop one of the two")
         if found.freeze_delays and found.freeze_weights and not found.learn_constants:

@@ -60,8 +60,10 @@ class Ring:
         for label in labels:
             noise = self._noise(random)
             trains = [[position * GAP + noise[position]] for position in self._positions(label)]
-            for which, time in self._distractors(random):
-                trains[which].append(time)
+            if self.distractors:  # of random inputs
+                which = random.integers(0, self.inputs, self.distractors).tolist()
+                for i, time in zip(which, random.uniform(0.0, self.length, self.distractors) + 5 * self.jitter):
+                    trains[i].append(float(time))
             trials.append([sorted(train) for train in trains])
         return Spikes.from_trains(trials, self.length + self.max_delay + self.room + 10 * self.jitter)
 
@@ -71,11 +73,3 @@ class Ring:
         while np.abs(noise).max() > 5 * self.jitter:
             noise = random.normal(0.0, self.jitter, self.inputs)
         return noise + 5 * self.jitter
-
-    def _distractors(self, random: np.random.Generator) -> list[tuple[int, float]]:
-        """Input and time of each distractor; without distractors nothing is drawn."""
-        if not self.distractors:
-            return []
-        which = random.integers(0, self.inputs, self.distractors)
-        times = random.uniform(0.0, self.length, self.distractors) + 5 * self.jitter
-        return list(zip(which.tolist(), times.tolist()))

@@ -134,16 +134,14 @@ class Sequence:
     def _record(
         self, folder: Folder, epoch: int, labels: list[int], loss: float, accuracy: float, found: Residuals
     ) -> None:
+        """Logs a step, and prints it unless no printed number has changed in the last steps."""
         patterns = "+".join(NAMES[label] for label in sorted(labels))
         more = {} if self.ring.inputs == 2 else {
             "right": round(accuracy * self.ring.inputs), "slowness": self.plan.slowness(epoch)
         }
         entry = {"presentation": epoch, "patterns": patterns, "loss": loss, "accuracy": accuracy, **more}
         folder.append({**entry, "d": self.layer.d.tolist(), "A": found.A, "B": found.B, "C": found.C})
-        self._print(epoch, patterns, step_numbers(loss, accuracy, self.layer, self.ring), found)
-
-    def _print(self, epoch: int, patterns: str, numbers: str, found: Residuals) -> None:
-        """Prints the line of a step, unless no printed number has changed in the last steps."""
+        numbers = step_numbers(loss, accuracy, self.layer, self.ring)
         self.unchanged = self.unchanged + 1 if numbers == self.printed else 0
         self.printed = numbers
         if self.unchanged <= SETTLED:
