@@ -28,8 +28,8 @@ KINDS = frozenset({"delay", "rec_delay", "freeze_delays", "freeze_weights", "lea
 def table(groups: Sequence[Group]) -> list[str]:
     """The lines to print: differing settings as a head, one row per group, the differences."""
     differing = differing_settings(groups)
-    head = [*differing, "seeds", "test accuracy, %", "best valid, %", "time, s"]
-    rows = [
+    rows = [[*differing, "seeds", "test accuracy, %", "best valid, %", "time, s"]]
+    rows += [
         [
             *(_shown(group.settings.get(name)) for name in differing), str(len(group.runs)), _mean(group.test),
             _mean([run.valid for run in group.runs.values()]),
@@ -37,11 +37,8 @@ def table(groups: Sequence[Group]) -> list[str]:
         ]
         for group in groups
     ]
-    widths = [max(len(row[n]) for row in [head, *rows]) for n in range(len(head))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]
-    ]
-    lines.append("")
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows] + [""]
     for n, group in enumerate(groups[1:], start=2):
         lines += [_difference(groups[0], group, n), *_by_trial(groups[0], group, n)]
     return lines

@@ -19,10 +19,9 @@ from delayprop.fast.training import engine
 from delayprop.fast.training.checkpoints import PATTERN
 from delayprop.fast.training.hidden_neurons import constant_words, neuron_text
 from delayprop.fast.training.processes import Processes
-from delayprop.fast.training.run_folder import Folder, NotWrittenError, RunFolder, is_unstarted
+from delayprop.fast.training.run_folder import Folder, NotWrittenError, RunFolder, check_tensorboard, is_unstarted
 from delayprop.fast.training.settings import changed
 from delayprop.fast.training.signals import EXIT, INTERRUPTED
-from delayprop.fast.training.tensorboard import check_tensorboard
 from delayprop.spec.checks import finite_number, one_of, whole_number
 from delayprop.spec.command import NO_ROOM, report, run_and_exit
 from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim

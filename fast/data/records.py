@@ -2,12 +2,15 @@
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from delayprop.fast.data.new_files import content_of
 from delayprop.spec.checks import described
 from delayprop.spec.errors import SpecError, Verbatim
 
+T = TypeVar("T")
 NUMBER = "a finite number"
 NUMBER_OR_NULL = "a finite number or null"
 AMOUNT = "a finite number of at least 0"
@@ -28,7 +31,7 @@ class RecordError(SpecError):
 def history(run: Path, shape: dict) -> list[dict]:
     """The lines of `history.jsonl`, at least one, each of this shape; else `RecordError`."""
     name = "history.jsonl"
-    lines = _read(run, name).splitlines()
+    lines = content(run, name, bytes.decode).splitlines()
     if not lines:
         raise RecordError(name, "at least one line", "an empty file")
     return [checked(line, shape, f"{name} line {n}") for n, line in enumerate(lines, start=1)]
@@ -36,27 +39,17 @@ def history(run: Path, shape: dict) -> list[dict]:
 
 def record(run: Path, name: str, shape: dict) -> dict:
     """The content of a JSON file of the run, of this shape; else `RecordError`."""
-    return checked(_read(run, name), shape, name)
+    return checked(content(run, name, bytes.decode), shape, name)
 
 
-def content(run: Path, name: str) -> bytes:
-    """The content of a file of the run; `RecordError`: it cannot be read."""
+def content(run: Path, name: str, read: Callable[[bytes], T]) -> T:
+    """What `read` makes of a file of the run; `RecordError`: it cannot be read, or is no UTF-8."""
     try:
-        return content_of(run / name)
-    except OSError as error:
-        raise _no_run(run, name, str(error.strerror)) from None
-
-
-def _read(run: Path, name: str) -> str:
-    try:
-        return content(run, name).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise _no_run(run, name, type(error).__name__) from None
-
-
-def _no_run(run: Path, name: str, reason: str) -> RecordError:
-    expected = f"the folder of a finished run, with {name}"
-    return RecordError("RUN", expected, f"{reason}: {run}", brief=f"{name}: {reason}")
+        return read(content_of(run / name))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = str(error.strerror) if isinstance(error, OSError) else type(error).__name__
+        expected = f"the folder of a finished run, with {name}"
+        raise RecordError("RUN", expected, f"{reason}: {run}", brief=f"{name}: {reason}") from None
 
 
 def checked(text: str, shape: dict, name: str) -> dict:

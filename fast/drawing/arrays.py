@@ -111,7 +111,7 @@ class _Arrays:
     """The arrays of the file; each is checked when it is taken."""
 
     def __init__(self, run: Path) -> None:
-        whole = content(run, NAME)
+        whole = content(run, NAME, bytes)
         try:
             with np.load(io.BytesIO(whole), allow_pickle=False) as file:
                 self.found = {name: file[name] for name in file.files}

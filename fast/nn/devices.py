@@ -18,12 +18,8 @@ within_transforms: Callable[[], bool] = getattr(torch._C, "_are_functorch_transf
 
 
 def check_device(device: str) -> None:
-    """Refuse a device that is missing, and name the missing part; nothing falls back to the CPU.
-
-    Raises:
-        SpecError: a device of another kind than `DEVICES`.
-        UnsupportedError: numba-cuda, a torch built for CUDA, or the GPU is missing.
-    """
+    """Refuse a device of another kind than `DEVICES` (`SpecError`), and one of which a part is
+    missing, by the name of the part (`UnsupportedError`); nothing falls back to the CPU."""
     if one_of(device.partition(":")[0], "device", DEVICES) == "cpu":
         return
     for missing, fault, remedy in (

@@ -84,12 +84,8 @@ class Matrices:
 
 def matrices(neuron: Neuron, constants: np.ndarray) -> Matrices:
     """The matrices of neurons; `constants [constants, post]`: in the order of `neuron.constants`.
-
-    Raises:
-        UnsupportedError: neurons that the kernels cannot run.
-        SpecError: constants that are not finite, or that make a neuron unstable, or at rest at its
-            threshold.
-    """
+    `UnsupportedError`: the kernels cannot run them; `SpecError`: constants that are not finite, or
+    that make a neuron unstable, or at rest at its threshold."""
     return _matrices(neuron, constants.tobytes(), constants.shape)
 
 

@@ -58,13 +58,8 @@ def in_lanes(problem: Problem) -> list[Tensor]:
 
 def layer(problem: Problem, longest: int) -> Layer:
     """The neurons of a problem, and room for its synapses, which `fast.physics.synapse` fills.
-
-    Args:
-        longest: its `longest_delay`, on the host.
-
-    Raises:
-        UnsupportedError: delays of more bins, or more sources, than can be counted.
-    """
+    `longest`: its `longest_delay`, on the host. `UnsupportedError`: delays of more bins, or more
+    sources, than can be counted."""
     w, (sources, post), empty = problem.w, problem.w.shape, problem.w.new_empty
     ticks = ticks_for(longest, problem.dtype, problem.width)
     key = problem.neuron, problem.host_constants.tobytes(), post, problem.width, problem.rate, problem.dtype

@@ -60,11 +60,7 @@ class Problem:
 
     @cached_property
     def matrices(self) -> Matrices:
-        """The matrices of the neurons.
-
-        Raises:
-            UnsupportedError: neurons that the kernels cannot run.
-        """
+        """The matrices of the neurons; `UnsupportedError`: the kernels cannot run them."""
         return matrices(self.neuron, self.host_constants)
 
     @cached_property
@@ -76,11 +72,7 @@ class Problem:
 
     @cached_property
     def clock(self) -> Clock:
-        """The bins of a trial.
-
-        Raises:
-            UnsupportedError: a trial has more bins than can be counted.
-        """
+        """The bins of a trial; `UnsupportedError`: it has more than can be counted."""
         return clock_for(self.width, self.duration, self.dtype)
 
     @property

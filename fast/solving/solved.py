@@ -153,14 +153,8 @@ class Solved:
 
 
 def solved(problem: Problem, layer: Layer, order: Tensor, trains: Trains, swept: Swept) -> Solved:
-    """The solution, from the results of the forward sweep of a device.
-
-    Args:
-        layer: neurons and synapses.
-        order: indices of the input spikes, in the order of the sweep.
-        trains: its spikes by (trial, neuron).
-        swept: results of the sweep; `neuron_record` loses the maxima of neurons that spike.
-    """
+    """The solution, from the results of the forward sweep of a device, whose `neuron_record` loses
+    the maxima of neurons that spike; other arguments: as the attributes of `Solved`."""
     scale = (layer.constants[:, UNIT_RATE] * layer.constants[:, V_TH]).flatten().index_select(0, trains.neuron)
     y, ties, dy_dT = _read(swept.neuron_record, layer, problem)
     return Solved(

@@ -10,7 +10,7 @@ A chip also has room for a number of steps alone (62 on Loihi 2): `most_steps` c
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -97,17 +97,17 @@ def columns(grid: OnGrid, most_steps: int | None) -> dict[str, Evaluation]:
 def lines(exact: Evaluation, grids: Sequence[OnGrid], most_steps: int | None = None) -> list[str]:
     """A table of accuracies, and of their differences to the exact network: in points, and the `p`
     of McNemar's exact test. A line for each grid on which delays are cut says how many."""
-    heads = "".join(f"  {head:>{WIDTH}}" for head in columns(grids[0], most_steps))
-    rows = [
-        f"{grid.step:>10g}"
-        + "".join(f"  {_against(exact, found):>{WIDTH}}" for found in columns(grid, most_steps).values())
-        for grid in grids
-    ]
+
+    def row(first: str, cells: Iterable[str]) -> str:
+        return f"{first:>10}" + "".join(f"  {cell:>{WIDTH}}" for cell in cells)
+
+    rows = [row(f"{grid.step:g}", (_against(exact, found) for found in grid.found.values())) for grid in grids]
     cut = [
         f"{grid.share:.1%} of the delays exceed {most_steps} steps of {grid.step:g} ms and are cut"
         for grid in grids if grid.share
     ]
-    return [f"{'grid, ms':>10}{heads}", f"{'exact':>10}  {f'{exact.accuracy:.1%}':>11}", *rows, *cut]
+    heads = row("grid, ms", columns(grids[0], most_steps))
+    return [heads, f"{'exact':>10}  {f'{exact.accuracy:.1%}':>11}", *rows, *cut]
 
 
 def _against(exact: Evaluation, other: Evaluation) -> str:

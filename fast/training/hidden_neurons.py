@@ -137,12 +137,8 @@ def constant_setting(word: Any, name: str) -> str:
 
 def constants_of(settings: "Settings") -> dict[str, tuple[str, float]]:
     """Of each constant of the hidden neurons: what gives it, such as `--tau-a` or `--constants
-    beta`, and its value.
-
-    Raises:
-        SpecError: `--constants` lacks one, or has one that the equations do not name, that another
-            option gives, or that it has already.
-    """
+    beta`, and its value. `SpecError`: `--constants` lacks one, or has one that the equations do not
+    name, that another option gives, or that it has already."""
     named, own = equations_of(settings).constants, _numbers(settings.constants)
     by_setting = {constant: s for constant, s in NAMED.get(settings.neuron, SHARED).items() if constant in named}
     for name in own:

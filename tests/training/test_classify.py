@@ -22,8 +22,8 @@ from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.engine import REPRODUCER
 from delayprop.fast.training.gradient_checks import CertificateError, certify, check_certificate
 from delayprop.fast.training.model import Classifier
+from delayprop.fast.training.run_folder import ScalarWriter
 from delayprop.fast.training.settings import Settings
-from delayprop.fast.training.tensorboard import ScalarWriter
 from tests.support.runs.reading import Patch, calls, result
 from tests.support.runs.short_runs import classification, killed, log, run, with_validation
 
