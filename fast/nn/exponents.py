@@ -38,11 +38,9 @@ def _system(neuron: Neuron, first: int) -> tuple[np.ndarray, np.ndarray, np.ndar
     names = neuron.constants
     values = np.array([[1.0 + (n * SOME) % 1.0] for n in range(first, first + len(names))]).reshape(len(names), 1)
     found = read(neuron, values)
-    states, others = len(found.A), len(found.c)
-    level = np.concatenate([[1.0, 0.0], found.c[:, 0]])
     # rows in the order of `Matrices.by`, after those of A: the level `v_th, c`, then `r, R`
-    entries = np.concatenate([found.A.ravel(), found.v_th, level[2:], found.r[:, 0], found.R.ravel()])
-    count = states * states
+    entries = np.concatenate([found.A.ravel(), found.v_th, found.c[:, 0], found.r[:, 0], found.R.ravel()])
+    states, count = len(found.A), found.A.size
     of_constants = np.zeros((len(entries), len(names)))
     for n, name in enumerate(names):
         if name in found.learned:
@@ -52,13 +50,9 @@ def _system(neuron: Neuron, first: int) -> tuple[np.ndarray, np.ndarray, np.ndar
     of_constants *= values[:, 0]
     if neuron.spike is None:
         entries[count] = 0.0  # `v_th`, which is infinite
-    of_states = np.zeros((len(entries), states))
-    pairs = [(i, k) for i in range(states) for k in range(states)]
-    places = [*pairs, (0, None), *((0, 2 + k) for k in range(others)), *((i, None) for i in range(states)), *pairs]
-    for row, (i, k) in enumerate(places):
-        of_states[row, i] += entries[row]
-        if k is not None:
-            of_states[row, k] -= entries[row]
+    each = np.eye(states)
+    of_pairs = (each[:, None] - each).reshape(-1, states)  # of a matrix: its row's state less that of its column
+    of_states = entries[:, None] * np.concatenate([of_pairs, each[:1], each[0] - each[2:], each, of_pairs])
     raised = sorted({1 + place for place in found.into})
     of_A = np.concatenate([entries[:count], np.zeros(len(entries) - count)])
     return of_constants, of_states[:, raised].sum(axis=1), np.delete(of_states, raised, axis=1), of_A

@@ -1,7 +1,4 @@
-"""The options of a training: the parser of the command's words, and its options from Python values.
-
-Both give one namespace. `fast.train` runs it, and does not know where it comes from.
-"""
+"""The options of a training: the parser of the command, and the same options from Python values."""
 
 import argparse
 import difflib

@@ -50,10 +50,8 @@ def arrival_span(d: np.ndarray, ring: Ring) -> float:
 
 def kept_from(history: list[dict]) -> int | None:
     """The presentation from which the accuracy stays 100 %; None: it is lower at the end."""
-    wrong = [n for n, entry in enumerate(history) if entry["accuracy"] < 1.0]
-    if wrong and wrong[-1] == len(history) - 1:
-        return None
-    return int(history[wrong[-1] + 1 if wrong else 0]["presentation"])
+    first = max((n for n, entry in enumerate(history, start=1) if entry["accuracy"] < 1.0), default=0)
+    return int(history[first]["presentation"]) if first < len(history) else None
 
 
 def print_end(layer: LI, ring: Ring, result: dict, options: argparse.Namespace) -> None:
