@@ -15,7 +15,6 @@ LEAST_TAU = 0.1  # ms: lower bound of time constants that learn
 LEAST_V_TH = 1e-3  # lower bound of thresholds that learn
 HIGHEST_RESET = 0.99  # of the threshold: upper bound of resets that learn
 
-
 RESERVED = (
     "w", "d", "w_rec", "d_rec", "pre", "post", "max_delay", "record", "warns_of_silence", "readout",
     "equations", "delays", "mask", "mask_rec", "into", "into_rec", "recurrent", "dtype", "neuron", "self",
@@ -38,10 +37,7 @@ class Neurons(nn.Module):
     v_reset: nn.Parameter | None
 
     def _register(self, population: Population, dtype: torch.dtype) -> None:
-        """Register the constants of a population as parameters without gradient.
-
-        `UnsupportedError`: a constant of equations with the name of an attribute of modules.
-        """
+        """Register the constants of a population as parameters without gradient."""
         self.equations = None if population.kind == "input" else population.equations
         for name in CONSTANTS:
             if name not in population.values:

@@ -1,8 +1,4 @@
-"""A problem in the layouts of `fast.layout.arrays`, on the device of its tensors.
-
-Converts spike times to instants (for the GPU), packs neurons, and allocates room for the synapses,
-which kernels pack (`fast.physics.synapse`).
-"""
+"""A problem in the layouts of `fast.layout.arrays`, on the device of its tensors."""
 
 import numpy as np
 import torch

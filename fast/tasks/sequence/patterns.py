@@ -1,8 +1,7 @@
 """The patterns of the sequence task: one spike per input, in an order that each class shifts.
 
 In class `c` input `i` fires at `((i - c) mod N) gap`. Every input fires once in every class, so
-spike counts hold no information. With two inputs, class 0 is input 0 first and input 1 a gap later,
-and class 1 the reverse.
+spike counts hold no information.
 """
 
 from collections.abc import Sequence
