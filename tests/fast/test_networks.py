@@ -15,7 +15,7 @@ from delayprop.fast import LIF, Network, Spikes, cross_entropy, param_groups, pr
 from delayprop.fast.nn.graph import arrival_states, groups
 from delayprop.fast.nn.interchange import case_of, network_of
 from delayprop.fast.nn.loading import load_into
-from delayprop.spec import NEURONS, Connection, Population
+from delayprop.spec import NEURONS, Connection, Population, UnsupportedError
 from delayprop.spec import Network as NetworkSpec
 from tests.support.networks.layers import given_spikes
 from tests.support.networks.nir_networks import bits
@@ -176,7 +176,8 @@ def test_a_layer_of_connections_holds_a_pair_once_and_raises_a_state_per_source(
     first, second = neuron.arrivals
     values = dict.fromkeys(neuron.constants, 1.0) | {"v_reset": 0.0}
     a, b = (Population(name, "neuron", n, neuron=neuron, constants=values) for name, n in (("a", 1), ("b", 2)))
-    links = [(a, a, first), (a, b, first), (a, b, second), (a, a, second), (b, a, second), (b, a, second), (b, b, first)]
+    of_a = [(a, a, first), (a, b, first), (a, b, second), (a, a, second)]
+    links = [*of_a, (b, a, second), (b, a, second), (b, b, first)]
     loops = [Connection(one.name, to.name, np.ones((one.size, to.size)), 1.0, into=into) for one, to, into in links]
     network = NetworkSpec((Population("in", "input", 1), a, b), (*loops, Connection("in", "a", [[1.0]], 1.0)))
     if not outside:
@@ -187,3 +188,7 @@ def test_a_layer_of_connections_holds_a_pair_once_and_raises_a_state_per_source(
     states = arrival_states(network, group)
     assert states.tolist() == [0, *(0, 1, 1), *(1, 1, 1), *(0, 0, 0)], "a row without a source, if there is none"
     assert arrival_states(described(), groups(described())[0]) is None
+    loop = (Connection("a", "c", np.ones((1, 2)), 1.0), Connection("c", "a", np.ones((2, 1)), 1.0, into=first))
+    other = NetworkSpec((a, Population("c", "lif", 2, 20.0, 5.0, 1.0, 0.0)), loop)
+    with pytest.raises(UnsupportedError, match="the same in all populations of a loop, got different ones in a, c"):
+        Network(other)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from delayprop import ALIF, LI, LIF, Network, SpecError, Spikes, load_into, membrane_traces, network_of
+from delayprop import ALIF, LI, LIF, Network, SpecError, Spikes, Spiking, load_into, membrane_traces, network_of
 from delayprop.fast.cpu import solver
 from delayprop.fast.layout.arrays import Arriving
 from delayprop.fast.nn.certificate import residuals, watched
@@ -154,6 +154,25 @@ def test_state_and_projection_of_a_masked_layer() -> None:
 def test_refusals(given: dict[str, Any], words: str) -> None:
     with pytest.raises(SpecError, match=words):
         LIF(3, 2, **given)
+
+
+@pytest.mark.parametrize(("given", "states"), [
+    ({}, None), ({"into": ["E", "G", "E"]}, [0, 1, 0]), ({"recurrent": True}, None),
+    ({"recurrent": True, "into": "G"}, [1, 1, 1, 0, 0]),
+    ({"recurrent": True, "into": ["G", "E", "E"], "into_rec": ["E", "G"]}, [1, 0, 0, 0, 1]),
+])
+def test_the_state_that_each_source_raises(given: dict[str, Any], states: list[int] | None) -> None:
+    raised = Spiking(3, 2, neuron="two-synapses", tau_exc=3.0, tau_inh=8.0, **given).states_raised
+    assert (raised if raised is None else raised.tolist()) == states
+
+
+@pytest.mark.parametrize("masks", [{}, {"mask": MASK[:, :2]}, {"mask_rec": MASK_REC[:2, :2]}])
+def test_weights_are_0_where_no_synapse_is(masks: dict[str, Tensor]) -> None:
+    layer = LIF(3, 2, recurrent=True, **masks)
+    for w in layer.all_w:
+        w.data.fill_(1.0)
+    every = {"mask": torch.ones(3, 2, dtype=torch.bool), "mask_rec": torch.ones(2, 2, dtype=torch.bool)}
+    assert all(map(torch.equal, layer.existing_w, (mask.float() for mask in (every | masks).values())))
 
 
 def test_a_layer_without_synapses_stays_silent() -> None:
