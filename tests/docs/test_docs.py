@@ -1,13 +1,11 @@
-"""The pages: programs print the output shown, links lead somewhere, nothing is fetched."""
+"""Pages and README: programs print the output shown, links lead somewhere, nothing is fetched."""
 
 import ast
-import importlib.util
 import json
 import re
 import statistics
-from html import unescape
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
-from xml.etree import ElementTree
 
 import pytest
 
@@ -15,19 +13,18 @@ from delayprop import public as public_names
 from delayprop import reference
 from delayprop.fast.training.settings import kind_of_delays
 from docs import hooks
-from docs.formulas import formula, picture
 from tests import ROOT
+from tests.support.faults.catalogue import AT_EDGES, CALLERS, CORE, FAULTS, ON_CUDA
 from tests.support.house.docs_pages import PAGES, REMOTE_IMAGE, SETTINGS, alike, blocks, fetched_from_afar, nav, run
 from tests.support.house.imports import imported
-from tests.support.runs.reading import Patch
+from tests.support.runs.reading import Capture, Patch
+from tests.support.tolerances import TRUTH, U64, WELL_CONDITIONED, identity
 from tests.tools.make_docs_figure import PATH, draw
 
-NOT_RUN = {"training.md"}  # its block loads a data set
-RUN = sorted(name for name, text in PAGES.items() if blocks(text) and name not in NOT_RUN)
-pytestmark = pytest.mark.filterwarnings("ignore:path is deprecated:DeprecationWarning")  # in the import of ziafont
-needs_ziamath = pytest.mark.skipif(importlib.util.find_spec("ziamath") is None, reason="needs the group `docs`")
-
-
+PAPERS = ("README", "CONTRIBUTING", "docs/dev/adding")
+TEXTS = {name: (ROOT / f"{name}.md").read_text(encoding="utf-8") for name in PAPERS}
+NOT_RUN = "training.md"  # its block loads a data set
+RUN = {"README.md": TEXTS["README"]} | {name: text for name, text in PAGES.items() if blocks(text) and name != NOT_RUN}
 PUBLIC = {f"delayprop.{name}" for name in [*public_names.__all__, *(f"reference.{name}" for name in reference.__all__)]}
 
 
@@ -51,8 +48,8 @@ def test_control_a_private_import_is_found(line: str) -> None:
 @pytest.mark.parametrize("name", RUN)
 def test_every_block_runs_and_prints_what_the_page_shows(name: str, tmp_path: Path, monkeypatch: Patch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert any(block.prints for block in blocks(PAGES[name]))
-    run(name, PAGES[name])
+    assert any(block.prints for block in blocks(RUN[name]))
+    run(name, RUN[name])
 
 
 @pytest.mark.parametrize("printed", ["print(1)", "x = 1", "print('two')"])
@@ -142,40 +139,6 @@ def test_the_page_of_results_takes_its_numbers_from_the_records() -> None:
     assert re.findall(r"\d+\.\d+|\d+ ?%", PAGES["results.md"]) == []
 
 
-@needs_ziamath
-def test_every_formula_is_drawn_in_the_colour_of_the_text() -> None:
-    pages = "".join(hooks.shown(text, name) for name, text in PAGES.items())
-    found = [ElementTree.fromstring(one) for one in re.findall(r"<svg role=.*?</svg>", pages)]
-    assert len(found) > 30 and "$" not in re.sub(r"```.*?```|`[^`]*`", "", pages, flags=re.DOTALL)
-    for one in found:
-        marks = [child.attrib.get("fill", "currentColor") for child in one.iter() if child is not one]
-        assert marks and set(marks) <= {"currentColor", "none"}, one.attrib["aria-label"]
-
-
-@needs_ziamath
-@pytest.mark.parametrize("name", ["V", r"\lambda"])
-def test_the_dot_of_a_derivative_is_one_more_outline(name: str) -> None:
-    plain, dotted = (picture(tex) for tex in (name, rf"\dot {name}"))
-    assert dotted.count("<path") == plain.count("<path") + 1
-    top, higher = (float(re.findall(r'viewBox="\S+ (\S+)', one)[0]) for one in (plain, dotted))
-    assert higher < top - 1.0, "above the letter"
-
-
-@needs_ziamath
-@pytest.mark.parametrize("text", [r"\unknown x", "{x", "x}", "x^", "x_a_b", r"a \mathrel{+=} b"])
-def test_control_half_a_formula_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="must be TeX that"):
-        picture(text)
-
-
-@needs_ziamath
-def test_a_formula_in_full() -> None:
-    text = formula(r"\frac{1}{2} \tau_\text{mem} \qquad x^-", block=True)
-    assert text.startswith('<div class="formula"><svg role="img"') and text.count("<svg") == 2
-    assert unescape(re.findall('aria-label="([^"]+)"', text)[0]) == r"\frac{1}{2} \tau_\text{mem}"
-    assert formula("x", block=False).startswith('<span class="formula"><svg')
-
-
 def curves(path: Path) -> list[list[float]]:
     drawn = re.findall(r'<path d="([^"]+)" clip-path', path.read_text(encoding="utf-8"))
     return [[float(number) for number in re.findall(r"-?[\d.]+", one)] for one in drawn]
@@ -188,3 +151,78 @@ def test_the_figure_shows_the_numbers_of_today(tmp_path: Path) -> None:
     assert [len(one) for one in stored] == [len(one) for one in now] and sum(map(len, now)) > 500
     apart = [abs(a - b) for one, other in zip(stored, now, strict=True) for a, b in zip(one, other, strict=True)]
     assert max(apart) <= 1.0
+
+
+def test_the_readme_is_a_page_and_shows_what_its_programs_print() -> None:
+    assert [bool(block.prints) for block in blocks(TEXTS["README"])] == [True, True]
+    lines = TEXTS["README"].splitlines()
+    assert len(lines) <= 110
+    assert max(len(line) for line in lines if not line.startswith("|")) <= 100
+
+
+def test_the_readme_counts_the_planted_faults() -> None:
+    count = sum(map(len, (FAULTS, CALLERS, ON_CUDA, AT_EDGES)))
+    said = f"plants {count} faults in spikes, ties and gradients, and finds each (`make test`: {2 * len(CORE)})"
+    assert said in " ".join(TEXTS["README"].split())
+
+
+def test_the_readme_has_the_tolerances_of_the_tests() -> None:
+    limits = [WELL_CONDITIONED, TRUTH, identity(U64)]
+    _, table = TEXTS["README"].split("| compared | error allowed |")
+    rows = table.split("\n\n")[0].splitlines()[2:]
+    assert [float(row.split("|")[2].removesuffix("of the sum of absolute terms ")) for row in rows] == limits
+
+
+def test_the_speeds_of_the_readme_and_of_the_benchmarks_are_recorded() -> None:
+    page = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    runs = [json.loads(line) for line in (ROOT / "results" / "speed.jsonl").read_text(encoding="utf-8").splitlines()]
+    for one in runs:
+        name = one["workload"] + (" --hidden 512" if one["hidden"] == 512 else "")
+        grid = f"{one['yardstick']['ratio']:.0f} times as long" if one["yardstick"] else ""
+        assert " ".join(f"| `{name}` | {one['seconds']:.3g} | {grid} |".split()) in " ".join(page.split())
+        assert (one["threads"], one["dtype"], one["device_name"]) == (1, "float32", "AMD EPYC")
+    prose, (shd, wide, *_) = " ".join(TEXTS["README"].split()), runs
+    own = f"step of {shd['arrivals'] / 1e7:.1f}e7 arrivals (`shd-like`, 700-256-20) takes {shd['seconds']:.2f} s on one"
+    assert own in prose
+    assert f"with a surrogate gradient, takes {shd['yardstick']['ratio']:.0f} times as long." in prose
+    assert "took 2.1 times as long" in prose and "| 2.1 times as long |" in page
+    few, fewer = (one["yardstick"]["trials_run"] for one in (shd, wide))
+    assert f"{few} of 32 trials (`--hidden 512`: {fewer})" in " ".join(page.split())
+
+
+PROGRAM = blocks(PAGES["index.md"])[1].program
+
+
+def learned(program: str, capsys: Capture) -> list[float]:
+    exec(compile(program, "index.md", "exec"), {})
+    printed = capsys.readouterr().out
+    found = re.findall(r"^step +\d+: +(\S+) ms off, smallest conditioning (\S+)$", printed, re.MULTILINE)
+    assert len(found) == len(printed.splitlines()) > 1
+    assert all(float(kappa) > 0 for _, kappa in found)
+    return [float(off) for off, _ in found]
+
+
+def test_the_program_of_the_first_page_learns(capsys: Capture) -> None:
+    off = learned(PROGRAM, capsys)
+    assert off[0] > 5.0 and off[-1] < 0.05 and off == sorted(off, reverse=True)
+
+
+def test_control_with_frozen_delays_it_does_not(capsys: Capture) -> None:
+    frozen = PROGRAM.replace("delay_lr=0.2", "delay_lr=1e-12")  # ms
+    assert frozen != PROGRAM
+    assert min(learned(frozen, capsys)) > 5.0
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_links_and_commands_exist(name: str) -> None:
+    text, makefile = TEXTS[name], (ROOT / "Makefile").read_text(encoding="utf-8")
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", text):
+        assert (ROOT / name).parent.joinpath(link).exists(), link
+    targets = re.findall(r"(?:^    |`)make ([a-z-]+)", text, re.MULTILINE)
+    modules = re.findall(r"python -m ([a-z_]+(?:\.[a-z_]+)*)", text)
+    assert targets and (modules or name == "CONTRIBUTING")
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    for module in modules:
+        found = find_spec(module)
+        assert found and (not found.submodule_search_locations or find_spec(f"{module}.__main__")), module

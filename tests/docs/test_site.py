@@ -1,57 +1,34 @@
-"""The built site: it is whole, fetches nothing, fits its columns, and is searched from a folder."""
+"""The built site: whole, fetches nothing, fits its columns, has drawn formulas and a search."""
 
-import importlib.util
 import json
 import re
 from html import unescape
+from importlib.util import find_spec
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
 import delayprop.fast as fast
 from docs import hooks
+from docs.formulas import formula, picture
+from tests import ROOT
 from tests.support.commands import python
 from tests.support.house.docs_pages import PAGES, SETTINGS, Outline, after_scripts, browser, fetched_from_afar
 
 WIDEST = 96  # characters of code that fit the column where the window is 1280 px wide
 CODE = re.compile(r"^```\w*\n(.*?)^```$|^((?: {4}[^\n]*\n)+)", re.MULTILINE | re.DOTALL)
-needs_mkdocs = pytest.mark.skipif(any(importlib.util.find_spec(name) is None for name in ("mkdocs", "ziamath")),
-                                  reason="needs the group `docs`")
+pytestmark = pytest.mark.filterwarnings("ignore:path is deprecated:DeprecationWarning")  # in the import of ziafont
+needs_ziamath = pytest.mark.skipif(find_spec("ziamath") is None, reason="needs the group `docs`")
 needs_browser = pytest.mark.skipif(browser() is None, reason="needs a browser without a window, such as chromium")
-
-# Measures each page in a frame of each width; a page in a frame lays itself out for the frame.
-PROBE = """<body><pre></pre><script>
-const found = {};
-function measure([page, width]) {
-  return new Promise((done) => {
-    const frame = document.createElement("iframe");
-    Object.assign(frame, {width, height: 900, src: page});
-    frame.onload = () => setTimeout(() => {
-      const root = frame.contentDocument;
-      const over = (node) => node.scrollWidth > node.clientWidth + 1;
-      const wide = (kind) => [...root.querySelectorAll(kind)].filter(over).map((node) => node.textContent.trim());
-      found[page + " " + width] = {
-        page: over(root.documentElement), code: wide("pre > code"), tables: wide(".md-typeset__scrollwrap"),
-        formulas: wide("div.formula").length, drawn: root.querySelectorAll(".formula svg").length,
-      };
-      frame.remove();
-      done();
-    }, 300);
-    document.body.append(frame);
-  });
-}
-onload = async () => {
-  for (const one of JOBS) await measure(one);
-  document.querySelector("pre").textContent = JSON.stringify(found);
-};
-</script>"""
-
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built as strictly as by `make docs`: MkDocs finds dead links and anchors."""
+    if find_spec("mkdocs") is None:
+        pytest.skip("needs the group `docs`")
     folder = tmp_path_factory.mktemp("site")
     done = python("-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder)
     assert done.returncode == 0, done.stderr
@@ -61,7 +38,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def layout(site: Path, profile: Path) -> dict[str, dict[str, Any]]:
     """What is wider than its box, on each page at 1280 and at 390 px."""
     jobs = [(name.replace(".md", ".html"), width) for name in PAGES for width in (1280, 390)]
-    (site / "probe.html").write_text(PROBE.replace("JOBS", json.dumps(jobs)), encoding="utf-8")
+    probe = (ROOT / "tests" / "docs" / "probe.html").read_text(encoding="utf-8")
+    (site / "probe.html").write_text(probe.replace("JOBS", json.dumps(jobs)), encoding="utf-8")
     html = after_scripts((site / "probe.html").as_uri(), profile, "--allow-file-access-from-files")
     found = re.search(r"<pre>(\{.*\})</pre>", html, re.DOTALL)
     assert found, html[:2000]
@@ -70,7 +48,6 @@ def layout(site: Path, profile: Path) -> dict[str, dict[str, Any]]:
     return measured
 
 
-@needs_mkdocs
 def test_the_site_is_whole_and_fetches_nothing(site: Path) -> None:
     assert re.search(r"^  links:\n    not_found: warn\n    anchors: warn\n", SETTINGS, re.MULTILINE)
     built = sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html"))
@@ -83,7 +60,6 @@ def test_the_site_is_whole_and_fetches_nothing(site: Path) -> None:
     assert set(fast.__all__) <= {name.rpartition(".")[2] for name in api}
 
 
-@needs_mkdocs
 @needs_browser
 @pytest.mark.parametrize("page", ["index.html", "tutorials/certificate.html"])
 def test_the_search_works_in_a_folder(site: Path, tmp_path: Path, page: str) -> None:
@@ -93,7 +69,6 @@ def test_the_search_works_in_a_folder(site: Path, tmp_path: Path, page: str) -> 
     assert all(address.startswith(site.as_uri()) for address in results)
 
 
-@needs_mkdocs
 @needs_browser
 def test_pages_fit_their_columns(site: Path, tmp_path: Path) -> None:
     """On a telephone, code and tables may scroll within themselves; a page never does."""
@@ -105,7 +80,6 @@ def test_pages_fit_their_columns(site: Path, tmp_path: Path) -> None:
     assert measured["method.html 390"]["drawn"] > 20, "the control: there are formulas to measure"
 
 
-@needs_mkdocs
 @needs_browser
 def test_control_what_is_too_wide_is_found(site: Path, tmp_path: Path) -> None:
     page = site / "limits.html"
@@ -134,3 +108,37 @@ def test_code_is_as_narrow_as_its_column(name: str) -> None:
 def test_control_a_long_line_of_code_is_found(code: str) -> None:
     assert long_lines(code.format("x" * (WIDEST + 1))) and not long_lines(code.format("x" * WIDEST))
     assert long_lines("x " * WIDEST) == []
+
+
+@needs_ziamath
+def test_every_formula_is_drawn_in_the_colour_of_the_text() -> None:
+    pages = "".join(hooks.shown(text, name) for name, text in PAGES.items())
+    found = [ElementTree.fromstring(one) for one in re.findall(r"<svg role=.*?</svg>", pages)]
+    assert len(found) > 30 and "$" not in re.sub(r"`[^`]*`", "", CODE.sub("", pages))
+    for one in found:
+        marks = [child.attrib.get("fill", "currentColor") for child in one.iter() if child is not one]
+        assert marks and set(marks) <= {"currentColor", "none"}, one.attrib["aria-label"]
+
+
+@needs_ziamath
+@pytest.mark.parametrize("name", ["V", r"\lambda"])
+def test_the_dot_of_a_derivative_is_one_more_outline(name: str) -> None:
+    plain, dotted = (picture(tex) for tex in (name, rf"\dot {name}"))
+    assert dotted.count("<path") == plain.count("<path") + 1
+    top, higher = (float(re.findall(r'viewBox="\S+ (\S+)', one)[0]) for one in (plain, dotted))
+    assert higher < top - 1.0, "above the letter"
+
+
+@needs_ziamath
+@pytest.mark.parametrize("text", [r"\unknown x", "{x", "x}", "x^", "x_a_b", r"a \mathrel{+=} b"])
+def test_control_half_a_formula_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="must be TeX that"):
+        picture(text)
+
+
+@needs_ziamath
+def test_a_formula_in_full() -> None:
+    text = formula(r"\frac{1}{2} \tau_\text{mem} \qquad x^-", block=True)
+    assert text.startswith('<div class="formula"><svg role="img"') and text.count("<svg") == 2
+    assert unescape(re.findall('aria-label="([^"]+)"', text)[0]) == r"\frac{1}{2} \tau_\text{mem}"
+    assert formula("x", block=False).startswith('<span class="formula"><svg')
