@@ -11,10 +11,11 @@ from torch.utils.data import DataLoader
 from delayprop.fast.data.collating import collate
 from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.spec import SpecError
+from tests.support.refusals import assert_refused
 
 EVENTS = np.dtype([("t", int), ("x", int), ("p", int)])
 IMAGE = np.dtype([("t", int), ("x", int), ("y", int)])
+small: Any = partial(collate, size=2, duration=10.0, unit="ms")
 
 
 def digits() -> Any:
@@ -49,17 +50,17 @@ def test_a_dataset_is_read_at_its_exact_times_or_refused_by_entry() -> None:
     for name, value, words in (("t", 5, "in order"), ("x", 7, "from 0 to 6, since `channels` is 7, got 7")):
         wrong = digits()
         wrong[4][0][name][2] = value
-        with pytest.raises(SpecError, match=rf"`dataset\[4\].* {words}"):
-            SpikeData.of(wrong, channels=7, classes=4, duration=100.0)
+        call = partial(SpikeData.of, wrong, channels=7, classes=4, duration=100.0)
+        assert_refused(call, rf"`dataset\[4\].* {words}")
 
 
 def test_times_and_neurons_may_come_as_a_pair_and_no_gradient_is_lost() -> None:
     times, neurons = torch.tensor([0.003, 0.001], dtype=torch.float64), torch.tensor([1, 0])
     entries = [((times.numpy(), [1, 0]), 2), (([], []), torch.tensor(0)), ((times, neurons), 1)]
-    spikes, labels = collate(entries, size=2, duration=10.0, unit="s")
+    spikes, labels = small(entries, unit="s")
     assert spikes.to_lists() == [[[1.0], [3.0]], [[], []], [[1.0], [3.0]]] and labels.tolist() == [2, 0, 1]
-    with pytest.raises(SpecError, match=r"`entries\[0\] times` must be a row of real numbers, got .* requires grad"):
-        collate([((times.requires_grad_(), neurons), 0)], size=2, duration=10.0, unit="ms")
+    words = r"`entries\[0\] times` must be a row of real numbers, got .* requires grad"
+    assert_refused(lambda: small([((times.requires_grad_(), neurons), 0)]), words)
 
 
 def trial(times: Any, neurons: Any, label: Any = 0) -> list:
@@ -116,14 +117,12 @@ WRONG: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize(("entries", "words"), WRONG.values(), ids=WRONG.keys())
 def test_what_is_no_event_is_named(entries: Any, words: str) -> None:
-    with pytest.raises(SpecError, match=words):
-        collate(entries, size=2, duration=10.0, unit="ms")
+    assert_refused(lambda: small(entries), words)
 
 
 def test_trials_of_spikes_are_entries() -> None:
-    spikes, labels = collate(list(zip(SPIKES, torch.tensor([1, 0, 2]), strict=True)), size=2, duration=10.0, unit="ms")
+    spikes, labels = small(list(zip(SPIKES, torch.tensor([1, 0, 2]), strict=True)))
     assert spikes == SPIKES and labels.tolist() == [1, 0, 2]
-    with pytest.raises(SpecError, match=r"`entries\[0\]` is a `Spikes`, whose times are in ms, not in us; use"):
-        collate([(SPIKES[0], 1)], size=2, duration=10.0, unit="us")
-    with pytest.raises(SpecError, match="`size` must be a whole number"):
-        collate([(SPIKES[0], 1)], size="2", duration=10.0, unit="ms")  # type: ignore[arg-type]
+    given, words = [(SPIKES[0], 1)], r"`entries\[0\]` is a `Spikes`, whose times are in ms, not in us; use"
+    assert_refused(lambda: small(given, unit="us"), words)
+    assert_refused(lambda: small(given, size="2"), "`size` must be a whole number")

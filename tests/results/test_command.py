@@ -11,7 +11,7 @@ from delayprop.fast.runs.compared_runs import grouped
 from delayprop.fast.tasks import yin_yang
 from delayprop.fast.train import main as train
 from results.__main__ import main as results
-from tests.support.runs.reading import Capture, Patch, history, refusal, rewrite
+from tests.support.runs.reading import Capture, Patch, history, printed, refusal, rewrite
 from tests.support.runs.short_runs import with_validation
 
 OF_THE_TEST = {"test_accuracy", "count_baseline", "trials_sha256", "wrong"}
@@ -22,25 +22,22 @@ FEW = [
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> Path:
+def folder(tmp_path: Path, monkeypatch: Patch) -> Path:
     """A finished run of few trials, with `--no-test`."""
     monkeypatch.setattr(yin_yang, "POINTS", {"train": 50, "valid": 50, "test": 50})
     assert train([*FEW, "--out", str(tmp_path / "run"), "--no-test"]) == 0
-    capsys.readouterr()
     return tmp_path / "run"
 
 
 def test_a_line_of_a_finished_run_without_a_test(folder: Path, capsys: Capture) -> None:
     assert "the folder of a finished run" in refusal(capsys, results, folder.parent)
-    assert results([str(folder)]) == 0
-    line = json.loads(capsys.readouterr().out)
+    line = json.loads(printed(capsys, results, folder))
     assert line["network"] == "4-3-4-3" and line["seed"] == 7 and 0 <= line["valid_accuracy"] <= 1
     assert not OF_THE_TEST & line.keys()
     train([*FEW, "--out", str(folder), "--resume", "--test"])
     last = capsys.readouterr().out.splitlines()[-1]
-    assert results([str(folder)]) == 0
     tested = folder.with_suffix(".jsonl")
-    tested.write_text(capsys.readouterr().out)
+    tested.write_text(printed(capsys, results, folder))
     line = json.loads(tested.read_text())
     assert line.keys() >= OF_THE_TEST and last == f"state sha256 {line['state_sha256']}"
     (of_folder,), (of_line,) = grouped([folder]), grouped([tested])
@@ -55,9 +52,7 @@ def test_a_line_is_of_the_kept_epoch(folder: Path, monkeypatch: Patch, tmp_path:
     assert train([*FEW, "--epochs", "3", "--out", str(tmp_path / "three"), "--no-test"]) == 0
     log = [{**line, "train_accuracy": n / 10} for n, line in enumerate(history(tmp_path / "three"))]
     (tmp_path / "three" / "history.jsonl").write_text("".join(json.dumps(one) + "\n" for one in log))
-    capsys.readouterr()
-    assert results([str(tmp_path / "three")]) == 0
-    line = json.loads(capsys.readouterr().out)
+    line = json.loads(printed(capsys, results, tmp_path / "three"))
     assert (line["best_epoch"], line["valid_accuracy"], line["train_accuracy"]) == (2, 0.8, 0.1)
     assert line["seconds"] == pytest.approx(sum(one["seconds"] for one in log), abs=0.05)
 
