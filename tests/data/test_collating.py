@@ -70,9 +70,6 @@ def trial(times: Any, neurons: Any, label: Any = 0) -> list:
 class Raising(list):
     """A dataset whose entries cannot be read."""
 
-    def __len__(self) -> int:
-        return 1
-
     def __getitem__(self, n: Any) -> Any:
         raise KeyError("damaged")
 
@@ -88,7 +85,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "a raster of NumPy": ([(np.zeros((9, 3)), 0)], r"`entries\[0\]` must be .* got a raster \[9, 3\]; `Spikes.from_de"),
     "no label": ([(np.zeros(1, EVENTS),)], r"`entries\[0\]` must be a pair: events .* label, got not enough values"),
     "no field": ([(np.zeros(1, [("t", int)]), 0)], r"`entries\[0\]` must be .* got no field of name x; look at"),
-    "a dataset that raises": (Raising(), r"`entries\[0\]` must be a pair: .* got 'damaged'; look at one entry"),
+    "a dataset that raises": (Raising([0]), r"`entries\[0\]` must be a pair: .* got 'damaged'; look at one entry"),
     "lengths": (trial([1.0], [0, 1]), r"`entries\[1\]` has times and neurons in different numbers, 1 and 2; give"),
     "halves": (trial([1.0], [0.5]), r"`entries\[1\] neurons` must be whole numbers, got float64"),
     "neuron": (

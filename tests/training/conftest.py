@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.runs import undrawn
-from tests.support.runs.short_runs import OPTIONS, data_of
+from tests.support.runs.short_runs import OPTIONS, data_of, undrawn, without_pictures
 from tests.support.runs.written_files import splits
 
 
 @pytest.fixture(autouse=True)
 def no_pictures(request: pytest.FixtureRequest) -> Iterator[None]:
     """Tests of training read records; the pictures have tests of their own."""
-    with nullcontext() if request.node.get_closest_marker("pictures") else undrawn.without_pictures():
+    with nullcontext() if request.node.get_closest_marker("pictures") else without_pictures():
         yield
 
 
@@ -28,7 +27,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed in ("0", "1"):
         for name, more in (("free", []), ("frozen", ["--freeze-delays"])):
             run = [*OPTIONS, *data_of(folder), "--seed", seed, "--out", str(folder / f"{name}{seed}"), *more]
-            assert undrawn.main(*run) in (0, 1)
+            assert undrawn(*run) in (0, 1)
     return folder
 
 

@@ -16,9 +16,8 @@ from delayprop.fast.training.model import Classifier, scale_first_weights_
 from delayprop.fast.training.settings import Settings
 from tests.support.networks.layers import filled
 from tests.support.refusals import assert_refused
-from tests.support.runs import undrawn
 from tests.support.runs.reading import Capture, history, refusal
-from tests.support.runs.short_runs import DURATION, letters
+from tests.support.runs.short_runs import DURATION, letters, undrawn
 from tests.support.runs.written_files import write
 
 TAU_MEM, TAU_SYN, STRENGTH = 20.0, 5.0, 0.3
@@ -124,12 +123,12 @@ def test_data_with_long_delays_do_not_start_silent(tmp_path: Path, capsys: Captu
     data = [waves(tmp_path / "train.h5", 150), waves(tmp_path / "test.h5", 60)]
     options = ["--data", *data, "--delay", "400", "--max-delay", "500", "--duration", "500", "--lr", "0.01"]
     options += ["--delay-lr", "4", "--hidden", "24", "--epochs", "3"]
-    assert undrawn.main("--task", "spikes", "--out", str(tmp_path / "run"), *options) == 0
+    assert undrawn("--task", "spikes", "--out", str(tmp_path / "run"), *options) == 0
     out = capsys.readouterr().out
     first = history(tmp_path / "run")[0]
     assert "trials of 500 ms" in out and "\nfirst weights: 3" in out and "warning" not in out
     assert first["silent"] < 0.2 and first["silent_steps"] == 0 and 2 < first["spikes_per_neuron"] < 5
-    assert undrawn.main("--task", "spikes", "--out", str(tmp_path / "drawn"), *options, "--rate", "0") == 1
+    assert undrawn("--task", "spikes", "--out", str(tmp_path / "drawn"), *options, "--rate", "0") == 1
     out = capsys.readouterr().out
     assert out.count("were silent in 5 of 5 steps: no gradient passed; take smaller steps") == 3
     assert [line["silent_steps"] for line in history(tmp_path / "drawn")] == [5, 5, 5]

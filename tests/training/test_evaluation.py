@@ -18,7 +18,7 @@ from delayprop.fast.training import progress
 from delayprop.fast.training.evaluation import Evaluation, correct, count_baseline, evaluate
 from delayprop.fast.training.processes import Processes
 from tests.support.runs.reading import Capture, Patch, calls, history, screen
-from tests.support.runs.short_runs import classification, run, trials_of
+from tests.support.runs.short_runs import classification, trained, trials_of
 
 DURATION = 10.0
 
@@ -165,8 +165,7 @@ def test_the_baseline_takes_few_evaluations_of_its_loss(monkeypatch: Patch) -> N
 
 
 def test_each_split_has_its_own_trials(tmp_path: Path) -> None:
-    training = classification(epochs=1)
-    run(training, tmp_path)
+    training = trained(tmp_path, epochs=1)
     (line,) = history(tmp_path)
     losses = {split: training.evaluate(split).loss for split in ("train", "valid", "test")}
     assert line["valid_loss"] == losses["valid"] and len(set(losses.values())) == 3
@@ -176,8 +175,8 @@ def test_a_clock_that_is_set_back_changes_no_time(tmp_path: Path, monkeypatch: P
     hours = count()
     monkeypatch.setattr(time, "time", lambda: 1e9 - 3600.0 * next(hours))
     began = time.monotonic()
-    run(classification(), tmp_path / "run")
-    seconds = [line["seconds"] for line in history(tmp_path / "run")]
+    trained(tmp_path)
+    seconds = [line["seconds"] for line in history(tmp_path)]
     assert len(seconds) == 3 and min(seconds) > 0 and sum(seconds) < time.monotonic() - began
 
 

@@ -20,7 +20,7 @@ OPTIONS = [
     "--average", "0.9", "--label-smoothing", "0.1", "--warm-up", "1", "--clip", "0.5", "--learn-constants",
     "--constants-lr", "0.05",
 ]
-UNDRAWN = "tests.support.runs.undrawn"
+UNDRAWN = "tests.support.runs.short_runs"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node"]
 
@@ -35,8 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def one(folder: Path) -> str:
     """The end of a run of one process."""
-    train(folder, "one", 1, 3)
-    return end(folder, "one")
+    return train(folder, "one", 1, 3)
 
 
 def given(folder: Path, run: str, epochs: int, *more: str) -> list[str]:
@@ -44,11 +43,12 @@ def given(folder: Path, run: str, epochs: int, *more: str) -> list[str]:
     return [*OPTIONS, *data, "--epochs", str(epochs), *more]
 
 
-def train(folder: Path, run: str, processes: int, epochs: int, *more: str) -> str:
+def train(folder: Path, run: str, processes: int, epochs: int, *more: str, says: str = "") -> str:
+    """Trains; returns the end of the run."""
     first, *others = forked(folder, processes, *given(folder, run, epochs, *more))
     assert all(one.returncode in (0, 1) for one in (first, *others)), first.stderr
-    assert not any(one.stdout for one in others)
-    return first.stdout
+    assert says in first.stdout and not any(one.stdout for one in others)
+    return end(folder, run)
 
 
 def free_port() -> str:
@@ -59,22 +59,17 @@ def free_port() -> str:
 def forked(folder: Path, processes: int, *options: str) -> list[subprocess.CompletedProcess[str]]:
     shared = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
     children = [
-        started(f"{UNDRAWN}:main", *options, folder=folder, environment={**shared, "RANK": str(rank)})
+        started(f"{UNDRAWN}:undrawn", *options, folder=folder, environment={**shared, "RANK": str(rank)})
         for rank in range(processes)
     ]
     return [child.wait() for child in children]
 
 
-def apart(folder: Path, run: str, other: str) -> float:
-    """How far the networks of two runs end from each other."""
-    ends = [Checkpoints(folder / name).load()[0]["training"]["network"] for name in (run, other)]
-    assert ends[0].keys() == ends[1].keys()
-    return max(float((ends[0][name] - ends[1][name]).abs().max()) for name in ends[0])
-
-
 def assert_alike(folder: Path, run: str, other: str) -> None:
     """Two runs log equal epochs, and end alike, up to rounding."""
-    assert apart(folder, run, other) < 1e-9
+    ends = [Checkpoints(folder / name).load()[0]["training"]["network"] for name in (run, other)]
+    assert ends[0].keys() == ends[1].keys()
+    assert max(float((ends[0][name] - ends[1][name]).abs().max()) for name in ends[0]) < 1e-9
     for two, one in zip(history(folder / run), history(folder / other), strict=True):
         assert one["spikes_per_neuron"] == two["spikes_per_neuron"] and one["silent"] == two["silent"]
         assert one["valid_accuracy"] == two["valid_accuracy"]
@@ -95,16 +90,13 @@ def test_two_processes_learn_what_one_learns(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def pair(folder: Path) -> str:
     """A run that `--resume` starts in both processes."""
-    assert "no checkpoint in" in train(folder, "pair", 2, 3, "--resume")
-    return end(folder, "pair")
+    return train(folder, "pair", 2, 3, "--resume", says="no checkpoint in")
 
 
 def test_two_processes_that_are_resumed_end_in_the_same_bits(one: str, pair: str, folder: Path) -> None:
     """They also end as one process does. One test: each worker of pytest would train both anew."""
-    train(folder, "pair resumed", 2, 1)
-    assert end(folder, "pair resumed") != pair
-    assert "resumed after step" in train(folder, "pair resumed", 2, 3, "--resume")
-    assert end(folder, "pair resumed") == pair
+    assert train(folder, "pair resumed", 2, 1) != pair
+    assert train(folder, "pair resumed", 2, 3, "--resume", says="resumed after step") == pair
     assert_alike(folder, "pair", "one")
 
 
@@ -113,9 +105,8 @@ def test_two_processes_that_are_resumed_end_in_the_same_bits(one: str, pair: str
 def test_a_run_goes_on_with_another_number_of_processes(order: tuple[int, int], one: str, folder: Path) -> None:
     run = f"then {order[1]}"
     train(folder, run, order[0], 1)
-    assert "resumed after step" in train(folder, run, order[1], 3, "--resume")
-    assert apart(folder, run, "one") < 1e-9
-    assert len(history(folder / run)) == 3
+    train(folder, run, order[1], 3, "--resume", says="resumed after step")
+    assert_alike(folder, run, "one")
 
 
 @pytest.mark.full
@@ -124,17 +115,14 @@ def test_a_process_that_is_lost_is_started_again(how: str, pair: str, folder: Pa
     """`torchrun --max-restarts`: process 2 of the first attempt dies in its second epoch."""
     driver = folder / "dies.py"
     driver.write_text(
-        "import os, sys\n"
+        "import itertools, os, pytest, sys\n"
         "from delayprop.fast.training.epoch import Epoch\n"
-        "from delayprop.fast.train import main\n"
+        "from tests.support.runs.reading import calls\n"
+        "from tests.support.runs.short_runs import undrawn\n"
         "if os.environ['RANK'] == '1' and os.environ['TORCHELASTIC_RESTART_COUNT'] == '0':\n"
-        "    add, steps = Epoch.add, []\n"
-        "    def dying(*given, **named):\n"
-        "        steps.append(1)\n"
-        "        len(steps) < 6 or os._exit(9)\n"
-        "        add(*given, **named)\n"
-        "    Epoch.add = dying\n"
-        "sys.exit(min(main(), 0))\n"
+        "    step = itertools.count(1)\n"
+        "    calls(pytest.MonkeyPatch(), Epoch, 'add', lambda *_, **named: next(step) < 6 or os._exit(9))\n"
+        "sys.exit(min(undrawn(*sys.argv[1:]), 0))\n"
     )
     where = ["--standalone"] if how == "standalone" else ["--master-port", free_port()]
     run = f"lost {how}"
@@ -154,8 +142,7 @@ def test_a_batch_too_small_for_all(folder: Path) -> None:
 
 @pytest.mark.parametrize("workers", [1, pytest.param(4, marks=pytest.mark.full)])
 def test_the_same_command_ends_in_the_same_state(workers: int, one: str, folder: Path) -> None:
-    train(folder, f"workers{workers}", 1, 3, "--workers", str(workers))
-    assert end(folder, f"workers{workers}") == one
+    assert train(folder, f"workers{workers}", 1, 3, "--workers", str(workers)) == one
 
 
 @pytest.mark.full

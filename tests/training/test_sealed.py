@@ -111,7 +111,7 @@ MOST = 0.01  # largest growth of resident memory during the steps; the usual gro
 
 
 def growth(kind: str, steps: int) -> tuple[float, int]:
-    found = result_of(called("tests.support.runs.long_run:main", kind, steps))
+    found = result_of(called("tests.support.runs.children:long_run", kind, steps))
     memory, files, losses = found["memory"], found["files"], found["losses"]
     assert len(memory) == len(files) == 11
     assert found["fired"] > steps and losses[-1] < losses[0], "it must be a training, not silence"

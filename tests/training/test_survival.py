@@ -26,9 +26,9 @@ from delayprop.fast.training.checkpoints import Checkpoints, decoded, digest
 from delayprop.fast.training.run_folder import LOG
 from tests import ROOT
 from tests.support.forking import called
-from tests.support.runs.deaf import AT_WORK
+from tests.support.runs.children import AT_WORK
 from tests.support.runs.reading import Capture, Patch, calls
-from tests.support.runs.short_runs import SETTINGS, Make, classification, ended, killed, options, run, sequence
+from tests.support.runs.short_runs import SETTINGS, Make, classification, killed, log, options, run, sequence, trained
 
 SOON = 5.0  # s; on a machine that does other work too
 EVERYTHING: dict[str, Any] = {
@@ -46,12 +46,17 @@ MAKES: dict[str, Make] = {
 }
 
 
-@cache
-def straight(make: str) -> tuple[str, list[dict]]:
+def end(make: str, folder: Path, **changed: Any) -> tuple[str, list[dict]]:
+    """The digest of the last state of a run, and its log."""
     training = MAKES[make]()
+    run(training, folder, **changed)
+    return digest(training.state()), log(folder)
+
+
+@cache
+def straight(make: str = "classification") -> tuple[str, list[dict]]:
     with TemporaryDirectory() as folder:
-        run(training, Path(folder))
-        return ended(training, Path(folder))
+        return end(make, Path(folder))
 
 
 @pytest.mark.parametrize("make", MAKES)
@@ -59,16 +64,13 @@ def straight(make: str) -> tuple[str, list[dict]]:
 def test_a_run_that_was_killed_ends_in_the_same_bits(make: str, step: int, tmp_path: Path) -> None:
     """Weights, delays, optimiser, best network and log; kills anywhere in an epoch."""
     killed(MAKES[make](), step, tmp_path)
-    resumed = MAKES[make]()
-    run(resumed, tmp_path, resume=True)
-    assert ended(resumed, tmp_path) == straight(make)
+    assert end(make, tmp_path, resume=True) == straight(make)
 
 
 @cache
 def networks_of(*changed: tuple[str, Any]) -> str:
-    training = classification(**EVERYTHING | dict(changed))
     with TemporaryDirectory() as folder:
-        run(training, Path(folder))
+        training = trained(Path(folder), **EVERYTHING | dict(changed))
     return digest({"kept": training.best["network"], "learning": dict(training.network.named_parameters())})
 
 
@@ -81,40 +83,35 @@ def test_control_each_option_changes_where_a_run_ends(name: str) -> None:
 
 
 def test_control_another_seed_ends_elsewhere(tmp_path: Path) -> None:
-    other = classification(seed=4)
-    run(other, tmp_path / "run")
-    assert digest(other.state()) != straight("classification")[0]
+    assert digest(trained(tmp_path, seed=4).state()) != straight()[0]
 
 
 def test_steps_after_the_last_checkpoint_are_done_again(tmp_path: Path) -> None:
     """With rare saves and a late kill the log goes back too; an incomplete line does no harm."""
-    resumed = classification()
     killed(classification(), 9, tmp_path, save_seconds=1e6)
     with (tmp_path / LOG).open("a") as file:
         file.write('{"epoch": 2, "train_lo')
-    run(resumed, tmp_path, resume=True)
-    assert ended(resumed, tmp_path) == straight("classification")
+    assert end("classification", tmp_path, resume=True) == straight()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("where", ["step", "take", "evaluate", "save"])
 def test_a_signal_ends_the_run(where: str, number: int, code: int, tmp_path: Path, monkeypatch: Patch) -> None:
-    stopped, resumed = classification(), classification()
+    stopped = classification()
     before, turn = signal.getsignal(signal.SIGINT), count()
     of: Any = {"save": engine.CheckpointKeeper, "take": stopped.batches}.get(where, stopped)
     # signal 0 is none
     calls(monkeypatch, of, where, lambda *_, **__: os.kill(os.getpid(), number if next(turn) == 1 else 0))
-    assert run(stopped, tmp_path / "stopped") == code
+    assert run(stopped, tmp_path) == code
     monkeypatch.undo()
     assert signal.getsignal(signal.SIGINT) is before
-    run(resumed, tmp_path / "stopped", resume=True)
-    assert digest(resumed.state()) == straight("classification")[0]
+    assert end("classification", tmp_path, resume=True) == straight()
 
 
 @pytest.mark.parametrize(("split", "step"), [("valid", 3), ("test", 12)])
 def test_a_signal_is_seen_within_the_evaluation(split: str, step: int, tmp_path: Path, monkeypatch: Patch) -> None:
     """It may take minutes and changes nothing, so the signal cancels it; no result is of a part."""
-    stopped, resumed = classification(), classification()
+    stopped = classification()
 
     def note(of: SpikeData, *_: object) -> bool:
         if of is stopped.data[split]:
@@ -125,9 +122,8 @@ def test_a_signal_is_seen_within_the_evaluation(split: str, step: int, tmp_path:
     assert run(stopped, tmp_path) == 143
     assert sum(batches) == 1 and Checkpoints(tmp_path).load()[0]["step"] == step
     assert not (tmp_path / "result.json").exists()
-    assert split == "valid" or digest(stopped.state()) == straight("classification")[0]
-    assert run(resumed, tmp_path, resume=True) in (0, 1) and (tmp_path / "result.json").exists()
-    assert digest(resumed.state()) == straight("classification")[0]
+    assert split == "valid" or digest(stopped.state()) == straight()[0]
+    assert end("classification", tmp_path, resume=True) == straight() and (tmp_path / "result.json").exists()
 
 
 def test_every_epoch_has_an_order_of_its_own() -> None:
@@ -144,12 +140,10 @@ def test_every_epoch_has_an_order_of_its_own() -> None:
 def at_work(folder: Path) -> subprocess.Popen[str]:
     """A run in its long step, in a process of its own; of the package `fast` that is imported here,
     which may be a copy with a fault."""
-    program = f"import sys; from tests.support.runs.deaf import main; sys.exit(main({str(folder)!r}))"
+    program = f"import sys; from tests.support.runs.children import deaf; sys.exit(deaf({str(folder)!r}))"
     path = os.pathsep.join([str(Path(engine.__file__).parents[3]), str(ROOT)])
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-c", program], env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True,
-    )
+    line, variables, pipe = [sys.executable, "-P", "-c", program], {**os.environ, "PYTHONPATH": path}, subprocess.PIPE
+    child = subprocess.Popen(line, env=variables, stdout=pipe, stderr=pipe, text=True)
     while not (folder / AT_WORK).exists():
         assert child.poll() is None, child.communicate()[1]
         time.sleep(0.01)
@@ -180,8 +174,7 @@ def test_a_signal_between_pieces_loses_nothing(
     """No further piece begins. The resumed run ends in the bits of one that was never stopped."""
     use_threads(1)  # Python hears signals in the main thread alone, and one thread solves all pieces there
     monkeypatch.setattr(threads, "BINS_PER_PIECE", 1)  # of all runs, since sums depend on it
-    stopped, resumed, whole = classification(), classification(), classification()
-    run(whole, tmp_path / "whole")
+    stopped, whole = classification(), end("classification", tmp_path / "whole")
     name = "backward_sweep" if at == "backward" else "forward_sweep"
     under_way = calls(monkeypatch, stopped, "step", lambda number, *_: number)
 
@@ -196,8 +189,7 @@ def test_a_signal_between_pieces_loses_nothing(
         assert run(stopped, tmp_path / "run") == 143
     assert sum(pieces) == 1, "each layer has several pieces"
     assert Checkpoints(tmp_path / "run").load()[0]["step"] == under_way[-1]
-    run(resumed, tmp_path / "run", resume=True)
-    assert digest(resumed.state()) == digest(whole.state())
+    assert end("classification", tmp_path / "run", resume=True) == whole
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -232,7 +224,7 @@ def test_a_signal_while_pictures_are_drawn_leaves_a_finished_run(
 def test_a_network_that_spikes_without_measure_ends_its_run(words: tuple[str, str], tmp_path: Path) -> None:
     """It took gigabytes. The step can be repeated, and the checkpoint before it stays."""
     out = tmp_path / "run"
-    done = called("tests.support.runs.undrawn:main", "--task", "yin-yang", *words, "--out", out)
+    done = called("tests.support.runs.short_runs:undrawn", "--task", "yin-yang", *words, "--out", out)
     assert done.returncode == 3 and done.stderr.count("\n") == 1
     assert "spikes each in a trial of 35 ms; lower their weights" in done.stderr or "too fast" in done.stderr
     again = decoded((out / engine.REPRODUCER).read_bytes())

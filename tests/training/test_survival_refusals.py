@@ -106,7 +106,7 @@ def test_a_process_that_is_killed_leaves_no_lock_and_goes_on(tmp_path: Path) -> 
 
     def command(run: str, *more: str) -> Child:
         options = ["--task", "sequence", "--epochs", "100", "--save-seconds", "0", "--out", str(tmp_path / run), *more]
-        return started("tests.support.runs.undrawn:main", *options)
+        return started("tests.support.runs.short_runs:undrawn", *options)
 
     def last_line(child: Child) -> str:
         done = child.wait()

@@ -93,17 +93,12 @@ def train(plant: str, options: tuple[str, ...]) -> int:
         return 0
     from delayprop.fast import train  # under watch
     from delayprop.fast.tasks import yin_yang
-    from tests.support.runs.undrawn import without_pictures
+    from tests.support.runs.reading import Patch, calls
+    from tests.support.runs.short_runs import without_pictures
 
-    drawn = yin_yang.points
-
-    def points(*given: Any) -> Any:
-        PLANTS[plant]()
-        return drawn(*given)
-
-    yin_yang.points = points  # type: ignore[assignment]
-    yin_yang.POINTS = {"train": 60, "valid": 30, "test": 30}
-    with nullcontext() if plant == "-" else without_pictures():
+    with Patch.context() as patch, nullcontext() if plant == "-" else without_pictures():
+        calls(patch, yin_yang, "points", lambda *_: PLANTS[plant]())
+        patch.setattr(yin_yang, "POINTS", {"train": 60, "valid": 30, "test": 30})
         train.main(options)
         return train.main([*options, "--resume"])
 

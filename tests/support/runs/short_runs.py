@@ -1,8 +1,12 @@
-"""Training runs of about a second: a classification and the sequence task."""
+"""Training runs of about a second: a classification and the sequence task.
+
+`python -m tests.support.runs.short_runs OPTIONS`: `fast.train` without its slow pictures.
+"""
 
 import argparse
-from collections.abc import Callable
-from contextlib import closing
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,14 +20,13 @@ from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.tasks.sequence.task import Sequence
 from delayprop.fast.train import main
 from delayprop.fast.training import engine
-from delayprop.fast.training.checkpoints import digest
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.evaluation import Evaluation
 from delayprop.fast.training.model import Classifier
 from delayprop.fast.training.processes import Processes
-from delayprop.fast.training.run_folder import Folder, RunFolder
+from delayprop.fast.training.run_folder import RunFolder
 from delayprop.fast.training.settings import Settings
-from tests.support.runs.reading import history, result
+from tests.support.runs.reading import calls, history, result
 
 DURATION = 12.0
 Make = Callable[[], engine.Training]
@@ -94,6 +97,13 @@ def run(training: engine.Training, out: Path, **changed: Any) -> int:
         return engine.run(training, folder, given, Processes())
 
 
+def trained(folder: Path, **changed: Any) -> Classification:
+    """A classification that has run."""
+    training = classification(**changed)
+    run(training, folder)
+    return training
+
+
 def sequence_run(folder: Path, *given: str) -> tuple[int, dict, list[dict]]:
     """Exit code, result and history of the command for the sequence task."""
     return main(["--task", "sequence", "--out", str(folder), *given]), result(folder), history(folder)
@@ -105,26 +115,31 @@ class KilledError(Exception):
 
 def killed(training: Any, step: int, out: Path, **changed: Any) -> None:
     """A run that is killed before a step."""
-    take = training.step
 
-    def dying(number: int, folder: Folder, check: Callable[[], None]) -> None:
+    def dying(number: int, *_: object) -> None:
         if number == step:
             raise KilledError
-        take(number, folder, check)
 
-    training.step = dying
-    with pytest.raises(KilledError):
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
+        calls(patch, training, "step", dying)
         run(training, out, **changed)
-
-
-def ended(training: engine.Training, folder: Path) -> tuple[str, list[dict]]:
-    """The digest of the last state, and the log."""
-    return digest(training.state()), log(folder)
 
 
 def log(folder: Path) -> list[dict]:
     """The log without measured times."""
     return [{name: value for name, value in line.items() if name != "seconds"} for line in history(folder)]
+
+
+@contextmanager
+def without_pictures() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "draw", lambda folder: [])
+        yield
+
+
+@without_pictures()
+def undrawn(*options: str) -> int:
+    return main(options)
 
 
 OPTIONS = ["--task", "spikes", "--epochs", "2", "--hidden", "5", "--batch", "16", "--dtype", "float64", "--gain", "2"]
@@ -133,3 +148,7 @@ OPTIONS = ["--task", "spikes", "--epochs", "2", "--hidden", "5", "--batch", "16"
 def data_of(folder: Path) -> list[str]:
     """The option `--data` of runs with `OPTIONS`."""
     return ["--data", *(str(folder / f"{name}.h5") for name in ("train", "valid", "test"))]
+
+
+if __name__ == "__main__":
+    sys.exit(undrawn(*sys.argv[1:]))
