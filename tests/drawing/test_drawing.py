@@ -22,7 +22,7 @@ from delayprop.fast.drawing.synapses import arrivals, distribution, moved_most, 
 from delayprop.fast.drawing.trials import OTHERS, trial_picture
 from reports.__main__ import main
 from tests.support.commands import python
-from tests.support.runs.reading import Capture, Patch
+from tests.support.runs.reading import Capture, Patch, refusal
 from tests.support.runs.recorded_runs import SEQUENCE, SEQUENCE_LINES, lines, made, made_sequence, recorded, results
 
 
@@ -49,9 +49,8 @@ def test_what_cannot_be_written_has_its_own_message(
     make(tmp_path)
     full = Mock(side_effect=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
     monkeypatch.setattr("delayprop.fast.data.new_files.new_file", full)
-    assert main([str(tmp_path)]) == 2
     expected = f"a folder with room for pictures, got No space left on device: {tmp_path}; make room"
-    assert capsys.readouterr() == ("", f"python -m reports: `RUN` must be {expected}\n")
+    assert refusal(capsys, main, tmp_path) == f"python -m reports: `RUN` must be {expected}\n"
 
 
 def test_an_animation_shows_each_move_of_the_delays(tmp_path: Path) -> None:

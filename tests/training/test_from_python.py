@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -111,8 +110,8 @@ def test_neurons_of_own_equations_train_and_their_run_keeps_them(runs: Path, tmp
         train(runs, "own", **{**more, "neuron": other}, resume=True)
 
 
-def test_a_run_of_a_stranger_has_no_file_read_for_its_neuron(finished: Run, tmp_path: Path) -> None:
-    copy, path = shutil.copytree(finished.folder, tmp_path / "copy"), tmp_path / "own.json"
+def test_a_run_of_a_stranger_has_no_file_read_for_its_neuron(copy: Path, tmp_path: Path) -> None:
+    path = tmp_path / "own.json"
     path.write_text(json.dumps(asdict(OWN)))
     rewrite(copy / "options.json", neuron=str(path))
     with pytest.raises(SpecError, match=r"`--neuron` must be lif, .*, or a JSON file of equations .*, got "):
@@ -223,8 +222,7 @@ def test_a_run_in_a_thread_leaves_signals_alone(runs: Path, finished: Run) -> No
     ("result.json", '{"task": "spikes"}', "result.json` must be an object with test_accuracy"),
     ("history.jsonl", '{"valid_accuracy": 0.5, "seconds": 1.0}\n', "an object with train_accuracy"),
 ])
-def test_a_damaged_record_is_named(name: str, content: str, words: str, finished: Run, tmp_path: Path) -> None:
-    copy = shutil.copytree(finished.folder, tmp_path / "copy")
+def test_a_damaged_record_is_named(name: str, content: str, words: str, copy: Path) -> None:
     (copy / name).write_text(content)
     with pytest.raises(SpecError, match=words):
         Run(copy)

@@ -69,33 +69,28 @@ def test_delays_beyond_the_steps_of_a_chip_are_cut_and_counted() -> None:
     assert long.found["cut_delays"] is long.found["delays_and_times"] and long.share == 0 and len(seen) == 5
 
 
-@pytest.fixture
-def run(runs: Path) -> Path:
-    return runs / "free1"
-
-
 def evaluated_json(capsys: Capture, run: Path, *words: str) -> dict[str, Any]:
     return json.loads(printed(capsys, evaluate, run, "--split", "test", *words, "--json"))["test"]
 
 
-def test_the_command_prints_a_table_and_draws_it(run: Path, capsys: Capture) -> None:
-    assert "grid" not in evaluated_json(capsys, run)
-    said = printed(capsys, evaluate, run, "--split", "test", "--grid", "0.5", "20").splitlines()
+def test_the_command_prints_a_table_and_draws_it(copy: Path, capsys: Capture) -> None:
+    assert "grid" not in evaluated_json(capsys, copy)
+    said = printed(capsys, evaluate, copy, "--split", "test", "--grid", "0.5", "20").splitlines()
     head = next(n for n, line in enumerate(said) if line.split()[:4] == ["grid,", "ms", "delays", "rounded"])
     assert [line.split()[0] for line in said[head + 1 : head + 4]] == ["exact", "0.5", "20"]
-    assert said[head + 4] == f"picture: {run / 'grid-test.png'}" and (run / "grid-test.png").stat().st_size > 5000
-    found = evaluated_json(capsys, run, "--grid", "1e-6", "20")
+    assert said[head + 4] == f"picture: {copy / 'grid-test.png'}" and (copy / "grid-test.png").stat().st_size > 5000
+    found = evaluated_json(capsys, copy, "--grid", "1e-6", "20")
     assert [one["step"] for one in found["grid"]] == [1e-6, 20.0]
     losses = [found["loss"], *(one["delays"]["loss"] for one in found["grid"])]
     assert len(set(losses)) == 3 and abs(losses[1] - losses[0]) < abs(losses[2] - losses[0])
     assert found["grid"][1]["delays_and_times"]["loss"] != losses[2]
 
 
-def test_the_command_shows_what_few_steps_cost(run: Path, capsys: Capture) -> None:
+def test_the_command_shows_what_few_steps_cost(copy: Path, capsys: Capture) -> None:
     words = ["--grid", "0.5", "--max-steps", "2"]
-    said = printed(capsys, evaluate, run, "--split", "test", *words)
+    said = printed(capsys, evaluate, copy, "--split", "test", *words)
     assert "delays up to 2 steps" in said and "% of the delays exceed 2 steps of 0.5 ms and are cut" in said
-    (found,) = evaluated_json(capsys, run, *words)["grid"]
+    (found,) = evaluated_json(capsys, copy, *words)["grid"]
     assert 0 < found["share_cut"] <= 1 and found["cut_delays"]["loss"] != found["delays_and_times"]["loss"]
 
 
@@ -104,8 +99,8 @@ def test_the_command_shows_what_few_steps_cost(run: Path, capsys: Capture) -> No
     (["--grid", "1", "--max-steps", "0"], "`--max-steps` must be a whole number from 1"),
     *((["--grid", step], "`--grid` must be a finite number above 0 (ms)") for step in ("0", "-1", "nan", "inf")),
 ])
-def test_a_grid_that_is_none_is_refused(words: list[str], expected: str, run: Path, capsys: Capture) -> None:
-    assert expected in refusal(capsys, evaluate, run, *words)
+def test_a_grid_that_is_none_is_refused(words: list[str], expected: str, copy: Path, capsys: Capture) -> None:
+    assert expected in refusal(capsys, evaluate, copy, *words)
 
 
 def test_differences_are_in_points() -> None:
