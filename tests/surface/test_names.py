@@ -1,5 +1,7 @@
 """`from delayprop import ...`: each public name, imported when used, beside modules of the user.
-The command `delayprop`: all commands under one name, each named in messages as typed."""
+
+The command `delayprop`: all commands under one name, each named in messages as typed.
+"""
 
 import re
 from pathlib import Path
