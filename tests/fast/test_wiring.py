@@ -157,13 +157,14 @@ def test_refusals(given: dict[str, Any], words: str) -> None:
 
 
 @pytest.mark.parametrize(("given", "states"), [
-    ({}, None), ({"into": ["E", "G", "E"]}, [0, 1, 0]), ({"recurrent": True}, None),
+    ({}, None), ({"into": ["E", "G", "E"]}, [0, 1, 0]), ({"into": "E"}, [0, 0, 0]), ({"recurrent": True}, None),
     ({"recurrent": True, "into": "G"}, [1, 1, 1, 0, 0]),
     ({"recurrent": True, "into": ["G", "E", "E"], "into_rec": ["E", "G"]}, [1, 0, 0, 0, 1]),
 ])
 def test_the_state_that_each_source_raises(given: dict[str, Any], states: list[int] | None) -> None:
-    raised = Spiking(3, 2, neuron="two-synapses", tau_exc=3.0, tau_inh=8.0, **given).states_raised
-    assert (raised if raised is None else raised.tolist()) == states
+    layer = Spiking(3, 2, neuron="two-synapses", tau_exc=3.0, tau_inh=8.0, **given)
+    assert (None if layer.states_raised is None else layer.states_raised.tolist()) == states
+    assert ("into: E from 3" in repr(layer)) == (states == [0, 0, 0])
 
 
 @pytest.mark.parametrize("masks", [{}, {"mask": MASK[:, :2]}, {"mask_rec": MASK_REC[:2, :2]}])
