@@ -8,7 +8,6 @@ The arithmetic is MPFR (gmpy2); arguments and results are numbers of mpmath.
 """
 
 from tests.support.parameters import Key
-from tests.support.truth.differences import OrderChanged, difference, gradient, truth_of
-from tests.support.truth.simulation import Problem, Truth, simulate
+from tests.support.truth.simulation import OrderChanged, Problem, Truth, difference, gradient, simulate, truth_of
 
 __all__ = ["Key", "OrderChanged", "Problem", "Truth", "difference", "gradient", "simulate", "truth_of"]
