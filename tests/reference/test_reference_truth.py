@@ -1,19 +1,19 @@
-"""The reference against the ground truth: differences of 50-digit simulations without adjoint.
+"""The reference against the ground truth: differences of 50-digit simulations without adjoint; and
+against the tangent of the loss, which equals the gradient times the direction (dot-product test).
 
-The last three tests are of this truth: its spikes, the digits of its differences, and that they
-leave out no parameter.
+Two tests are of this truth: the digits of its differences, and that they leave out no parameter.
 """
 
 from collections.abc import Iterator
 from functools import cache
 from itertools import count
-from typing import Any
 
 import mpmath
 import pytest
 
 import delayprop.reference as reference
 from delayprop.spec import Case, Result
+from delayprop.spec.population import CONSTANTS
 from tests.support.comparison import (
     Agreement,
     assert_same_gradients,
@@ -25,10 +25,10 @@ from tests.support.comparison import (
 )
 from tests.support.effort import many
 from tests.support.networks.strategies import families, seeded_case
-from tests.support.parameters import arrivals
 from tests.support.report_evidence import Measured
-from tests.support.tolerances import DISCARDED, TRUTH, VANISHES, WELL_CONDITIONED
-from tests.support.truth import OrderChanged, Problem, difference, gradient, simulate, truth_of
+from tests.support.tangent import dot_product, random_direction
+from tests.support.tolerances import DISCARDED, DOT_PRODUCT, TRUTH, VANISHES, WELL_CONDITIONED
+from tests.support.truth import OrderChanged, Problem, difference, gradient, truth_of
 
 CASES = min(20, many(20))
 """Per family: 320 in all. A report takes no more: of the next 20 cases of one family, three depend
@@ -36,7 +36,7 @@ on the side (weights of 0 beside a pinned maximum), and a family may discard 5 %
 
 QUICK = 3  # per family, in the core
 AT_50_DIGITS = many(2)  # per family: 32 in all
-STEPPED = mpmath.mpf("1e-30")  # error of a matrix exponential, which stops at the digits it needs
+TANGENTS = many(10)  # per family, not counting gradients of 0: 160 in all
 DIFFERENCED = mpmath.mpf("1e-28")  # error of a central difference for a derivative near 1
 
 
@@ -95,7 +95,7 @@ def test_50_digits(family: str, measured: Measured) -> None:
 
 @pytest.mark.check(3, 8, control=True)
 @pytest.mark.parametrize("factor", [1.001, -1.0, 0.0], ids=["0.1 % off", "flipped", "missing"])
-@pytest.mark.parametrize("kind", ["w", "d", "tau_mem", "tau_syn", "v_th", "v_reset", "t_in"])
+@pytest.mark.parametrize("kind", ["w", "d", "t_in", *CONSTANTS])
 def test_the_comparison_names_a_wrong_block(kind: str, factor: float, measured: Measured) -> None:
     ending = {"w": ".weights", "d": ".delays", "t_in": "inputs.in"}.get(kind, f".{kind}")
     case, result = next(truths("recurrent", 2))
@@ -106,33 +106,6 @@ def test_the_comparison_names_a_wrong_block(kind: str, factor: float, measured: 
     assert wrong and all(name.endswith(ending) for name in wrong)
     with pytest.raises(AssertionError, match=r"(?s)tolerance 1\.0e-11 \(kappa_min .*error .* found .* true"):
         assert_same_gradients(case, scaled(true, kind, factor), true, kappa_min=0.1)
-
-
-@pytest.mark.parametrize("family", ["recurrent_mixed", "feedback", "near_taus", "mixed"])
-def test_spikes_stand_at_threshold(family: str) -> None:
-    """Matrix exponentials step the state from event to event: at every spike V is the threshold."""
-    case, checked = seeded_case(2, family), 0
-    with mpmath.workdps(70):
-        truth = simulate(Problem.from_case(case), 40)
-        sources: dict[str, Any] = {**truth.spikes, **case.inputs}
-        for p in (p for p in case.network.populations if p.kind == "lif"):
-            for j, own in enumerate(truth.spikes[p.name]):
-                tau_mem, tau_syn, v_th, v_reset = (
-                    mpmath.mpf(float(p.values[name][j])) for name in ("tau_mem", "tau_syn", "v_th", "v_reset")
-                )
-                rates = mpmath.matrix([[-1 / tau_mem, 1 / tau_mem], [0, -1 / tau_syn]])
-                arriving = [(mpmath.mpf(t) + mpmath.mpf(d), w) for w, t, d in arrivals(case, sources, p.name, j)]
-                events = [*((t, w) for t, w in arriving if w and t <= case.duration), *((t, 0.0) for t in own)]
-                state, now = mpmath.matrix([0, 0]), mpmath.mpf(0)
-                for t, w in sorted(events):
-                    state, now = mpmath.expm(rates * (t - now)) * state, t
-                    if w:
-                        state[1] += w
-                        continue
-                    assert abs(state[0] - v_th) < STEPPED
-                    state[0] = v_reset
-                    checked += 1
-    assert checked > 0
 
 
 @pytest.mark.parametrize("family", ["layers", "recurrent", "near_taus", "delays", "zero_delays"])
@@ -153,3 +126,34 @@ def test_every_parameter_is_in_the_gradient() -> None:
     constants = sum({"input": 0, "li": 2, "lif": 4}[p.kind] * p.size for p in case.network.populations)
     times = sum(len(train) for trains in case.inputs.values() for train in trains)
     assert len(numbers) == len(problem.values) == 2 * synapses + constants + times
+
+
+@pytest.mark.check(7)
+@pytest.mark.parametrize("family", families())
+def test_tangent_is_adjoint_times_direction(family: str, measured: Measured) -> None:
+    """In a random direction of all parameters `dL = sum_p dL/dp dp`, to 1e-13 of absolute terms."""
+    found: list[float] = []
+    for seed in count():
+        case = seeded_case(seed, family)
+        gradient = reference.run(case).gradients
+        off, size = dot_product(case, gradient, random_direction(gradient, seed))
+        assert size or not off
+        found += [off / size] if size else []
+        if len(found) == TANGENTS:
+            break
+        assert seed < 3 * TANGENTS + 5, "too many gradients are 0"
+    measured(max(found), DOT_PRODUCT, len(found), f"from 0, {TANGENTS} of each family")
+    assert max(found) <= DOT_PRODUCT
+
+
+@pytest.mark.check(7, control=True)
+@pytest.mark.parametrize("kind", ["w", "d", "t_in", *CONSTANTS])
+@pytest.mark.parametrize("factor", [1.001, -1.0], ids=["0.1 % off", "flipped"])
+def test_the_dot_product_notices(kind: str, factor: float, measured: Measured) -> None:
+    case = seeded_case(1, "recurrent")
+    gradient = reference.run(case).gradients
+    direction = random_direction(gradient, 0)
+    right, size = dot_product(case, gradient, direction)
+    wrong, wrong_size = dot_product(case, scaled(gradient, kind, factor), direction)
+    measured(wrong / wrong_size, DOT_PRODUCT, 1)
+    assert right <= DOT_PRODUCT * size and wrong > DOT_PRODUCT * wrong_size
