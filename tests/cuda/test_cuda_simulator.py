@@ -8,14 +8,14 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 from unittest import mock
 
 import pytest
 import torch
 from numba import typeof
-from torch import Tensor
 
+from delayprop.fast.cpu.solver import _as_arrays
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.solving.problem import Problem
 from delayprop.spec.neuron import ALIF, COUPLED, LIF, Neuron
@@ -27,7 +27,6 @@ from delayprop.fast import LI, Spikes
 LI(1, 1, readout="max_voltage")(Spikes.from_trains([[[0.5]]], 20.0))
 assert not [name for name in sys.modules if name.startswith(("numba.cuda", "delayprop.fast.cuda"))]
 """
-NETWORKS = ["recurrent or feedback", "not recurrent and not feedback"]
 KERNELS = (
     "write_synapses_kernel", "forward_kernel", "backward_kernel", "recurrent_forward_kernel",
     "recurrent_backward_kernel", "gradients_kernel",
@@ -40,47 +39,35 @@ CONSTANTS = {LIF: (20.0, 5.0, 1.0, 0.0), ALIF: (20.0, 5.0, 100.0, 1.0, 0.2, 0.0)
 MOST_SPILLED, MOST_OF_WIDE = 256, 600
 
 
-def simulate(networks: str, *options: str, **environment: Any) -> None:
-    """Runs the tests of `simulated.py` that `-k networks` selects."""
-    pytest_alone = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "tests/cuda/simulated.py")
-    done = python(*pytest_alone, "-k", networks, *options, NUMBA_ENABLE_CUDASIM="1", **environment)
-    assert done.returncode == 0, done.stdout + done.stderr
-    print(done.stdout.splitlines()[-1])
-
-
 def test_nothing_of_cuda_is_imported_on_the_cpu() -> None:
     done = python("-c", PROGRAM)
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("networks", NETWORKS)
-def test_cuda_kernels_on_a_simulated_gpu(networks: str) -> None:
-    """The kernels run as plain Python."""
-    simulate(networks, "-m", "not full", NUMBA_DISABLE_JIT="1")
+@pytest.mark.parametrize("compiled", [False, True], ids=["in Python", "compiled"])
+@pytest.mark.parametrize("networks", ["recurrent or feedback", "not recurrent and not feedback"])
+def test_cuda_kernels_on_a_simulated_gpu(networks: str, compiled: bool) -> None:
+    """The tests of `simulated.py`, of which those that are `full` run compiled. Then the device
+    functions have the types of a GPU; of neurons given by equations those of `alif` alone, since
+    `test_every_kernel_compiles` compiles others."""
+    pytest_alone = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "tests/cuda/simulated.py")
+    chosen = f"({networks}) and not rise and not coupled and not two-currents and not two-synapses"
+    words, jit = (("-k", chosen), "0") if compiled else (("-k", networks, "-m", "not full"), "1")
+    done = python(*pytest_alone, *words, NUMBA_ENABLE_CUDASIM="1", NUMBA_DISABLE_JIT=jit)
+    assert done.returncode == 0, done.stdout + done.stderr
+    print(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("networks", NETWORKS)
-def test_cuda_kernels_compiled_on_a_simulated_gpu(networks: str) -> None:
-    """The device functions are compiled, so they have the types of a GPU; of neurons given by
-    equations those of `alif` alone, since `test_every_kernel_compiles` compiles others."""
-    simulate(f"({networks}) and not rise and not coupled and not two-currents and not two-synapses")
-
-
-class Caught(NamedTuple):
-    kernel: Any
-    types: tuple[Any, ...]
-
-
-def caught(dtype: torch.dtype, neuron: Neuron) -> dict[str, Caught]:
-    """The launches, not made, of a forward and a backward pass per kind of layer, by kernel."""
+def caught(dtype: torch.dtype, neuron: Neuron) -> dict[str, tuple[Any, tuple[Any, ...]]]:
+    """The launches, not made, of a forward and a backward pass per kind of layer: each kernel with
+    the types of its arguments, by its name."""
     from delayprop.fast.cuda import launches, solver
 
-    found: dict[str, Caught] = {}
+    found: dict[str, tuple[Any, tuple[Any, ...]]] = {}
 
     def catch(kernel: Any, blocks: int, threads: int, device: torch.device, *arguments: Any) -> None:
-        found[kernel.py_func.__name__] = Caught(kernel, tuple(typeof(as_arrays(each)) for each in arguments))
+        found[kernel.py_func.__name__] = kernel, tuple(typeof(_as_arrays(each)) for each in arguments)
         for each in arguments:
             if hasattr(each, "counts"):
                 each.counts.zero_()
@@ -96,16 +83,7 @@ def caught(dtype: torch.dtype, neuron: Neuron) -> dict[str, Caught]:
     return found
 
 
-def as_arrays(value: Any) -> Any:
-    """Tensors, also those in tuples, as arrays with the types of device arrays."""
-    if isinstance(value, Tensor):
-        return value.detach().numpy()
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*map(as_arrays, value))
-    return value
-
-
-def ptx(one: Caught, compute_capability: tuple[int, int]) -> str:
+def ptx(kernel: Any, types: tuple[Any, ...], compute_capability: tuple[int, int]) -> str:
     """Numba compiles device functions for a stand-in of the current device."""
     from numba import cuda, void
     from numba.cuda import dispatcher
@@ -113,7 +91,7 @@ def ptx(one: Caught, compute_capability: tuple[int, int]) -> str:
     device = SimpleNamespace(compute_capability=compute_capability)
     with mock.patch.object(dispatcher, "get_current_device", lambda: device):
         code, _ = cuda.compile(
-            one.kernel.py_func, void(*one.types), device=False, abi="numba", cc=compute_capability, output="ptx"
+            kernel.py_func, void(*types), device=False, abi="numba", cc=compute_capability, output="ptx"
         )
     return code if isinstance(code, str) else code.decode()
 
@@ -155,8 +133,8 @@ def test_every_kernel_compiles(precision: str, neuron: Neuron, tmp_path: Path) -
     found = caught(getattr(torch, precision), neuron)
     assert sorted(found) == sorted(KERNELS if neuron == LIF else WIDE_KERNELS)
     for compute_capability in ((8, 0), (9, 0)):
-        for name, one in found.items():
-            text = ptx(one, compute_capability)
+        for name, (kernel, types) in found.items():
+            text = ptx(kernel, types, compute_capability)
             assert re.search(rf"\.target sm_{compute_capability[0]}{compute_capability[1]}", text)
             assert ".visible .entry" in text
             assert not re.search(r"(?<![.\w])(atom|red)\.", text), f"{name} adds atomically, in no fixed order"
