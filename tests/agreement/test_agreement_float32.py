@@ -12,7 +12,7 @@ from hypothesis import given, settings
 import delayprop.reference as reference
 from delayprop.fast.run import run_case
 from delayprop.reference.adjoint import gradients
-from delayprop.reference.arithmetic import Arithmetic, of_context
+from delayprop.reference.arithmetic import of_context
 from delayprop.reference.readouts import drive
 from delayprop.reference.simulate import simulate as simulate_plainly
 from delayprop.spec import Case
@@ -42,18 +42,14 @@ def test_float32_on_seeded_networks(measured: Measured) -> None:
     measured.keep("float32", {"errors": seen.errors, "lost": seen.lost})
 
 
-def arithmetic_of_bits(precision: int) -> Arithmetic:
-    """Numbers of `precision` bits for the reference, rounded after each operation (float32: 24)."""
-    c = mpmath.mp.clone()
-    c.prec = precision
-    return of_context(c)
-
-
 def errors_in_float32(bits: int, seeds: int) -> tuple[list[float], list[float]]:
-    """Largest block errors, given the right spikes: of `fast`, and of a reference with `bits`."""
+    """Largest block errors, given the right spikes: of `fast`, and of a reference whose numbers are
+    rounded to so many bits after each operation (float32: 24)."""
     fast: list[float] = []
     plain: list[float] = []
-    m = arithmetic_of_bits(bits)
+    context = mpmath.mp.clone()
+    context.prec = bits
+    m = of_context(context)
     for case in (seeded_case(seed, family) for family in families() for seed in range(seeds)):
         found, true, trial = run_case(case, "float32"), reference.run(case), simulate_plainly(m, case)
         spikes = {name: [len(neuron.spikes) for neuron in neurons] for name, neurons in trial.neurons.items()}

@@ -22,6 +22,7 @@ from tests.support.refusals import Refusals, assert_refused
 
 DTYPES = {torch.float32: 1e-4, torch.float64: 1e-10}
 """Tolerance of spike times (ms) and readouts against the reference."""
+Change = Callable[[list[SynapticLayer]], Network]
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -98,10 +99,7 @@ def changed(layer: int, name: str, value: float) -> list[SynapticLayer]:
     return made
 
 
-Given = list[SynapticLayer]
-
-
-def loading(change: Callable[[Given], Network], dtype: torch.dtype = torch.float64) -> Callable[[], object]:
+def loading(change: Change, dtype: torch.dtype = torch.float64) -> Callable[[], object]:
     """Loads a network into layers; a refusal must leave them unchanged."""
 
     def call() -> None:
@@ -115,7 +113,7 @@ def loading(change: Callable[[Given], Network], dtype: torch.dtype = torch.float
     return call
 
 
-def with_last(w: object = 1.0, d: object = 1.0, **constants: object) -> Callable[[list[SynapticLayer]], Network]:
+def with_last(w: object = 1.0, d: object = 1.0, **constants: object) -> Change:
     """The network of the layers, with other numbers in the last layer."""
 
     def change(made: list[SynapticLayer]) -> Network:

@@ -1,7 +1,7 @@
 """Any neuron of the specification in the reference: states, spikes, gradients, refusals."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -118,10 +118,7 @@ def test_a_case_file_holds_any_neuron(name: str, tmp_path: Path) -> None:
     document = json.loads((tmp_path / "case.json").read_text(encoding="utf-8"))
     assert document["populations"][2]["neuron"] == name
     equations = NEURONS[name]
-    document["populations"][2]["neuron"] = {
-        "rates": dict(equations.rates), "arrivals": list(equations.arrivals), "spike": equations.spike,
-        "reset": dict(equations.reset),
-    }
+    document["populations"][2]["neuron"] = asdict(equations)
     path.write_text(json.dumps(document), encoding="utf-8")
     assert load_case(path).network.population("out").neuron == equations
 
