@@ -241,7 +241,7 @@ def test_polynomials_are_right_to_rounding(pm: float, ps: float, r: float, dtype
 def test_control_a_term_less_is_not_enough() -> None:
     A = np.array([[[-0.25, 0.25], [0.0, -0.25]]])
     with mpmath.workdps(40):
-        for dtype in DTYPES:
+        for dtype in (np.float32, np.float64):
             found = flow_coefficients(A, A[:0, None], False, dtype)[0, :-1, 0].astype(np.float64)
             error = abs(np.polynomial.polynomial.polyval(1.0, found) / convolution((0.25,), 1.0) - 1)
             assert error > 10 * float(np.finfo(dtype).eps)

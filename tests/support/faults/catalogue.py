@@ -24,7 +24,8 @@ class Fault:
 
 
 def _fault(entry: dict, package: str) -> Fault:
-    return Fault(entry["name"], package, *entry[package], entry.get("blind", ""), entry.get("source", ""))
+    file, text, wrong = entry[package]
+    return Fault(entry["name"], package, file, text, wrong, entry.get("blind", ""), entry.get("source", ""))
 
 
 _LISTED = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
