@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from delayprop.spec import Case, Result, SpikeTimeMSE, SpikeTrains, Tie
-from tests.support.implementations import RUNS, Run, assert_true, every_readout, every_run
+from tests.support.implementations import RUNS, Run, every_readout, every_run
 from tests.support.networks.documents import cross_entropy, crossing_at_the_end_of_a_bin, loss_of, spiking, two_neurons
 from tests.support.parameters import keyed
 from tests.support.report_evidence import Measured
@@ -171,16 +171,6 @@ def test_equal_maxima(run: Run) -> None:
     by, by_first = keyed(twice, result.gradients), keyed(once, first.gradients)
     for kind in ("w", "d"):
         assert by[kind, 0, 1, 0] == 0.0 and by[kind, 0, 0, 0] == by_first[kind, 0, 0, 0]
-
-
-@every_run
-def test_a_maximum_pinned_to_one_arrival(run: Run) -> None:
-    """It moves with the arrival by `Vdot_minus`: no tie, and a two-sided derivative."""
-    case = case_of([DRIVE, (-30.0, 5.5)], cross_entropy("max_voltage", 1), "li")
-    result = run(case)
-    assert result.ties == ()
-    assert_true(case, result)
-    assert result.gradients.inputs["in"][1][0] != 0
 
 
 @pytest.mark.check(25)
