@@ -5,14 +5,13 @@ A fault lists the identities that cannot see it by their nature.
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.support.faults.catalogue import AT_EDGES, CALLERS, CORE, FAULTS, ON_CUDA, Fault
 from tests.support.faults.evidence import gather
-from tests.support.faults.planting import findings, outcome, plant
+from tests.support.faults.planting import findings, outcome
 from tests.support.report_evidence import Measured
 
 KIND = {
@@ -28,18 +27,10 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def found_in(
-    package: str, fault: Fault | None, folder: Path, evidence: Path, kinds: Mapping[str, str] | None = None
-) -> dict[str, float]:
-    """The finding of every check, or until two `kinds` have one; `cuda`: `fast` on a GPU."""
-    plant(fault, "fast" if package == "cuda" else package, folder)
-    return findings(package, folder, evidence, kinds)
-
-
 @pytest.mark.check(30, control=True)
 @pytest.mark.parametrize("package", ["reference", "fast", pytest.param("cuda", marks=pytest.mark.full)])
 def test_control_no_fault_no_finding(package: str, evidence: Path, tmp_path: Path) -> None:
-    found = found_in(package, None, tmp_path, evidence)
+    found = findings(package, None, tmp_path, evidence)
     assert all(found[check] <= 1.0 for check in KIND), found
 
 
@@ -48,7 +39,7 @@ def test_control_no_fault_no_finding(package: str, evidence: Path, tmp_path: Pat
     "fault", [fault if fault.name in CORE else pytest.param(fault, marks=pytest.mark.full) for fault in FAULTS], ids=str
 )
 def test_fault_is_found(fault: Fault, evidence: Path, tmp_path: Path, measured: Measured) -> None:
-    found = found_in(fault.package, fault, tmp_path, evidence)
+    found = findings(fault.package, fault, tmp_path, evidence)
     caught = {check for check in KIND if found[check] > 1.0}
     measured.keep("faults", {"fault": fault.name, "package": fault.package, "found": found, "source": fault.source})
     assert len({KIND[check] for check in caught}) >= 2
@@ -69,7 +60,7 @@ SHARED = tuple(fault for fault in FAULTS if fault.file.startswith("physics/"))
 def test_a_fault_in_a_caller_or_on_cuda_is_found(
     package: str, fault: Fault, evidence: Path, tmp_path: Path, measured: Measured
 ) -> None:
-    found = found_in(package, fault, tmp_path, evidence, KIND)
+    found = findings(package, fault, tmp_path, evidence, KIND)
     assert len({KIND[check] for check in KIND if found.get(check, 0.0) > 1.0}) >= 2, found
     measured(0, 0, 1)
 

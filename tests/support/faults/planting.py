@@ -44,9 +44,12 @@ def edit(path: Path, text: str, wrong: str) -> None:
     path.write_text(source.replace(text, wrong), encoding="utf-8")
 
 
-def findings(package: str, folder: Path, evidence: Path, kinds: Mapping[str, str] | None = None) -> dict[str, float]:
-    """`findings.worst` on the copy of `package` in `folder`; `cuda`: of `fast` on a simulated GPU,
-    which takes a fresh interpreter."""
+def findings(
+    package: str, fault: Fault | None, folder: Path, evidence: Path, kinds: Mapping[str, str] | None = None
+) -> dict[str, float]:
+    """`findings.worst` on a copy of `package` in `folder`, with the fault, if there is one; `cuda`:
+    of `fast` on a simulated GPU, which takes a fresh interpreter."""
+    plant(fault, "fast" if package == "cuda" else package, folder)
     if package != "cuda":
         return _printed("print_findings", folder, package, evidence, kinds)
     call = f"print_findings({str(folder)!r}, {package!r}, {str(evidence)!r}, {kinds!r})"
