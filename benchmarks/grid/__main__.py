@@ -22,7 +22,6 @@ from delayprop.reference.readouts import drive
 from delayprop.reference.simulate import simulate
 from delayprop.spec import Case, Result, SpecError
 from delayprop.spec.command import OneLineParser, run_and_exit
-from delayprop.spec.errors import Verbatim
 
 FORMAT = "delayprop-grid/2"
 DTS = tuple(2.0**-n for n in range(9))  # ms: 1 to 1/256
@@ -39,14 +38,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = OneLineParser("python -m benchmarks.grid", "Measure the cost of a time grid for gradients.")
     help_ = "file to write; its other parts stay (default: %(default)s)"
     parser.add_argument("--out", default="runs/grid.json", metavar="FILE", help=help_)
-    return parser.run(_run, argv)
+    return parser.run_writer(_run, argv)
 
 
 def _run(options: argparse.Namespace) -> int:
-    path = Path(options.out)
-    before, began = _read(path), time.perf_counter()
-    found = groups()
-    _write(path, {**before, "dts": list(DTS), "gradients": {"networks": found, "summary": summary(found)}})
+    path, began = Path(options.out), time.perf_counter()
+    record, found = _read(path), groups()
+    record |= {"dts": list(DTS), "gradients": {"networks": found, "summary": summary(found)}}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n", encoding="utf-8")
     print(f"{time.perf_counter() - began:.0f} s, {path}", flush=True)
     return 0
 
@@ -60,15 +60,6 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise SpecError("--out", f"a record of format {FORMAT}", str(path), "name another")
     return record
-
-
-def _write(path: Path, record: dict[str, Any]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n", encoding="utf-8")
-    except OSError as error:
-        reason = Verbatim(f"{error.strerror or error}: {path}")
-        raise SpecError("--out", "a file that can be written", reason, "name another, or make room") from None
 
 
 def measured(kind: str, loss: str, where: str, seeds: Sequence[int]) -> list[dict]:

@@ -74,17 +74,15 @@ def flat(cases: Sequence[Case]) -> Flat:
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """The record of a forward pass. `V, I`: the state `[steps + 1]` of each neuron that is read,
-    after resets and arrivals. A delay leads back at most to row `-delay` of `emitted`, one of the
-    rows of 0 at the end."""
+    """The record of a forward pass. A delay leads back at most to row `-delay` of `emitted`, one of
+    the rows of 0 at the end."""
 
     dt: float
     steps: int
     delay: np.ndarray  # `[synapses]`, in steps
     emitted: np.ndarray  # `[steps + 1 and more, neurons]`, spikes per step
     I_minus_V: np.ndarray  # `[steps + 1, neurons]`, where a neuron spikes, before its reset
-    V: dict[int, np.ndarray]
-    I: dict[int, np.ndarray]
+    V: dict[int, np.ndarray]  # `[steps + 1]` of each neuron that is read, after its resets
 
     def train(self, neuron: int) -> np.ndarray:
         """The steps in which a neuron spikes."""
@@ -114,7 +112,7 @@ def forward(arrays: Flat, dt: float) -> Trace:
     I_minus_V = np.zeros((steps + 1, neurons))
     read = np.concatenate([arrays.numbers(k, case.loss.population) for k, case in enumerate(arrays.cases)])
     V, I = np.zeros((2, neurons))
-    seen = np.zeros((2, len(read), steps + 1))
+    seen = np.zeros((len(read), steps + 1))
     for n in range(steps + 1):
         if n > 0:
             V = decay_V * V + to_V * I
@@ -125,9 +123,8 @@ def forward(arrays: Flat, dt: float) -> Trace:
         sent = emitted[n - delay, arrays.pre]
         here = np.flatnonzero(sent)
         np.add.at(I, arrays.post[here], sent[here] * arrays.w[here])
-        seen[:, :, n] = V[read], I[read]
-    V_read, I_read = (dict(zip(read.tolist(), rows, strict=True)) for rows in seen)
-    return Trace(dt, steps, delay, emitted, I_minus_V, V_read, I_read)
+        seen[:, n] = V[read]
+    return Trace(dt, steps, delay, emitted, I_minus_V, dict(zip(read.tolist(), seen, strict=True)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +138,6 @@ class Driven:
     rate: np.ndarray
     kick_step: np.ndarray  # at which the maximum is read; -1: none is
     kick: np.ndarray  # `dL/dy` there
-    kick_rise: np.ndarray  # `I - V` after the arrivals of that step
 
     def drive(self, t: float) -> np.ndarray:
         """The drive of `lambda_V` at time `t`, `[neurons]`."""
@@ -151,8 +147,8 @@ class Driven:
 def driven(arrays: Flat, trace: Trace) -> Driven:
     """Evaluate the loss of every case."""
     shape, T, dt = trace.I_minus_V.shape, arrays.duration, trace.dt
-    weight, rate, kick, kick_rise = np.zeros((4, shape[1]))
-    found = Driven([], [], np.zeros(shape), weight, rate, np.full(shape[1], -1), kick, kick_rise)
+    weight, rate, kick = np.zeros((3, shape[1]))
+    found = Driven([], [], np.zeros(shape), weight, rate, np.full(shape[1], -1), kick)
     t = dt * np.arange(1, trace.steps + 1)
     for k, case in enumerate(arrays.cases):
         read = arrays.numbers(k, case.loss.population).tolist()
@@ -176,8 +172,10 @@ def driven(arrays: Flat, trace: Trace) -> Driven:
             y = np.array([v_th[j] if len(own) else trace.V[j].max() for j, own in zip(read, trains, strict=True)])
         else:
             y = np.array([np.exp(-rates * t) @ trace.V[j][1:] / trace.steps for j in read])
-        loss, dL_dy = cross_entropy(y, case.loss.label)
-        found.loss.append(loss)
+        total = np.logaddexp.reduce(y)
+        dL_dy = np.exp(y - total)
+        dL_dy[case.loss.label] -= 1.0
+        found.loss.append(float(total - y[case.loss.label]))
         found.y.append(y)
         for j, own, g in zip(read, trains, dL_dy, strict=True):
             if readout == "first_spike_time":
@@ -185,14 +183,5 @@ def driven(arrays: Flat, trace: Trace) -> Driven:
             elif readout != "max_voltage":
                 weight[j], rate[j] = g / T, rates
             elif not len(own) and (n := int(trace.V[j].argmax())) > 0:
-                found.kick_step[j], kick[j], kick_rise[j] = n, g, trace.I[j][n] - trace.V[j][n]
+                found.kick_step[j], kick[j] = n, g
     return found
-
-
-def cross_entropy(y: np.ndarray, label: int) -> tuple[float, np.ndarray]:
-    """`-log softmax(y)[label]`, and its derivative by `y`."""
-    shares = np.exp(y - y.max())
-    total = shares.sum()
-    dL_dy = shares / total
-    dL_dy[label] -= 1.0
-    return float(np.log(total) + y.max() - y[label]), dL_dy

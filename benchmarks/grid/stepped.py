@@ -19,8 +19,7 @@ as `derivations/formulas.py` states them. The choices:
   `dV/dt` at the crossing was positive, so the jump has the wrong sign. This is kept, and counted
   (`falling` in the record). A value of 0 raises.
 - **Pinned maxima:** a maximum that an inhibitory arrival makes moves with the arrival. The paper's
-  equations lack this term (`python -m derivations --errata`), and so does this module unless
-  `pinned` asks for it (max-pinned-tie).
+  equations lack this term (`python -m derivations --errata`), and so does this module.
 - **Readouts and losses:** `forward.py`.
 
 Gradients are those of weights and delays; results hold none of constants and input times.
@@ -34,22 +33,21 @@ from benchmarks.grid.forward import Driven, Flat, Trace, driven, flat, forward, 
 from delayprop.spec import Case, ConnectionGradient, Gradients, Result
 
 
-def run(case: Case, dt: float, pinned: bool = False) -> Result:
+def run(case: Case, dt: float) -> Result:
     """Loss and gradient by weights and delays of one case on a grid of `dt` ms; see `run_many`."""
-    return run_many([case], dt, pinned)[0]
+    return run_many([case], dt)[0]
 
 
-def run_many(cases: Sequence[Case], dt: float, pinned: bool = False) -> list[Result]:
-    """One result per case; all cases have one duration and are stepped together. `pinned`: whether
-    the delay gradient has the term of maxima that move with an arrival. Errors: as `flat`,
+def run_many(cases: Sequence[Case], dt: float) -> list[Result]:
+    """One result per case; all cases have one duration and are stepped together. Errors: as `flat`,
     `forward` and `backward`."""
     arrays = flat(cases)
     trace = forward(arrays, dt)
     loss = driven(arrays, trace)
-    return results(arrays, trace, loss, *backward(arrays, trace, loss, pinned))
+    return results(arrays, trace, loss, *backward(arrays, trace, loss))
 
 
-def backward(arrays: Flat, trace: Trace, loss: Driven, pinned: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def backward(arrays: Flat, trace: Trace, loss: Driven) -> tuple[np.ndarray, np.ndarray]:
     """`dL/dw` and `dL/dd` of every synapse, `[synapses]`, by stepping the adjoint back;
     `ArithmeticError`: a spike's `I - V` is 0."""
     dt, (tau_mem, tau_syn, v_th, v_reset) = trace.dt, arrays.constants
@@ -64,8 +62,6 @@ def backward(arrays: Flat, trace: Trace, loss: Driven, pinned: bool = False) -> 
         here = np.flatnonzero(sent)
         j, w, number = arrays.post[here], arrays.w[here], sent[here]
         by_t = w * (lambda_V[j] - lambda_I[j])
-        if pinned:
-            by_t += carried(arrays, loss, n, here)
         dL_dw[here] -= number * tau_syn[j] * lambda_I[j]
         dL_dd[here] += number * by_t
         np.add.at(dL_dt, (n - trace.delay[here], arrays.pre[here]), by_t)
@@ -82,31 +78,21 @@ def backward(arrays: Flat, trace: Trace, loss: Driven, pinned: bool = False) -> 
     return dL_dw, dL_dd
 
 
-def carried(arrays: Flat, loss: Driven, n: int, here: np.ndarray) -> np.ndarray:
-    """The term of pinned maxima of some arrivals of step n; 0 for one that makes no maximum."""
-    j = arrays.post[here]
-    rise = (loss.kick_rise[j] - arrays.w[here]) / arrays.constants[0][j]
-    makes = (loss.kick_step[j] == n) & (loss.kick_rise[j] <= 0) & (rise > 0)
-    return np.where(makes, loss.kick[j] * rise, 0.0)
-
-
 def results(arrays: Flat, trace: Trace, loss: Driven, dL_dw: np.ndarray, dL_dd: np.ndarray) -> list[Result]:
     """The result of each case; the gradient is 0 where no synapse is."""
     found, at, slope = [], 0, trace.I_minus_V / arrays.constants[2]
     for k, case in enumerate(arrays.cases):
-        network = case.network
-        own = {p.name: arrays.numbers(k, p.name).tolist() for p in network.populations if p.kind != "input"}
-        steps = {name: [trace.train(j) for j in neurons] for name, neurons in own.items()}
-        kappa = {
-            name: [slope[n, j] ** 2 for j, n in zip(own[name], trains, strict=True)]
-            for name, trains in steps.items()
-        }
+        spikes, kappa = {}, {}
+        for population in case.network.populations:
+            if population.kind != "input":
+                steps = [(j, trace.train(j)) for j in arrays.numbers(k, population.name).tolist()]
+                spikes[population.name] = [trace.dt * n for _, n in steps]
+                kappa[population.name] = [slope[n, j] ** 2 for j, n in steps]
         connections = []
-        for connection in network.connections:
+        for connection in case.network.connections:
             end, matrices = at + int(connection.exists.sum()), np.zeros((2, *connection.w.shape))
             matrices[:, connection.exists] = dL_dw[at:end], dL_dd[at:end]
             connections.append(ConnectionGradient(*matrices))
             at = end
-        spikes = {name: [trace.dt * train for train in trains] for name, trains in steps.items()}
         found.append(Result(loss.loss[k], spikes, kappa, loss.y[k], Gradients(tuple(connections), {}, {}), ()))
     return found
