@@ -21,7 +21,7 @@ MAY_IMPORT = {
     },
     "results": {"delayprop.fast", "delayprop.spec"},
     "docs": {"delayprop", "optuna"},
-    "examples": {"benchmarks", "delayprop", "numpy", "torch", "snntorch"},
+    "examples": {"benchmarks", "delayprop", "torch", "snntorch"},
 }
 """Imports of a package beside the standard library and itself; `tests` may import all."""
 
