@@ -17,8 +17,8 @@ import numba
 import numpy
 import torch
 
-from benchmarks.allowed_errors import WRONG, Disagreement
 from benchmarks.correctness import agree
+from benchmarks.precision import WRONG, Disagreement
 from benchmarks.sizes import add_options, sizes_of
 from benchmarks.step import forward, step, timed
 from benchmarks.workloads import Workload, arrivals, build

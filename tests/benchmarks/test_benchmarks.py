@@ -12,11 +12,10 @@ import torch
 from torch import Tensor
 
 from benchmarks import speed
-from benchmarks.allowed_errors import Disagreement
-from benchmarks.correctness import agree, certified
+from benchmarks.correctness import agree, certified, followed
+from benchmarks.precision import Disagreement
 from benchmarks.sizes import DEFAULTS, Sizes
 from benchmarks.step import step
-from benchmarks.without_kernels import followed
 from benchmarks.workloads import Link, arrivals, build, neurons_of, through
 from benchmarks.yardstick import Grid
 from delayprop.fast import LIF, Spikes
@@ -126,8 +125,8 @@ def test_finite_differences_see_a_wrong_gradient(monkeypatch: pytest.MonkeyPatch
     """The planted gradient is 0.1 % off in all parts, after its certificate."""
     workload = build(small("yin-yang", dtype="float64"))
     true, _ = certified(workload)
-    wrong = replace(true, gradients={name: 1.001 * g for name, g in true.gradients.items()})
-    monkeypatch.setattr("benchmarks.without_kernels.step", lambda workload: wrong)
+    steps = iter([true, replace(true, gradients={name: 1.001 * g for name, g in true.gradients.items()})])
+    monkeypatch.setattr("benchmarks.correctness.step", lambda workload: next(steps))
     monkeypatch.setattr("benchmarks.correctness.TRIALS", 2)
     with pytest.raises(Disagreement, match=r"finite differences with step .*: error 1\.0e-03"):
         agree(workload)

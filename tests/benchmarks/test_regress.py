@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import regress
-from benchmarks.allowed_errors import WRONG
+from benchmarks.precision import WRONG
 from tests import ROOT
 from tests.support.runs.reading import Capture, Patch, refusal
 

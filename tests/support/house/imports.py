@@ -34,7 +34,7 @@ MORE = {
     "fast/training/intervals.py": {"mpmath"},
     "docs/formulas.py": {"ziamath"},  # the build of the site alone has it
     "benchmarks/grid": {"delayprop.reference"},  # the exact gradient that a grid is compared with
-    "benchmarks/without_kernels.py": {"delayprop.reference"},  # follows single neurons before anything is timed
+    "benchmarks/correctness.py": {"delayprop.reference"},  # follows single neurons before anything is timed
     "delayprop/__main__.py": {"reports"},  # the verification report, where there is a checkout
 }
 """Further imports of one file or folder."""
