@@ -19,6 +19,7 @@ import sympy as sp
 from delayprop.derivations import formulas
 from delayprop.derivations.proof import Residuals, theorem, under_integrals
 from delayprop.derivations.symbols import I, V, g, h, lambda_I, lambda_V, r, s, tau_mem, tau_syn
+from delayprop.derivations.trajectory import backwards, forwards
 
 mu_V, mu_I = sp.symbols("mu_V mu_I", real=True)
 
@@ -27,8 +28,8 @@ mu_V, mu_I = sp.symbols("mu_V mu_I", real=True)
 def equations() -> Residuals:
     drive = sp.Function("drive")  # dl_V/dV along the trajectory: any function of time
     u = sp.Symbol("u", positive=True)
-    V_u = formulas.V_flow(V, I, u - s, tau_mem, tau_syn)
-    at_end = (mu_V * V_u + mu_I * formulas.I_flow(I, u - s, tau_syn)).subs(u, h)
+    V_u, I_u = forwards(V, I, u - s)
+    at_end = (mu_V * V_u + mu_I * I_u).subs(u, h)
 
     def sensitivity(state: sp.Symbol) -> sp.Expr:
         """To the state at time s: through the end, and through V at every later time u."""
@@ -52,10 +53,8 @@ def equations() -> Residuals:
 @theorem("adjoint-flow", "lambda_I(-h) = lambda_I E(h; 1/tau_syn) + lambda_V/tau_syn E(h; 1/tau_mem, 1/tau_syn)")
 def flow() -> Residuals:
     # The drive is g exp(r s), with its value g at the end of the interval; s runs backwards.
-    driven_V = formulas.lambda_V_flow(lambda_V, s, tau_mem, g, r)
-    driven_I = formulas.lambda_I_flow(lambda_V, lambda_I, s, tau_mem, tau_syn, g, r)
-    free_V = formulas.lambda_V_flow(lambda_V, s, tau_mem)
-    free_I = formulas.lambda_I_flow(lambda_V, lambda_I, s, tau_mem, tau_syn)
+    driven_V, driven_I = backwards(lambda_V, lambda_I, s, g, r)
+    free_V, free_I = backwards(lambda_V, lambda_I, s)
     equal_I = formulas.lambda_I_flow(lambda_V, lambda_I, s, tau_syn, tau_syn)
     return {
         "lambda_V driven": tau_mem * sp.diff(driven_V, s) + driven_V + g * sp.exp(r * s),
@@ -76,11 +75,7 @@ def pairing() -> Residuals:
 
     def paired(s: sp.Expr) -> sp.Expr:
         """The pairing at time s: perturbation forwards for s, adjoint backwards for h - s."""
-        forwards = formulas.V_flow(dV, dI, s, tau_mem, tau_syn), formulas.I_flow(dI, s, tau_syn)
-        backwards = (
-            formulas.lambda_V_flow(lambda_V, h - s, tau_mem),
-            formulas.lambda_I_flow(lambda_V, lambda_I, h - s, tau_mem, tau_syn),
-        )
-        return tau_mem * backwards[0] * forwards[0] + tau_syn * backwards[1] * forwards[1]
+        (dV_s, dI_s), (adjoint_V, adjoint_I) = forwards(dV, dI, s), backwards(lambda_V, lambda_I, h - s)
+        return tau_mem * adjoint_V * dV_s + tau_syn * adjoint_I * dI_s
 
     return {"does not depend on s": sp.diff(paired(s), s), "beginning equals end": paired(sp.S.Zero) - paired(h)}

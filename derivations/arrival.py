@@ -18,27 +18,23 @@ import sympy as sp
 from delayprop.derivations import formulas
 from delayprop.derivations.proof import Residuals, theorem
 from delayprop.derivations.symbols import I, V, d, g, h, lambda_I, lambda_V, r, t_arr, t_pre, tau_mem, tau_syn, w
+from delayprop.derivations.trajectory import State, backwards, forwards
 
 mu_V, mu_I = -tau_mem * lambda_V, -tau_syn * lambda_I  # at the end of the interval
 
 
 def loss(t: sp.Expr) -> sp.Expr:
     """The loss as an explicit function of the start (V, I), of w, and of the arrival's time t."""
-    V_t, I_t = formulas.V_flow(V, I, t, tau_mem, tau_syn), formulas.I_flow(I, t, tau_syn) + w
-    V_end = formulas.V_flow(V_t, I_t, h - t, tau_mem, tau_syn)
-    I_end = formulas.I_flow(I_t, h - t, tau_syn)
+    V_t, I_t = forwards(V, I, t)
+    V_end, I_end = forwards(V_t, I_t + w, h - t)
     before = formulas.V_integral(V, I, t, r, tau_mem, tau_syn)
-    after = sp.exp(-r * t) * formulas.V_integral(V_t, I_t, h - t, r, tau_mem, tau_syn)
+    after = sp.exp(-r * t) * formulas.V_integral(V_t, I_t + w, h - t, r, tau_mem, tau_syn)
     return mu_V * V_end + mu_I * I_end + g * (before + after)
 
 
-def adjoint_before_end(length: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+def adjoint_before_end(length: sp.Expr) -> State:
     """(lambda_V, lambda_I) at a time `length` before the end of the interval."""
-    drive = g * sp.exp(-r * h)
-    return (
-        formulas.lambda_V_flow(lambda_V, length, tau_mem, drive, r),
-        formulas.lambda_I_flow(lambda_V, lambda_I, length, tau_mem, tau_syn, drive, r),
-    )
+    return backwards(lambda_V, lambda_I, length, g * sp.exp(-r * h), r)
 
 
 @theorem("arrival-w", "dL/dw = -tau_syn lambda_I at the arrival")

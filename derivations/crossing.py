@@ -18,6 +18,7 @@ import sympy as sp
 from delayprop.derivations import formulas
 from delayprop.derivations.proof import Nonzero, Residuals, theorem
 from delayprop.derivations.symbols import I, V, Vdot_minus, h, s, tau_mem, tau_syn, v_reset, v_th
+from delayprop.derivations.trajectory import forwards
 
 
 @theorem("crossing-slope", "Vdot_minus = (I - v_th)/tau_mem, Vdot_plus = (I - v_reset)/tau_mem: the reset between them")
@@ -37,8 +38,8 @@ def slopes() -> Residuals:
 @theorem("crossing-time", "dt_post = -dV_minus / Vdot_minus, dV_minus the change of V at fixed time (minus dv_th)")
 def crossing_time() -> Residuals:
     residuals = {}
-    gap = formulas.V_flow(V, I, h, tau_mem, tau_syn) - v_th
-    slope = formulas.Vdot(formulas.V_flow(V, I, h, tau_mem, tau_syn), formulas.I_flow(I, h, tau_syn), tau_mem)
+    V_h, I_h = forwards(V, I, h)
+    gap, slope = V_h - v_th, formulas.Vdot(V_h, I_h, tau_mem)
     for x in (V, I, v_th, tau_mem, tau_syn):
         t_post = sp.Function("t_post")(x)
         rate = sp.Symbol("rate")
@@ -76,8 +77,7 @@ def explicit_crossing() -> Residuals:
 def grazing() -> Residuals:
     # The crossing lies a short time s before the peak (V = I); excess is the rise that is left.
     peak = sp.Symbol("peak", positive=True)
-    V_cross = formulas.V_flow(peak, peak, -s, tau_mem, tau_syn)
-    I_cross = formulas.I_flow(peak, -s, tau_syn)
+    V_cross, I_cross = forwards(peak, peak, -s)
     exact = formulas.kappa(tau_mem, formulas.Vdot(V_cross, I_cross, tau_mem), V_cross)
     leading = formulas.kappa_near_grazing(peak - V_cross, tau_mem, tau_syn, V_cross)
     apart = [sp.diff(exact - leading, s, order).subs(s, 0) for order in range(3)]

@@ -13,6 +13,7 @@ import sympy as sp
 from delayprop.derivations import formulas
 from delayprop.derivations.proof import Residuals, theorem
 from delayprop.derivations.symbols import I, V, Vdot_minus, s, tau_mem, tau_syn, w
+from delayprop.derivations.trajectory import forwards
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,11 @@ ERRATA = (
 @theorem("erratum-29", "eq 29 as printed is wrong by 2 w dV_minus/(tau_syn Vdot_minus); eqs 33, 56 and 60 are right")
 def sign_of_equation_29() -> Residuals:
     # An arrival delayed by t, its effect read at the fixed time 0: flow to t, arrive, flow back.
-    V_t, I_t = formulas.V_flow(V, I, s, tau_mem, tau_syn), formulas.I_flow(I, s, tau_syn) + w
-    V_fixed = formulas.V_flow(V_t, I_t, -s, tau_mem, tau_syn)
-    I_fixed = formulas.I_flow(I_t, -s, tau_syn)
+    V_t, I_t = forwards(V, I, s)
+    fixed = forwards(V_t, I_t + w, -s)
     dV_sender = sp.Symbol("dV_sender")  # change of the sender's V just before its spike
     dt = formulas.dt_post_at_crossing(dV_sender, Vdot_minus)
-    dV, dI = (sp.diff(state, s).subs(s, 0) * dt for state in (V_fixed, I_fixed))
+    dV, dI = (sp.diff(state, s).subs(s, 0) * dt for state in fixed)
     term = w * dV_sender / Vdot_minus
     return {
         "eq 29 with + is off by twice the term": term / tau_syn - dI - 2 * term / tau_syn,

@@ -13,25 +13,14 @@ side needs no implicit function theorem and no adjoint: roots, logarithms and `s
 import sympy as sp
 
 from delayprop.derivations import formulas
-from delayprop.derivations.example_network import (
-    State,
-    arrive,
-    at_crossing,
-    backwards,
-    by_tau,
-    c_1,
-    c_2,
-    d_o,
-    forwards,
-    w_o,
-)
+from delayprop.derivations.example_network import ZERO, arrive, at_crossing, c_1, c_2, d_o, w_o
 from delayprop.derivations.proof import Residuals, theorem
 from delayprop.derivations.symbols import d, dL_dy, t_in, tau_mem, tau_syn, v_reset, v_th, w
+from delayprop.derivations.trajectory import State, backwards, by_tau, forwards
 
 # The problem is written in its roots: x = exp(-h/tau_mem) at the first crossing, z at the second.
 x, z = sp.symbols("x z", positive=True)
 h_1, h_2 = -tau_mem * sp.log(x), -tau_mem * sp.log(z)
-ZERO = sp.S.Zero
 a_input: State = (ZERO, w)
 NAMED_V_TH = w * (x - x**2)
 NAMED_V_RESET = NAMED_V_TH / z - w * x**2 * (1 - z)
@@ -65,24 +54,24 @@ def explicit_gradient() -> dict[sp.Symbol, sp.Expr]:
 
 def adjoint_gradient() -> dict[sp.Symbol, sp.Expr]:
     """The backward pass, latest event first; `tau_mem` varies at a fixed ratio to `tau_syn`."""
-    a_first = forwards(a_input, h_1)
+    a_first = forwards(*a_input, h_1)
     a_reset = (v_reset, a_first[1])
-    a_second = forwards(a_reset, h_2)
+    a_second = forwards(*a_reset, h_2)
     b_first: State = (ZERO, w_o)
-    b_second = arrive(forwards(b_first, h_2), w_o)
+    b_second = arrive(forwards(*b_first, h_2), w_o)
     to_peak = formulas.peak_time(*b_second, tau_mem, tau_syn)
 
     at_peak: State = (formulas.lambda_V_at_maximum(ZERO, dL_dy, tau_mem), ZERO)
-    at_b_second = backwards(at_peak, to_peak)
-    at_b_first = backwards(at_b_second, h_2)
+    at_b_second = backwards(*at_peak, to_peak)
+    at_b_first = backwards(*at_b_second, h_2)
     sent_2, sent_1 = (formulas.dL_dt_arr(w_o, *adjoint) for adjoint in (at_b_second, at_b_first))
 
     slope_1, slope_2 = (formulas.Vdot(v_th, state[1], tau_mem) for state in (a_first, a_second))
     slope_plus_1, slope_plus_2 = (formulas.Vdot(v_reset, state[1], tau_mem) for state in (a_first, a_second))
     at_2: State = (at_crossing(ZERO, c_2 + sent_2, slope_2, slope_plus_2), ZERO)
-    after_1 = backwards(at_2, h_2)
+    after_1 = backwards(*at_2, h_2)
     at_1: State = (at_crossing(after_1[0], c_1 + sent_1, slope_1, slope_plus_1), after_1[1])
-    at_input = backwards(at_1, h_1)
+    at_input = backwards(*at_1, h_1)
 
     intervals = ((at_1, a_input, h_1), (at_2, a_reset, h_2), (at_b_second, b_first, h_2), (at_peak, b_second, to_peak))
     shares = [by_tau(*interval) for interval in intervals]

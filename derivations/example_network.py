@@ -15,6 +15,7 @@ import sympy as sp
 from delayprop.derivations import formulas
 from delayprop.derivations.proof import Residuals, theorem
 from delayprop.derivations.symbols import d, t_in, tau_mem, tau_syn, v_reset, v_th, w
+from delayprop.derivations.trajectory import State, backwards, by_tau, forwards
 
 w_r, w_o, v_th_b = sp.symbols("w_r w_o v_th_b", real=True)
 d_r, d_o = sp.symbols("d_r d_o", nonnegative=True)
@@ -24,33 +25,9 @@ Vdot_1, Vdot_2, Vdot_3 = SLOPES = sp.symbols("Vdot_1:4", positive=True)
 c_1, c_2, c_3 = DL_DT = sp.symbols("c_1:4", real=True)  # dl_p/dt_k
 ZERO = sp.S.Zero
 
-State = tuple[sp.Expr, sp.Expr]
-
-
-def forwards(state: State, length: sp.Expr) -> State:
-    V, I = state
-    return formulas.V_flow(V, I, length, tau_mem, tau_syn), formulas.I_flow(I, length, tau_syn)
-
-
-def backwards(adjoint: State, length: sp.Expr) -> State:
-    lambda_V, lambda_I = adjoint
-    return (
-        formulas.lambda_V_flow(lambda_V, length, tau_mem),
-        formulas.lambda_I_flow(lambda_V, lambda_I, length, tau_mem, tau_syn),
-    )
-
 
 def arrive(state: State, weight: sp.Expr) -> State:
     return state[0], state[1] + weight
-
-
-def by_tau(adjoint: State, start: State, length: sp.Expr) -> State:
-    """The interval's share of (dL/dtau_mem, dL/dtau_syn)."""
-    (lambda_V, lambda_I), (V, I) = adjoint, start
-    return (
-        formulas.dL_dtau_mem_over_interval(lambda_V, V, I, length, tau_mem, tau_syn),
-        formulas.dL_dtau_syn_over_interval(lambda_V, lambda_I, I, length, tau_mem, tau_syn),
-    )
 
 
 def at_crossing(lambda_V_plus: sp.Expr, dl_p_dt_post: sp.Expr, slope: sp.Expr, slope_plus: sp.Expr) -> sp.Expr:
@@ -61,13 +38,13 @@ def at_crossing(lambda_V_plus: sp.Expr, dl_p_dt_post: sp.Expr, slope: sp.Expr, s
 # The first network, forwards: the state of a and b just after each arrival and each spike.
 to_1, to_2, between, to_3 = t_1 - t_in - d, t_2 - t_1 - d_r, t_2 - t_1, t_3 - t_2 - d_o
 a_input = (ZERO, w)
-a_first = forwards(a_input, to_1)
+a_first = forwards(*a_input, to_1)
 a_reset = (v_reset, a_first[1])
-a_self = arrive(forwards(a_reset, d_r), w_r)
-a_second = forwards(a_self, to_2)
+a_self = arrive(forwards(*a_reset, d_r), w_r)
+a_second = forwards(*a_self, to_2)
 b_first = (ZERO, w_o)
-b_second = arrive(forwards(b_first, between), w_o)
-b_spike = forwards(b_second, to_3)
+b_second = arrive(forwards(*b_first, between), w_o)
+b_spike = forwards(*b_second, to_3)
 
 BY_LEFT = {t_3: t_2 + d_o + h_3, t_2: t_1 + d_r + h_2, t_1: t_in + d + h_1}
 CROSSINGS = (a_first, a_second, b_spike)
@@ -83,17 +60,17 @@ def named(expression: sp.Expr) -> sp.Expr:
 def adjoint_gradient() -> dict[sp.Symbol, sp.Expr]:
     """The backward pass, latest event first; the slopes of the three crossings are symbols."""
     at_3 = (at_crossing(ZERO, c_3, Vdot_3, ZERO), ZERO)
-    at_b_second = backwards(at_3, to_3)
-    at_b_first = backwards(at_b_second, between)
+    at_b_second = backwards(*at_3, to_3)
+    at_b_first = backwards(*at_b_second, between)
     sent_2, sent_1 = (formulas.dL_dt_arr(w_o, *adjoint) for adjoint in (at_b_second, at_b_first))
 
     at_2 = (at_crossing(ZERO, c_2 + sent_2, Vdot_2, ZERO), ZERO)
-    at_self = backwards(at_2, to_2)
+    at_self = backwards(*at_2, to_2)
     sent_self = formulas.dL_dt_arr(w_r, *at_self)
-    after_1 = backwards(at_self, d_r)
+    after_1 = backwards(*at_self, d_r)
     slope_plus = formulas.Vdot(*a_reset, tau_mem)
     at_1 = (at_crossing(after_1[0], c_1 + sent_1 + sent_self, Vdot_1, slope_plus), after_1[1])
-    at_input = backwards(at_1, to_1)
+    at_input = backwards(*at_1, to_1)
     received = formulas.dL_dt_arr(w, *at_input)
 
     intervals = (

@@ -18,6 +18,7 @@ import sympy as sp
 from delayprop.derivations import formulas
 from delayprop.derivations.proof import Residuals, integral, theorem, under_integrals
 from delayprop.derivations.symbols import I, V, h, s, tau_mem, tau_syn, w
+from delayprop.derivations.trajectory import forwards
 
 p, q, u = sp.symbols("p q u", positive=True)
 
@@ -47,8 +48,7 @@ def convolutions() -> Residuals:
 
 @theorem("flow-V-I", "V(h) = V E(h; 1/tau_mem) + I/tau_mem E(h; 1/tau_mem, 1/tau_syn), I(h) = I E(h; 1/tau_syn)")
 def flow() -> Residuals:
-    V_h = formulas.V_flow(V, I, h, tau_mem, tau_syn)
-    I_h = formulas.I_flow(I, h, tau_syn)
+    V_h, I_h = forwards(V, I, h)
     V_equal = formulas.V_flow(V, I, h, tau_syn, tau_syn)
     return {
         "tau_mem dV/dt = -V + I": tau_mem * sp.diff(V_h, h) + V_h - I_h,
@@ -63,16 +63,16 @@ def flow() -> Residuals:
 
 @theorem("flow-restart", "the flow may be cut anywhere, and arrivals add up in any order")
 def restart() -> Residuals:
-    V_s, I_s = formulas.V_flow(V, I, s, tau_mem, tau_syn), formulas.I_flow(I, s, tau_syn)
-    cut = formulas.V_flow(V_s, I_s, h, tau_mem, tau_syn)
+    V_s, I_s = forwards(V, I, s)
+    V_cut, I_cut = forwards(V_s, I_s, h)
+    V_whole, I_whole = forwards(V, I, s + h)
 
     # An arrival of weight w at s, seen at s + h: its deposit does not depend on the state.
-    with_arrival = formulas.V_flow(V_s, I_s + w, h, tau_mem, tau_syn)
-    deposit = formulas.V_flow(0, w, h, tau_mem, tau_syn)
+    with_arrival, deposit = forwards(V_s, I_s + w, h)[0], forwards(sp.S.Zero, w, h)[0]
     return {
-        "V, cut at s": cut - formulas.V_flow(V, I, s + h, tau_mem, tau_syn),
-        "I, cut at s": formulas.I_flow(I_s, h, tau_syn) - formulas.I_flow(I, s + h, tau_syn),
-        "V is a sum over arrivals": with_arrival - formulas.V_flow(V, I, s + h, tau_mem, tau_syn) - deposit,
+        "V, cut at s": V_cut - V_whole,
+        "I, cut at s": I_cut - I_whole,
+        "V is a sum over arrivals": with_arrival - V_whole - deposit,
     }
 
 
@@ -96,7 +96,7 @@ def peak() -> Residuals:
 @theorem("flow-rise", "while I > 0: V rises, then falls; concave where it rises; Newton from the left stays left")
 def rise() -> Residuals:
     positive_I, rising, time = sp.symbols("I Vdot t", positive=True)
-    V_h, I_h = formulas.V_flow(V, I, h, tau_mem, tau_syn), formulas.I_flow(I, h, tau_syn)
+    V_h, I_h = forwards(V, I, h)
     Vdot, Vddot = sp.diff(V_h, h), sp.diff(V_h, h, 2)
 
     # The tangent at 0 is above V by the integral of -(h - s) Vddot(s): Newton cannot overshoot.

@@ -61,6 +61,7 @@ from delayprop.derivations.symbols import (
     v_th,
     w,
 )
+from delayprop.derivations.trajectory import backwards, by_tau, forwards
 
 c = sp.Symbol("c", positive=True)
 TAUS = (tau_mem, tau_syn)
@@ -68,14 +69,15 @@ TAUS = (tau_mem, tau_syn)
 
 @theorem("symmetry", "scaling V, I, w, v_th, v_reset, or every time, or shifting time maps solutions to solutions")
 def symmetries() -> Residuals:
-    V_h, I_h = formulas.V_flow(V, I, h, *TAUS), formulas.I_flow(I, h, tau_syn)
+    V_h, I_h = forwards(V, I, h)
+    V_scaled, I_scaled = forwards(c * V, c * I, h)
     peak = formulas.peak_time(V, I, *TAUS)
     slow = (c * tau_mem, c * tau_syn)
     return {
-        "scale: V": formulas.V_flow(c * V, c * I, h, *TAUS) - c * V_h,
-        "scale: I": formulas.I_flow(c * I, h, tau_syn) - c * I_h,
+        "scale: V": V_scaled - c * V_h,
+        "scale: I": I_scaled - c * I_h,
         "scale: the arrival": (c * I + c * w) - c * (I + w),
-        "scale: the crossing": (formulas.V_flow(c * V, c * I, h, *TAUS) - c * v_th) - c * (V_h - v_th),
+        "scale: the crossing": (V_scaled - c * v_th) - c * (V_h - v_th),
         "scale: the sign of the slope": formulas.Vdot(c * v_th, c * I, tau_mem) - c * formulas.Vdot(v_th, I, tau_mem),
         "scale: the time of the peak": formulas.peak_time(c * V, c * I, *TAUS) - peak,
         "unit: V": formulas.V_flow(V, I, c * h, *slow) - V_h,
@@ -108,12 +110,7 @@ def euler() -> Residuals:
 
 def on_an_interval(s: sp.Expr, drive: sp.Expr) -> tuple[sp.Expr, sp.Expr, sp.Expr, sp.Expr]:
     """(V, I, lambda_V, lambda_I) at time s of [0, h]: the state given at 0, the adjoint at h."""
-    return (
-        formulas.V_flow(V, I, s, *TAUS),
-        formulas.I_flow(I, s, tau_syn),
-        formulas.lambda_V_flow(lambda_V, h - s, tau_mem, drive, r),
-        formulas.lambda_I_flow(lambda_V, lambda_I, h - s, *TAUS, drive, r),
-    )
+    return *forwards(V, I, s), *backwards(lambda_V, lambda_I, h - s, drive, r)
 
 
 def lambda_V_before_spike(dL_dt_post: sp.Expr) -> sp.Expr:
@@ -184,8 +181,7 @@ def identity_C() -> Residuals:
 def identity_B() -> Residuals:
     # Between events H is constant, so t H grows by H h: the share of the time constants.
     grown = h * formulas.shift_charge(*on_an_interval(s, sp.S.Zero))
-    by_mem = formulas.dL_dtau_mem_over_interval(lambda_V, V, I, h, *TAUS)
-    by_syn = formulas.dL_dtau_syn_over_interval(lambda_V, lambda_I, I, h, *TAUS)
+    by_mem, by_syn = by_tau((lambda_V, lambda_I), (V, I), h)
 
     # An arrival caused by a spike adds t_arr dL/dt_arr, the spike subtracts t_post dL/dt_arr.
     down = dL_dt_arr_down
@@ -209,10 +205,9 @@ def running_readouts() -> Residuals:
     # One input arrival at t_in at a readout neuron; a sum over arrivals follows by superposition.
     left = T - t_in
     y = sp.exp(-r * t_in) * formulas.V_integral(sp.S.Zero, w, left, r, *TAUS) / T
-    V_T = formulas.V_flow(sp.S.Zero, w, left, *TAUS)
+    V_T, I_T = forwards(sp.S.Zero, w, left)
     scaled = tau_mem * sp.diff(y, tau_mem) + tau_syn * sp.diff(y, tau_syn) + t_in * sp.diff(y, t_in)
-    moment = -sp.diff(y, r)
-    I_T, late = formulas.I_flow(w, left, tau_syn), w * t_in * sp.exp(-r * t_in)
+    moment, late = -sp.diff(y, r), w * t_in * sp.exp(-r * t_in)
     return {
         "C": sp.diff(y, t_in) - formulas.shift_of_running_readout(y, V_T, r, T),
         "B": scaled - formulas.unit_of_running_readout(y, V_T, moment, r, T),

@@ -22,6 +22,7 @@ import sympy as sp
 from delayprop.derivations import formulas
 from delayprop.derivations.proof import Nonzero, Residuals, theorem
 from delayprop.derivations.symbols import I, V, dL_dy, h, lambda_I, lambda_V, tau_mem, tau_syn, w
+from delayprop.derivations.trajectory import backwards, by_tau, forwards
 
 
 @theorem("max-interior", "an interior maximum kicks lambda_V by -(dL/dy)/tau_mem; lambda_I is not kicked")
@@ -30,10 +31,8 @@ def interior() -> Residuals:
     peak = formulas.peak_time(V, I, tau_mem, tau_syn)
     y = formulas.V_flow(V, I, peak, tau_mem, tau_syn)
     kick = formulas.lambda_V_at_maximum(sp.S.Zero, dL_dy, tau_mem)
-    back_V = formulas.lambda_V_flow(kick, peak, tau_mem)
-    back_I = formulas.lambda_I_flow(kick, sp.S.Zero, peak, tau_mem, tau_syn)
-    by_mem = formulas.dL_dtau_mem_over_interval(kick, V, I, peak, tau_mem, tau_syn)
-    by_syn = formulas.dL_dtau_syn_over_interval(kick, sp.S.Zero, I, peak, tau_mem, tau_syn)
+    back_V, back_I = backwards(kick, sp.S.Zero, peak)
+    by_mem, by_syn = by_tau((kick, sp.S.Zero), (V, I), peak)
 
     # Write V in terms of the time h to the maximum: every logarithm is then a multiple of h.
     named = I - I * tau_mem * (1 - sp.exp(h / tau_mem - h / tau_syn)) / (tau_mem - tau_syn)
@@ -57,16 +56,13 @@ def pinned() -> Residuals:
     # The unmoved arrival is at 0 and h is the end; slopes: up just before, -down just after.
     up, down, t = sp.symbols("up down t", positive=True)
     I_minus, weight = V + tau_mem * up, -tau_mem * (up + down)
-    y = formulas.V_flow(V, I_minus, t, tau_mem, tau_syn)
-    I_plus = formulas.I_flow(I_minus, t, tau_syn) + weight
-    V_end = formulas.V_flow(y, I_plus, h - t, tau_mem, tau_syn)
-    I_end = formulas.I_flow(I_plus, h - t, tau_syn)
+    y, I_t = forwards(V, I_minus, t)
+    V_end, I_end = forwards(y, I_t + weight, h - t)
     loss = dL_dy * y - tau_mem * lambda_V * V_end - tau_syn * lambda_I * I_end
     derived = sp.diff(loss, t).subs(t, 0)
 
     # The adjoint just after the arrival, not yet kicked, and just before it, kicked.
-    after_V = formulas.lambda_V_flow(lambda_V, h, tau_mem)
-    after_I = formulas.lambda_I_flow(lambda_V, lambda_I, h, tau_mem, tau_syn)
+    after_V, after_I = backwards(lambda_V, lambda_I, h)
     before_V = formulas.lambda_V_at_maximum(after_V, dL_dy, tau_mem)
     read_after = formulas.dL_dt_arr(weight, after_V, after_I)
     read_before = formulas.dL_dt_arr(weight, before_V, after_I)

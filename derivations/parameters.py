@@ -14,13 +14,13 @@ import sympy as sp
 from delayprop.derivations import formulas
 from delayprop.derivations.proof import Residuals, integral, theorem
 from delayprop.derivations.symbols import I, V, g, h, lambda_I, lambda_V, r, s, tau_mem, tau_syn
+from delayprop.derivations.trajectory import backwards, by_tau, forwards
 
 
 def integrals(drive: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     """Integrals over [0, h] of lambda_V Vdot and lambda_I Idot; `drive` is dl_V/dV at the end."""
-    V_s, I_s = formulas.V_flow(V, I, s, tau_mem, tau_syn), formulas.I_flow(I, s, tau_syn)
-    adjoint_V = formulas.lambda_V_flow(lambda_V, h - s, tau_mem, drive, r)
-    adjoint_I = formulas.lambda_I_flow(lambda_V, lambda_I, h - s, tau_mem, tau_syn, drive, r)
+    V_s, I_s = forwards(V, I, s)
+    adjoint_V, adjoint_I = backwards(lambda_V, lambda_I, h - s, drive, r)
     by_mem = integral(adjoint_V * sp.diff(V_s, s), s, sp.S.Zero, h)
     by_syn = integral(adjoint_I * sp.diff(I_s, s), s, sp.S.Zero, h)
     return by_mem, by_syn
@@ -28,7 +28,7 @@ def integrals(drive: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
 
 @theorem("tau-flow", "dV/dtau_mem, dV/dtau_syn and dI/dtau_syn of the flow, each one more rate in E(h; ...)")
 def derivatives_of_the_flow() -> Residuals:
-    V_h, I_h = formulas.V_flow(V, I, h, tau_mem, tau_syn), formulas.I_flow(I, h, tau_syn)
+    V_h, I_h = forwards(V, I, h)
     return {
         "dV/dtau_mem": sp.diff(V_h, tau_mem) - formulas.dV_dtau_mem(V, I, h, tau_mem, tau_syn),
         "dV/dtau_syn": sp.diff(V_h, tau_syn) - formulas.dV_dtau_syn(I, h, tau_mem, tau_syn),
@@ -54,21 +54,21 @@ def derivatives_at_equality() -> Residuals:
 @theorem("tau-integrals", "int lambda_V Vdot dt, int lambda_I Idot dt = sensitivity at the end times d(flow)/dtau")
 def integrals_are_closed() -> Residuals:
     by_mem, by_syn = integrals(drive=sp.S.Zero)
-    V_h, I_h = formulas.V_flow(V, I, h, tau_mem, tau_syn), formulas.I_flow(I, h, tau_syn)
+    claimed_mem, claimed_syn = by_tau((lambda_V, lambda_I), (V, I), h)
+    V_h, I_h = forwards(V, I, h)
     mu_V, mu_I = -tau_mem * lambda_V, -tau_syn * lambda_I
     return {
         "tau_mem": by_mem - mu_V * sp.diff(V_h, tau_mem),
         "tau_syn": by_syn - mu_V * sp.diff(V_h, tau_syn) - mu_I * sp.diff(I_h, tau_syn),
-        "tau_mem, claimed": by_mem - formulas.dL_dtau_mem_over_interval(lambda_V, V, I, h, tau_mem, tau_syn),
-        "tau_syn, claimed": by_syn - formulas.dL_dtau_syn_over_interval(lambda_V, lambda_I, I, h, tau_mem, tau_syn),
+        "tau_mem, claimed": by_mem - claimed_mem,
+        "tau_syn, claimed": by_syn - claimed_syn,
     }
 
 
 @theorem("tau-running-loss", "with a running loss g exp(-r t) V the integrals gain g d(int exp(-r t) V dt)/dtau")
 def integrals_with_running_loss() -> Residuals:
     by_mem, by_syn = integrals(drive=g * sp.exp(-r * h))
-    without_mem = formulas.dL_dtau_mem_over_interval(lambda_V, V, I, h, tau_mem, tau_syn)
-    without_syn = formulas.dL_dtau_syn_over_interval(lambda_V, lambda_I, I, h, tau_mem, tau_syn)
+    without_mem, without_syn = by_tau((lambda_V, lambda_I), (V, I), h)
     return {
         "tau_mem": by_mem - without_mem - g * formulas.dV_integral_dtau_mem(V, I, h, r, tau_mem, tau_syn),
         "tau_syn": by_syn - without_syn - g * formulas.dV_integral_dtau_syn(I, h, r, tau_mem, tau_syn),

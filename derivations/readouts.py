@@ -14,6 +14,7 @@ import sympy as sp
 from delayprop.derivations import formulas
 from delayprop.derivations.proof import Residuals, theorem
 from delayprop.derivations.symbols import I, T, V, dL_dy, h, r, s, tau_mem, tau_syn, v_reset
+from delayprop.derivations.trajectory import backwards, forwards
 
 
 @theorem("readout-integral", "int_0^h exp(-r s) V ds = exp(-r h) [V E(h; -r, 1/tau_mem) + I/tau_mem E(h; -r, ., .)]")
@@ -41,8 +42,7 @@ def adjoint_from_the_end() -> Residuals:
         # From (V, I) at T - s on, the readout is the integral over the remaining time s.
         left = sp.exp(-rate * (T - s)) / T * formulas.V_integral(V, I, s, rate, tau_mem, tau_syn)
         drive = formulas.drive_of_readout(dL_dy, rate, T, T)
-        adjoint_V = formulas.lambda_V_flow(sp.S.Zero, s, tau_mem, drive, rate)
-        adjoint_I = formulas.lambda_I_flow(sp.S.Zero, sp.S.Zero, s, tau_mem, tau_syn, drive, rate)
+        adjoint_V, adjoint_I = backwards(sp.S.Zero, sp.S.Zero, s, drive, rate)
         residuals[f"{name}, lambda_V"] = adjoint_V + dL_dy * sp.diff(left, V) / tau_mem
         residuals[f"{name}, lambda_I"] = adjoint_I + dL_dy * sp.diff(left, I) / tau_syn
     return residuals
@@ -52,7 +52,7 @@ def adjoint_from_the_end() -> Residuals:
 def readout_of_a_spiking_neuron() -> Residuals:
     # From (V, I) at 0 to a crossing after h, from the reset to T a time s later; T is fixed.
     crossing, reset = sp.Symbol("t_post", positive=True), v_reset
-    V_h, I_h = formulas.V_flow(V, I, h, tau_mem, tau_syn), formulas.I_flow(I, h, tau_syn)
+    V_h, I_h = forwards(V, I, h)
 
     def readout(t: sp.Expr) -> sp.Expr:
         before = formulas.V_integral(V, I, t, r, tau_mem, tau_syn)
@@ -62,12 +62,10 @@ def readout_of_a_spiking_neuron() -> Residuals:
     slopes = formulas.Vdot(V_h, I_h, tau_mem), formulas.Vdot(reset, I_h, tau_mem)
     by_time = sp.diff(readout(crossing), crossing).subs(crossing, h)
     drive_T, drive_h = (formulas.drive_of_readout(dL_dy, r, t, T) for t in (h + s, h))
-    lambda_V_plus = formulas.lambda_V_flow(sp.S.Zero, s, tau_mem, drive_T, r)
-    lambda_I_h = formulas.lambda_I_flow(sp.S.Zero, sp.S.Zero, s, tau_mem, tau_syn, drive_T, r)
+    lambda_V_plus, lambda_I_h = backwards(sp.S.Zero, sp.S.Zero, s, drive_T, r)
     drop = formulas.running_loss_drop(dL_dy, sp.exp(-r * h) / T, V_h, reset)
     lambda_V_minus = formulas.lambda_V_at_crossing(lambda_V_plus, drop, tau_mem, *slopes)
-    lambda_V_0 = formulas.lambda_V_flow(lambda_V_minus, h, tau_mem, drive_h, r)
-    lambda_I_0 = formulas.lambda_I_flow(lambda_V_minus, lambda_I_h, h, tau_mem, tau_syn, drive_h, r)
+    lambda_V_0, lambda_I_0 = backwards(lambda_V_minus, lambda_I_h, h, drive_h, r)
     residuals = {}
     for state, tau, adjoint in ((V, tau_mem, lambda_V_0), (I, tau_syn, lambda_I_0)):
         moved = formulas.dt_post_at_crossing(sp.diff(V_h, state), slopes[0])

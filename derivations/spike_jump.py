@@ -36,6 +36,7 @@ from delayprop.derivations.symbols import (
     v_th,
     w,
 )
+from delayprop.derivations.trajectory import forwards
 
 # First-order changes of the state just before the spike, of the threshold and of the reset.
 dV, dI, dv_th, dv_reset = MOVES = sp.symbols("dV dI dv_th dv_reset", real=True)
@@ -50,16 +51,15 @@ def loss_by_moves(kick: sp.Expr) -> dict[sp.Symbol, sp.Expr]:
     """Derivative of the loss by each move; the current jumps by `kick` at the spike."""
     # Along a free trajectory J falls by the running loss, which fixes dJ/dt just after the spike.
     dJ_dt = sp.Symbol("dJ_dt")
-    V_s = formulas.V_flow(v_reset, I + kick, s, tau_mem, tau_syn)
-    I_s = formulas.I_flow(I + kick, s, tau_syn)
+    V_s, I_s = forwards(v_reset, I + kick, s)
     along = mu_V * (V_s - v_reset) + mu_I * (I_s - I - kick) + dJ_dt * s + l_V_plus * s
     (rate,) = sp.solve(sp.diff(along, s).subs(s, 0), dJ_dt)
 
     # The moved trajectory crosses the moved threshold at a time t that is 0 without moves.
     t = sp.Function("t")(*MOVES)
-    crossing = formulas.V_flow(v_th + dV, I + dI, t, tau_mem, tau_syn) - (v_th + dv_th)
-    I_after = formulas.I_flow(I + dI, t, tau_syn) + kick
-    to_go = mu_V * dv_reset + mu_I * (I_after - I - kick) + rate * t
+    V_t, I_t = forwards(v_th + dV, I + dI, t)
+    crossing = V_t - (v_th + dv_th)
+    to_go = mu_V * dv_reset + mu_I * (I_t - I) + rate * t
     loss = (l_V_minus + dl_p_dt_post + dL_dt_arr_down) * t + to_go
 
     def here(expression: sp.Expr, slopes: dict[sp.Expr, sp.Expr]) -> sp.Expr:
