@@ -1,29 +1,114 @@
-"""The rules of the house for single files: planted faults are found, lawful neighbours are not."""
+"""The rules of the house: planted faults are found, lawful neighbours are not.
 
-from collections.abc import Callable, Sequence
+Who may import whom is one of them: `reference` and `fast` are evidence for each other only while
+they are independent, so they share `spec` and nothing else.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import pytest
 
 from tests.support.house.hidden import LINES, hidden_faults, hidden_nan, long_file, machine_paths
-from tests.support.house.imports import MAY_IMPORT
+from tests.support.house.imports import MAY_IMPORT, MORE, ONLY, ROOMS, arrows_up, circle, forbidden_imports
 from tests.support.house.loading import code_that_is_read
 from tests.support.house.sources import FILES, PYTHON_FILES, read
 
+Finder = Callable[[PurePosixPath, str], list[str]]
+Texts = Mapping[str, Sequence[str]]
+
 
 class Rule(NamedTuple):
-    """A function of (path, text) that returns findings; texts with one finding, and with none."""
+    """A function of (path, text) that returns findings; texts by path, with one finding or none."""
 
-    findings: Callable[[PurePosixPath, str], list[str]]
+    findings: Finder
     files: Sequence[PurePosixPath]
-    faults: Sequence[str]
-    lawful: Sequence[str]
+    faults: Texts
+    lawful: Texts
 
 
+PATH = "fast/a.py"
+
+
+def in_fast(findings: Finder, files: Sequence[PurePosixPath], faults: Sequence[str], lawful: Sequence[str]) -> Rule:
+    """A rule that is the same for all packages."""
+    return Rule(findings, files, {PATH: faults}, {PATH: lawful})
+
+
+FORBIDDEN = {
+    "reference/a.py": (
+        "import delayprop.fast", "import torch", "import delayprop", "import numpy, delayprop.fast.cpu.kernels as k",
+        "from delayprop.fast.cpu.kernels import advance", "def f():\n    from delayprop.fast import kernels",
+        "if TYPE_CHECKING:\n    import delayprop.fast", "from ..fast import kernels", "from .. import fast",
+        "from delayprop import fast", 'import importlib\nimportlib.import_module("delayprop.fast")',
+        '__import__("delayprop.fast")', 'runpy.run_module("fast.run")',
+        'from importlib import import_module\nimport_module("delayprop.fast.cpu.kernels")',
+        'import_module(f"delayprop.fast.{name}")', 'import_module(f"{name}.kernels")',
+        'import_module("..fast", __package__)', 'import_module(f"..{name}", __package__)',
+        'import_module(".kernels", package="fast")', "import_module(name)", "import_module(name=name)",
+        "from reference import jumps", "from . import events", "from .events import advance",
+    ),
+    "reference/b/a.py": ("from ...fast import kernels",),
+    "fast/a.py": (
+        "import delayprop.reference", "import delayprop", "from delayprop import LIF", "import sympy",
+        "from tests import problems", "from fast import run", 'import_module(f".{name}", __package__)',
+    ),
+    "fast/tasks/a.py": ("from delayprop.reference.events import simulate", "import reports"),
+    "fast/train.py": ("from reports import page",),
+    "fast/plain/a.py": (
+        "import numba", "import torch", "from delayprop.fast.physics import jump", "import delayprop.reference",
+        "from delayprop.fast.solving.tables import tables", "from delayprop.fast import LIF",
+    ),
+    "fast/training/a.py": ("import matplotlib",),
+    "spec/a.py": ("import delayprop.reference", "import torch"),
+    "derivations/a.py": ("import delayprop.reference", "import numpy"),
+    "reports/a.py": (
+        "import delayprop.fast", "from delayprop.fast.nn import layers", "from delayprop.fast import run",
+        "import torch",
+    ),
+    "benchmarks/a.py": ("import delayprop.reference",),
+    "delayprop/a.py": ("import reports", "from fast import LIF"),
+    "tests/a.py": ("import fast", "from spec.case import Case"),
+    "setup.py": ("import tests",),
+}
+LAWFUL = {
+    "reference/a.py": (
+        "import heapq\nimport numpy as np\nfrom mpmath import mp\nfrom delayprop.spec import Network",
+        "from delayprop.reference import jumps",
+    ),
+    "fast/a.py": ("import torch, h5py\nfrom numba import cuda, njit", 'import_module(f"delayprop.fast.tasks.{name}")'),
+    "fast/drawing/a.py": ("from matplotlib.figure import Figure",),
+    "fast/plain/a.py": (
+        "import math\nimport numpy as np\nfrom delayprop.spec import Population",
+        "from delayprop.fast.plain.forward import flow\nfrom delayprop.fast.solving.matrices import matrices",
+    ),
+    "reports/a.py": (
+        "from delayprop.fast.drawing.pages import page\nfrom delayprop.fast import drawing",
+        "from delayprop.spec import Case\nfrom . import page",
+    ),
+    "delayprop/__init__.py": ("from delayprop.fast import LIF\nimport delayprop.reference\nfrom . import spec",),
+    "tests/a.py": ("import hypothesis\nimport delayprop.fast\nfrom tests import problems\nimport_module(name)",),
+}
+UP = {
+    "fast/physics/a.py": ("from delayprop.fast.cpu import lookup",),
+    "fast/cpu/a.py": ("from delayprop.fast.cuda.lookup import gather", "from delayprop.fast.plain import forward"),
+    "fast/nn/a.py": ("import delayprop.fast.training.engine",),
+    "fast/data/a.py": ("def f():\n    from delayprop.fast.tasks import shd",),
+    "fast/drawing/a.py": ("from delayprop.fast import LIF",),
+    "fast/tasks/a.py": ("import delayprop.fast.train", 'import_module("delayprop.fast.run")'),
+}
+DOWN = {
+    "fast/nn/a.py": (
+        "from delayprop.fast.cpu.kernels import advance\nfrom delayprop.fast.nn import layers\nimport delayprop.spec",
+    ),
+    "fast/tasks/a/b.py": ("from delayprop.fast.drawing.pages import page",),
+    "fast/train.py": ("from delayprop.fast.tasks import shd\nfrom delayprop.fast import run",),
+    "benchmarks/a.py": ("import delayprop.fast.train",),
+}
 SHIPPED = [path for path in PYTHON_FILES if path.parts[0] in MAY_IMPORT]
 
-NAN = Rule(hidden_nan, PYTHON_FILES, [
+NAN = in_fast(hidden_nan, PYTHON_FILES, [
     # functions that skip NaN
     "g = np.nan_to_num(g)", "g.nan_to_num_()", "from numpy import nanmean", 'total = getattr(np, "nanmax")(g)',
     "worst = np.nanargmax(g)", "g = np.fmax(g, 0.0)", "scaler = torch.amp.GradScaler()",
@@ -53,7 +138,7 @@ NAN = Rule(hidden_nan, PYTHON_FILES, [
     "# nan-ok: absent entries are marked by NaN\ny = x[x == x]",
     "is_nan = V != V  # nan-ok: a NaN marks a lane\ny = 0.0 if is_nan else V",
 ])
-FAULTS = Rule(hidden_faults, PYTHON_FILES, [
+FAULTS = in_fast(hidden_faults, PYTHON_FILES, [
     "try:\n    f()\nexcept Exception:\n    pass",
     'try:\n    f()\nexcept BaseException as error:\n    "never mind"',
     "for x in xs:\n    try:\n        f(x)\n    except Exception:\n        continue",
@@ -64,7 +149,7 @@ FAULTS = Rule(hidden_faults, PYTHON_FILES, [
     "try:\n    f()\nexcept Exception as error:\n    raise CaseError from error",
     "y = (f(x + 1e-5) - f(x - 1e-5)) / (2 * 1e-5)",
 ])
-LOADING = Rule(code_that_is_read, SHIPPED, [
+LOADING = in_fast(code_that_is_read, SHIPPED, [
     # pickles
     "import pickle", "import cloudpickle as p", "from pickle import loads", "from _pickle import Unpickler",
     'import importlib\np = importlib.import_module("pickle")', 'p = __import__("dill")', "import shelve",
@@ -94,10 +179,13 @@ LOADING = Rule(code_that_is_read, SHIPPED, [
 ])
 HOMES = [f"see /{folder}/ann/data" for folder in ("home", "root", "Users", "work")]
 ELSEWHERE = ["https://example.org/home/x", "docs/home/x and ~/home/x"]
-MACHINES = Rule(machine_paths, FILES, HOMES, ELSEWHERE)
-LONG = Rule(long_file, PYTHON_FILES, ["x\n" * (LINES + 1)], ["x\n" * LINES])
-RULES = {"hidden NaN": NAN, "hidden faults": FAULTS, "loading": LOADING, "machine paths": MACHINES, "long files": LONG}
-PATH = PurePosixPath("fast/a.py")
+MACHINES = in_fast(machine_paths, FILES, HOMES, ELSEWHERE)
+LONG = in_fast(long_file, PYTHON_FILES, ["x\n" * (LINES + 1)], ["x\n" * LINES])
+RULES = {
+    "imports": Rule(forbidden_imports, PYTHON_FILES, FORBIDDEN, LAWFUL),
+    "rooms": Rule(arrows_up, PYTHON_FILES, UP, DOWN),
+    "hidden NaN": NAN, "hidden faults": FAULTS, "loading": LOADING, "machine paths": MACHINES, "long files": LONG,
+}
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
@@ -106,16 +194,42 @@ def test_every_file_follows_the_rule(rule: Rule) -> None:
     assert [finding for path in rule.files for finding in rule.findings(path, read(path))] == []
 
 
-@pytest.mark.parametrize(("rule", "text", "findings"), [
-    (name, text, findings)
-    for name, rule in RULES.items() for findings, texts in ((1, rule.faults), (0, rule.lawful)) for text in texts
+@pytest.mark.parametrize(("rule", "path", "text", "findings"), [
+    (name, path, text, findings)
+    for name, rule in RULES.items() for findings, table in ((1, rule.faults), (0, rule.lawful))
+    for path, texts in table.items() for text in texts
 ])
-def test_control_planted_faults_and_lawful_texts(rule: str, text: str, findings: int) -> None:
-    assert len(RULES[rule].findings(PATH, text)) == findings
+def test_control_planted_faults_and_lawful_texts(rule: str, path: str, text: str, findings: int) -> None:
+    assert len(RULES[rule].findings(PurePosixPath(path), text)) == findings
+
+
+def test_every_package_and_room_is_in_the_tables() -> None:
+    assert {path.parts[0] for path in PYTHON_FILES if len(path.parts) > 1} == set(MAY_IMPORT) | {"tests"}
+    assert {path.parts[1] for path in PYTHON_FILES if path.parts[0] == "fast" and len(path.parts) > 2} <= set(ROOMS)
+    known = {str(folder) for path in FILES for folder in (path, *path.parents)}
+    assert MORE.keys() | ONLY.keys() <= known
+
+
+def test_reference_and_fast_share_only_the_specification() -> None:
+    together = MAY_IMPORT["reference"] | MAY_IMPORT["fast"]
+    assert {name for name in together if "delayprop" in name} == {"delayprop.spec"}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert circle({path: read(path) for path in PYTHON_FILES if path.parts[0] != "tests"}) == []
+
+
+def test_control_a_circle_is_found() -> None:
+    texts = {"a/__init__.py": "", "a/b.py": "from a import c", "a/c.py": "def f():\n    import a.d", "a/d.py": ""}
+    assert circle({PurePosixPath(path): text for path, text in texts.items()}) == []
+    texts["a/d.py"] = "from .b import g"
+    assert sorted(circle({PurePosixPath(path): text for path, text in texts.items()})[1:]) == ["a.b", "a.c", "a.d"]
+    texts["a/d.py"] = "if TYPE_CHECKING:\n    from a.b import g"
+    assert circle({PurePosixPath(path): text for path, text in texts.items()}) == []
 
 
 def test_checkpoints_are_read_as_the_rule_allows() -> None:
     """Without such a line the rule of loading would test nothing."""
     text, word = read(PurePosixPath("fast/training/checkpoints.py")), "weights_only=True"
     assert text.count(word) == 1
-    assert len(code_that_is_read(PATH, text.replace(word, "weights_only=False"))) == 1
+    assert len(code_that_is_read(PurePosixPath(PATH), text.replace(word, "weights_only=False"))) == 1
