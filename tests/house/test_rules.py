@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.support.house.hidden import LINES, hidden_faults, hidden_nan, long_file, machine_paths
 from tests.support.house.imports import MAY_IMPORT, MORE, ONLY, ROOMS, arrows_up, circle, forbidden_imports
-from tests.support.house.loading import code_that_is_read
+from tests.support.house.rules import LINES, code_that_is_read, hidden_faults, hidden_nan, long_file, machine_paths
 from tests.support.house.sources import FILES, PYTHON_FILES, read
 
 Finder = Callable[[PurePosixPath, str], list[str]]
