@@ -15,7 +15,6 @@ from delayprop.fast.drawing.pages import page
 from reports import figures
 from reports.derivation import chapters, claims
 from reports.distances import distance_rows
-from reports.figure_adjoint import adjoint
 from reports.record import GREEN, MARKS, NOT_RUN, RED, TEMPLATES, Found, Verification, number
 
 A4 = (8.27, 11.69)  # inches
@@ -40,7 +39,7 @@ class Picture:
 
 
 FIGURES = {
-    "adjoint": Picture("A small network forwards and backwards", adjoint),
+    "adjoint": Picture("A small network forwards and backwards", figures.adjoint),
     "taylor": Picture("Taylor remainders", figures.taylor),
     "identities": Picture("Residuals of the identities", figures.identities),
     "float32": Picture("Errors", figures.errors),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import matplotlib
 
-from reports.figure_adjoint import adjoint
+from reports.figures import adjoint
 from reports.page import Picture
 from tests import ROOT
 from tests.support.runs.traced import small_figure
