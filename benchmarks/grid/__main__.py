@@ -126,10 +126,11 @@ def groups() -> list[dict]:
 def summary(found: Sequence[dict]) -> dict[str, Any]:
     """The summary of all groups, by group and together."""
     off = [group for group in found if group["where"] == "off"]
+    of_kind = {kind: [n for group in off if group["kind"] == kind for n in group["networks"]] for kind in KINDS}
     return {
         "groups": [{name: group[name] for name in ("kind", "loss", "where")} | _by_step(group["networks"])
                    for group in found],
-        "order": [_order(kind, which, off) for kind in KINDS for which in ("w", "d")],
+        "order": [{"kind": kind, "which": which, **order(of_kind[kind], which)} for kind in KINDS for which in "wd"],
         "kappa": _binned(off, "kappa_min", KAPPA_EDGES, KAPPA_DT),
         "spikes": _binned(off, "spikes", SPIKE_EDGES, SPIKE_DT),
         "pinned": [_pinned(kind, is_pinned, off) for kind in KINDS for is_pinned in (False, True)],
@@ -151,19 +152,18 @@ def _medians(rows: Sequence[Sequence[float]]) -> list[float]:
     return [float(f"{median:.4g}") for median in np.median(rows, axis=0)]
 
 
-def _order(kind: str, which: str, off: Sequence[dict]) -> dict[str, Any]:
-    """Median slope of log error against log dt, by least squares, over the networks whose spike
-    counts and order are right at every step size of `ORDER_DTS`.
+def stable(networks: Sequence[dict]) -> list[dict]:
+    """The networks whose spike counts and order are right at every step size of `ORDER_DTS`. Those
+    with a pinned maximum are left out: the paper's equations have no limit there."""
+    return [n for n in networks if "0" not in n["ordered"][-len(ORDER_DTS) :] and not n["pinned"]]
 
-    Networks with a pinned maximum are left out: the paper's equations have no limit there (see
-    `pinned` in the summary).
-    """
-    networks = [n for group in off if group["kind"] == kind for n in group["networks"]]
-    steps = len(ORDER_DTS)
-    stable = [n for n in networks if "0" not in n["ordered"][-steps:] and not n["pinned"]]
-    slopes = [np.polyfit(np.log2(ORDER_DTS), np.log2(n[f"error_{which}"][-steps:]), 1)[0] for n in stable]
+
+def order(networks: Sequence[dict], which: str) -> dict[str, Any]:
+    """Median slope of log error against log dt, by least squares, over the stable networks."""
+    errors = [n[f"error_{which}"][-len(ORDER_DTS) :] for n in stable(networks)]
+    slopes = [np.polyfit(np.log2(ORDER_DTS), np.log2(own), 1)[0] for own in errors]
     median = round(float(np.median(slopes)), 3) if slopes else None
-    return {"kind": kind, "which": which, "of": len(networks), "count": len(slopes), "median": median}
+    return {"of": len(networks), "count": len(slopes), "median": median}
 
 
 def _binned(off: Sequence[dict], quantity: str, edges: Sequence[float], dt: float) -> dict[str, Any]:

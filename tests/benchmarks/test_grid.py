@@ -1,6 +1,6 @@
 """EventProp on a grid converges to the exact gradient at order 1; a planted fault prevents it."""
 
-import functools
+import json
 import types
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,59 +9,52 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.grid import __main__ as study
 from benchmarks.grid import stepped
-from benchmarks.grid.__main__ import DTS, pinned, same_spikes
-from benchmarks.grid.__main__ import measured as measured_networks
 from benchmarks.grid.forward import driven, flat, forward, gain
-from benchmarks.grid.networks import KINDS, LOSSES, Drawn, drawn, norm, vector
+from benchmarks.grid.networks import drawn, norm, vector
 from delayprop.reference.run import run as exact_run
-from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, Result, SpecError, SpikeTrains
+from delayprop.spec import Case, Result, SpecError
+from tests import ROOT
+from tests.support.networks.documents import lif, loss_of, read, wire
 from tests.support.networks.strategies import seeded_case
 from tests.support.report_evidence import Measured
 
 pytestmark = pytest.mark.full
 
-FINE = tuple(2.0**-n for n in range(3, 9))  # ms: five halvings
 ORDER = 0.25  # tolerance of a slope over five halvings: the error has kinks where an event changes its step
 SMALL = 0.02  # error of the median network at the smallest step
-NETWORKS = 14
-
-Stepped = Callable[[list[Case], float], list[Result]]
+SEEDS = range(14)
+RECORD = json.loads((ROOT / "results" / "grid.json").read_text(encoding="utf-8"))["gradients"]["networks"]
+GROUPS = {f"{group['kind']}, {group['loss']}, {group['where']}": group for group in RECORD}
 
 
 def relative(found: Result, exact: Result, which: str) -> float:
     return float(np.linalg.norm(vector(found, which) - vector(exact, which)) / norm(exact, which))
 
 
-@functools.cache
-def stable_networks(kind: str, loss: str) -> list[Drawn]:
-    """Networks with the exact spikes, in order, at every step of `FINE`, and no pinned maximum."""
-    networks = [drawn(kind, loss, "off", seed) for seed in range(NETWORKS)]
-    for dt in FINE:
-        found = stepped.run_many([network.case for network in networks], dt)
-        networks = [n for n, r in zip(networks, found, strict=True) if same_spikes(n.exact, r)[1]]
-    return [network for network in networks if not pinned(network.case)]
-
-
-def slopes_and_last(networks: list[Drawn], run_many: Stepped, which: str) -> tuple[float, float]:
-    """The median slope of log error against log dt, and the median error at the smallest step."""
-    cases = [network.case for network in networks]
-    errors = np.array([[relative(r, n.exact, which) for r, n in zip(run_many(cases, dt), networks, strict=True)]
-                       for dt in FINE])
-    slopes = np.polyfit(np.log2(FINE), np.log2(errors), 1)[0]
-    return float(np.median(slopes)), float(np.median(errors[-1]))
+def order_and_last(networks: list[dict], which: str) -> tuple[float, float]:
+    """The order of convergence, and the median error at the smallest step, of stable networks."""
+    last = [network[f"error_{which}"][-1] for network in study.stable(networks)]
+    assert len(last) >= 2
+    return study.order(networks, which)["median"], float(np.median(last))
 
 
 @pytest.mark.check(22)
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("kind", KINDS)
-def test_it_converges_to_the_reference_at_order_1(kind: str, loss: str, measured: Measured) -> None:
-    networks = stable_networks(kind, loss)
-    assert len(networks) >= 2
-    for which in ("w", "d"):
-        slope, last = slopes_and_last(networks, stepped.run_many, which)
-        assert abs(slope - 1) <= ORDER and last <= SMALL, f"{which}: order {slope:.2f}, last error {last:.1e}"
-        measured(abs(slope - 1), ORDER, len(networks), f"0 to {NETWORKS - 1}, those of stable order")
+@pytest.mark.parametrize("name", GROUPS)
+def test_networks_are_those_of_the_record_and_converge_at_order_1(name: str, measured: Measured) -> None:
+    """To the reference; from the record they differ by rounding only."""
+    group = GROUPS[name]
+    networks = study.measured(group["kind"], group["loss"], group["where"], SEEDS)
+    for network, recorded in zip(networks, group["networks"], strict=False):
+        for key in ("seed", "redrawn", "spikes", "kept", "ordered", "pinned", "falling"):
+            assert network[key] == recorded[key]
+        for key in study.QUANTITIES:
+            assert network[key] == pytest.approx(recorded[key], rel=0.02, abs=2e-4)
+    for which in "wd" if group["where"] == "off" else "":
+        order, last = order_and_last(networks, which)
+        assert abs(order - 1) <= ORDER and last <= SMALL, f"{which}: order {order:.2f}, last error {last:.1e}"
+        measured(abs(order - 1), ORDER, len(study.stable(networks)), f"0 to {SEEDS[-1]}, those of stable order")
 
 
 FAULTS = {
@@ -76,16 +69,19 @@ FAULTS = {
 
 @pytest.mark.check(22, control=True)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_control_with_a_planted_fault_it_does_not(fault: str, measured: Measured) -> None:
+def test_control_with_a_planted_fault_it_does_not(
+    fault: str, measured: Measured, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text, wrong, which = FAULTS[fault]
     source = Path(stepped.__file__).read_text(encoding="utf-8")
     assert source.count(text) == 1
     planted = types.ModuleType("stepped_with_a_fault")
     exec(compile(source.replace(text, wrong), fault, "exec"), planted.__dict__)
-    networks = stable_networks("recurrent", "spike_time_mse")
-    slope, last = slopes_and_last(networks, planted.run_many, which)
-    measured(1 - slope, ORDER, len(networks))
-    assert last > 3 * SMALL and slope < 1 - ORDER
+    monkeypatch.setattr(study, "backward", planted.backward)
+    networks = study.measured("recurrent", "spike_time_mse", "off", SEEDS)
+    order, last = order_and_last(networks, which)
+    measured(1 - order, ORDER, len(study.stable(networks)))
+    assert last > 3 * SMALL and order < 1 - ORDER
 
 
 GRAPHS = ("graph", "heterogeneous", "equal_taus", "delays", "feedback", "recurrent")
@@ -99,8 +95,8 @@ def test_any_graph_of_the_specification_converges() -> None:
             drawn_case = seeded_case(seed, family)
             case = replace(drawn_case, duration=float(np.ceil(drawn_case.duration)))
             exact, coarse, fine = exact_run(case), stepped.run(case, 1 / 16), stepped.run(case, 1 / 128)
-            usable = same_spikes(exact, coarse)[1] and same_spikes(exact, fine)[1] and not exact.ties
-            if not usable or pinned(case) or not (norm(exact, "w") > 0 and norm(exact, "d") > 0):
+            usable = study.same_spikes(exact, coarse)[1] and study.same_spikes(exact, fine)[1] and not exact.ties
+            if not usable or study.pinned(case) or not (norm(exact, "w") > 0 and norm(exact, "d") > 0):
                 continue
             for which in ("w", "d"):
                 errors = [relative(found, exact, which) for found in (coarse, fine)]
@@ -111,23 +107,12 @@ def test_any_graph_of_the_specification_converges() -> None:
     assert 4 < np.median(ratios) < 16 and np.median(last) < SMALL
 
 
-def test_a_pinned_maximum_has_no_limit_in_the_equations_of_the_paper() -> None:
-    """The maximum moves with its inhibitory arrival (`derivations/maximum.py`); a kick does not."""
-    networks = [drawn("feed-forward", "max_voltage", "off", seed) for seed in range(40)]
-    found = stepped.run_many([network.case for network in networks], 1 / 256)
-    errors: dict[bool, list[float]] = {True: [], False: []}
-    for network, result in zip(networks, found, strict=True):
-        errors[pinned(network.case)].append(relative(result, network.exact, "d"))
-    assert len(errors[True]) >= 2
-    assert np.median(errors[True]) > 0.05 > SMALL > np.median(errors[False])
-
-
 def test_a_record_has_the_errors_of_its_network_and_step() -> None:
-    _, record = measured_networks("recurrent", "spike_time_mse", "off", (3, 4))
+    _, record = study.measured("recurrent", "spike_time_mse", "off", (3, 4))
     network = drawn("recurrent", "spike_time_mse", "off", 4)
     assert record["seed"] == 4
     for dt in (1.0, 1 / 8):
-        n, found = DTS.index(dt), stepped.run(network.case, dt)
+        n, found = study.DTS.index(dt), stepped.run(network.case, dt)
         assert record["error_d"][n] == pytest.approx(relative(found, network.exact, "d"), rel=5e-3)
         true, other = vector(network.exact, "w"), vector(found, "w")
         cosine = true @ other / (np.linalg.norm(true) * np.linalg.norm(other))
@@ -136,9 +121,7 @@ def test_a_record_has_the_errors_of_its_network_and_step() -> None:
 
 def one_neuron(w: float, d: float, duration: float) -> Case:
     """One input spike at 0 through one synapse; time constants 20 and 5 ms."""
-    populations = (Population("in", "input", 1), Population("out", "lif", 1, 20.0, 5.0, 1.0, 0.0))
-    network = Network(populations, (Connection("in", "out", [[w]], d),))
-    return Case(network, duration, {"in": SpikeTrains((np.zeros(1),))}, CrossEntropy("first_spike_time", "out", 0, 5.0))
+    return read(duration, [[0.0]], [lif("out", 1)], [wire("in", "out", [[w]], d)], loss_of("first_spike_time"))
 
 
 def test_a_spike_found_on_the_way_down_is_counted() -> None:
