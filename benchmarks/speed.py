@@ -60,7 +60,7 @@ def measured(workload: Workload, repeats: int) -> dict:
     asked = {name: value for name, value in vars(sizes).items() if name != "device"}
     return {
         **asked, "seconds": took.step, "seconds_forward": took.forward, "seconds_backward": took.backward,
-        "repeats": took.repeats, "arrivals": count,
+        "repeats": repeats, "arrivals": count,
         "nanoseconds_per_arrival": {
             name: 1e9 * getattr(took, name) / count if count else None for name in ("forward", "backward")
         },

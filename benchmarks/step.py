@@ -21,12 +21,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Times:
-    """Median times of the whole step and of its halves, s; and the number of repeats."""
+    """Median times of the whole step and of its halves, s."""
 
     step: float
     forward: float
     backward: float
-    repeats: int
 
 
 def forward(workload: Workload) -> Tensor:
@@ -63,8 +62,7 @@ def timed(network: nn.Module, loss: Callable[[], Tensor], repeats: int) -> Times
         found.backward()
         ended = _now(on_gpu)
         seconds.append((ended - began, between - began, ended - between))
-    step, forward, backward = (statistics.median(column) for column in zip(*seconds[1:]))
-    return Times(step, forward, backward, repeats)
+    return Times(*map(statistics.median, zip(*seconds[1:])))
 
 
 def _now(on_gpu: bool) -> float:
