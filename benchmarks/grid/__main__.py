@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.grid.forward import driven, flat, forward
+from benchmarks.grid.flat import flat
 from benchmarks.grid.networks import KINDS, LOSSES, Drawn, drawn, norm, vector
-from benchmarks.grid.stepped import backward, results
+from benchmarks.grid.stepped import Grid
 from delayprop.reference.arithmetic import FLOAT64
 from delayprop.reference.events import Arrivals
 from delayprop.reference.readouts import drive
@@ -69,11 +69,9 @@ def measured(kind: str, loss: str, where: str, seeds: Sequence[int]) -> list[dic
     arrays = flat([network.case for network in networks])
     first = [min(at.values()) for at in arrays.neuron_at]
     for dt in DTS:
-        trace = forward(arrays, dt)
-        acting = driven(arrays, trace)
-        found = results(arrays, trace, acting, *backward(arrays, trace, acting))
-        falling = np.add.reduceat(np.count_nonzero(trace.I_minus_V < 0, axis=0), first)
-        for network, record, result, wrong in zip(networks, records, found, falling.tolist(), strict=True):
+        grid = Grid(arrays, dt)
+        falling = np.add.reduceat(np.count_nonzero(grid.I_minus_V < 0, axis=0), first)
+        for network, record, result, wrong in zip(networks, records, grid.results(), falling.tolist(), strict=True):
             _compare(network.exact, result, record)
             record["falling"].append(wrong)
     return records

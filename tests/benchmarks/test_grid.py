@@ -11,8 +11,9 @@ import pytest
 
 from benchmarks.grid import __main__ as study
 from benchmarks.grid import stepped
-from benchmarks.grid.forward import driven, flat, forward, gain
+from benchmarks.grid.flat import flat
 from benchmarks.grid.networks import drawn, norm, vector
+from benchmarks.grid.stepped import Grid, gain
 from delayprop.reference.run import run as exact_run
 from delayprop.spec import Case, Result, SpecError
 from tests import ROOT
@@ -77,7 +78,7 @@ def test_control_with_a_planted_fault_it_does_not(
     assert source.count(text) == 1
     planted = types.ModuleType("stepped_with_a_fault")
     exec(compile(source.replace(text, wrong), fault, "exec"), planted.__dict__)
-    monkeypatch.setattr(study, "backward", planted.backward)
+    monkeypatch.setattr(study, "Grid", planted.Grid)
     networks = study.measured("recurrent", "spike_time_mse", "off", SEEDS)
     order, last = order_and_last(networks, which)
     measured(1 - order, ORDER, len(study.stable(networks)))
@@ -126,11 +127,11 @@ def one_neuron(w: float, d: float, duration: float) -> Case:
 
 def test_a_spike_found_on_the_way_down_is_counted() -> None:
     """At 10 ms V = w (e^-1/2 - e^-2) / 3 is above the threshold, and I = w e^-2 below V."""
-    trace = forward(flat([one_neuron(6.5, 0.0, 40.0)]), 10.0)
-    assert trace.train(1).tolist() == [1]
-    assert trace.I_minus_V[1, 1] == pytest.approx(6.5 * (4 * np.exp(-2) - np.exp(-0.5)) / 3)
-    assert trace.I_minus_V[1, 1] < 0
-    assert forward(flat([one_neuron(8.0, 0.0, 40.0)]), 0.5).I_minus_V.min() == 0
+    grid = Grid(flat([one_neuron(6.5, 0.0, 40.0)]), 10.0)
+    assert grid.train(1).tolist() == [1]
+    assert grid.I_minus_V[1, 1] == pytest.approx(6.5 * (4 * np.exp(-2) - np.exp(-0.5)) / 3)
+    assert grid.I_minus_V[1, 1] < 0
+    assert Grid(flat([one_neuron(8.0, 0.0, 40.0)]), 0.5).I_minus_V.min() == 0
 
 
 @pytest.mark.parametrize(("d", "late"), [(1.5, 2.0), (1.25, 1.0)])
@@ -141,11 +142,10 @@ def test_delays_are_whole_steps(d: float, late: float) -> None:
 
 
 def test_a_slope_of_0_is_an_error() -> None:
-    arrays = flat([one_neuron(9.0, 0.0, 40.0)])
-    trace = forward(arrays, 1.0)
-    flat_slope = replace(trace, I_minus_V=0 * trace.I_minus_V)
+    grid = Grid(flat([one_neuron(9.0, 0.0, 40.0)]), 1.0)
+    grid.I_minus_V[:] = 0.0
     with pytest.raises(ArithmeticError, match="its gradient is infinite"):
-        stepped.backward(arrays, flat_slope, driven(arrays, flat_slope))
+        grid.backward()
 
 
 def test_equal_time_constants_have_the_limit_of_near_ones() -> None:
@@ -158,8 +158,8 @@ def test_equal_time_constants_have_the_limit_of_near_ones() -> None:
     (lambda: stepped.run(one_neuron(1.0, 0.0, 40.0), 0.3), "`dt` must be a whole part of the duration, 40 ms"),
     (lambda: stepped.run(one_neuron(1.0, 0.0, 40.0), 50.0), "`dt` must be a whole part of the duration, 40 ms"),
     (lambda: stepped.run(one_neuron(1.0, 0.0, 40.0), 0.0), "`dt` must be"),
-    (lambda: stepped.run_many([], 1.0), "`cases` must be a list of at least one case"),
-    (lambda: stepped.run_many([one_neuron(1.0, 0.0, T) for T in (40.0, 20.0)], 1.0), r"`cases\[1\].duration` must"),
+    (lambda: flat([]), "`cases` must be a list of at least one case"),
+    (lambda: flat([one_neuron(1.0, 0.0, T) for T in (40.0, 20.0)]), r"`cases\[1\].duration` must"),
 ])
 def test_refusals(call: Callable[[], object], message: str) -> None:
     with pytest.raises(SpecError, match=message):
