@@ -67,7 +67,7 @@ def measured(kind: str, loss: str, where: str, seeds: Sequence[int]) -> list[dic
     networks = [drawn(kind, loss, where, seed) for seed in seeds]
     records = [_exact(network) for network in networks]
     arrays = flat([network.case for network in networks])
-    first = [min(at.values()) for at in arrays.neuron_at]
+    first = [min(own[0] for own in at.values()) for at in arrays.neurons]
     for dt in DTS:
         grid = Grid(arrays, dt)
         falling = np.add.reduceat(np.count_nonzero(grid.I_minus_V < 0, axis=0), first)

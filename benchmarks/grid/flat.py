@@ -28,39 +28,36 @@ class Flat:
     d: np.ndarray  # ms
     source: np.ndarray  # neuron of each input spike
     time: np.ndarray  # ms
-    neuron_at: tuple[dict[str, int], ...]  # per case: number of each population's first neuron
+    neurons: tuple[dict[str, np.ndarray], ...]  # per case: the numbers of each population's neurons
 
     @property
     def duration(self) -> float:
         """Duration of every trial, ms."""
         return self.cases[0].duration
 
-    def numbers(self, k: int, name: str) -> np.ndarray:
-        """The neurons of a population of case k."""
-        return self.neuron_at[k][name] + np.arange(self.cases[k].network.population(name).size)
-
 
 def flat(cases: Sequence[Case]) -> Flat:
     """The arrays of some cases of one duration; `SpecError`: no case, or several durations."""
     if not cases:
         raise SpecError("cases", "a list of at least one case", Verbatim("none"), "give the cases to step")
-    neurons, neuron_at, constants = 0, list[dict[str, int]](), []
+    count, neurons, constants = 0, list[dict[str, np.ndarray]](), []
     synapses, inputs = [(np.empty(0, np.int64),) * 2 + (np.empty(0),) * 2], [(np.empty(0, np.int64), np.empty(0))]
     for k, case in enumerate(cases):
         if case.duration != cases[0].duration:
             expected = f"{cases[0].duration} ms, as in cases[0]"
             raise SpecError(f"cases[{k}].duration", expected, case.duration, "step cases of one duration together")
-        at = dict[str, int]()
+        at = dict[str, np.ndarray]()
         for population in case.network.populations:
-            at[population.name], neurons = neurons, neurons + population.size
+            at[population.name] = count + np.arange(population.size)
+            count += population.size
             own = [getattr(population, name) for name in CONSTANTS]
             constants.append([np.full(population.size, x) if v is None else v for v, x in zip(own, NEVER, strict=True)])
         for c in case.network.connections:
             rows, columns = np.nonzero(c.exists)
-            synapses.append((rows + at[c.source], columns + at[c.target], c.w[c.exists], c.d[c.exists]))
+            synapses.append((at[c.source][rows], at[c.target][columns], c.w[c.exists], c.d[c.exists]))
         for name, trains in case.inputs.items():
-            inputs += [(np.full(len(train), at[name] + i), train) for i, train in enumerate(trains)]
-        neuron_at.append(at)
+            inputs += [(np.full(len(train), j), train) for j, train in zip(at[name], trains, strict=True)]
+        neurons.append(at)
     pre, post, w, d = (np.concatenate(column) for column in zip(*synapses, strict=True))
     source, time = (np.concatenate(column) for column in zip(*inputs, strict=True))
-    return Flat(tuple(cases), np.concatenate(constants, axis=1), pre, post, w, d, source, time, tuple(neuron_at))
+    return Flat(tuple(cases), np.concatenate(constants, axis=1), pre, post, w, d, source, time, tuple(neurons))

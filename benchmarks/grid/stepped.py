@@ -108,7 +108,7 @@ class Grid:
     def _read(self, k: int) -> None:
         """The loss of case k, and its effect on the adjoint."""
         loss, T, dt = self.arrays.cases[k].loss, self.arrays.duration, self.dt
-        trains = [(j, self.train(j)) for j in self.arrays.numbers(k, loss.population).tolist()]
+        trains = [(j, self.train(j)) for j in self.arrays.neurons[k][loss.population].tolist()]
         if not isinstance(loss, CrossEntropy):
             total = 0.0
             for (j, own), targets in zip(trains, loss.targets, strict=True):
@@ -179,7 +179,7 @@ class Grid:
             spikes, kappa = {}, {}
             for population in case.network.populations:
                 if population.kind != "input":
-                    steps = [(j, self.train(j)) for j in arrays.numbers(k, population.name).tolist()]
+                    steps = [(j, self.train(j)) for j in arrays.neurons[k][population.name].tolist()]
                     spikes[population.name] = [self.dt * n for _, n in steps]
                     kappa[population.name] = [slope[n, j] ** 2 for j, n in steps]
             connections = []
