@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 LOCKED_FOR = {"sys_platform": "linux", "platform_machine": "x86_64", "python_version": "3.11", "extra": ""}
@@ -83,9 +82,8 @@ def outside_ranges(text: str, wanted: list[str]) -> list[str]:
 
 def lowest(wanted: list[str]) -> list[str]:
     """The lower end of each range, as a pin; "" after the name of a range without one."""
-    return [f"{one.name}=={lower_bound(one.specifier)}" for one in map(Requirement, wanted)]
-
-
-def lower_bound(specifier: SpecifierSet) -> str:
-    bounds = [one.version for one in specifier if one.operator in (">=", "==", "~=")]
-    return bounds[0] if len(bounds) == 1 else ""
+    found = []
+    for requirement in map(Requirement, wanted):
+        bounds = [one.version for one in requirement.specifier if one.operator in (">=", "==", "~=")]
+        found.append(f"{requirement.name}=={bounds[0] if len(bounds) == 1 else ''}")
+    return found
