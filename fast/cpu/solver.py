@@ -166,7 +166,7 @@ def _reaching(packs: slice, arriving: Arriving, layer: Layer, exists: Tensor | N
     """The spikes of sources with a synapse onto these packs, or all if few are without.
 
     `exists`: as in a problem."""
-    connected = np.ones(1, bool) if exists is None else (layer.synapses.delay[packs] >= 0).any((0, 2))
+    connected = np.ones(1, bool) if exists is None else (layer.synapses.delay[packs, : layer.external] >= 0).any((0, 2))
     if connected.sum() >= FEW_WITHOUT * connected.size:
         return Reaching(arriving, slice(None))
     numbers = np.flatnonzero(connected[arriving.source])

@@ -2,6 +2,7 @@
 the number of bins that were solved event by event; a training run bounds its spikes."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def test_bins_are_at_most_a_quarter_of_the_shortest_time(duration: float, most: 
 
 
 def test_bins_are_powers_of_two_of_which_any_up_to_the_limit_will_do() -> None:
-    taus = {name: torch.full((2,), 2.5, dtype=torch.float64) for name in ("tau_mem", "tau_syn")}
+    taus: dict[str, Any] = {name: torch.full((2,), 2.5, dtype=torch.float64) for name in ("tau_mem", "tau_syn")}
     for given, width in ((0.625, 0.5), (0.5, 0.5), (0.3, 0.25)):
         record = propagated(given_spikes(), readout="mean_voltage", bin_width=given, **taus)[2]
         assert record.integrated.width == width

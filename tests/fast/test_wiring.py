@@ -168,7 +168,7 @@ def test_the_state_that_each_source_raises(given: dict[str, Any], states: list[i
 
 
 @pytest.mark.parametrize("masks", [{}, {"mask": MASK[:, :2]}, {"mask_rec": MASK_REC[:2, :2]}])
-def test_weights_are_0_where_no_synapse_is(masks: dict[str, Tensor]) -> None:
+def test_weights_are_0_where_no_synapse_is(masks: dict[str, Any]) -> None:
     layer = LIF(3, 2, recurrent=True, **masks)
     for w in layer.all_w:
         w.data.fill_(1.0)
