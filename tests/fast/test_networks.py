@@ -176,14 +176,14 @@ def test_a_layer_of_connections_holds_a_pair_once_and_raises_a_state_per_source(
     first, second = neuron.arrivals
     values = dict.fromkeys(neuron.constants, 1.0) | {"v_reset": 0.0}
     a, b = (Population(name, "neuron", n, neuron=neuron, constants=values) for name, n in (("a", 1), ("b", 2)))
-    of_a = [(a, a, first), (a, b, first), (a, b, second), (a, a, second)]
+    of_a = [(a, a, first), (a, b, second), (a, b, first), (a, a, second)]
     links = [*of_a, (b, a, second), (b, a, second), (b, b, first)]
     loops = [Connection(one.name, to.name, np.ones((one.size, to.size)), 1.0, into=into) for one, to, into in links]
     network = NetworkSpec((Population("in", "input", 1), a, b), (*loops, Connection("in", "a", [[1.0]], 1.0)))
     if not outside:
         network = NetworkSpec((a, b), tuple(loops))
     (group,) = groups(network)
-    assert group.inside == ((0, 4, 1), (3, 5, 2), (6,))
+    assert group.inside == ((0, 4, 2), (3, 5, 1), (6,))
     assert group.outside == ((7,) if outside else ())
     states = arrival_states(network, group)
     assert states.tolist() == [0, *(0, 1, 1), *(1, 1, 1), *(0, 0, 0)], "a row without a source, if there is none"
