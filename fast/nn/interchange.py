@@ -22,7 +22,7 @@ from delayprop.fast.nn.layers import LI, LIF
 from delayprop.fast.nn.network import Network as Graph
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.synaptic_layer import SynapticLayer
-from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, SpikeTrains
+from delayprop.spec import NEURONS, Case, Connection, CrossEntropy, Network, Population, SpikeTrains
 from delayprop.spec.checks import of_type, sequence, text, whole_number
 from delayprop.spec.errors import SpecError, Verbatim, placed
 
@@ -127,7 +127,8 @@ def check_chain(layers: Sequence[SynapticLayer]) -> None:
 
 
 def kind_of(layer: SynapticLayer) -> str:
-    return "li" if isinstance(layer, LI) else "lif" if isinstance(layer, LIF) else "neuron"
+    plain = isinstance(layer, LIF) and layer.equations == NEURONS["lif"]
+    return "li" if isinstance(layer, LI) else "lif" if plain else "neuron"
 
 
 def raised_by(layer: SynapticLayer) -> list[np.ndarray]:

@@ -1,5 +1,6 @@
 """Layers as torch modules, with weights and delays as parameters."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,12 +12,15 @@ from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.spiking_layer import SpikingLayer
 from delayprop.fast.nn.synaptic_layer import Constant, SynapticLayer, population_of
 from delayprop.fast.nn.wiring import Into, Mask, Wiring
-from delayprop.spec import VOLTAGE_READOUTS, Neuron, SpecError
-from delayprop.spec.checks import of_type, one_of
+from delayprop.spec import NEURONS, VOLTAGE_READOUTS, Neuron, SpecError
+from delayprop.spec.checks import of_type, one_of, sequence
+from delayprop.spec.errors import Verbatim
 from delayprop.spec.neuron import neuron_of
 
 USUAL = {"tau_mem": 20.0, "tau_syn": 5.0, "v_th": 1.0, "v_reset": 0.0}
 """The constants of `LIF`, where none are given."""
+CURRENTS = {"exc": ("E", "tau_exc"), "inh": ("G", "tau_inh")}
+"""The two currents that a `LIF` layer may have: the state and the time constant of each."""
 
 
 class LIF(SpikingLayer):
@@ -24,7 +28,9 @@ class LIF(SpikingLayer):
 
     Args:
         pre, post: number of source and target neurons.
-        tau_mem, tau_syn: time constants of membrane and synapse, ms: a number or `post` numbers.
+        tau_mem, tau_syn: time constants of membrane and synapse, ms: a number or `post` numbers; as
+            `tau_syn={"exc": 3.0, "inh": 8.0}`, of two currents, the constants `tau_exc, tau_inh`.
+        tau_rise: ms; the current of an arrival rises with it before it decays; None: at once.
         v_th, v_reset: threshold and reset: a number or `post` numbers.
         recurrent: whether the target neurons also reach each other, and themselves.
         max_delay: ms; upper bound that `project_` enforces, None for no bound.
@@ -32,6 +38,9 @@ class LIF(SpikingLayer):
             neuron has a delay.
         mask: `[pre, post]`, boolean: which synapses exist; None: all.
         mask_rec: `[post, post]`: the same of a recurrent layer's own synapses.
+        into: with two currents, the one that a source raises: "exc" or "inh" for all, or `pre` of
+            them (the states `E` and `G`); None: "exc". `into_rec`: the same of a recurrent layer's
+            own synapses.
         dtype: float32 or float64.
 
     Attributes:
@@ -55,13 +64,44 @@ class LIF(SpikingLayer):
     tau_syn: nn.Parameter
 
     @answers_foreign_words
-    def __init__(
-        self, pre: int, post: int, *, tau_mem: Constant = 20.0, tau_syn: Constant = 5.0, v_th: Constant = 1.0,
-        v_reset: Constant = 0.0, recurrent: bool = False, max_delay: float | None = None, delays: str = "synaptic",
-        mask: Mask = None, mask_rec: Mask = None, dtype: torch.dtype = torch.float32,
+    def __init__(  # noqa: PLR0913 - all by name
+        self, pre: int, post: int, *, tau_mem: Constant = 20.0, tau_syn: Constant | Mapping[str, Constant] = 5.0,
+        v_th: Constant = 1.0, v_reset: Constant = 0.0, tau_rise: Constant | None = None, recurrent: bool = False,
+        max_delay: float | None = None, delays: str = "synaptic", mask: Mask = None, mask_rec: Mask = None,
+        into: Into = None, into_rec: Into = None, dtype: torch.dtype = torch.float32,
     ) -> None:
-        population = population_of("lif", post, tau_mem=tau_mem, tau_syn=tau_syn, v_th=v_th, v_reset=v_reset)
-        super().__init__(pre, population, recurrent, Wiring(max_delay, delays, mask, mask_rec, dtype=dtype))
+        name, taus = _synapse(tau_syn, tau_rise)
+        constants = {"tau_mem": tau_mem, **taus, "v_th": v_th, "v_reset": v_reset}
+        of_kind = constants if name == "lif" else {"neuron": NEURONS[name], "constants": constants}
+        population = population_of("lif" if name == "lif" else "neuron", post, **of_kind)
+        raised = {"into": _state(name, into, "into"), "into_rec": _state(name, into_rec, "into_rec")}
+        super().__init__(pre, population, recurrent, Wiring(max_delay, delays, mask, mask_rec, dtype=dtype, **raised))
+
+
+def _synapse(tau_syn: Constant | Mapping[str, Constant], tau_rise: Constant | None) -> tuple[str, dict[str, Any]]:
+    """The name in `NEURONS` of LIF neurons with such synapses, and the time constants of these."""
+    if not isinstance(tau_syn, Mapping):
+        risen = {} if tau_rise is None else {"tau_rise": tau_rise}
+        return "rise" if risen else "lif", {"tau_syn": tau_syn, **risen}
+    if set(tau_syn) != set(CURRENTS):
+        got = Verbatim(f"a dict of {', '.join(map(str, tau_syn)) or 'nothing'}")
+        raise SpecError("tau_syn", "one time constant (ms), or a dict of those of `exc` and `inh`", got, "give both")
+    if tau_rise is not None:
+        remedy = "`Spiking(pre, post, neuron=Neuron(...))` takes any equations"
+        raise SpecError("tau_rise", "left out where `tau_syn` is a dict", tau_rise, remedy)
+    return "two-synapses", {constant: tau_syn[current] for current, (_, constant) in CURRENTS.items()}
+
+
+def _state(name: str, into: Into, word: str) -> Into:
+    """`into` of a `LIF` layer with the neurons of this name, as states."""
+    if into is None:
+        return None
+    if name != "two-synapses":
+        raise SpecError(word, "left out", into, "`tau_syn={'exc': 3.0, 'inh': 8.0}` makes two currents")
+    if isinstance(into, str):
+        return CURRENTS[one_of(into, word, tuple(CURRENTS))][0]
+    given = enumerate(sequence(into, word, None, "currents, one for each source neuron"))
+    return [CURRENTS[one_of(each, f"{word}[{n}]", tuple(CURRENTS))][0] for n, each in given]
 
 
 class Spiking(SpikingLayer):
@@ -113,10 +153,15 @@ class ALIF(Spiking):
 
 class AdLIF(Spiking):
     """A layer of LIF neurons with a current against the input, which each own spike raises by `b`
-    and which decays with `tau_a` (ms). Arguments, attributes and errors: as `LIF`."""
+    and which decays with `tau_a` (ms). With `g` the voltage drives it too, by `g V / tau_a`, and it
+    may oscillate. Arguments, attributes and errors: as `LIF`."""
 
-    def __init__(self, pre: int, post: int, *, tau_a: Constant = 100.0, b: Constant = 0.3, **others: Any) -> None:
-        super().__init__(pre, post, neuron="adlif", tau_a=tau_a, b=b, **others)
+    def __init__(
+        self, pre: int, post: int, *, tau_a: Constant = 100.0, b: Constant = 0.3, g: Constant | None = None,
+        **others: Any,
+    ) -> None:
+        coupled = {"neuron": "adlif"} if g is None else {"neuron": "coupled", "g": g}
+        super().__init__(pre, post, tau_a=tau_a, b=b, **coupled, **others)
 
 
 class LI(SynapticLayer):
@@ -160,3 +205,6 @@ def check_layer(given: object, reads: bool = False) -> None:
     remedy = "give one layer, such as `net[0]` of a `Sequential`; a `Network` has none (docs/limits.md)"
     kinds, expected = (LIF | LI, "a LIF or LI layer") if reads else (SpikingLayer, "a layer that spikes")
     of_type(given, "layer", kinds, expected, remedy)
+    if reads and given.equations not in (NEURONS["lif"], NEURONS["li"]):  # type: ignore[attr-defined]
+        remedy = "a `LIF` layer with one `tau_syn` has traces"
+        raise SpecError("layer", "", "has other equations than LIF and LI", remedy)

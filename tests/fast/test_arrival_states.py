@@ -2,18 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 import delayprop.reference as reference
-from delayprop.fast import LI, LIF, Spikes, Spiking, cross_entropy
+from delayprop.fast import LI, LIF, AdLIF, Spikes, Spiking, cross_entropy
 from delayprop.fast import Network as Graph
 from delayprop.fast.nn.autograd import propagate_neurons
 from delayprop.fast.nn.interchange import network_of
 from delayprop.fast.nn.loading import load_into
 from delayprop.fast.nn.synaptic_layer import SynapticLayer
+from delayprop.fast.nn.traces import membrane_traces
 from delayprop.fast.nn.wiring import Into
 from delayprop.fast.run import run_case
 from delayprop.fast.solving import packing
@@ -39,6 +41,25 @@ def made(seed: int, into: Into = HIDDEN, into_rec: Into = OWN) -> list[SynapticL
     hidden.initialise_(2.0, 1.0, 5.0).initialise_recurrent_(0.0, 0.3, 5.0)
     out = LI(4, 2, readout="mean_voltage", dtype=torch.float64).initialise_(0.5, 0.5, 3.0)
     return [hidden, out]
+
+
+SHORT: dict[str, tuple[Callable[..., SynapticLayer], dict[str, Any], dict[str, Any]]] = {
+    "rise": (LIF, {"tau_rise": 2.0}, {"neuron": "rise", "tau_rise": 2.0}),
+    "two currents": (LIF, {"tau_syn": {"exc": 3.0, "inh": 8.0}, "into": np.array(["exc", "inh", "exc"])},
+                     {"neuron": "two-synapses", "tau_exc": 3.0, "tau_inh": 8.0, "into": HIDDEN}),
+    "own currents": (LIF, {"tau_syn": {"exc": 3.0, "inh": 8.0}, "recurrent": True, "into_rec": "inh"},
+                     {"neuron": "two-synapses", "tau_exc": 3.0, "tau_inh": 8.0, "recurrent": True, "into_rec": "G"}),
+    "coupled": (AdLIF, {"tau_a": 30.0, "g": 0.0}, {"neuron": "coupled", "tau_a": 30.0, "b": 0.3, "g": 0.0}),
+}
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_a_short_form_is_the_layer_of_its_equations(name: str) -> None:
+    kind, short, long = SHORT[name]
+    torch.manual_seed(1)
+    ours = kind(3, 2, tau_mem=11.0, v_th=0.5, **short)
+    torch.manual_seed(1)
+    assert bits(network_of([ours])) == bits(network_of([Spiking(3, 2, tau_mem=11.0, v_th=0.5, **long)]))
 
 
 def trained(layers: list[SynapticLayer]) -> tuple[torch.Tensor, ...]:
@@ -154,7 +175,14 @@ def propagated(into: object) -> object:
     return propagate_neurons(SPIKES, w, d, layer.equations, layer.constants, into=into, recurrent=True)  # type: ignore[arg-type]
 
 
+TWO = {"exc": 3.0, "inh": 8.0}
 REFUSED: Refusals = [
+    (lambda: LIF(3, 2, tau_syn={"exc": 3.0}), "`tau_syn` must be one time constant .*, got a dict of exc; give both"),
+    (lambda: LIF(3, 2, tau_syn=TWO, tau_rise=1.0), "`tau_rise` must be left out where `tau_syn` is a dict, got 1.0"),
+    (lambda: LIF(3, 2, tau_syn=TWO, into=["exc", "E", "inh"]), r"`into\[1\]` must be one of exc, inh, got 'E'"),
+    (lambda: LIF(3, 2, tau_syn=TWO, into=["exc"]), "`into` must be a list of 3, one for each source neuron"),
+    (lambda: LIF(3, 2, into="exc"), "`into` must be left out, got 'exc'; .* makes two currents"),
+    (lambda: membrane_traces(LIF(3, 2, tau_rise=2.0), SPIKES, [1.0]), "`layer` has other equations than LIF and LI"),
     (lambda: made(1, ["E", "G"]), "`into` must be a list of 3, one for each source neuron"),
     (lambda: made(1, "I"), "`into` must be one of E, G, got 'I'"),
     (lambda: made(1, HIDDEN, ["E", "G", "E", "J"]), r"`into_rec\[3\]` must be one of E, G, got 'J'"),
