@@ -54,8 +54,8 @@ def outermost(function: Callable) -> Callable:
 
 
 class _Outermost(Compiler):
-    """Numba's compiler, without garbage collection meanwhile: it would take a seventh of the time,
-    since most objects live on."""
+    """Numba's compiler, with the garbage collector off: it would take an eighth of the time, since
+    most objects live on (benchmarks/LOG.md)."""
 
     def compile_extra(self, func: Any) -> Any:
         collects = gc.isenabled()

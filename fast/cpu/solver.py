@@ -1,4 +1,5 @@
-"""`solve` on the CPU: a problem packed, and swept forward and back in pieces on threads."""
+"""`solve` on the CPU: a problem packed, and swept forward and back in pieces on threads; spikes of
+sources without a synapse onto a piece are left out of it."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -26,11 +27,11 @@ from delayprop.fast.solving.bound import spikes_per_train, too_many
 from delayprop.fast.solving.problem import Problem
 from delayprop.fast.solving.solved import Solved, Sums, Trains, solved, too_fast
 
-FEW_WITHOUT = 0.9  # share of connected sources above which a copy of their spikes does not pay
+MOST_KEPT = 0.6  # share of spikes that reach a piece above which a copy of them does not pay
 
 
 class Reaching(NamedTuple):
-    """The spikes that arrive at some packs, and their numbers among those that arrive at any."""
+    """The spikes that reach a piece, and their numbers among those that arrive at the layer."""
 
     arriving: Arriving
     numbers: np.ndarray | slice
@@ -48,17 +49,16 @@ class SweptOnCpu:
     """Results of the forward sweeps of all pieces, for their backward sweeps.
 
     Attributes:
-        reaching: the input of the packs of a piece, by the first of them.
-        arrived: number of spikes that arrive at any.
-        layer: NumPy views of the layer.
+        arriving, layer: NumPy views of input and layer.
+        masked: whether some synapses do not exist.
         pieces, spikes: `spikes[k]` belongs to `pieces[k]`.
         rank: `[n]`: place by (trial, neuron) of each spike in this order.
         neuron_record: `[trials, packs, NEURON_RECORD, LANES]`.
     """
 
-    reaching: dict[int, Reaching]
-    arrived: int
+    arriving: Arriving
     layer: Layer
+    masked: bool
     clock: Clock
     pieces: list[Piece]
     spikes: list[PieceSpikes]
@@ -71,24 +71,24 @@ class SweptOnCpu:
         dL_dt, dL_dy_, record = dL_dt_post.numpy()[self.rank], dL_dy.numpy(), self.neuron_record.numpy()
         edges = np.cumsum([0, *(len(own.emitted.bin) for own in self.spikes)])
 
-        def sweep(number: int) -> BackwardSums:
-            (packs, first, last), own = self.pieces[number], self.spikes[number]
+        def sweep(number: int) -> tuple[BackwardSums, np.ndarray | slice]:
+            piece, own = self.pieces[number], self.spikes[number]
             of_own = dL_dt[edges[number] : edges[number + 1]]
-            arriving = self.reaching[packs.start].arriving
+            arriving, numbers = _reaching(piece, self.arriving, layer, self.masked)
             given = BackwardInput(arriving, *own, of_own, dL_dy_, record, want_dt, want_tau)
             if layer.copies:
-                return recurrent_backward_sweep(first, last, given, layer, clock)
-            return backward_sweep(packs.start, first, last, given, layer, clock)
+                return recurrent_backward_sweep(piece.first, piece.last, given, layer, clock), numbers
+            return backward_sweep(piece.packs.start, piece.first, piece.last, given, layer, clock), numbers
 
-        found = in_threads(sweep, range(len(self.pieces)))
+        found, numbers = zip(*in_threads(sweep, range(len(self.pieces))), strict=True)
         packs, sources, _ = layer.synapses.w.shape
         sums = np.zeros((packs, sources, found[0].sums.shape[-1]))
         dL_dconstants = np.zeros((packs, *found[0].dL_dconstants.shape[-2:]))
-        dL_dt_pre = np.zeros(self.arrived if want_dt else 0)
-        for piece, one in zip(self.pieces, found, strict=True):
+        dL_dt_pre = np.zeros(len(self.arriving.bin) if want_dt else 0)
+        for piece, one, of_piece in zip(self.pieces, found, numbers, strict=True):
             sums[piece.packs] += one.sums
             if want_dt:
-                dL_dt_pre[self.reaching[piece.packs.start].numbers] += one.dL_dt_pre
+                dL_dt_pre[of_piece] += one.dL_dt_pre
             dL_dconstants[piece.packs] += one.dL_dconstants
         dL_dw, dL_dd = (np.empty((sources, packs * LANES), layer.synapses.w.dtype) for _ in range(2))
         in_threads(lambda pack: gradients_of_pack(pack, sums[pack], layer, dL_dw, dL_dd), range(packs))
@@ -138,14 +138,13 @@ def _swept(problem: Problem, arriving: Arriving, layer: Layer) -> tuple[Trains, 
     under_way = most_under_way(arriving, layer.slots + BATCH)
     record = np.zeros((problem.trials, packs, NEURON_RECORD, LANES))
     pieces = pieces_of(problem.trials, clock.last + 1, packs, layer.copies > 0)
-    each = {piece.packs.start: piece.packs for piece in pieces}
-    reaching = {first: _reaching(slices, arriving, layer, problem.exists) for first, slices in each.items()}
-    per_train = spikes_per_train(problem)
+    per_train, masked = spikes_per_train(problem), problem.exists is not None
 
     def sweep(piece: Piece) -> PieceSpikes:
         neurons = post if layer.copies else min(LANES, post - piece.packs.start * LANES)
         most = int(neurons * per_train)
-        given = piece.first, piece.last, reaching[piece.packs.start].arriving, under_way, layer, clock, record, most
+        reaching = _reaching(piece, arriving, layer, masked).arriving
+        given = piece.first, piece.last, reaching, under_way, layer, clock, record, most
         if layer.copies:
             emitted, ends, stuck = recurrent_sweep(*given)
         else:
@@ -159,17 +158,18 @@ def _swept(problem: Problem, arriving: Arriving, layer: Layer) -> tuple[Trains, 
 
     spikes = in_threads(sweep, pieces)
     trains, rank = _by_train(spikes, pieces, problem.trials, post)
-    return trains, SweptOnCpu(reaching, len(arriving.bin), layer, clock, pieces, spikes, rank, torch.from_numpy(record))
+    return trains, SweptOnCpu(arriving, layer, masked, clock, pieces, spikes, rank, torch.from_numpy(record))
 
 
-def _reaching(packs: slice, arriving: Arriving, layer: Layer, exists: Tensor | None) -> Reaching:
-    """The spikes of sources with a synapse onto these packs, or all if few are without.
-
-    `exists`: as in a problem."""
-    connected = np.ones(1, bool) if exists is None else (layer.synapses.delay[packs, : layer.external] >= 0).any((0, 2))
-    if connected.sum() >= FEW_WITHOUT * connected.size:
+def _reaching(piece: Piece, arriving: Arriving, layer: Layer, masked: bool) -> Reaching:
+    """The spikes of sources with a synapse onto the packs of a piece; all, if few are without."""
+    if not masked:
         return Reaching(arriving, slice(None))
-    numbers = np.flatnonzero(connected[arriving.source])
+    connected = (layer.synapses.delay[piece.packs, : layer.external] >= 0).any((0, 2))
+    first, last = arriving.offsets[piece.first], arriving.offsets[piece.last]
+    numbers = first + np.flatnonzero(connected[arriving.source[first:last]])
+    if len(numbers) > MOST_KEPT * (last - first):
+        return Reaching(arriving, slice(None))
     offsets = np.searchsorted(numbers, arriving.offsets)
     return Reaching(Arriving(offsets, *(part[numbers] for part in arriving[1:])), numbers)
 

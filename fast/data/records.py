@@ -42,10 +42,10 @@ def record(run: Path, name: str, shape: dict) -> dict:
     return checked(content(run, name, bytes.decode), shape, name)
 
 
-def content(run: Path, name: str, read: Callable[[bytes], T]) -> T:
-    """What `read` makes of a file of the run; `RecordError`: it cannot be read, or is no UTF-8."""
+def content(run: Path, name: str, convert: Callable[[bytes], T]) -> T:
+    """A file of the run, converted; `RecordError`: it cannot be read, or is no UTF-8."""
     try:
-        return read(content_of(run / name))
+        return convert(content_of(run / name))
     except (OSError, UnicodeDecodeError) as error:
         reason = str(error.strerror) if isinstance(error, OSError) else type(error).__name__
         expected = f"the folder of a finished run, with {name}"

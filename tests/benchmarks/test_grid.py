@@ -52,7 +52,7 @@ def test_networks_are_those_of_the_record_and_converge_at_order_1(name: str, mea
             assert network[key] == recorded[key]
         for key in study.QUANTITIES:
             assert network[key] == pytest.approx(recorded[key], rel=0.02, abs=2e-4)
-    for which in "wd" if group["where"] == "off" else "":
+    for which in "wd" if group["where"] == "off" else "":  # on the grid all ties
         order, last = order_and_last(networks, which)
         assert abs(order - 1) <= ORDER and last <= SMALL, f"{which}: order {order:.2f}, last error {last:.1e}"
         measured(abs(order - 1), ORDER, len(study.stable(networks)), f"0 to {SEEDS[-1]}, those of stable order")

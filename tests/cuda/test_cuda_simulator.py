@@ -48,7 +48,7 @@ def test_nothing_of_cuda_is_imported_on_the_cpu() -> None:
 @pytest.mark.parametrize("compiled", [False, True], ids=["in Python", "compiled"])
 @pytest.mark.parametrize("networks", ["recurrent or feedback", "not recurrent and not feedback"])
 def test_cuda_kernels_on_a_simulated_gpu(networks: str, compiled: bool) -> None:
-    """The tests of `simulated.py`, of which those that are `full` run compiled. Then the device
+    """The tests of `simulated.py`; those that are `full` run compiled alone. Then the device
     functions have the types of a GPU; of neurons given by equations those of `alif` alone, since
     `test_every_kernel_compiles` compiles others."""
     pytest_alone = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "tests/cuda/simulated.py")

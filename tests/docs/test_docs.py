@@ -153,7 +153,7 @@ def test_the_figure_shows_the_numbers_of_today(tmp_path: Path) -> None:
     assert max(apart) <= 1.0
 
 
-def test_the_readme_is_a_page_and_shows_what_its_programs_print() -> None:
+def test_the_readme_is_a_page_and_has_the_output_of_its_programs() -> None:
     assert [bool(block.prints) for block in blocks(TEXTS["README"])] == [True, True]
     lines = TEXTS["README"].splitlines()
     assert len(lines) <= 110

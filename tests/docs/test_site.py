@@ -115,7 +115,7 @@ def test_control_a_long_line_of_code_is_found(code: str) -> None:
 def test_every_formula_is_drawn_in_the_colour_of_the_text() -> None:
     pages = "".join(hooks.shown(text, name) for name, text in PAGES.items())
     found = [ElementTree.fromstring(one) for one in re.findall(r"<svg role=.*?</svg>", pages)]
-    assert len(found) > 30 and "$" not in re.sub(r"`[^`]*`", "", CODE.sub("", pages))
+    assert len(found) > 30 and "$" not in re.sub(r"`[^`]*`", "", hooks.CODE.sub("", pages))
     for one in found:
         marks = [child.attrib.get("fill", "currentColor") for child in one.iter() if child is not one]
         assert marks and set(marks) <= {"currentColor", "none"}, one.attrib["aria-label"]

@@ -102,6 +102,8 @@ def test_an_integral_obeys_all_laws(readout: str, taus: tuple[float, float]) -> 
         assert_exact(certify())
         out.d.grad *= 1.001
         wrong = certify()
+        out.w.grad *= 1.001
+        assert certify().A > 1e-5 > wrong.A
     assert wrong.B > 1e-5 and wrong.C > 1e-4
 
 

@@ -1,5 +1,6 @@
 """The compiler of kernels: its cache, and what a terminal shows meanwhile."""
 
+import gc
 import io
 import os
 import re
@@ -12,6 +13,8 @@ from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import pytest
+from numba.core.compiler import Compiler
+from numba.core.errors import TypingError
 from numba.core.event import trigger_event
 
 from delayprop.fast.compiling import caching, compiler
@@ -51,6 +54,29 @@ def test_an_edit_of_a_called_function_reaches_a_compiled_kernel(tmp_path: Path) 
     assert run(folder) == 2.0
     edit(folder / "fast" / "physics" / "polynomials.py", "    return value\n", "    return 1.5 * value\n")
     assert run(folder) == 3.0
+
+
+@pytest.mark.parametrize("collects", [False, True], ids=["off before", "on before"])
+def test_nothing_is_collected_while_a_kernel_compiles(collects: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Afterwards the collector is as before, also where a kernel does not compile."""
+    seen, compile_extra = [], Compiler.compile_extra
+
+    def watched(self: Any, function: Any) -> Any:
+        seen.append(gc.isenabled())
+        return compile_extra(self, function)
+
+    monkeypatch.setattr(Compiler, "compile_extra", watched)
+    monkeypatch.setattr(compiler, "cache_folder", lambda of: None)
+    before = gc.isenabled()
+    (gc.enable if collects else gc.disable)()
+    try:
+        assert compiler.outermost(lambda x: x + 1)(2) == 3
+        with pytest.raises(TypingError):
+            compiler.outermost(lambda x: x + "")(2)
+        assert gc.isenabled() == collects
+    finally:
+        (gc.enable if before else gc.disable)()
+    assert seen == [False, False]
 
 
 @pytest.fixture

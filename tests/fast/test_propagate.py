@@ -29,7 +29,7 @@ def test_bins_are_at_most_a_quarter_of_the_shortest_time(duration: float, most: 
         assert_refused(partial(propagated, spikes, bin_width=width), words)
 
 
-def test_bins_are_powers_of_two_of_which_any_up_to_the_limit_will_do() -> None:
+def test_a_bin_width_is_rounded_down_to_a_power_of_two() -> None:
     taus: dict[str, Any] = {name: torch.full((2,), 2.5, dtype=torch.float64) for name in ("tau_mem", "tau_syn")}
     for given, width in ((0.625, 0.5), (0.5, 0.5), (0.3, 0.25)):
         record = propagated(given_spikes(), readout="mean_voltage", bin_width=given, **taus)[2]

@@ -24,6 +24,7 @@ class Fault:
 
 
 def _fault(entry: dict, package: str) -> Fault:
+    assert entry.keys() <= {"name", "reference", "fast", "core", "tests", "blind", "source"}, entry
     file, text, wrong = entry[package]
     return Fault(entry["name"], package, file, text, wrong, entry.get("blind", ""), entry.get("source", ""))
 
