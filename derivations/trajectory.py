@@ -14,7 +14,7 @@ def forwards(V: sp.Expr, I: sp.Expr, h: sp.Expr) -> State:
 
 
 def backwards(lambda_V: sp.Expr, lambda_I: sp.Expr, h: sp.Expr, drive: sp.Expr = 0, rate: sp.Expr = 0) -> State:
-    """(lambda_V, lambda_I) a time h earlier; dl_V/dV is drive * exp(rate * s) a time s before it."""
+    """(lambda_V, lambda_I) a time h earlier; dl_V/dV is drive * exp(rate * s) a time s earlier."""
     return (
         formulas.lambda_V_flow(lambda_V, h, tau_mem, drive, rate),
         formulas.lambda_I_flow(lambda_V, lambda_I, h, tau_mem, tau_syn, drive, rate),
