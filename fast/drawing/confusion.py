@@ -28,7 +28,6 @@ def draw_counts(table: np.ndarray, axes: Axes | None) -> tuple[Axes, AxesImage]:
         from matplotlib import pyplot
 
         axes = pyplot.subplots(layout="constrained")[1]
-        plain(axes, "answer", "class")
     counts, trials, unanswered = _counts(table)
     share = np.divide(counts, trials, out=np.zeros(counts.shape), where=trials > 0)
     image = axes.imshow(100 * share, cmap="Blues", aspect="auto", vmin=0, vmax=100)
@@ -44,6 +43,7 @@ def draw_counts(table: np.ndarray, axes: Axes | None) -> tuple[Axes, AxesImage]:
         axes.set_xticks([*ticks, len(counts)], [*map(str, ticks), NONE])
     else:
         axes.set_xticks(ticks)
+    plain(axes, "answer", "class")
     return axes, image
 
 

@@ -183,7 +183,7 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("here and BASE exchanged", "regress.py", "now)), min(map(sum, before", "before)), min(map(sum, now", "median"),
     ],
     "benchmarks/test_measured_numbers.py": [
-        ("mean of steps", "step.py", "statistics.median(column)", "statistics.mean(column)", "median"),
+        ("mean of steps", "step.py", "map(statistics.median,", "map(statistics.mean,", "median"),
         ("grid not scaled", "yardstick.py", '"seconds": found.step * scale', '"seconds": found.step', "scaled"),
     ],
     "benchmarks/test_baselines.py": [
