@@ -14,7 +14,7 @@ from delayprop.fast.nn.synaptic_layer import Constant, SynapticLayer, population
 from delayprop.fast.nn.wiring import Into, Mask, Wiring
 from delayprop.spec import NEURONS, VOLTAGE_READOUTS, Neuron, SpecError
 from delayprop.spec.checks import of_type, one_of, sequence
-from delayprop.spec.errors import Verbatim
+from delayprop.spec.errors import Verbatim, placed
 from delayprop.spec.neuron import neuron_of
 
 USUAL = {"tau_mem": 20.0, "tau_syn": 5.0, "v_th": 1.0, "v_reset": 0.0}
@@ -71,9 +71,13 @@ class LIF(SpikingLayer):
         into: Into = None, into_rec: Into = None, dtype: torch.dtype = torch.float32,
     ) -> None:
         name, taus = _synapse(tau_syn, tau_rise)
-        constants = {"tau_mem": tau_mem, **taus, "v_th": v_th, "v_reset": v_reset}
-        of_kind = constants if name == "lif" else {"neuron": NEURONS[name], "constants": constants}
-        population = population_of("lif" if name == "lif" else "neuron", post, **of_kind)
+        others = {"tau_mem": tau_mem, "v_th": v_th, "v_reset": v_reset}
+        words = {constant: f"tau_syn.{current}" for current, (_, constant) in CURRENTS.items()}
+        for constant, tau in taus.items():  # each is checked, and named, as the one of LIF
+            with placed("", {"tau_syn": words.get(constant, constant)}):
+                population = population_of("lif", post, tau_syn=tau, **others)
+        if name != "lif":
+            population = population_of("neuron", post, neuron=NEURONS[name], constants={**others, **taus})
         raised = {"into": _state(name, into, "into"), "into_rec": _state(name, into_rec, "into_rec")}
         super().__init__(pre, population, recurrent, Wiring(max_delay, delays, mask, mask_rec, dtype=dtype, **raised))
 

@@ -178,6 +178,12 @@ def propagated(into: object) -> object:
 TWO = {"exc": 3.0, "inh": 8.0}
 REFUSED: Refusals = [
     (lambda: LIF(3, 2, tau_syn={"exc": 3.0}), "`tau_syn` must be one time constant .*, got a dict of exc; give both"),
+    (lambda: LIF(3, 2, tau_syn={"exc": 3.0, "inh": -1.0}), "`tau_syn.inh` must be a finite number above 0"),
+    (lambda: LIF(3, 2, tau_syn={"exc": [3.0], "inh": 1.0}), "`tau_syn.exc` must be a list of 2"),
+    (lambda: LIF(3, 2, tau_rise=0.0), "`tau_rise` must be a finite number above 0"),
+    (lambda: LIF(3, 2, tau_rise=1.0, tau_mem=-1.0), "`tau_mem` must be a finite number above 0"),
+    (lambda: LIF(3, 2, tau_rise=1.0, v_reset=2.0), r"`v_reset\[0\]` must be below the threshold 1.0, got 2.0"),
+    (lambda: LIF(3, 0, tau_rise=1.0), "`post` must be a whole number from 1"),
     (lambda: LIF(3, 2, tau_syn=TWO, tau_rise=1.0), "`tau_rise` must be left out where `tau_syn` is a dict, got 1.0"),
     (lambda: LIF(3, 2, tau_syn=TWO, into=["exc", "E", "inh"]), r"`into\[1\]` must be one of exc, inh, got 'E'"),
     (lambda: LIF(3, 2, tau_syn=TWO, into=["exc"]), "`into` must be a list of 3, one for each source neuron"),
