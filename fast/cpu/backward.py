@@ -30,7 +30,7 @@ from delayprop.fast.cpu.vector_step import (
     retreat_full,
     retreat_sensitivities,
 )
-from delayprop.fast.layout.arrays import LANES, Arriving, pack_of
+from delayprop.fast.layout.arrays import LANES, Arriving, lane_of, pack_of
 from delayprop.fast.layout.instants import BATCH
 from delayprop.fast.layout.neuron_record import MAX_BIN
 from delayprop.fast.layout.rows import A_VI
@@ -183,7 +183,7 @@ def backward_trial(trial, number, e_first, e_last, given, layer, clock, work, fo
         damping = math.exp(-rate * (bin_ + 1)) if rate >= 0.0 else 0.0
         any_marked = enter_bin(bin_, slot, damping, e_last - e_first, clock, want_tau, b)
         while e >= e_first and emitted.bin[e] == bin_:
-            lane, x, any_marked = emitted.neuron[e] - number * LANES, float(emitted.rest[e]), True
+            lane, x, any_marked = lane_of(emitted.neuron[e]), float(emitted.rest[e]), True
             O = others_of(emitted.others[e], layer.others)
             take_spike(e - e_first, lane, bin_, slot, x, emitted.I[e], O, given.dL_dt[e], clock, want_tau, b)
             e -= 1

@@ -11,7 +11,7 @@ import numpy as np
 
 from delayprop.fast.compiling.compiler import allocating, compiled, inlined
 from delayprop.fast.cpu.gaps import GapScratch, arrivals_with_gaps, gap_scratch, put_in_order
-from delayprop.fast.layout.arrays import LANES, pack_of
+from delayprop.fast.layout.arrays import LANES, lane_of, pack_of
 from delayprop.fast.layout.neuron_record import NEURON_RECORD
 from delayprop.fast.physics.others import after_reset, others_of
 from delayprop.fast.physics.within_bin import NONE, REACHED_END, collect, to_next_crossing
@@ -95,7 +95,7 @@ def take_arrivals(pending, number, link, spikes, next_, pack, clock, is_last):
     first = pending.how_many[TAKEN]
     rest, weight, gaps = pending.rest[first:], pending.weight[first:], pending.gaps
     count = collect(
-        link, number % LANES, spikes.time, spikes.source, next_, pack, clock, is_last, gaps.rest, gaps.weight,
+        link, lane_of(number), spikes.time, spikes.source, next_, pack, clock, is_last, gaps.rest, gaps.weight,
     )
     put_in_order(count, gaps, rest, weight)
     pending.first[number], pending.arrivals[number] = first, count
@@ -132,7 +132,7 @@ def arrivals_of(pending, number, bin_, pack, clock):
     first = pending.first[number]
     return arrivals_with_gaps(
         pending.rest[first:], pending.weight[first:], int(pending.settled[number, N]), pending.arrivals[number], bin_,
-        number % LANES, pack, clock, pending.gaps,
+        lane_of(number), pack, clock, pending.gaps,
     )
 
 
@@ -142,7 +142,7 @@ def predict(pending, number, bin_, layer, clock, neuron_record):
 
     `neuron_record [packs, ...]`: filled up to there.
     """
-    lane, record = number % LANES, neuron_record[number // LANES]
+    lane, record = lane_of(number), neuron_record[number // LANES]
     for k in range(NEURON_RECORD):
         record[k, lane] = pending.neuron_record[number, k]
     now, then, pack = pending.settled[number], pending.predicted[number], pack_of(layer, number // LANES)
@@ -161,13 +161,13 @@ def settle(pending, number, layer, neuron_record):
     """Make the predicted spike of a lane final."""
     settled, predicted, constants = pending.settled[number], pending.predicted[number], layer.constants[number // LANES]
     settled[V], settled[I], others = after_reset(
-        predicted[V], predicted[I], others_of(predicted[O:], layer.others), number % LANES, constants, layer.others
+        predicted[V], predicted[I], others_of(predicted[O:], layer.others), lane_of(number), constants, layer.others
     )
     settled[X], settled[N] = predicted[X], predicted[N]
     for k in range(len(layer.others.states)):
         settled[O + k] = others[k]
     for k in range(NEURON_RECORD):
-        pending.neuron_record[number, k] = neuron_record[k, number % LANES]
+        pending.neuron_record[number, k] = neuron_record[k, lane_of(number)]
 
 
 @compiled

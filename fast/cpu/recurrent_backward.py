@@ -18,7 +18,7 @@ from delayprop.fast.cpu.lookup import look_up_plain
 from delayprop.fast.cpu.lookup_scratch import TERMS, LookupScratch, end_pieces
 from delayprop.fast.cpu.sensitivities import ring_parts
 from delayprop.fast.cpu.special_lookup import look_up_special
-from delayprop.fast.layout.arrays import LANES, pack_of
+from delayprop.fast.layout.arrays import LANES, lane_of, pack_of
 from delayprop.fast.layout.instants import BATCH, time_of
 from delayprop.fast.layout.rows import A_VI
 from delayprop.fast.physics.adjoint import EXCESS, P_O, Events, PackAdjoint, adjoint_rows, gradient_rows, ring_numbers
@@ -143,7 +143,7 @@ def mark_spikes(trial, bin_, slot, e, e_first, e_last, given, layer, clock, work
     emitted, after_maxima = given.emitted, e_last - 2 * e_first + layer.constants.shape[0] * LANES
     while e > e_first and emitted.bin[e - 1] == bin_:
         e -= 1
-        number, lane = emitted.neuron[e] // LANES, emitted.neuron[e] % LANES
+        number, lane = emitted.neuron[e] // LANES, lane_of(emitted.neuron[e])
         b = adjoint_of(number, trial, given, layer, work, found)
         mark(lane, bin_, slot, clock, given.want_tau, b)
         if b.events.first[slot + lane] < 0:
@@ -167,7 +167,7 @@ def take_spikes(trial, bin_, slot, e, later, e_first, given, layer, clock, work,
             )
             for copy in range(copies):
                 dL_dt += own.dL_dt[first + copy]
-            number, lane = emitted.neuron[spike] // LANES, emitted.neuron[spike] % LANES
+            number, lane = emitted.neuron[spike] // LANES, lane_of(emitted.neuron[spike])
             b = adjoint_of(number, trial, given, layer, work, found)
             x = float(emitted.rest[spike])
             I, O = emitted.I[spike], others_of(emitted.others[spike], layer.others)

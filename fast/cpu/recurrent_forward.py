@@ -28,7 +28,7 @@ from delayprop.fast.cpu.workspace import (
     recurrent_work,
     with_more,
 )
-from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.layout.arrays import LANES, lane_of
 from delayprop.fast.layout.instants import BATCH, time_of
 from delayprop.fast.layout.neuron_record import RECENT_SLOPE
 from delayprop.fast.physics.others import others_of
@@ -106,7 +106,7 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
             # emit it
             then = pending.predicted[number]
             x = then[X]
-            slope = neuron_record[number // LANES, RECENT_SLOPE, number % LANES]
+            slope = neuron_record[number // LANES, RECENT_SLOPE, lane_of(number)]
             emit(emitted, n_emitted, number, bin_, x, then[I], others_of(then[O:], layer.others), slope)
             n_emitted += 1
             settle(pending, number, layer, neuron_record[number // LANES])

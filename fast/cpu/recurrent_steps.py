@@ -26,7 +26,7 @@ from delayprop.fast.cpu.pending import (
 )
 from delayprop.fast.cpu.reached import deposit_reached, deposit_reached_in_bin, reached_at
 from delayprop.fast.cpu.vector_step import advance, integrate, step
-from delayprop.fast.layout.arrays import LANES, pack_of
+from delayprop.fast.layout.arrays import LANES, lane_of, pack_of
 from delayprop.fast.layout.instants import arrival_of, in_bins
 from delayprop.fast.layout.neuron_record import INTEGRAL
 from delayprop.fast.layout.rows import V_TH
@@ -74,7 +74,7 @@ def deposit_everywhere(first, last, layer, clock, work):
 @compiled
 def add_pending(number, slot, bin_, layer, clock, neuron_record, work):
     """Make a lane pending, with all arrivals in the bin. Returns whether there is room."""
-    b, lane, pending = number // LANES, number % LANES, work.pending
+    b, lane, pending = number // LANES, lane_of(number), work.pending
     if pending.rest.size - pending.how_many[TAKEN] < work.spikes.next.shape[1]:
         return False
     link = link_of(cells_of(b, layer, work), CELL * (slot + lane))
@@ -143,7 +143,7 @@ def leave_bin(slot, bin_, layer, neuron_record, work):
     pending = work.pending
     for c in range(pending.how_many[CHOSEN]):
         number = pending.lanes[c]
-        b, lane, then = number // LANES, number % LANES, pending.predicted[number]
+        b, lane, then = number // LANES, lane_of(number), pending.predicted[number]
         work.ahead[b, lane], work.ahead[b, LANES + lane] = then[V], then[I]
         for k in range(len(layer.others.states)):
             work.ahead[b, (2 + k) * LANES + lane] = then[O + k]

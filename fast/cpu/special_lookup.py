@@ -7,7 +7,7 @@ an index and not by a branch, which the processor would often predict wrong.
 from delayprop.fast.compiling.compiler import inlined
 from delayprop.fast.cpu.arrivals import SIDE_BY_SIDE, factors_at
 from delayprop.fast.cpu.intrinsics import lowest_bit, moved, pointer
-from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.layout.arrays import LANES, lane_of
 from delayprop.fast.layout.instants import arrival_of, in_bins, left_in_bin
 from delayprop.fast.physics.adjoint import P_I, P_O, P_V, Events
 from delayprop.fast.physics.factors import both_factors, one_of
@@ -46,7 +46,7 @@ def look_up_special(base, first, last, bins, time, source, clock, want_tau, scra
     events = Events(pointer(e.rest), pointer(e.later), pointer(e.at_end), pointer(e.position), pointer(e.first))
     listed, delay = pointer(scratch.listed), pointer(b.pack.synapses.delay)
     for m in range(list_special(first - base, last - base, pointer(scratch.special), listed)):
-        n, lane = base + listed[m] // LANES, listed[m] % LANES
+        n, lane = base + listed[m] // LANES, lane_of(listed[m])
         arrival = arrival_of(delay[source[n] * LANES + lane], time[n], ticks)
         turn, ticks_after, carried = arrival
         row = -1

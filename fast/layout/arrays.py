@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from delayprop.fast.compiling.compiler import inlined
 from delayprop.fast.layout.instants import Ticks
 
-LANES = 32  # neurons computed side by side
+LANES = 32  # neurons computed side by side, a power of two
 
 Array = Any  # a NumPy array, a tensor, or in a kernel a device array
 
@@ -113,6 +113,13 @@ class Pack(NamedTuple):
     alike: bool
     rate: float
     read_maximum: bool
+
+
+@inlined
+def lane_of(number):
+    """The lane of a neuron. A mask, so that the compiler knows that no index at the lane is
+    negative, and does not test for it."""
+    return number & (LANES - 1)
 
 
 @inlined

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from delayprop.fast.compiling.compiler import compiled, inlined, read_anew
-from delayprop.fast.layout.arrays import Others
+from delayprop.fast.layout.arrays import Others, lane_of
 from delayprop.fast.layout.rows import BEND, CURVATURE, RISE, TWIST, V_TH
 from delayprop.fast.physics.flow import state_after
 from delayprop.fast.physics.others import level_numbers, level_of, times_size, times_state
@@ -52,7 +52,7 @@ def highest(first, slope, last, slope_last, width, bend):
 @inlined
 def above_at(V, I, O, x, lane, neurons):
     """The level beyond `v_th` after a time `x`, its slope and its second derivative there."""
-    lane = read_anew(lane)
+    lane = lane_of(read_anew(lane))
     V, I, O = state_after(V, I, O, x, lane, neurons.coefficients, neurons.others, neurons.terms)
     constants, others = neurons.constants, neurons.others
     rise = times_state(level_numbers(RISE, lane, constants, others), V, I, O, others)

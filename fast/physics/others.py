@@ -5,7 +5,7 @@ such states, so the compiler knows that no one reads them.
 """
 
 from delayprop.fast.compiling.compiler import inlined, read_anew
-from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.layout.arrays import LANES, lane_of
 from delayprop.fast.layout.rows import (
     C_O,
     II,
@@ -28,7 +28,7 @@ def lane_anew(lane, others):
     """The lane itself; with other states its numbers are read anew from here on, since all of them
     at once are more than the registers of a GPU hold. On a CPU, steps of `adlif` on `yin-yang` take
     no longer for it."""
-    return read_anew(lane) if len(others.states) > 0 else lane
+    return lane_of(read_anew(lane)) if len(others.states) > 0 else lane
 
 
 @inlined

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from delayprop.fast.compiling.compiler import compiled, inlined, read_anew
+from delayprop.fast.layout.arrays import lane_of
 from delayprop.fast.layout.instants import arrival_of, in_bins, to_tick
 from delayprop.fast.layout.neuron_record import (
     ARRIVAL_AT_CROSSING,
@@ -117,7 +118,7 @@ def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_re
     above = level_of(V, O, lane, constants, others) - v_th
     slope = times_state(level_numbers(RISE, lane, constants, others), V, I, O, others)
     while True:
-        lane = read_anew(lane)
+        lane = lane_of(read_anew(lane))
         x_next = float(rest[n]) if n < count else end
         h = x_next - x
         # [flow-V-I] to the next arrival, or the end
