@@ -9,6 +9,7 @@ from delayprop.fast.cpu.intrinsics import moved, pointer
 from delayprop.fast.layout.arrays import LANES, Others
 from delayprop.fast.layout.instants import Ticks, carries, masked, shifted, sum_of
 from delayprop.fast.physics.clock import Clock
+from delayprop.fast.physics.currents import currents
 from delayprop.fast.physics.factors import both_factors
 
 SIDE_BY_SIDE = 16  # spikes whose arrivals are computed before any is deposited, or looked up
@@ -60,6 +61,12 @@ def pointers_of(pack, clock):
     )
 
 
+@inlined
+def ring_at(current, ring, size):
+    """The ring of a current, of `size` numbers each. Pointers."""
+    return moved(ring, current * size)
+
+
 @compiled
 def ring_places(ticks):
     """Places of a ring: `LANES` per bin, and as many for synapses that do not exist."""
@@ -77,18 +84,20 @@ def aligned(rows, columns, like):
 @inlined
 def set_factors(first, last, spikes, pack, factors):
     """Set the factors of spikes `first..last-1`, at most SIDE_BY_SIDE, for neurons that are alike:
-    `[FACTORS, SIDE_BY_SIDE]`."""
-    for n in range(first, last):
-        vv, vi, ii, vv_more, vi_more, ii_more = both_factors(spikes.time[n], 0, pack, pack.clock.terms)
-        own = moved(factors, n - first)
-        own[0], own[SIDE_BY_SIDE], own[2 * SIDE_BY_SIDE] = vv, vi, ii
-        own[3 * SIDE_BY_SIDE], own[4 * SIDE_BY_SIDE], own[5 * SIDE_BY_SIDE] = vv_more, vi_more, ii_more
+    `[currents, FACTORS, SIDE_BY_SIDE]`. To choose the current of each spike is slower."""
+    for current in range(currents(pack.others)):
+        for n in range(first, last):
+            vv, vi, ii, vv_more, vi_more, ii_more = both_factors(spikes.time[n], current, 0, pack, pack.clock.terms)
+            own = moved(factors, current * FACTORS * SIDE_BY_SIDE + n - first)
+            own[0], own[SIDE_BY_SIDE], own[2 * SIDE_BY_SIDE] = vv, vi, ii
+            own[3 * SIDE_BY_SIDE], own[4 * SIDE_BY_SIDE], own[5 * SIDE_BY_SIDE] = vv_more, vi_more, ii_more
 
 
 @inlined
-def factors_at(k, factors):
-    """The factors of spike `k` of a group, as `both_factors` returns them."""
-    own = moved(factors, k)
+def factors_at(k, current, factors):
+    """The factors of spike `k` of a group, for arrivals at a current, as `both_factors` returns
+    them."""
+    own = moved(factors, current * FACTORS * SIDE_BY_SIDE + k)
     return (
         own[0], own[SIDE_BY_SIDE], own[2 * SIDE_BY_SIDE], own[3 * SIDE_BY_SIDE], own[4 * SIDE_BY_SIDE],
         own[5 * SIDE_BY_SIDE],

@@ -20,7 +20,7 @@ from delayprop.fast.cpu.emitted import Emitted
 from delayprop.fast.cpu.intrinsics import pointer
 from delayprop.fast.cpu.lookup import look_up_plain
 from delayprop.fast.cpu.lookup_scratch import TERMS, LookupScratch, end_pieces, lookup_scratch
-from delayprop.fast.cpu.sensitivities import ring_parts
+from delayprop.fast.cpu.sensitivities import ring_size
 from delayprop.fast.cpu.special_lookup import look_up_special
 from delayprop.fast.cpu.vector_step import (
     publish,
@@ -34,7 +34,8 @@ from delayprop.fast.layout.arrays import LANES, Arriving, lane_of, pack_of
 from delayprop.fast.layout.instants import BATCH
 from delayprop.fast.layout.neuron_record import MAX_BIN
 from delayprop.fast.layout.rows import A_VI
-from delayprop.fast.physics.adjoint import EXCESS, P_O, Events, PackAdjoint, adjoint_rows, gradient_rows, ring_numbers
+from delayprop.fast.physics.adjoint import EXCESS, P_O, Events, PackAdjoint, adjoint_rows, gradient_rows
+from delayprop.fast.physics.currents import currents
 from delayprop.fast.physics.driven import excess_at_T
 from delayprop.fast.physics.others import others_of
 from delayprop.fast.physics.own_events import back_to, start_at_T, take_maximum, take_spike
@@ -73,7 +74,7 @@ class BackwardSums(NamedTuple):
 class BackwardWork(NamedTuple):
     """Arrays of the sweep of one pack, reused by every trial.
 
-    `ring [ring_parts * ring_numbers * places]`; `full_adjoint_ring [places, rows]`, empty
+    `ring [currents * ring_size]`; `full_adjoint_ring [places, rows]`, empty
     without an integral readout.
     """
 
@@ -109,7 +110,7 @@ def backward_work(layer, want_tau, most):
         np.empty(places, np.int64),
     )
     return BackwardWork(
-        np.zeros(ring_parts(layer, want_tau) * ring_numbers(layer.others) * places, w.dtype),
+        np.zeros(currents(layer.others) * ring_size(layer, want_tau), w.dtype),
         np.zeros((places if layer.rate >= 0.0 else 0, rows)),
         lookup_scratch(w, layer.others, len(layer.learned)),
         np.zeros((rows, LANES)), np.zeros((rows, LANES)), np.zeros((rows, LANES)), np.zeros(LANES, np.uint8),
@@ -124,10 +125,11 @@ def enter_bin(bin_, slot, damping, first_maximum, clock, want_tau, b):
     `damping`: of an integral readout at the end of the bin; `first_maximum`: event of the maximum,
     or of `T`, of lane 0.
     """
-    publish(slot, pointer(b.adjoint), pointer(b.ring), b.pack.others, pointer(b.events.first))
+    size = ring_size(b.pack, want_tau)
+    publish(slot, pointer(b.adjoint), pointer(b.ring), size, b.pack.others, pointer(b.events.first))
     if b.pack.rate < 0.0 and want_tau:
         places = ring_places(b.pack.ticks)
-        publish_sensitivities(slot, pointer(b.adjoint), pointer(b.ring), places, b.pack.others, b.pack.learned)
+        publish_sensitivities(slot, pointer(b.adjoint), pointer(b.ring), size, places, b.pack.others, b.pack.learned)
     elif b.pack.rate >= 0.0:
         rows = adjoint_rows(b.pack.others, b.pack.learned)
         publish_full(slot, b.adjoint, rows, b.drive, damping, b.full_adjoint_ring)

@@ -11,12 +11,22 @@ from typing import NamedTuple
 import numpy as np
 
 from delayprop.fast.compiling.compiler import allocating, compiled, inlined, outermost, vectorised
-from delayprop.fast.cpu.arrivals import FACTORS, SIDE_BY_SIDE, aligned, factors_at, place_of, ring_places, set_factors
+from delayprop.fast.cpu.arrivals import (
+    FACTORS,
+    SIDE_BY_SIDE,
+    aligned,
+    factors_at,
+    place_of,
+    ring_at,
+    ring_places,
+    set_factors,
+)
 from delayprop.fast.cpu.intrinsics import CELL, add_to_cell, clear_cell, moved, pointer
 from delayprop.fast.cpu.rows import add_row
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import left_in_bin, masked
 from delayprop.fast.layout.rows import FLOW_A_VI
+from delayprop.fast.physics.currents import current_of, currents, lane_of_coefficients
 from delayprop.fast.physics.factors import (
     arrival_amounts,
     both_factors,
@@ -34,9 +44,9 @@ MOST_AMOUNTS = AMOUNTS + 2  # with those of other states (`fast.cpu.reached`)
 class Ring(NamedTuple):
     """The bins ahead of a pack, and one more for synapses that do not exist, which is never read.
 
-    `cells [4 * places]`: see `fast.cpu.intrinsics`. `integral [places]`: the part that the arrivals
-    of a bin add to the integral of the voltage in it; empty if no integral is read. `more [reached
-    * places]`: deposits of other states, state by state (`fast.cpu.reached`).
+    `cells [currents * 4 * places]`: see `fast.cpu.intrinsics`. `integral [places]`: the part that
+    the arrivals of a bin add to the integral of the voltage in it; empty if no integral is read.
+    `more [reached * places]`: deposits of other states, state by state (`fast.cpu.reached`).
     """
 
     cells: np.ndarray
@@ -45,9 +55,10 @@ class Ring(NamedTuple):
 
 
 class DepositScratch(NamedTuple):
-    """Of a group of spikes: `factors [FACTORS, SIDE_BY_SIDE]`; `place [SIDE_BY_SIDE, LANES]`: the
-    cells of deposits; `amount [SIDE_BY_SIDE, MOST_AMOUNTS * LANES]`: what they get, in rows of
-    AMOUNTS alone where arrivals reach `V` and `I` alone."""
+    """Of a group of spikes: `factors`: see `set_factors`; `place [SIDE_BY_SIDE, LANES]`: the cells
+    of deposits; `amount [SIDE_BY_SIDE, MOST_AMOUNTS * LANES]`: what they get, in rows of AMOUNTS
+    where arrivals reach no further states. Between groups, the rows of `fast.cpu.bin_ahead.unzip`
+    lie there."""
 
     factors: np.ndarray
     place: np.ndarray
@@ -66,7 +77,8 @@ def empty_ring(layer, packs, clock):
     """A ring of bins of some packs."""
     places = packs * ring_places(layer.ticks)
     return Ring(
-        np.full(CELL * places, clock.zero), np.full(places if layer.rate >= 0.0 else 0, clock.zero),
+        np.full(currents(layer.others) * CELL * places, clock.zero),
+        np.full(places if layer.rate >= 0.0 else 0, clock.zero),
         np.full(places * len(layer.others.reached), clock.zero),
     )
 
@@ -81,10 +93,10 @@ def clear_ring(ring, clock):
 
 
 @allocating
-def deposit_scratch(w):
+def deposit_scratch(w, others):
     """Scratch of the precision of `w`."""
     return DepositScratch(
-        aligned(FACTORS, SIDE_BY_SIDE, w), aligned(SIDE_BY_SIDE, LANES, np.empty(0, np.int32)),
+        aligned(currents(others) * FACTORS, SIDE_BY_SIDE, w), aligned(SIDE_BY_SIDE, LANES, np.empty(0, np.int32)),
         aligned(SIDE_BY_SIDE, MOST_AMOUNTS * LANES, w),
     )
 
@@ -124,27 +136,30 @@ def deposit(first, last, spikes, pack, links, cells, scratch):
 
     The loops over lanes have no branch, so the compiler handles many lanes with one instruction.
     """
+    size = CELL * ring_places(pack.ticks)
     for start in range(first, last, SIDE_BY_SIDE):
         stop = min(start + SIDE_BY_SIDE, last)
         if pack.alike:
             set_factors(start, stop, spikes, pack, scratch.factors)
         for n in range(start, stop):
             k, time, row = n - start, spikes.time[n], spikes.source[n] * LANES
+            current = current_of(spikes.source[n], pack)
             place, amount = moved(scratch.place, k * LANES), moved(scratch.amount, k * (AMOUNTS * LANES))
             if pack.alike:
-                both = factors_at(k, scratch.factors)
+                both = factors_at(k, current, scratch.factors)
                 for lane in range(LANES):
                     place[lane], carried = place_of(pack.delay[row + lane], time, lane, pack.ticks, CELL)
                     set_amount(lane, carried, both, row, pack, amount)
             else:
                 for lane in range(LANES):
                     place[lane], carried = place_of(pack.delay[row + lane], time, lane, pack.ticks, CELL)
-                    both = both_factors(time, lane, pack, pack.clock.terms)
+                    both = both_factors(time, current, lane, pack, pack.clock.terms)
                     set_amount(lane, carried, both, row, pack, amount)
         for n in range(start, stop):
             k = n - start
             place, amount = moved(scratch.place, k * LANES), moved(scratch.amount, k * (AMOUNTS * LANES))
-            add_row(cells, place, amount, moved(links.next, (n & links.mask) * LANES), np.int32(n))
+            ring = ring_at(current_of(spikes.source[n], pack), cells, size)
+            add_row(ring, place, amount, moved(links.next, (n & links.mask) * LANES), np.int32(n))
 
 
 @inlined
@@ -158,10 +173,13 @@ def deposit_in_bin(slot, n, time, source, lane, pack, links, cells):
     if carried or place != CELL * (slot + lane):
         return False
     x = left_in_bin(masked(time, pack.ticks.rest), pack.ticks)
-    vv, vi, ii = factors_of(x, lane, pack.coefficients, pack.clock.terms)
+    current = current_of(source, pack)
+    at_current = lane_of_coefficients(current, lane, pack, pack.clock.terms)
+    vv, vi, ii = factors_of(x, at_current, pack.coefficients, pack.clock.terms)
+    ring = ring_at(current, cells, CELL * ring_places(pack.ticks))
     dV, dI = arrival_amounts(vv, vi, ii, pack.w_I[at], pack.w_V[at])
     links.next[(n & links.mask) * LANES + lane] = add_to_cell(
-        cells, place, dV, dI, max(dV, pack.clock.zero), np.int32(n)
+        ring, place, dV, dI, max(dV, pack.clock.zero), np.int32(n)
     )
     return True
 

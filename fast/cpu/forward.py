@@ -14,6 +14,7 @@ import numpy as np
 
 from delayprop.fast.compiling.compiler import allocating, compiled, inlined, outermost
 from delayprop.fast.cpu.arrivals import pointers_of, ring_places, spike_pointers
+from delayprop.fast.cpu.bin_ahead import any_arrival, collect_all
 from delayprop.fast.cpu.deposit import (
     DepositScratch,
     Links,
@@ -27,7 +28,7 @@ from delayprop.fast.cpu.deposit import (
 )
 from delayprop.fast.cpu.emitted import TOO_MANY, USUAL, emit, no_spikes, with_room
 from delayprop.fast.cpu.gaps import GapScratch, arrivals_with_gaps, gap_scratch, put_in_order
-from delayprop.fast.cpu.intrinsics import CELL, link_of, pointer
+from delayprop.fast.cpu.intrinsics import pointer
 from delayprop.fast.cpu.reached import deposit_reached
 from delayprop.fast.cpu.vector_step import advance, integrate, step
 from delayprop.fast.layout.arrays import LANES, pack_of
@@ -42,7 +43,6 @@ from delayprop.fast.physics.within_bin import (
     NONE,
     REACHED_END,
     STUCK,
-    collect,
     to_next_crossing,
 )
 
@@ -81,7 +81,7 @@ def forward_work(layer, most, clock):
     """Arrays for `most` spikes under way."""
     w, states = layer.synapses.w, 2 + len(layer.others.states)
     return ForwardWork(
-        empty_ring(layer, 1, clock), deposit_scratch(w), np.empty((most, LANES), np.int32),
+        empty_ring(layer, 1, clock), deposit_scratch(w, layer.others), np.empty((most, LANES), np.int32),
         np.empty(most, w.dtype), np.empty(most, w.dtype), gap_scratch(most, w, layer.others), np.empty(states * LANES),
         np.empty(states * LANES), np.empty(LANES), np.empty(LANES, np.uint8),
     )
@@ -101,10 +101,9 @@ def solve_needed(slot, bin_, number, arriving, pack, clock, neuron_record, work,
             continue
         V, I, O = work.state[lane], work.state[LANES + lane], others_at(work.state, 2, lane, others)
         x, k = 0.0, np.int64(0)
-        link = link_of(pointer(work.ring.cells), CELL * (slot + lane))
-        count = collect(
-            link, lane, arriving.time, arriving.source, work.next, pack, clock, is_last, work.gaps.rest,
-            work.gaps.weight,
+        count = collect_all(
+            pointer(work.ring.cells), slot + lane, ring_places(pack.ticks), lane, arriving.time, arriving.source,
+            work.next, pack, clock, is_last, work.gaps.rest, work.gaps.weight,
         )
         put_in_order(count, work.gaps, work.rest, work.weight)
         arrivals = arrivals_with_gaps(work.rest, work.weight, 0, count, bin_, lane, pack, clock, work.gaps)
@@ -158,11 +157,12 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
             if integral_read:
                 deposit_integral(first, n, spikes, pointers, integral)
         any_needs_solve = step(
-            slot, state, pointers.flow, pack.others, level, cells, more, places, clock.slack, needs_solve, ahead
+            slot, state, pointers.flow, pack.others, level, cells, more, places, scratch.amount, clock.slack,
+            needs_solve, ahead,
         )
         if bin_ == clock.last:  # the last bin ends at T
             for lane in range(LANES):
-                if integral_read or link_of(cells, CELL * (slot + lane)) >= 0:
+                if integral_read or any_arrival(cells, slot + lane, places, layer.others):
                     work.needs_solve[lane], any_needs_solve = 1, 1
         if any_needs_solve:
             n_emitted, status = solve_needed(

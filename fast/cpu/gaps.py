@@ -19,7 +19,8 @@ from delayprop.fast.physics.within_bin import Arrivals
 
 
 class GapScratch(NamedTuple):
-    """The arrivals of one bin, `[room]`: `rest, weight`, latest first; `rank` of the first FEW.
+    """The arrivals of one bin, `[room]`: `rest, weight`, by current and latest first; `rank` of the
+    first FEW.
 
     The gaps between them: `gap`, the length; `factors [block_size, room]`.
     """
@@ -55,7 +56,8 @@ def rank_few(found, count, rank):
 def put_in_order(count, scratch, rest, weight):
     """Write the `count` arrivals of a scratch into `rest, weight` in order of time.
 
-    At one instant, and if there are few, the earlier spike goes first.
+    At one instant, where arrivals commute, the earlier spike at a current goes first, if there are
+    few.
     """
     if count <= FEW:
         rank_few(pointer(scratch.rest), count, pointer(scratch.rank))

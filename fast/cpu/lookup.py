@@ -8,7 +8,15 @@ looked up among the events (`fast.physics.own_events`).
 """
 
 from delayprop.fast.compiling.compiler import inlined, summing, vectorised
-from delayprop.fast.cpu.arrivals import SIDE_BY_SIDE, factors_at, place_of, pointers_of, set_factors, spike_pointers
+from delayprop.fast.cpu.arrivals import (
+    SIDE_BY_SIDE,
+    factors_at,
+    place_of,
+    pointers_of,
+    ring_at,
+    set_factors,
+    spike_pointers,
+)
 from delayprop.fast.cpu.intrinsics import moved, pointer
 from delayprop.fast.cpu.lookup_scratch import OF_I, OF_V, PIECE, TERMS, LookupScratch, end_piece, terms_of
 from delayprop.fast.cpu.reached import add_reached, gather_states
@@ -17,10 +25,12 @@ from delayprop.fast.cpu.sensitivities import (
     add_driven_sensitivities,
     add_plain_sensitivities,
     add_reached_sensitivities,
+    ring_size,
 )
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import arrival_of, carries, left_in_bin, sum_of
 from delayprop.fast.physics.adjoint import DIFFERENCE, DRIVE, EXCESS, P_I, P_V, adjoint_rows, ring_numbers
+from delayprop.fast.physics.currents import current_of, lane_of_flow
 from delayprop.fast.physics.driven import driven_at_arrival
 from delayprop.fast.physics.factors import adjoint_terms, both_factors, dL_dt_arrival, one_of
 
@@ -46,15 +56,15 @@ def add_group(start, stop, first, spikes, pack, scratch, keep):
     """`add_to_sums` for spikes `start..stop-1` of a group that began with `first`."""
     for n in range(start, stop):
         time, source = spikes.time[n], spikes.source[n]
-        row, add = source * LANES, moved(scratch.piece, source * (TERMS * LANES))
+        row, current, add = source * LANES, current_of(source, pack), moved(scratch.piece, source * (TERMS * LANES))
         terms = terms_of(n - first, pack.others, scratch)
         if pack.alike:
-            both = factors_at(n - start, scratch.factors)
+            both = factors_at(n - start, current, scratch.factors)
             for lane in range(LANES):
                 add_to_sums(lane, time, both, row, pack, terms, keep, add)
         else:
             for lane in range(LANES):
-                both = both_factors(time, lane, pack, pack.clock.terms)
+                both = both_factors(time, current, lane, pack, pack.clock.terms)
                 add_to_sums(lane, time, both, row, pack, terms, keep, add)
 
 
@@ -63,11 +73,12 @@ def gather(first, last, spikes, pack, ring, scratch, keep, want_tau, sums, dL_dc
     """Look the adjoint up at the arrivals of spikes `first..last-1`.
 
     Unless an integral is read, adds their terms to the sums, and leaves them in `scratch.terms` if
-    they are to be kept. Where arrivals reach `V` and `I` alone, also adds to the gradients of the
+    they are to be kept. Where arrivals reach no further states, also adds to the gradients of the
     constants, if wanted. Marks in `scratch.special` the arrivals among own events; returns whether
     there are any. Arrays are pointers.
     """
-    any_special, plain, reached = 0, pack.rate < 0.0 and len(pack.others.reached) == 0, len(pack.others.reached) > 0
+    any_special, size = 0, ring_size(pack, want_tau)
+    plain, reached = pack.rate < 0.0 and len(pack.others.reached) == 0, len(pack.others.reached) > 0
     for start in range(first, last, SIDE_BY_SIDE):
         stop = min(start + SIDE_BY_SIDE, last)
         if pack.alike and plain:
@@ -81,11 +92,12 @@ def gather(first, last, spikes, pack, ring, scratch, keep, want_tau, sums, dL_dc
             if reached:
                 special = gather_states(ring, moved(scratch.place, k * LANES), found, pack.others)
             else:
-                special = gather_row(ring, moved(scratch.place, k * LANES), found)
+                of_current = ring_at(current_of(spikes.source[first + k], pack), ring, size)
+                special = gather_row(of_current, moved(scratch.place, k * LANES), found)
             scratch.special[k] = special
             any_special |= special
         if want_tau and plain:
-            add_plain_sensitivities(start, stop, first, spikes, pack, ring, scratch, dL_dconstants)
+            add_plain_sensitivities(start, stop, first, spikes, pack, ring, size, scratch, dL_dconstants)
         # Not above: LLVM would hand what is gathered on lane by lane. Two loops: a store under a
         # condition is slow without AVX-512.
         if plain and keep:
@@ -140,8 +152,10 @@ def add_dL_dt_pre(first, last, source, pack, scratch, dL_dt_pre):
                 total -= pack.w[row + lane] * found[OF_V + lane]
         else:
             w_I, w_V = moved(pack.w_I, row), moved(pack.w_V, row)
+            first_of_flow = lane_of_flow(current_of(source[n], pack), 0)
             for lane in range(LANES):
-                total += dL_dt_arrival(found[OF_V + lane], found[OF_I + lane], lane, pack.flow, w_I[lane], w_V[lane])
+                at = first_of_flow + lane
+                total += dL_dt_arrival(found[OF_V + lane], found[OF_I + lane], at, pack.flow, w_I[lane], w_V[lane])
         dL_dt_pre[n] += total
 
 

@@ -13,6 +13,7 @@ from delayprop.fast.cpu.arrivals import FACTORS, SIDE_BY_SIDE, aligned
 from delayprop.fast.cpu.intrinsics import moved, pointer
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.physics.adjoint import ring_numbers
+from delayprop.fast.physics.currents import currents
 
 TERMS, OF_V, OF_I = 2, 0, LANES  # columns of `piece` and `sums`, LANES wide each; `terms` begins with them
 PIECE = 128  # arrivals of a source that are added in the precision of the weights
@@ -22,7 +23,7 @@ class LookupScratch(NamedTuple):
     """Scratch per spike of a group, `[spikes, ...]`: of SIDE_BY_SIDE spikes, or of the copies of
     own spikes if these are more.
 
-    `factors [FACTORS, SIDE_BY_SIDE]`. Of its arrivals: `place [..., LANES]`, in the ring; `terms
+    `factors`: see `set_factors`. Of its arrivals: `place [..., LANES]`, in the ring; `terms
     [..., ring_numbers * LANES]`, the adjoint there, and then its terms; `special`: one bit per lane
     whose arrival lies among own events. `listed [... * LANES]`: those arrivals, one after the
     other. `at_arrivals [8 + constants, LANES]`: the rows of `fast.cpu.sensitivities`.
@@ -55,7 +56,7 @@ def lookup_scratch(w, others, constants):
     at_arrivals = aligned(8 + constants, LANES, w)
     piece[:], at_arrivals[:] = 0.0, 0.0
     return LookupScratch(
-        aligned(FACTORS, SIDE_BY_SIDE, w), aligned(SIDE_BY_SIDE, LANES, np.empty(0, np.int32)),
+        aligned(currents(others) * FACTORS, SIDE_BY_SIDE, w), aligned(SIDE_BY_SIDE, LANES, np.empty(0, np.int32)),
         aligned(SIDE_BY_SIDE, ring_numbers(others) * LANES, w), np.empty(SIDE_BY_SIDE, np.int64),
         np.empty(SIDE_BY_SIDE * LANES, np.int32), at_arrivals, piece, np.zeros(w.shape[1], np.int32),
     )

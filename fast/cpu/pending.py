@@ -10,11 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from delayprop.fast.compiling.compiler import allocating, compiled, inlined
+from delayprop.fast.cpu.arrivals import ring_places
+from delayprop.fast.cpu.bin_ahead import collect_all
 from delayprop.fast.cpu.gaps import GapScratch, arrivals_with_gaps, gap_scratch, put_in_order
 from delayprop.fast.layout.arrays import LANES, lane_of, pack_of
 from delayprop.fast.layout.neuron_record import NEURON_RECORD
 from delayprop.fast.physics.others import after_reset, others_of
-from delayprop.fast.physics.within_bin import NONE, REACHED_END, collect, to_next_crossing
+from delayprop.fast.physics.within_bin import NONE, REACHED_END, to_next_crossing
 
 V, I, X, N, O = range(5)  # of a state; X: instant in the bin, N: number of arrivals before it, O: other states
 CHOSEN, TOUCHED, TAKEN = range(3)  # of `how_many`
@@ -90,12 +92,13 @@ def touch(pending, number):
 
 
 @inlined
-def take_arrivals(pending, number, link, spikes, next_, pack, clock, is_last):
-    """Collect the arrivals of a newly pending lane; `link` is the head of its chain."""
+def take_arrivals(pending, number, cells, place, spikes, next_, pack, clock, is_last):
+    """Collect the arrivals of a newly pending lane, at a place of the cells of its pack."""
     first = pending.how_many[TAKEN]
     rest, weight, gaps = pending.rest[first:], pending.weight[first:], pending.gaps
-    count = collect(
-        link, lane_of(number), spikes.time, spikes.source, next_, pack, clock, is_last, gaps.rest, gaps.weight,
+    count = collect_all(
+        cells, place, ring_places(pack.ticks), lane_of(number), spikes.time, spikes.source, next_, pack, clock, is_last,
+        gaps.rest, gaps.weight,
     )
     put_in_order(count, gaps, rest, weight)
     pending.first[number], pending.arrivals[number] = first, count

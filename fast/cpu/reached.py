@@ -1,4 +1,4 @@
-"""Arrivals that reach more states than `V` and `I`: their deposits and look-ups.
+"""Arrivals that reach more than `V` and the state that they raise: their deposits and look-ups.
 
 `V` and `I` are deposited in the cells of `fast.cpu.deposit`, other states in a ring beside it,
 `more`. A look-up takes the adjoint to the arrival itself (`fast.physics.response`).
@@ -15,26 +15,11 @@ from delayprop.fast.cpu.rows import add_row, gather_fours, gather_threes
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import arrival_of, left_in_bin
 from delayprop.fast.layout.rows import coefficients_a
+from delayprop.fast.physics.currents import state_of
 from delayprop.fast.physics.others import set_others
 from delayprop.fast.physics.response import excitation, gradients_at_arrival, response
 
 O = AMOUNTS * LANES  # column of amounts of other states, behind those of `fast.cpu.deposit`
-
-
-@inlined
-def reached_at(more, place, places, others):
-    """Numbers of other states at a place of a ring `[reached, places]`, as two numbers."""
-    return (
-        more[place] if len(others.reached) > 0 else 0.0,
-        more[places + place] if len(others.reached) > 1 else 0.0,
-    )
-
-
-@inlined
-def clear_reached(more, place, places, others):
-    """Empty a place of such a ring."""
-    for k in range(len(others.reached)):
-        more[k * places + place] = 0.0
 
 
 @inlined
@@ -55,7 +40,7 @@ def deposit_reached(first, last, spikes, pack, links, cells, more, places, scrat
     for start in range(first, last, SIDE_BY_SIDE):
         stop = min(start + SIDE_BY_SIDE, last)
         for n in range(start, stop):
-            time, row, into = spikes.time[n], spikes.source[n] * LANES, pack.into[spikes.source[n]]
+            time, row, into = spikes.time[n], spikes.source[n] * LANES, state_of(spikes.source[n], pack)
             delay, w = moved(pack.delay, row), moved(pack.w, row)
             place, amount = moved(scratch.place, (n - start) * LANES), moved(scratch.amount, (n - start) * size)
             for lane in range(LANES):
@@ -79,7 +64,7 @@ def deposit_reached_in_bin(slot, n, time, source, lane, pack, links, cells, more
     place, carried = place_of(delay, time, lane, pack.ticks, CELL)
     if carried or place != CELL * (slot + lane):
         return False
-    dV, dI, dO, up = _amounts(delay, time, pack.into[source], lane, pack.w[source * LANES + lane], pack)
+    dV, dI, dO, up = _amounts(delay, time, state_of(source, pack), lane, pack.w[source * LANES + lane], pack)
     links.next[(n & links.mask) * LANES + lane] = add_to_cell(cells, place, dV, dI, up, np.int32(n))
     for k in range(len(pack.others.reached)):
         more[k * places + slot + lane] += dO[k]
@@ -98,7 +83,7 @@ def add_reached(k, time, source, pack, scratch):
     `scratch.terms`, to the piece of its source, and leave the first in its place. Arrays are
     pointers."""
     others, terms, zero, one = pack.others, pack.clock.terms, pack.clock.zero, pack.clock.one
-    of_A, into, p = coefficients_a(others, pack.learned, terms), pack.into[source], terms_of(k, others, scratch)
+    of_A, into, p = coefficients_a(others, pack.learned, terms), state_of(source, pack), terms_of(k, others, scratch)
     delay = moved(pack.delay, source * LANES)
     add = moved(scratch.piece, source * (TERMS * LANES))
     for lane in range(LANES):

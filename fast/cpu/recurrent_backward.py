@@ -16,13 +16,14 @@ from delayprop.fast.cpu.arrivals import FACTORS, SIDE_BY_SIDE, ring_places
 from delayprop.fast.cpu.backward import BackwardSums, enter_bin, leave_bin, most_in_a_trial
 from delayprop.fast.cpu.lookup import look_up_plain
 from delayprop.fast.cpu.lookup_scratch import TERMS, LookupScratch, end_pieces
-from delayprop.fast.cpu.sensitivities import ring_parts
+from delayprop.fast.cpu.sensitivities import ring_size
 from delayprop.fast.cpu.special_lookup import look_up_special
 from delayprop.fast.layout.arrays import LANES, lane_of, pack_of
 from delayprop.fast.layout.instants import BATCH, time_of
 from delayprop.fast.layout.rows import A_VI
 from delayprop.fast.physics.adjoint import EXCESS, P_O, Events, PackAdjoint, adjoint_rows, gradient_rows, ring_numbers
 from delayprop.fast.physics.clock import end_of
+from delayprop.fast.physics.currents import currents
 from delayprop.fast.physics.driven import excess_at_T
 from delayprop.fast.physics.others import others_of
 from delayprop.fast.physics.own_events import NEVER, mark, note_event, take_spike
@@ -67,7 +68,8 @@ def recurrent_backward_work(layer, want_tau, most, own):
     packs, group = w.shape[0], max(SIDE_BY_SIDE, layer.copies)
     size = 2 * most + packs * LANES
     scratch = LookupScratch(
-        np.empty((packs, FACTORS, SIDE_BY_SIDE), w.dtype), np.empty((packs, group, LANES), np.int32),
+        np.empty((packs, currents(layer.others) * FACTORS, SIDE_BY_SIDE), w.dtype),
+        np.empty((packs, group, LANES), np.int32),
         np.empty((packs, group, ring_numbers(layer.others) * LANES), w.dtype), np.empty((packs, group), np.int64),
         np.empty((packs, group * LANES), np.int32), np.zeros((packs, 8 + len(layer.learned), LANES), w.dtype),
         np.zeros((packs, w.shape[1], TERMS * LANES), w.dtype), np.zeros((packs, w.shape[1]), np.int32),
@@ -77,7 +79,7 @@ def recurrent_backward_work(layer, want_tau, most, own):
         np.empty(0, np.int64),
     )
     return RecurrentBackwardWork(
-        np.zeros((packs, ring_parts(layer, want_tau) * ring_numbers(layer.others) * places), w.dtype),
+        np.zeros((packs, currents(layer.others) * ring_size(layer, want_tau)), w.dtype),
         np.zeros((packs, places if layer.rate >= 0.0 else 0, rows)), scratch, np.zeros((packs, rows, LANES)),
         np.zeros((packs, rows, LANES)), np.zeros((rows, LANES)), np.zeros((packs, LANES), np.uint8),
         np.zeros((packs, LANES)), np.zeros((packs, LANES)), events, np.empty((packs, places), np.int64), own,

@@ -4,6 +4,7 @@ import math
 
 from delayprop.fast.compiling.compiler import compiled, inlined
 from delayprop.fast.cpu.arrivals import pointers_of, ring_places, spike_pointers
+from delayprop.fast.cpu.bin_ahead import any_arrival, arrived
 from delayprop.fast.cpu.deposit import (
     Links,
     deposit,
@@ -11,7 +12,7 @@ from delayprop.fast.cpu.deposit import (
     deposit_integral,
     scratch_pointers,
 )
-from delayprop.fast.cpu.intrinsics import CELL, CELL_I, CELL_UP, CELL_V, link_of, lowest_bit, pointer
+from delayprop.fast.cpu.intrinsics import CELL, CELL_I, CELL_UP, CELL_V, lowest_bit, pointer
 from delayprop.fast.cpu.pending import (
     CHOSEN,
     TAKEN,
@@ -24,21 +25,23 @@ from delayprop.fast.cpu.pending import (
     take_arrivals,
     touch,
 )
-from delayprop.fast.cpu.reached import deposit_reached, deposit_reached_in_bin, reached_at
+from delayprop.fast.cpu.reached import deposit_reached, deposit_reached_in_bin
 from delayprop.fast.cpu.vector_step import advance, integrate, step
 from delayprop.fast.layout.arrays import LANES, lane_of, pack_of
 from delayprop.fast.layout.instants import arrival_of, in_bins
 from delayprop.fast.layout.neuron_record import INTEGRAL
 from delayprop.fast.layout.rows import V_TH
 from delayprop.fast.physics.bin_step import level_for_next_bin, level_may_pass, state_across_bin
+from delayprop.fast.physics.currents import currents
 from delayprop.fast.physics.others import others_at, set_others
+from delayprop.fast.physics.within_bin import weight_is_source
 
 
 @inlined
 def cells_of(b, layer, work):
     """Pointer to the cells of pack `b`."""
-    places = ring_places(layer.ticks)
-    return pointer(work.ring.cells[b * places * CELL : (b + 1) * places * CELL])
+    size = currents(layer.others) * ring_places(layer.ticks) * CELL
+    return pointer(work.ring.cells[b * size : (b + 1) * size])
 
 
 @inlined
@@ -53,6 +56,16 @@ def more_of(b, layer, work):
     """Pointer to the deposits of other states of pack `b`."""
     size = ring_places(layer.ticks) * len(layer.others.reached)
     return pointer(work.ring.more[b * size : (b + 1) * size])
+
+
+@inlined
+def unzip_lane(cells, slot, lane, places, others, rows):
+    """`fast.cpu.bin_ahead.unzip` of one lane."""
+    for current in range(currents(others)):
+        cell, row = CELL * (current * places + slot + lane), current * 3 * LANES + lane
+        rows[row], rows[row + LANES], rows[row + 2 * LANES] = (
+            cells[cell + CELL_V], cells[cell + CELL_I], cells[cell + CELL_UP]
+        )
 
 
 @compiled
@@ -77,10 +90,10 @@ def add_pending(number, slot, bin_, layer, clock, neuron_record, work):
     b, lane, pending = number // LANES, lane_of(number), work.pending
     if pending.rest.size - pending.how_many[TAKEN] < work.spikes.next.shape[1]:
         return False
-    link = link_of(cells_of(b, layer, work), CELL * (slot + lane))
     start_pending(pending, number, work.state[b], lane, neuron_record[b])
     take_arrivals(
-        pending, number, link, work.spikes, work.spikes.next[b], pack_of(layer, b), clock, bin_ == clock.last
+        pending, number, cells_of(b, layer, work), slot + lane, work.spikes, work.spikes.next[b], pack_of(layer, b),
+        clock, bin_ == clock.last,
     )
     work.needs_solve[b, lane] = 1
     return True
@@ -107,13 +120,13 @@ def deliver_same_bin(n, slot, bin_, layer, clock, neuron_record, work):
                 arrives = deposit_in_bin(slot, n, time, source, lane, pointers, links, cells)
             if not arrives:
                 continue
-            number, c = b * LANES + lane, CELL * (slot + lane)
+            number = b * LANES + lane
             if work.needs_solve[b, lane]:
                 _, ticks_after, _ = arrival_of(pack.synapses.delay[source, lane], time, layer.ticks)
                 r = in_bins(ticks_after, layer.ticks)
                 if bin_ == clock.last and r > clock.end:
                     continue
-                weight = source if len(layer.others.reached) > 0 else pack.synapses.w[source, lane]
+                weight = source if weight_is_source(layer.others) else pack.synapses.w[source, lane]
                 if not insert_arrival(pending, number, r, weight):
                     return False
                 touch(pending, number)
@@ -121,15 +134,16 @@ def deliver_same_bin(n, slot, bin_, layer, clock, neuron_record, work):
             V_here, I_here, flow = work.state[b, lane], work.state[b, LANES + lane], layer.flow[b]
             others, O_here = layer.others, others_at(work.state[b], 2, lane, layer.others)
             V_end, I_end, O_end = state_across_bin(V_here, I_here, O_here, lane, flow, others)
+            rows = pointer(work.scratch.amount)
+            unzip_lane(cells, slot, lane, places, others, rows)
+            dV, dI, dO, up = arrived(rows, more, slot, lane, places, others)
             passes = level_may_pass(
-                (V_here, I_here, O_here), (V_end, I_end, O_end), cells[c + CELL_UP], lane, flow, others,
-                work.level[b, lane], clock.slack,
+                (V_here, I_here, O_here), (V_end, I_end, O_end), up, lane, flow, others, work.level[b, lane],
+                clock.slack,
             )
             if not passes and bin_ < clock.last:
-                work.ahead[b, lane] = V_end + cells[c + CELL_V]
-                work.ahead[b, LANES + lane] = I_end + cells[c + CELL_I]
-                added = reached_at(more, slot + lane, places, others)
-                set_others(pointer(work.ahead[b]), 2, lane, (O_end[0] + added[0], O_end[1] + added[1]), others)
+                work.ahead[b, lane], work.ahead[b, LANES + lane] = V_end + dV, I_end + dI
+                set_others(pointer(work.ahead[b]), 2, lane, (O_end[0] + dO[0], O_end[1] + dO[1]), others)
             elif add_pending(number, slot, bin_, layer, clock, neuron_record, work):
                 touch(pending, number)
             else:
@@ -168,13 +182,14 @@ def enter_bin(slot, bin_, layer, clock, neuron_record, work):
         cells, needs_solve = cells_of(b, layer, work), work.needs_solve[b]
         any_needs_solve = step(
             slot, pointer(work.state[b]), pointer(layer.flow[b]), layer.others, pointer(work.level[b]), cells,
-            more_of(b, layer, work), ring_places(layer.ticks), clock.slack, pointer(needs_solve),
-            pointer(work.ahead[b]),
+            more_of(b, layer, work), ring_places(layer.ticks), pointer(work.scratch.amount), clock.slack,
+            pointer(needs_solve), pointer(work.ahead[b]),
         )
         if not (any_needs_solve or is_last):
             continue
         for lane in range(LANES):
-            arrives_last = is_last and (layer.rate >= 0.0 or link_of(cells, CELL * (slot + lane)) >= 0)
+            places = ring_places(layer.ticks)
+            arrives_last = is_last and (layer.rate >= 0.0 or any_arrival(cells, slot + lane, places, layer.others))
             if not (needs_solve[lane] or arrives_last):
                 continue  # the last bin ends at T
             number = b * LANES + lane

@@ -11,7 +11,7 @@ from llvmlite import ir
 from numba import types
 
 from delayprop.fast.compiling.compiler import built
-from delayprop.fast.cpu.intrinsics import CELL, CELL_LINK, added, cell_at, float_type
+from delayprop.fast.cpu.intrinsics import CELL, CELL_I, CELL_LINK, CELL_UP, CELL_V, added, cell_at, float_type
 from delayprop.fast.layout.arrays import LANES
 
 
@@ -48,6 +48,23 @@ def _add_row(typing: Any, cells: Any, place: Any, amount: Any, before: Any, link
         return context.get_dummy_value()
 
     return types.void(cells, place, amount, before, types.int32), build
+
+
+def _unzip_cells(typing: Any, cells: Any, found: Any) -> Any:
+    """The numbers `V, I, up` of LANES cells, one after the other, as a row each."""
+    four = ir.VectorType(float_type(cells.dtype), 4 * CELL)
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        cells, found = arguments
+        loaded = [row_at(builder, cells, n, four) for n in range(0, CELL * LANES, 4 * CELL)]
+        for row, number in enumerate((CELL_V, CELL_I, CELL_UP)):
+            order = range(number, 8 * CELL, CELL)
+            eights = [_shuffled(builder, loaded[n], loaded[n + 1], order) for n in range(0, len(loaded), 2)]
+            values, target = _joined(builder, eights), builder.gep(found, [ir.IntType(32)(row * LANES)])
+            builder.store(values, builder.bitcast(target, values.type.as_pointer()), align=4)
+        return context.get_dummy_value()
+
+    return types.void(cells, found), build
 
 
 def _gather_row(typing: Any, numbers: Any, place: Any, found: Any) -> Any:
@@ -147,6 +164,11 @@ def _added_row(cells: Any, place: Any, amount: Any, before: Any, link: Any) -> N
         before[lane] = added(cells, place[lane], V, I, up, link)
 
 
+def _unzipped_cells(cells: Any, found: Any) -> None:
+    for row, number in enumerate((CELL_V, CELL_I, CELL_UP)):
+        found[row * LANES : (row + 1) * LANES] = cells[number : CELL * LANES : CELL]
+
+
 def _gathered_row(numbers: Any, place: Any, found: Any, count: int = 2, shift: int = 0) -> int:
     for lane in range(LANES):
         start = place[lane] << shift
@@ -155,6 +177,7 @@ def _gathered_row(numbers: Any, place: Any, found: Any, count: int = 2, shift: i
 
 
 add_row = built(_add_row, _added_row)
+unzip_cells = built(_unzip_cells, _unzipped_cells)
 gather_row = built(_gather_row, _gathered_row)
 gather_threes = built(_gather_threes, partial(_gathered_row, count=3))
 gather_fours = built(_gather_fours, partial(_gathered_row, count=4))

@@ -1,15 +1,15 @@
 """The gradients of constants in `A`: their sensitivities, looked up at every arrival.
 
 Without an integral readout the sensitivities at the ends of bins lie behind the adjoint in the
-ring, in the precision of the weights, a part of the ring per constant. Where arrivals reach `V` and
-`I` alone, two constants share one of twice the width, side by side (the last of an odd number has
-its own): one load of four numbers is quicker than two of two. An integral is hardly
-sensitive to `tau_mem`, and its sensitivity is a small difference. So with an integral readout the
+ring, in the precision of the weights, a part of the ring per constant. Where arrivals reach no
+further states, two constants share one of twice the width, side by side (the last of an odd number
+has its own): one load of four numbers is quicker than two of two. An integral is hardly sensitive
+to `tau_mem`, and its sensitivity is a small difference. So with an integral readout the
 sensitivities are read from `full_adjoint_ring`, in float64.
 """
 
 from delayprop.fast.compiling.compiler import inlined, vectorised
-from delayprop.fast.cpu.arrivals import ring_places
+from delayprop.fast.cpu.arrivals import ring_at, ring_places
 from delayprop.fast.cpu.intrinsics import moved
 from delayprop.fast.cpu.lookup_scratch import terms_of
 from delayprop.fast.cpu.reached import gather_states
@@ -27,6 +27,7 @@ from delayprop.fast.physics.adjoint import (
     sensitivity_row,
     sensitivity_with_flow,
 )
+from delayprop.fast.physics.currents import current_of, lane_of_coefficients, state_of
 from delayprop.fast.physics.driven import driven_sensitivity
 from delayprop.fast.physics.factors import factors_of
 from delayprop.fast.physics.polynomials import EXACT
@@ -42,6 +43,12 @@ VI, II, H, SUMS = (n * LANES for n in (4, 5, 6, 8))
 def ring_parts(layer, want_tau):
     """Parts of the ring: of the adjoint, and of each constant whose gradient is asked for."""
     return 1 + (len(layer.learned) if want_tau and layer.rate < 0.0 else 0)
+
+
+@inlined
+def ring_size(layer, want_tau):
+    """Numbers of a ring of adjoints, of one current, with all its parts."""
+    return ring_parts(layer, want_tau) * ring_numbers(layer.others) * ring_places(layer.ticks)
 
 
 @inlined
@@ -62,33 +69,37 @@ def end_sums(sums, learned, dL_dconstants):
 
 
 @vectorised
-def add_plain_sensitivities(start, stop, first, spikes, pack, ring, scratch, dL_dconstants):
+def add_plain_sensitivities(start, stop, first, spikes, pack, ring, size, scratch, dL_dconstants):
     """[tau-flow] Add the terms of arrivals outside special bins to the gradients of the constants
     in `A`, for spikes `start..stop-1` of a group that began with `first`, whose adjoints are in
-    `scratch.terms`. Arrays are pointers."""
+    `scratch.terms`; `size`: see `ring_size`. Arrays are pointers."""
     found, terms, zero = scratch.at_arrivals, pack.clock.terms, pack.clock.zero
     sums, places, constants = moved(found, SUMS), ring_places(pack.ticks), len(pack.learned)
     for n in range(start, stop):
         time, row, place = spikes.time[n], spikes.source[n] * LANES, moved(scratch.place, (n - first) * LANES)
         delay, w, adjoint = moved(pack.delay, row), moved(pack.w, row), terms_of(n - first, pack.others, scratch)
+        current = current_of(spikes.source[n], pack)
+        of_current, first_of_current = ring_at(current, ring, size), lane_of_coefficients(current, 0, pack, terms)
         for lane in range(LANES):
             _, rest, _ = arrival_of(delay[lane], time, pack.ticks)
             h = left_in_bin(rest, pack.ticks)
-            _, found[VI + lane], found[II + lane] = factors_of(h, lane, pack.coefficients, terms)
+            at = first_of_current + lane
+            _, found[VI + lane], found[II + lane] = factors_of(h, at, pack.coefficients, terms)
             found[H + lane] = h
         for first_of_two in range(0, constants, 2):
             start_of_two, each = ring_part(first_of_two, constants, pack.others, places)
             if each == 4:
-                gather_two_pairs(moved(ring, start_of_two), place, found)
+                gather_two_pairs(moved(of_current, start_of_two), place, found)
             else:
-                gather_row(moved(ring, start_of_two), place, found)
+                gather_row(moved(of_current, start_of_two), place, found)
             for constant in range(first_of_two, min(first_of_two + 2, constants)):
                 m, of = moved(found, 2 * (constant - first_of_two) * LANES), moved(sums, constant * LANES)
                 for lane in range(LANES):
                     p, of_m = (adjoint[lane], adjoint[LANES + lane]), (m[lane], m[LANES + lane])
                     vi, ii, h = found[VI + lane], found[II + lane], found[H + lane]
+                    at = first_of_current + lane
                     m_I = sensitivity_with_flow(
-                        constant, p, of_m, vi, ii, h, lane, pack.others, pack.coefficients, terms
+                        constant, p, of_m, vi, ii, h, at, pack.others, pack.coefficients, terms
                     )
                     of[lane] += w[lane] * (m_I if p[0] == p[0] else zero)  # nan-ok: NaN marks a bin with own events
     end_sums(sums, pack.learned, dL_dconstants)
@@ -103,7 +114,7 @@ def add_reached_sensitivities(first, last, spikes, pack, ring, scratch, dL_dcons
     m, sums = moved(p, 4 * LANES), moved(p, SUMS)
     for n in range(first, last):
         time, source, place = spikes.time[n], spikes.source[n], moved(scratch.place, (n - first) * LANES)
-        delay, w, into = moved(pack.delay, source * LANES), moved(pack.w, source * LANES), pack.into[source]
+        delay, w, into = moved(pack.delay, source * LANES), moved(pack.w, source * LANES), state_of(source, pack)
         gather_states(ring, place, p, others)
         for constant in range(len(pack.learned)):
             of = moved(sums, constant * LANES)

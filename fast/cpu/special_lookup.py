@@ -10,6 +10,7 @@ from delayprop.fast.cpu.intrinsics import lowest_bit, moved, pointer
 from delayprop.fast.layout.arrays import LANES, lane_of
 from delayprop.fast.layout.instants import arrival_of, in_bins, left_in_bin
 from delayprop.fast.physics.adjoint import P_I, P_O, P_V, Events
+from delayprop.fast.physics.currents import current_of
 from delayprop.fast.physics.factors import both_factors, one_of
 from delayprop.fast.physics.others import others_of
 from delayprop.fast.physics.own_events import (
@@ -47,6 +48,7 @@ def look_up_special(base, first, last, bins, time, source, clock, want_tau, scra
     listed, delay = pointer(scratch.listed), pointer(b.pack.synapses.delay)
     for m in range(list_special(first - base, last - base, pointer(scratch.special), listed)):
         n, lane = base + listed[m] // LANES, lane_of(listed[m])
+        current = current_of(source[n], b.pack)
         arrival = arrival_of(delay[source[n] * LANES + lane], time[n], ticks)
         turn, ticks_after, carried = arrival
         row = -1
@@ -55,18 +57,18 @@ def look_up_special(base, first, last, bins, time, source, clock, want_tau, scra
         if row >= 0:
             p, h, event = moved(events.at_end, row * rows), float(left_in_bin(ticks_after, ticks)), -1
             p_O = others_of(moved(p, P_O), b.pack.others)
-            there = p[P_V], p[P_I], p_O[0], p_O[1], 0.0
+            there = p[P_V], p[P_I + current], p_O[0], p_O[1], 0.0
             if want_tau:
-                add_sensitivities(source[n], lane, (p[P_V], p[P_I]), e.at_end.T, row, h, 0.0, b)
+                add_sensitivities(source[n], lane, (there[0], there[1]), e.at_end.T, row, h, 0.0, b)
         else:
             there, h, event = adjoint_among_events(arrival, source[n], lane, bins[n], clock, want_tau, b)
         if not plain:
             dL_dt = add_at_arrival(source[n], lane, there, h, clock, b)
         else:
             if kept:
-                both = factors_at(n - base, factors)
+                both = factors_at(n - base, current, factors)
             else:
-                both = both_factors(time[n], lane, b.pack, clock.terms)
+                both = both_factors(time[n], current, lane, b.pack, clock.terms)
             dL_dt = add_terms(one_of(carried, both), source[n], lane, there[0], there[1], want_dt, b)
         if event >= 0:
             dL_dt += add_pinned_kick(arrival, source[n], lane, bins[n], clock, b)

@@ -4,8 +4,8 @@ The loops have no branch, so the compiler handles many lanes with one instructio
 """
 
 from delayprop.fast.compiling.compiler import compiled, vectorised
-from delayprop.fast.cpu.intrinsics import CELL, CELL_I, CELL_UP, CELL_V, clear_cell, moved
-from delayprop.fast.cpu.reached import clear_reached, reached_at
+from delayprop.fast.cpu.bin_ahead import arrived, clear_place, unzip
+from delayprop.fast.cpu.intrinsics import moved
 from delayprop.fast.cpu.sensitivities import ring_part
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.physics.adjoint import DRIVE, P_I, P_O, P_V, adjoint_rows, ring_numbers, sensitivity_row
@@ -17,27 +17,28 @@ from delayprop.fast.physics.bin_step import (
     state_across_bin,
     voltage_integral_across_bin,
 )
+from delayprop.fast.physics.currents import currents
 from delayprop.fast.physics.others import others_at, set_others
 
 
 @vectorised
-def step(slot, state, flow, others, level, cells, more, places, slack, needs_solve, ahead):
+def step(slot, state, flow, others, level, cells, more, places, rows, slack, needs_solve, ahead):
     """Step every lane to the end of its bin, into `ahead`; mark lanes that may pass `level`.
 
-    `slot`: first cell of the bin; `more, places`: see `fast.cpu.reached`. Returns whether any lane
-    is marked. Arrays are pointers.
+    `slot`: first place of the bin; `cells, more, places, rows`: see `fast.cpu.bin_ahead`. Returns
+    whether any lane is marked. Arrays are pointers.
     """
-    found, here = 0, moved(cells, slot * CELL)
+    found = 0
+    unzip(cells, slot, places, others, rows)
     for lane in range(LANES):
-        V, I, O, c = state[lane], state[LANES + lane], others_at(state, 2, lane, others), CELL * lane
+        V, I, O = state[lane], state[LANES + lane], others_at(state, 2, lane, others)
         V_end, I_end, O_end = state_across_bin(V, I, O, lane, flow, others)
-        ahead[lane], ahead[LANES + lane] = V_end + here[c + CELL_V], I_end + here[c + CELL_I]
-        if len(others.reached) > 0:
-            added = reached_at(more, slot + lane, places, others)
-            set_others(ahead, 2, lane, (O_end[0] + added[0], O_end[1] + added[1]), others)
+        dV, dI, dO, up = arrived(rows, more, slot, lane, places, others)
+        ahead[lane], ahead[LANES + lane] = V_end + dV, I_end + dI
+        if len(others.currents) + len(others.reached) > 0:
+            set_others(ahead, 2, lane, (O_end[0] + dO[0], O_end[1] + dO[1]), others)
         else:
             set_others(ahead, 2, lane, O_end, others)
-        up = here[c + CELL_UP]
         passes = level_may_pass((V, I, O), (V_end, I_end, O_end), up, lane, flow, others, level[lane], slack)
         needs_solve[lane] = passes
         found |= passes
@@ -50,8 +51,7 @@ def advance(slot, state, others, ahead, cells, more, places):
     for lane in range((2 + len(others.states)) * LANES):
         state[lane] = ahead[lane]
     for lane in range(LANES):
-        clear_cell(cells, CELL * (slot + lane))
-        clear_reached(more, slot + lane, places, others)
+        clear_place(cells, more, slot + lane, places, others)
 
 
 @vectorised
@@ -69,14 +69,17 @@ def integrate(slot, state, flow, integral, weight_end, needs_solve, integrals):
 
 
 @vectorised
-def publish(slot, adjoint, ring, others, first_event):
-    """Put `p_V, p_I` in turn into the ring, at the end of a bin, and then `p` of other states that
-    arrivals reach. Arrays are pointers."""
+def publish(slot, adjoint, ring, size, others, first_event):
+    """Put the adjoint at the end of a bin into the ring of each current: `p_V`, then `p` of the
+    current; where arrivals reach further states, `p` of these follows. `size`: numbers of a ring.
+    Arrays are pointers."""
     each = ring_numbers(others)
+    for current in range(currents(others)):
+        here = moved(ring, current * size + each * slot)
+        for lane in range(LANES):
+            here[each * lane] = adjoint[P_V * LANES + lane]
+            here[each * lane + 1] = adjoint[(P_I + current) * LANES + lane]
     here, first = moved(ring, each * slot), moved(first_event, slot)
-    for lane in range(LANES):
-        here[each * lane] = adjoint[P_V * LANES + lane]
-        here[each * lane + 1] = adjoint[P_I * LANES + lane]
     for k in range(len(others.reached)):
         for lane in range(LANES):
             here[each * lane + 2 + k] = adjoint[(P_O + k) * LANES + lane]
@@ -85,16 +88,18 @@ def publish(slot, adjoint, ring, others, first_event):
 
 
 @vectorised
-def publish_sensitivities(slot, adjoint, ring, places, others, learned):
-    """Put `m` of each constant into its part of the ring, as `publish` does with `p`. Arrays are
+def publish_sensitivities(slot, adjoint, ring, size, places, others, learned):
+    """Put `m` of each constant into its part of each ring, as `publish` does with `p`. Arrays are
     pointers."""
     for constant in range(len(learned)):
         start, each = ring_part(constant, len(learned), others, places)
-        here = moved(ring, start + each * slot)
         of = moved(adjoint, sensitivity_row(constant, others) * LANES)
-        for k in range(2 + len(others.reached)):
-            for lane in range(LANES):
-                here[each * lane + k] = of[k * LANES + lane]
+        for current in range(currents(others)):
+            here = moved(ring, current * size + start + each * slot)
+            for k in range(2 + len(others.reached)):
+                row = k + current if k > 0 else 0
+                for lane in range(LANES):
+                    here[each * lane + k] = of[row * LANES + lane]
 
 
 @vectorised

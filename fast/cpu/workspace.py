@@ -67,7 +67,7 @@ def recurrent_work(layer, most, longest, clock):
         np.empty((packs, 2 * most, LANES), np.int32),
     )
     return RecurrentWork(
-        empty_ring(layer, packs, clock), deposit_scratch(w), np.empty((packs, states * LANES)),
+        empty_ring(layer, packs, clock), deposit_scratch(w, layer.others), np.empty((packs, states * LANES)),
         np.empty((packs, states * LANES)),
         np.empty((packs, LANES)), np.empty((packs, LANES), np.uint8), np.empty(layer.ticks.bins, np.int64), near,
         np.zeros(5, np.int64), spikes, no_pending(packs * LANES, layer, 4 * most + 1024),

@@ -8,6 +8,7 @@ from delayprop.fast.layout.arrays import LANES, Layer, pack_of
 from delayprop.fast.layout.rows import A_VI
 from delayprop.fast.physics.adjoint import EXCESS, Events, PackAdjoint, adjoint_rows, ring_numbers
 from delayprop.fast.physics.clock import Clock
+from delayprop.fast.physics.currents import currents
 from delayprop.fast.physics.driven import excess_at_T
 
 # Scratch of a pack of neurons, `[rows, LANES]`: three adjoints, then a driving term, a position and
@@ -43,10 +44,10 @@ class BackwardInput(NamedTuple):
 class Passed(NamedTuple):
     """Bins that the sweep has passed, and all own events: `[chunks, packs, ...]`.
 
-    `ring [ring_numbers * bins * LANES]`; `full_adjoint_ring [rows, bins * LANES]` (one place if it
-    is not needed); `first` and the other arrays of `fast.physics.adjoint.Events`: of all spikes,
-    then of the maxima of every neuron of every chunk. `scratch [rows, LANES]`, unless it lies in
-    shared memory.
+    `ring [currents * ring_numbers * bins * LANES]`; `full_adjoint_ring [rows, bins * LANES]` (one
+    place if it is not needed); `first` and the other arrays of `fast.physics.adjoint.Events`: of
+    all spikes, then of the maxima of every neuron of every chunk. `scratch [rows, LANES]`, unless
+    it lies in shared memory.
     """
 
     ring: Array
@@ -100,6 +101,12 @@ def adjoint_of(trial, chunk, pack, sweep, scratch):
 
 
 @compiled
+def first_in_ring(current, cell, pack):
+    """The first number of a place, of bin and lane, in the ring of a current."""
+    return ring_numbers(pack.others) * (current * pack.ticks.bins * LANES + cell)
+
+
+@compiled
 def start_at_end(lane, bins, clock, b):
     """Before the last bin of a trial: the adjoint is 0, and no bin has been passed."""
     rows = adjoint_rows(b.pack.others, b.pack.learned)
@@ -110,8 +117,10 @@ def start_at_end(lane, bins, clock, b):
     b.marked[lane] = 0.0
     full = b.full_adjoint_ring.shape[1] > 1
     for cell in range(lane, bins * LANES, LANES):
-        for k in range(ring_numbers(b.pack.others)):
-            b.ring[ring_numbers(b.pack.others) * cell + k] = clock.zero
+        for current in range(currents(b.pack.others)):
+            first = first_in_ring(current, cell, b.pack)
+            for k in range(ring_numbers(b.pack.others)):
+                b.ring[first + k] = clock.zero
         if full:
             for k in range(rows):
                 b.full_adjoint_ring[k, cell] = 0.0

@@ -11,13 +11,14 @@ import math
 from numba import cuda, float64
 
 from delayprop.fast.compiling.compiler import compiled
-from delayprop.fast.cuda.arrays import NARROW, BackwardSweep, adjoint_of, start_at_end
+from delayprop.fast.cuda.arrays import NARROW, BackwardSweep, adjoint_of, first_in_ring, start_at_end
 from delayprop.fast.cuda.compiling import THREADS, kernel
 from delayprop.fast.cuda.lookup import last_in_time, look_up_arrivals_in_lane
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.neuron_record import MAX_BIN
-from delayprop.fast.physics.adjoint import DRIVE, P_I, P_O, P_V, adjoint_rows, ring_numbers
+from delayprop.fast.physics.adjoint import DRIVE, P_I, P_O, P_V, adjoint_rows
 from delayprop.fast.physics.bin_step import adjoint_across_bin, full_adjoint_across_bin
+from delayprop.fast.physics.currents import currents
 from delayprop.fast.physics.others import lane_anew, others_in
 from delayprop.fast.physics.own_events import back_to, start_at_T, take_maximum, take_spike
 
@@ -31,10 +32,11 @@ def enter_bin(lane, bin_, slot, last_event, clock, want_tau, b):
     `last_event`: event of the maximum.
     """
     rate = b.pack.rate
-    first = ring_numbers(b.pack.others) * (slot + lane)
-    b.ring[first], b.ring[first + 1] = b.adjoint[P_V, lane], b.adjoint[P_I, lane]
-    for k in range(len(b.pack.others.reached)):
-        b.ring[first + 2 + k] = b.adjoint[P_O + k, lane]
+    for current in range(currents(b.pack.others)):
+        first = first_in_ring(current, slot + lane, b.pack)
+        b.ring[first], b.ring[first + 1] = b.adjoint[P_V, lane], b.adjoint[P_I + current, lane]
+        for k in range(len(b.pack.others.reached)):
+            b.ring[first + 2 + k] = b.adjoint[P_O + k, lane]
     b.events.first[slot + lane] = -1
     if rate >= 0.0 or want_tau:
         for k in range(adjoint_rows(b.pack.others, b.pack.learned)):

@@ -22,6 +22,7 @@ from delayprop.fast.physics.bin_step import (
     state_across_bin,
     voltage_integral_across_bin,
 )
+from delayprop.fast.physics.currents import current_of, state_of
 from delayprop.fast.physics.factors import (
     arrival_amounts,
     arrival_factors,
@@ -41,10 +42,10 @@ class Ahead(NamedTuple):
     """Bins ahead, `[trials at once, packs, ...]`.
 
     `deposits [deposit_numbers * bins * LANES]`: amounts that arrive in each bin and lane: V and I
-    of excitation, then of inhibition; or V, I, the most that the level rises, and other states,
-    where arrivals reach them. `integral, chain [bins * LANES]`: amount of an integral
-    readout, and the last spike. `next [size, LANES]`: the chains, `size` a power of two. `rest,
-    weight [size, LANES]`: the arrivals of a bin in order.
+    of excitation, then of inhibition, and other currents; or V, I, the most that the level rises,
+    and other states, where arrivals reach them. `integral, chain [bins * LANES]`: amount of an
+    integral readout, and the last spike. `next [size, LANES]`: the chains, `size` a power of two.
+    `rest, weight [size, LANES]`: the arrivals of a bin in order.
     """
 
     deposits: Array
@@ -83,7 +84,7 @@ class Emission(NamedTuple):
 @inlined
 def deposit_numbers(others):
     """Numbers of `Ahead.deposits` per bin and lane."""
-    return 3 + len(others.states) if len(others.reached) > 0 else 4
+    return 3 + len(others.states) if len(others.reached) > 0 else 4 + len(others.currents)
 
 
 @compiled
@@ -98,7 +99,7 @@ def deposit_in_lane(n, time, source, lane, layer, clock, ahead, here, pack):
     first = deposit_numbers(layer.others) * cell
     if len(layer.others.reached) > 0:
         lane = read_anew(lane)
-        h, into, of_A = left_in_bin(rest, layer.ticks), layer.into[source], flow_a(layer.others)
+        h, into, of_A = left_in_bin(rest, layer.ticks), state_of(source, b), flow_a(layer.others)
         V, I, O = response(h, into, lane, layer.others, b.coefficients, clock.terms, clock.one)
         w = synapses.w[source, lane]
         dO = w * O[0], w * O[1]
@@ -108,11 +109,12 @@ def deposit_in_lane(n, time, source, lane, layer, clock, ahead, here, pack):
         for k in range(len(layer.others.states)):
             deposits[first + 3 + k] += dO[k]
     else:
-        factors = arrival_factors(time, carried, lane, b, clock.terms)
+        current = current_of(source, b)
+        factors = arrival_factors(time, carried, current, lane, b, clock.terms)
         dV, dI = arrival_amounts(*factors, synapses.w_I[source, lane], synapses.w_V[source, lane])
         sign = 0 if dV >= 0.0 else 2  # excitation, or inhibition
         deposits[first + sign] += dV
-        deposits[first + sign + 1] += dI
+        deposits[first + (3 + current if current > 0 else sign + 1)] += dI
     if layer.rate >= 0.0:
         ahead.integral[here, pack, cell] += integral_of(time, carried, source, lane, b, clock)
     next_[n & (next_.shape[0] - 1), lane] = chain[cell]
@@ -159,7 +161,11 @@ def cross_in_one_step(V, I, O, slot, lane, deposits, pack):
     if len(pack.others.reached) > 0:
         second = deposits[d + 4] if len(pack.others.states) > 1 else 0.0
         return V_end + deposits[d], I_end + deposits[d + 1], (O_end[0] + deposits[d + 3], O_end[1] + second)
-    return V_end + (deposits[d] + deposits[d + 2]), I_end + (deposits[d + 1] + deposits[d + 3]), O_end
+    V_end, I_end = V_end + (deposits[d] + deposits[d + 2]), I_end + (deposits[d + 1] + deposits[d + 3])
+    if len(pack.others.currents) > 0:
+        second = deposits[d + 5] if len(pack.others.currents) > 1 else 0.0
+        return V_end, I_end, (O_end[0] + deposits[d + 4], O_end[1] + second)
+    return V_end, I_end, O_end
 
 
 @compiled

@@ -2,9 +2,11 @@
 neurons side by side."""
 
 from delayprop.fast.compiling.compiler import compiled, read_anew
+from delayprop.fast.cuda.arrays import first_in_ring
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import arrival_of, left_in_bin
-from delayprop.fast.physics.adjoint import DIFFERENCE, DRIVE, EXCESS, P_I, P_V, ring_numbers
+from delayprop.fast.physics.adjoint import DIFFERENCE, DRIVE, EXCESS, P_I, P_V
+from delayprop.fast.physics.currents import current_of
 from delayprop.fast.physics.factors import arrival_factors
 from delayprop.fast.physics.own_events import (
     add_at_arrival,
@@ -28,7 +30,8 @@ def look_up_in_lane(time, source, bin_, lane, clock, want_tau, b):
         return 0.0
     arrival = turn, rest, carried = arrival_of(delay, time, ticks)
     cell, h = turn * LANES + lane, float(left_in_bin(rest, ticks))
-    first, count, event = ring_numbers(pack.others) * cell, len(pack.others.reached), -1
+    count, current, event = len(pack.others.reached), current_of(source, pack), -1
+    first = first_in_ring(current, cell, pack)
     p_O = (float(b.ring[first + 2]) if count > 0 else 0.0), (float(b.ring[first + 3]) if count > 1 else 0.0)
     there = float(b.ring[first]), float(b.ring[first + 1]), p_O[0], p_O[1], 0.0
     if there[0] != there[0]:  # nan-ok: NaN marks a bin with own events
@@ -38,11 +41,11 @@ def look_up_in_lane(time, source, bin_, lane, clock, want_tau, b):
         if rate >= 0.0:
             there = full[P_V, cell], full[P_I, cell], full[EXCESS, cell], full[DIFFERENCE, cell], g
         if want_tau:
-            add_sensitivities(source, lane, (full[P_V, cell], full[P_I, cell]), full, cell, h, g, b)
+            add_sensitivities(source, lane, (full[P_V, cell], full[P_I + current, cell]), full, cell, h, g, b)
     if rate >= 0.0 or count > 0:
         lane = read_anew(lane) if count > 0 else lane
         return add_at_arrival(source, lane, there, h, clock, b)
-    factors = arrival_factors(time, carried, lane, pack, clock.terms)
+    factors = arrival_factors(time, carried, current, lane, pack, clock.terms)
     dL_dt = add_terms(factors, source, lane, there[0], there[1], True, b)
     return dL_dt + add_pinned_kick(arrival, source, lane, bin_, clock, b) if event >= 0 else dL_dt
 

@@ -10,6 +10,7 @@ from delayprop.fast.cuda.recurrent_arrays import EmissionInOrder, Together
 from delayprop.fast.layout.arrays import LANES, Layer
 from delayprop.fast.layout.neuron_record import NEURON_RECORD
 from delayprop.fast.physics.adjoint import ring_numbers, sensitivity_row
+from delayprop.fast.physics.currents import currents
 
 MEMORY = 2**30
 """Bytes for bins ahead, and for sums of the backward pass; constant, since it groups the sums."""
@@ -118,6 +119,11 @@ def together(trials: int, size: int, layer: Layer) -> Together:
     )
 
 
+def _ring_numbers(layer: Layer) -> int:
+    """Numbers per place of the rings of adjoints of all currents."""
+    return on_host(currents)(layer.others) * on_host(ring_numbers)(layer.others)
+
+
 def chunks_of(trials: int, layer: Layer, full: bool) -> int:
     """Number of chunks of trials, each with sums of its own: as many as there is memory for.
 
@@ -125,7 +131,7 @@ def chunks_of(trials: int, layer: Layer, full: bool) -> int:
     """
     packs, sources, _ = layer.synapses.w.shape
     item, cells = layer.synapses.w.element_size(), layer.ticks.bins * LANES
-    ring = cells * (on_host(ring_numbers)(layer.others) * item + 8 + (8 * rows_of_adjoint(layer) if full else 0))
+    ring = cells * (_ring_numbers(layer) * item + 8 + (8 * rows_of_adjoint(layer) if full else 0))
     each = packs * (2 * sources * LANES * 8 + ring + LANES * 8 * (3 * rows_of_adjoint(layer) + 3))
     chunks = min(trials, max(MEMORY // each, 1))
     return -(-trials // -(-trials // chunks))
@@ -137,7 +143,7 @@ def passed_by(chunks: int, layer: Layer, full: bool, spikes: int) -> Passed:
     events = spikes + chunks * packs * LANES
     scratch = (chunks, packs) if layer.copies or is_wide(layer) else (1, 1)
     return Passed(
-        layer.synapses.w.new_empty(chunks, packs, on_host(ring_numbers)(layer.others) * cells),
+        layer.synapses.w.new_empty(chunks, packs, _ring_numbers(layer) * cells),
         _empty(layer, float64, chunks, packs, rows_of_adjoint(layer), cells if full else 1),
         _empty(layer, torch.int64, chunks, packs, cells), _empty(layer, float64, events),
         _empty(layer, torch.int64, events), _empty(layer, float64, 2 * events, rows_of_adjoint(layer)),

@@ -32,8 +32,8 @@ class Synapses(NamedTuple):
     Attributes:
         delay: ticks; ABSENT: no synapse, or none that arrives within the trial.
         w: weight; 0 where absent, as all that follow.
-        w_I, w_V: the state that an arrival gives, `w` times column `I` of `exp(A x)`, at minus the
-            rest of the delay; empty where arrivals reach other states.
+        w_I, w_V: the current and `V` that an arrival gives, `w` times the column of the current in
+            `exp(A x)`, at minus the rest of the delay; empty where arrivals reach other states.
         w_y: with an integral readout, its part of the integral of `V`.
     """
 
@@ -47,12 +47,15 @@ class Synapses(NamedTuple):
 class Others(NamedTuple):
     """States beside `V` and `I`, counted by the lengths of tuples, which the compiler knows.
 
-    `states`: as long as there are such states. `reached`: as long, if arrivals reach more states
-    than `I` and `V`; else empty, and the other states change at own spikes alone.
+    `states`: an entry for each. `currents`: an entry for each that arrivals raise and that drives
+    `V` alone, as `I` does (`fast.physics.currents`); these come first, and all others change at own
+    spikes alone. `reached`: if an arrival reaches a further state, an entry for each state;
+    `currents` is then empty.
     """
 
     states: tuple[int, ...]
     reached: tuple[int, ...]
+    currents: tuple[int, ...]
 
 
 class Layer(NamedTuple):
@@ -68,7 +71,7 @@ class Layer(NamedTuple):
         into: `[sources]`: the state that arrivals of a source raise: 0: `I`, else 1 + the number of
             the other state.
         resets: whether a constant is in `R`, or in `c` of other states.
-        alike: whether all neurons have equal time constants.
+        alike: whether arrivals have equal factors at all neurons.
         rate: rate of an integral readout per bin; negative: no integral is read.
         read_maximum: whether the largest voltage is read.
         external: number of sources outside the layer.

@@ -5,8 +5,8 @@ with `A` in blocks, and `O` the other states:
 
     V' = A_VV V + A_VI I + A_VO O        I' = A_II I + A_IO O        O' = A_OV V + A_OI I + A_OO O
 
-Where arrivals reach `I` and `V` alone, and other states change at own spikes, `A_OV` and `A_OI` are
-0, and have no rows. A neuron spikes where `V + c O` rises through `v_th`. In each array below the
+Where arrivals reach currents and `V` alone (`fast.layout.arrays.Others`), `A_OV` and `A_OI` are 0,
+and have no rows. A neuron spikes where `V + c O` rises through `v_th`. In each array below the
 rows of other states come last: the compiler knows their number (`fast.layout.arrays.Others`). A
 block of `exp(A x)`, or of its derivative by a constant, has `block_size` entries: VV, VI, II, then
 VO, IO and OO, row by row, and OV and OI where arrivals reach other states.
@@ -27,7 +27,8 @@ FLOW_VV, FLOW_VI, FLOW_II, FLOW_A_VV, FLOW_A_VI, FLOW_A_II = (n * LANES for n in
 FLOW_RISE_V, FLOW_RISE_I, FLOW_BEND = (n * LANES for n in range(6, 9))
 # Integrals of an integral readout of `lif` and `li` (`fast.physics.polynomials`).
 FLOW_RA, FLOW_RAB, FLOW_RAA, FLOW_RAAB, FLOW_RABB, FLOW_RB = (n * LANES for n in range(9, 15))
-FLOW_O = 15
+# Then PAIR columns for each other current, as the first six for `I`; then those of other states.
+FLOW_O, PAIR = 15, 6
 
 # Entries of a block.
 VV, VI, II, VO = range(4)
@@ -97,21 +98,33 @@ def level_row(part, i, others):
 
 
 @inlined
+def first_flow(current):
+    """First column of `flow` of a current; 0: `I`."""
+    return (FLOW_O + PAIR * (current - 1)) * LANES if current > 0 else 0
+
+
+@inlined
+def _flow_others(others):
+    """First row of `flow` of other states."""
+    return FLOW_O + PAIR * len(others.currents)
+
+
+@inlined
 def flow_o(part, k, others):
     """Column of `flow`, other state k: of `c` (part 0), and of a third of the level's slope (1)."""
-    return (FLOW_O + part * len(others.states) + k) * LANES
+    return (_flow_others(others) + part * len(others.states) + k) * LANES
 
 
 @inlined
 def flow_entry(entry, others):
     """Column of `flow` of an entry of `exp(A)` from VO on."""
-    return (FLOW_O + 2 * len(others.states) + entry - VO) * LANES
+    return (_flow_others(others) + 2 * len(others.states) + entry - VO) * LANES
 
 
 @inlined
 def flow_a(others):
     """First column of `flow` of the block of `A`."""
-    return (FLOW_O + 2 * len(others.states) + block_size(others) - VO) * LANES
+    return (_flow_others(others) + 2 * len(others.states) + block_size(others) - VO) * LANES
 
 
 @inlined
@@ -122,8 +135,17 @@ def flow_by(constant, entry, others):
 
 @inlined
 def coefficients_a(others, learned, terms):
-    """First column of `coefficients` of the block of `A`, without an integral readout."""
-    return block_size(others) * (1 + len(learned)) * len(terms) * LANES
+    """First column of `coefficients` of the block of `A`, where the polynomials of `I`, the only
+    current, end and no integral is read."""
+    return first_coefficient(1, others, learned, terms)
+
+
+@inlined
+def first_coefficient(current, others, learned, terms):
+    """First column of `coefficients` of a current: for all but `I` (0) all polynomials follow once
+    more, of the neuron with this current in the place of `I`. Arrivals read VV, VI and II of
+    them."""
+    return current * block_size(others) * (1 + len(learned)) * len(terms) * LANES
 
 
 # The block of `A` is followed, where arrivals reach other states, by `c` of other states, and by

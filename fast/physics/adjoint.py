@@ -2,8 +2,9 @@
 
 `p = dL/dx` flows back by the transpose of `F = exp(A x)`. The gradient of a constant in `A` needs
 sensitivities `m` beside it, one per state: `dL/dtheta` is the sum over arrivals of the weight times
-`m_I`, and of what own spikes add. They flow back by `m <- F^T m + F_theta^T p`, with the derivative
-of `F` by the constant. So the forward pass stores no state but those at own spikes.
+`m` of the state that it raises, and of what own spikes add. They flow back by `m <- F^T m +
+F_theta^T p`, with the derivative of `F` by the constant. So the forward pass stores no state but
+those at own spikes.
 """
 
 from typing import NamedTuple
@@ -104,7 +105,8 @@ class PackAdjoint(NamedTuple):
             last are `p` of other states, where arrivals reach them; NaN where the lane has an own
             event in the bin, so that arrivals there are looked up among them; 0 in the place of
             synapses that do not exist. On the CPU, parts with `m` of each constant follow, which
-            are laid out as that of `p` (`fast.cpu.sensitivities`).
+            are laid out as that of `p` (`fast.cpu.sensitivities`). Such a ring for each current,
+            one after the other, with `p` of the current in the place of `p_I`.
         full_adjoint_ring: all rows of the adjoint there, and `DRIVE`; read for integral readouts,
             and on the GPU for gradients of constants in `A` (the order of its axes differs on CPU
             and GPU). On the CPU it also is 0 in the place of synapses that do not exist.
@@ -222,7 +224,8 @@ def _other_back(k, V, I, O, h, lane, polynomials, terms, others):
 
 @inlined
 def sensitivity_at_arrival(constant, p, m, h, lane, others, polynomials, terms):
-    """[tau-flow] `m_I` of a constant, a time `h` before the pairs `p` and `m`, each of V and I."""
+    """[tau-flow] `m_I` of a constant, a time `h` before the pairs `p` and `m`, each of `V` and a
+    current, at whose place for a lane the numbers are read."""
     _, vi, ii = factors_of(h, lane, polynomials, terms)
     return sensitivity_with_flow(constant, p, m, vi, ii, h, lane, others, polynomials, terms)
 

@@ -3,8 +3,8 @@
 An arrival lies `x - r` before the end of its bin: `x` from the spike on (to the end of the bin of
 the spike, and one bin more where the rests carry), less the rest `r` of the delay. The flow over
 `x - r` is the product of that over `x`, which belongs to the spike, and of that over `-r`, which
-the synapse holds (`fast.layout.arrays.Synapses`). An arrival changes `V` and `I` alone, so three
-entries of the flow are its factors: VV, VI and II.
+the synapse holds (`fast.layout.arrays.Synapses`). An arrival changes `V` and one current, so three
+entries of the flow are its factors: VV, VI and II, or those of its current in the place of `I`.
 """
 
 import math
@@ -12,6 +12,7 @@ import math
 from delayprop.fast.compiling.compiler import inlined
 from delayprop.fast.layout.instants import left_in_bin, masked
 from delayprop.fast.layout.rows import FLOW_A_II, FLOW_A_VI, FLOW_A_VV, FLOW_II, FLOW_RA, FLOW_RAB, FLOW_VI, FLOW_VV
+from delayprop.fast.physics.currents import lane_of_coefficients, lane_of_flow
 from delayprop.fast.physics.polynomials import F_II, F_VI, F_VV, RA, RAB, polynomial
 
 
@@ -29,22 +30,22 @@ def a_bin_more(vv, vi, ii, lane, flow):
 
 
 @inlined
-def arrival_factors(time, carried, lane, pack, terms):
-    """The factors of an arrival at a neuron. `carried`: the fractions of spike time and delay sum
-    to more than one bin."""
+def arrival_factors(time, carried, current, lane, pack, terms):
+    """The factors of an arrival at a current of a neuron. `carried`: the fractions of spike time
+    and delay sum to more than one bin."""
     x = left_in_bin(masked(time, pack.ticks.rest), pack.ticks)
-    vv, vi, ii = factors_of(x, lane, pack.coefficients, terms)
+    vv, vi, ii = factors_of(x, lane_of_coefficients(current, lane, pack, terms), pack.coefficients, terms)
     if carried:
-        vv, vi, ii = a_bin_more(vv, vi, ii, lane, pack.flow)
+        vv, vi, ii = a_bin_more(vv, vi, ii, lane_of_flow(current, lane), pack.flow)
     return vv, vi, ii
 
 
 @inlined
-def both_factors(time, lane, pack, terms):
+def both_factors(time, current, lane, pack, terms):
     """`arrival_factors` not carried, and carried."""
     x = left_in_bin(masked(time, pack.ticks.rest), pack.ticks)
-    vv, vi, ii = factors_of(x, lane, pack.coefficients, terms)
-    vv_more, vi_more, ii_more = a_bin_more(vv, vi, ii, lane, pack.flow)
+    vv, vi, ii = factors_of(x, lane_of_coefficients(current, lane, pack, terms), pack.coefficients, terms)
+    vv_more, vi_more, ii_more = a_bin_more(vv, vi, ii, lane_of_flow(current, lane), pack.flow)
     return vv, vi, ii, vv_more, vi_more, ii_more
 
 

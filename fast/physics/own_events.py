@@ -20,6 +20,7 @@ from delayprop.fast.physics.adjoint import (
     sensitivity_row,
 )
 from delayprop.fast.physics.clock import end_of
+from delayprop.fast.physics.currents import current_of, currents, lane_of_coefficients, lane_of_flow, state_of
 from delayprop.fast.physics.driven import drive_at, driven_at_arrival, driven_sensitivity
 from delayprop.fast.physics.factors import adjoint_terms, dL_dt_arrival, factors_of
 from delayprop.fast.physics.jump import jump_at_spike
@@ -36,7 +37,9 @@ def mark(lane, bin_, slot, clock, want_tau, b):
     among its events."""
     if not b.marked[lane]:
         b.marked[lane], b.position[lane] = 1, end_of(bin_, clock)
-        b.ring[ring_numbers(b.pack.others) * (slot + lane)] = math.nan
+        for current in range(currents(b.pack.others)):
+            start = current * (b.ring.size // currents(b.pack.others))
+            b.ring[start + ring_numbers(b.pack.others) * (slot + lane)] = math.nan
         copy_adjoint(b.adjoint, lane, b.solved, lane, b.pack, want_tau)
 
 
@@ -153,22 +156,23 @@ def add_pinned_kick(arrival, source, lane, bin_, clock, b):
 def add_sensitivities(source, lane, p, sensitivities, at, h, g, b):
     """[tau-flow] Add the terms of an arrival to the gradients of the constants in `A`.
 
-    `p`: `p_V, p_I` a time `h` after the arrival. `sensitivities [rows, at]`: the adjoint there.
-    `g`: as in `flow_back`.
+    `p`: `p_V`, and `p` of the current, a time `h` after the arrival. `sensitivities [rows, at]`:
+    the adjoint there. `g`: as in `flow_back`.
     """
     pack, w = b.pack, b.pack.synapses.w[source, lane]
     for constant in range(len(pack.learned)):
         row, lane = sensitivity_row(constant, pack.others), lane_anew(lane, pack.others)
-        m_V, m_I = sensitivities[row, at], sensitivities[row + 1, at]
+        m_V, m_I = sensitivities[row, at], sensitivities[row + 1 + current_of(source, pack), at]
         if len(pack.others.reached) > 0:
             p_O = others_in(sensitivities, P_O, at, pack.others)
             m_O = others_in(sensitivities, row + 2, at, pack.others)
             p_all, m_all = (p[0], p[1], p_O[0], p_O[1]), (m_V, m_I, m_O[0], m_O[1])
             m = sensitivity_of_arrival(
-                constant, p_all, m_all, h, pack.into[source], lane, pack.others, pack.exact, EXACT, 1.0
+                constant, p_all, m_all, h, state_of(source, pack), lane, pack.others, pack.exact, EXACT, 1.0
             )
         else:
-            m = sensitivity_at_arrival(constant, p, (m_V, m_I), h, lane, pack.others, pack.exact, EXACT)
+            first = lane_of_coefficients(current_of(source, pack), lane, pack, EXACT)
+            m = sensitivity_at_arrival(constant, p, (m_V, m_I), h, first, pack.others, pack.exact, EXACT)
         if pack.rate >= 0.0:
             pm, of_constant = pack.constants[A_VI, lane], pack.constants[OF_TAU_MEM + constant, lane]
             m += driven_sensitivity(constant, g, h, pm, of_constant, lane, pack.exact, EXACT)
@@ -179,8 +183,8 @@ def add_sensitivities(source, lane, p, sensitivities, at, h, g, b):
 def add_terms(factors, source, lane, p_V, p_I, want_dt, b):
     """[arrival-w] [arrival-d] Add the terms of an arrival to the sums of its synapse.
 
-    `factors`: of the arrival; `p_V, p_I`: adjoint at the end of the bin. Returns [arrival-time],
-    the derivative by the time of the arrival, if wanted.
+    `factors`: of the arrival; `p_V, p_I`: adjoint of `V` and its current at the end of the bin.
+    Returns [arrival-time], the derivative by the time of the arrival, if wanted.
     """
     pack, synapses = b.pack, b.pack.synapses
     of_V, of_I = adjoint_terms(p_V, p_I, *factors)
@@ -188,14 +192,16 @@ def add_terms(factors, source, lane, p_V, p_I, want_dt, b):
     b.piece[source, LANES + lane] += of_I
     if not want_dt:
         return 0.0
-    return dL_dt_arrival(of_V, of_I, lane, pack.flow, synapses.w_I[source, lane], synapses.w_V[source, lane])
+    at = lane_of_flow(current_of(source, pack), lane)
+    return dL_dt_arrival(of_V, of_I, at, pack.flow, synapses.w_I[source, lane], synapses.w_V[source, lane])
 
 
 @inlined
 def adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b):
     """The adjoint for an arrival in a bin with own events, as `add_at_arrival` takes it: at the end
-    of the bin; with an integral readout, at the next event. The spike is emitted in bin `bin_`;
-    `arrival`: see `arrival_of`.
+    of the bin; with an integral readout, at the next event; `p` of the current that the arrival
+    raises is in the place of `p_I`. The spike is emitted in bin `bin_`; `arrival`: see
+    `arrival_of`.
 
     It is 0 where the arrival is after `T`, or at `T` and an integral is read. Returns as well the
     time from the arrival to there, and the event at the very instant of the arrival, -1: none. Adds
@@ -210,7 +216,7 @@ def adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b):
         b.other[:, lane] = math.nan
     else:
         copy_adjoint(b.events.at_end.T, row, b.other, lane, pack, want_tau)
-    p = b.other[P_V, lane], b.other[P_I, lane]
+    p = b.other[P_V, lane], b.other[P_I + current_of(source, pack), lane]
     x = b.events.position[row] if row >= 0 else 1.0
     h, g = x - rest, drive_at(b.drive, lane, target, x, pack.rate)
     more = (b.other[EXCESS, lane], b.other[DIFFERENCE, lane]) if pack.rate >= 0.0 else (0.0, 0.0)
@@ -232,8 +238,8 @@ def add_at_arrival(source, lane, there, h, clock, b):
     pack, terms = b.pack, clock.terms
     if len(pack.others.reached) > 0:
         along, p = gradients_at_arrival(
-            there, h, pack.into[source], lane, pack.flow, flow_a(pack.others), pack.others, pack.coefficients, terms,
-            clock.one,
+            there, h, state_of(source, pack), lane, pack.flow, flow_a(pack.others), pack.others, pack.coefficients,
+            terms, clock.one,
         )
     else:
         along, p = driven_at_arrival(there, h, lane, pack, pack.coefficients, terms)

@@ -41,9 +41,9 @@ def flow_coefficients(A: np.ndarray, A_by: np.ndarray, reached: bool, dtype: typ
     """Coefficients `[entries, terms, neurons]` of the blocks of `F`, and of its derivatives.
 
     Args:
-        A: `[neurons, states, states]`, per bin; states in the order V, I, others.
+        A: `[neurons, states, states]`, per bin; states in the order V, a current, others.
         A_by: `[constants, neurons, states, states]`: its derivatives by constants.
-        reached: whether arrivals reach more states than V and I.
+        reached: whether arrivals reach further states.
     """
     terms, powers = TERMS[np.dtype(dtype).itemsize], _powers(A)
     found = _block(powers, divided=~np.eye(A.shape[1], dtype=bool), reached=reached, terms=terms)

@@ -1,4 +1,4 @@
-"""Arrivals that reach more states than `I` and `V`: the state that one gives, until its bin ends.
+"""Arrivals that reach more than `V` and the state that they raise: the state one gives in its bin.
 
 A time `h` after an arrival of weight `w` at state `e` its part of the state is `w f`, with `f =
 exp(A h) e`, a column of the flow. Backwards, with `p` at that time, the adjoint at the arrival

@@ -7,7 +7,8 @@ The flow over the rest `r` of a delay, backwards, is the flow at `-r`: the polyn
 from delayprop.fast.compiling.compiler import inlined
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.instants import ABSENT, instant_of
-from delayprop.fast.layout.rows import A_II, A_VI
+from delayprop.fast.layout.rows import A_VI, FLOW_A_II, FLOW_A_VI
+from delayprop.fast.physics.currents import current_of, lane_of_coefficients, lane_of_flow
 from delayprop.fast.physics.factors import adjoint_terms, factors_of
 from delayprop.fast.physics.polynomials import EXACT, RAB, polynomial
 
@@ -31,7 +32,7 @@ def write_synapse(source, lane, w, d, exists, per_ms, last, pack):
     if len(pack.others.reached) > 0:  # an arrival is a column of the flow (`fast.physics.response`)
         return
     r = (delay & ticks.rest) * float(ticks.tick)
-    _, vi, ii = factors_of(-r, lane, pack.exact, EXACT)
+    _, vi, ii = factors_of(-r, lane_of_coefficients(current_of(source, pack), lane, pack, EXACT), pack.exact, EXACT)
     synapses.w_I[source, lane], synapses.w_V[source, lane] = weight * ii, weight * vi
     if pack.rate >= 0.0:
         rab = r * r * polynomial(pack.exact, RAB, lane, -r, EXACT)
@@ -46,12 +47,14 @@ def gradients_of(source, lane, sums, pack):
     spikes, which the flow over `-r` takes on to the arrivals; or `(A e).p` and `e.p` at the
     arrivals, with an integral readout, or where they reach other states.
     """
-    delay, constants = pack.synapses.delay[source, lane], pack.constants
+    delay = pack.synapses.delay[source, lane]
     r = (delay & pack.ticks.rest) * float(pack.ticks.tick)
     along, p_I = sums[lane], sums[LANES + lane]
     if pack.rate < 0.0 and len(pack.others.reached) == 0:
-        vv, vi, ii = factors_of(-r, lane, pack.exact, EXACT)
+        current = current_of(source, pack)
+        vv, vi, ii = factors_of(-r, lane_of_coefficients(current, lane, pack, EXACT), pack.exact, EXACT)
         p_V, p_I = adjoint_terms(along, p_I, vv, vi, ii)
-        along = constants[A_VI, lane] * p_V + constants[A_II, lane] * p_I
+        at = lane_of_flow(current, lane)
+        along = pack.flow[FLOW_A_VI + at] * p_V + pack.flow[FLOW_A_II + at] * p_I
     # [arrival-w] p_I; [arrival-d] -w (A e).p
     return p_I if delay >= 0 else 0.0, -pack.synapses.w[source, lane] * along

@@ -52,7 +52,7 @@ MOST_SPIKES = 2.0**26  # that one current may cause (specification, section 1)
 class Arrivals(NamedTuple):
     """Arrivals at one neuron in one bin, in order of time: `rest, weight [length or more]`.
 
-    `weight`: or the number of the source, which is a whole one, where arrivals reach other states.
+    `weight`: or the number of the source, which is a whole one (`weight_is_source`).
 
     `factors [block_size, room]`: column n is the block of the flow (`fast.layout.rows`) over the
     gap before arrival n; the last column is the gap up to the end. Without room, as on a GPU, each
@@ -65,23 +65,29 @@ class Arrivals(NamedTuple):
     factors: np.ndarray
 
 
+@inlined
+def weight_is_source(others):
+    """Whether `Arrivals.weight` holds sources: where arrivals raise or reach other states."""
+    return len(others.currents) + len(others.reached) > 0
+
+
 @compiled
-def collect(link, lane, time, source, next_, pack, clock, is_last, rest, weight):
-    """Write the arrivals of a chain, latest spike first, into `rest, weight`; their count. Those
-    after `T` are left out.
+def collect(count, link, lane, time, source, next_, pack, clock, is_last, rest, weight):
+    """Write the arrivals of a chain, latest spike first, into `rest, weight` from index `count` on;
+    the count then. Those after `T` are left out.
 
     Args:
         link: last spike of the chain, -1: none. `next_ [room, LANES]`: the link that follows each
             spike.
         time, source: of all spikes, by number.
     """
-    count, mask, synapses = 0, next_.shape[0] - 1, pack.synapses
+    mask, synapses, several = next_.shape[0] - 1, pack.synapses, weight_is_source(pack.others)
     while link >= 0:
         s = source[link]
         _, ticks_after, _ = arrival_of(synapses.delay[s, lane], time[link], pack.ticks)
         r = in_bins(ticks_after, pack.ticks)
         if not (is_last and r > clock.end):
-            rest[count], weight[count] = r, s if len(pack.others.reached) > 0 else synapses.w[s, lane]
+            rest[count], weight[count] = r, s if several else synapses.w[s, lane]
             count += 1
         link = next_[link & mask, lane]
     return count
@@ -90,7 +96,7 @@ def collect(link, lane, time, source, next_, pack, clock, is_last, rest, weight)
 @inlined
 def arrivals_in_order(link, lane, time, source, next_, pack, clock, is_last, rest, weight):
     """`collect`, in order of time, without factors of gaps: for a kernel of one neuron."""
-    count = collect(link, lane, time, source, next_, pack, clock, is_last, rest, weight)
+    count = collect(0, link, lane, time, source, next_, pack, clock, is_last, rest, weight)
     sort_by_rest(rest, weight, count)
     return Arrivals(rest, weight, count, pack.constants[:1, :0])
 
@@ -188,7 +194,7 @@ def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_re
         # all arrivals of this instant: they commute
         group, I_minus, O_minus, from_start = 0, I, O, True
         while n < count and rest[n] == x:
-            if len(others.reached) > 0:
+            if weight_is_source(others):
                 source = int(weight[n])
                 I, O = raised(I, O, pack.synapses.w[source, lane], pack.into[source])
             else:
@@ -196,7 +202,7 @@ def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_re
             n += 1
             group += 1
         slope = slope_next + rise[1] * (I - I_minus)
-        for k in range(len(others.reached)):
+        for k in range(len(others.currents) + len(others.reached)):
             slope += rise[2 + k] * (O[k] - O_minus[k])
         # ties, and a maximum that arrivals pin
         if record:

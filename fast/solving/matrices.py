@@ -28,7 +28,8 @@ class Matrices:
             that has any, `[rows, post]`.
         into: by the states at which spikes arrive, in the order of `Neuron.arrivals`: 0 for `I`, or
             1 + the number of the other state.
-        reached: whether arrivals reach more states than `I` and `V`.
+        currents: how many other states arrivals raise, if each drives `V` alone, as `I` does; they
+            come first. 0 if `reached`: some arrival reaches a further state.
     """
 
     A: np.ndarray
@@ -40,6 +41,7 @@ class Matrices:
     A_by: np.ndarray
     by: dict[str, np.ndarray]
     into: tuple[int, ...]
+    currents: int
     reached: bool
 
     @cached_property
@@ -117,8 +119,9 @@ def read(neuron: Neuron, constants: np.ndarray) -> Matrices:
     names, post = neuron.constants, shape[1]
     moving = {n: _Moving(constants[k], {n: np.ones(post)}) for k, n in enumerate(names)}
     found = neuron.matrices(moving, lambda number: _Moving(np.full(post, float(number)), {}))
-    V, I, reached = _pair(neuron, found.A, found.c)
-    order = [V, I, *(k for k in range(len(neuron.states)) if k not in (V, I))]
+    V, reached = _driven(neuron, found.A, found.c)
+    raised = [neuron.states.index(state) for state in neuron.arrivals]
+    order = list(dict.fromkeys((V, *raised, *range(len(neuron.states)))))
     A, R = ([[matrix[i][k] for k in order] for i in order] for matrix in (found.A, found.R))
     c, v_th, r = [found.c[k] for k in order], found.v_th, [found.r[i] for i in order]
     if neuron.spike is None:
@@ -135,7 +138,7 @@ def read(neuron: Neuron, constants: np.ndarray) -> Matrices:
         _values(A).reshape(states, states, post), np.array([part.value for part in level[1:]]).reshape(others, post),
         level[0].value, _values(R), np.array([part.value for part in r]), learned,
         np.array(A_by).reshape(len(learned), states, states, post), by,
-        tuple(order.index(neuron.states.index(state)) - 1 for state in neuron.arrivals), reached,
+        tuple(order.index(state) - 1 for state in raised), 0 if reached else len(raised) - 1, reached,
     )
 
 
@@ -147,20 +150,16 @@ def _refusal(reason: str) -> UnsupportedError:
     return UnsupportedError("neuron", "", reason, "`python -m reference` runs any neuron")
 
 
-def _pair(
-    neuron: Neuron, A: list[list["_Moving"]], c: list["_Moving"]
-) -> tuple[int, int, bool]:
-    """The states `V` and `I` of a neuron, and whether arrivals reach more states than these.
-
-    `I` is the first state that spikes raise, and `V` the first one that arrivals reach, and with
-    which the level rises.
-    """
+def _driven(neuron: Neuron, A: list[list["_Moving"]], c: list["_Moving"]) -> tuple[int, bool]:
+    """The state `V` of a neuron: the first one that arrivals reach, and with which the level rises;
+    and whether an arrival reaches more than `V` and the state that it raises."""
     arrivals = [neuron.states.index(state) for state in neuron.arrivals]
     drives = np.array([[bool(entry.by) or bool(entry.value.any()) for entry in row] for row in A]).astype(int)
     reaches = np.linalg.matrix_power(drives + np.eye(len(A), dtype=int), len(A)) > 0
     reached = [k for k in range(len(A)) if k not in arrivals and reaches[k, arrivals].any()]
-    if not reached:
-        raise _refusal(f"has arrivals at {' and at '.join(neuron.arrivals)} that reach no other state")
+    unread = [neuron.states[k] for k in arrivals if not reached or not np.delete(reaches[:, k], k).any()]
+    if unread:
+        raise _refusal(f"has arrivals at {' and at '.join(unread)} that reach no other state")
     read = [k for k in reached if neuron.spike is None or neuron.states[k] in neuron.level]
     if not read:
         named = " or ".join(neuron.states[k] for k in reached)
@@ -168,7 +167,8 @@ def _pair(
     V = next((k for k in read if (c[k].value > 0).all()), read[0])
     if reaches[arrivals[0], V]:
         raise _refusal(f"has a state {neuron.states[V]} that drives {neuron.arrivals[0]}, which spikes raise")
-    return V, arrivals[0], len(arrivals) > 1 or len(reached) > 1
+    others = reaches[np.ix_(arrivals, arrivals)] & ~np.eye(len(arrivals), dtype=bool)
+    return V, bool(len(reached) > 1 or others.any())
 
 
 @dataclass(frozen=True)

@@ -61,14 +61,15 @@ def layer(problem: Problem, longest: int) -> Layer:
     key = problem.neuron, problem.host_constants.tobytes(), post, problem.width, problem.rate, problem.dtype
     constants, flow, factors, exact = (torch.from_numpy(values).to(w.device) for values in tables(*key))
     neurons = problem.matrices
-    if neurons.reached and problem.dtype is np.float32 and sources > MOST_SOURCES:
-        expected = f"of at most {MOST_SOURCES} sources in float32, where arrivals reach other states"
+    if (neurons.reached or neurons.currents) and problem.dtype is np.float32 and sources > MOST_SOURCES:
+        expected = f"of at most {MOST_SOURCES} sources in float32, where arrivals raise or reach several states"
         raise UnsupportedError("w", expected, sources, "use float64")
     states, learned = (0,) * len(neurons.c), (0,) * len(neurons.learned)
-    others = Others(states, states if neurons.reached else ())
+    others = Others(states, states if neurons.reached else (), (0,) * neurons.currents)
     into = torch.tensor(neurons.into, dtype=torch.int32, device=w.device)
     into = into[:1].expand(sources).contiguous() if problem.into is None else into[problem.into.to(w.device)]
-    alike = bool((neurons.A[:2, :2] == neurons.A[:2, :2, :1]).all())
+    arriving = neurons.A[: 2 + neurons.currents, : 2 + neurons.currents]
+    alike = bool((arriving == arriving[..., :1]).all())
     packs = -(-post // LANES)
     shape, none = (packs, sources, LANES), (packs, 0, LANES)
     synapses = Synapses(

@@ -31,8 +31,13 @@ def tables(
     n = matrices(neuron, np.frombuffer(constants).reshape(len(neuron.constants), post))
     A, A_by = np.moveaxis(n.A * width, -1, 0), np.moveaxis(n.A_by * width, -1, 1)
     states = A.shape[1]
-    polynomials, exact = (flow_coefficients(A, A_by, n.reached, kind) for kind in (dtype, np.float64))
-    at_end = exact.sum(axis=1)  # of the bin: the flow there, and its derivatives
+    of_currents = [(_exchanged(A, current), _exchanged(A_by, current)) for current in range(1 + n.currents)]
+    polynomials, exact = (
+        np.concatenate([flow_coefficients(*of_one, n.reached, kind) for of_one in of_currents])
+        for kind in (dtype, np.float64)
+    )
+    # per current: the flow over a bin, and its derivatives
+    at_end, *at_end_of_others = np.split(exact.sum(axis=1), len(of_currents))
     integrals = np.zeros((_INTEGRALS, post))
     if rate >= 0:
         kinds = (integral_coefficients(A[:, 0, 1], -A[:, 1, 1], rate, kind) for kind in (dtype, np.float64))
@@ -51,9 +56,13 @@ def tables(
     ]
     third, most_bend = rise.T / 3.0, bend.max(axis=1) + SLACK * np.finfo(dtype).eps / 2 * np.abs(level).max(axis=1)
     block = len(block_order(states, n.reached))
+    pairs = [
+        (*end[:3], B[:, 0, 0], B[:, 0, 1], B[:, 1, 1])
+        for end, (B, _) in zip((at_end, *at_end_of_others), of_currents, strict=True)
+    ]
     flow = [
-        *at_end[:3], A[:, 0, 0], A[:, 0, 1], A[:, 1, 1], *third[:2], most_bend, *integrals, *n.c,
-        *third[2:], *at_end[3:block], *of_A, *at_end[block:],
+        *pairs[0], *third[:2], most_bend, *integrals, *(row for pair in pairs[1:] for row in pair), *n.c, *third[2:],
+        *at_end[3:block], *of_A, *at_end[block:],
     ]
     packed = _in_packs(np.array(rows))
     without = np.arange(packed.shape[0] * LANES).reshape(-1, LANES) >= post
@@ -62,6 +71,13 @@ def tables(
     others = (_in_packs(table.reshape(-1, post)) for table in tables_)
     # torch, unlike NumPy, begins an array at a cache line: a load across two is slower.
     return packed, *(torch.from_numpy(table.reshape(len(packed), -1)).clone().numpy() for table in others)
+
+
+def _exchanged(A: np.ndarray, current: int) -> np.ndarray:
+    """Matrices `[..., states, states]` with a current (0: `I`) and `I` in each other's place."""
+    order = np.arange(A.shape[-1])
+    order[[1, 1 + current]] = 1 + current, 1
+    return A[..., order, :][..., order]
 
 
 def _times(row: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -43,19 +43,21 @@ IN_PYTHON = """
 from tests.support.implementations import agreement
 from tests.agreement import test_neurons_in_fast as neurons, test_plain as plain
 from tests.fast import test_arrival_states as layers
-from tests.support.networks.neurons import FAST, network
-for name in FAST[1:]:
+from tests.support.networks.neurons import FAST, exciting, network
+for name in (*FAST[1:], "three"):
     for recurrent in (False, True):
         found = agreement(network(name, 1, "first_spike_time", recurrent))
         assert found.zero < found.blocks, name
+agreement(exciting(network("three", 2, "first_spike_time"), 0.25))
 neurons.test_identities_of_each_neuron("adlif")
 plain.test_layers_in_a_row("adlif")
 layers.test_layers_are_the_network_of_their_states()
-layers.test_own_spikes_arrive_in_the_bin_in_which_they_are_emitted("mixed")
+for name in ("mixed", "two-synapses"):
+    layers.test_own_spikes_arrive_in_the_bin_in_which_they_are_emitted(name)
+    layers.test_constants_that_learn_change_no_other_gradient(name)
 layers.test_layers_load_such_a_network_bit_for_bit(layers.HIDDEN)
 layers.test_states_are_saved_with_the_parameters()
 layers.test_opposite_currents_hide_no_run_without_end()
-layers.test_constants_that_learn_change_no_other_gradient("mixed")
 """
 
 
@@ -89,17 +91,18 @@ def test_lif_by_its_equations_is_lif(family: str) -> None:
             np.testing.assert_array_equal(a.dL_dw, b.dL_dw)
 
 
+DRIVES_I = "`neuron` has a state V that drives I, which spikes raise"
 REFUSED: dict[str, tuple[Neuron, str]] = {
     "no target": (
         Neuron({"V": "-V / tau_mem", "I": "-I / tau_syn"}), "`neuron` has arrivals at I that reach no other state",
     ),
-    "feedback": (
-        Neuron({"V": "(-V + I) / tau_mem", "I": "(-I - g * V) / tau_syn"}),
-        "`neuron` has a state V that drives I, which spikes raise",
+    "no target of one current": (
+        Neuron({"V": "(-V + G) / tau_mem", "E": "-E / 5", "G": "(-G + 0.1 * V) / 9"}, arrivals=("E", "G")),
+        "`neuron` has arrivals at E that reach no other state",
     ),
+    "feedback": (Neuron({"V": "(-V + I) / tau_mem", "I": "(-I - g * V) / tau_syn"}), DRIVES_I),
     "feedback by another state": (
-        Neuron({"V": "(-V + I) / tau_mem", "I": "(-I - a) / tau_syn", "a": "(-a + V) / 20"}),
-        "`neuron` has a state V that drives I, which spikes raise",
+        Neuron({"V": "(-V + I) / tau_mem", "I": "(-I - a) / tau_syn", "a": "(-a + V) / 20"}), DRIVES_I,
     ),
     "falling level": (
         Neuron({"V": "(-V + I) / tau_mem", "I": "-I / tau_syn"}, spike="-V - v_th"),

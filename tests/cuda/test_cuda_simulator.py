@@ -18,7 +18,7 @@ from numba import typeof
 from delayprop.fast.cpu.solver import _as_arrays
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.solving.problem import Problem
-from delayprop.spec.neuron import ALIF, COUPLED, LIF, Neuron
+from delayprop.spec.neuron import ALIF, COUPLED, LIF, TWO_SYNAPSES, Neuron
 from tests.support.commands import python
 
 PROGRAM = """
@@ -33,7 +33,7 @@ KERNELS = (
 )
 WIDE_KERNELS = tuple({"backward_kernel": "wide_backward_kernel"}.get(name, name) for name in KERNELS)
 CONSTANTS = {LIF: (20.0, 5.0, 1.0, 0.0), ALIF: (20.0, 5.0, 100.0, 1.0, 0.2, 0.0),
-             COUPLED: (20.0, 5.0, 100.0, 0.5, 1.0, 0.0, 0.2)}
+             TWO_SYNAPSES: (20.0, 5.0, 9.0, 1.0, 0.0), COUPLED: (20.0, 5.0, 100.0, 0.5, 1.0, 0.0, 0.2)}
 # Bytes of registers that a kernel may spill: a quarter of its 255 registers. The backward kernel of
 # neurons with more states works in global memory, so it waits for memory in any case.
 MOST_SPILLED, MOST_OF_WIDE = 256, 600
@@ -52,7 +52,8 @@ def test_cuda_kernels_on_a_simulated_gpu(networks: str, compiled: bool) -> None:
     functions have the types of a GPU; of neurons given by equations those of `alif` alone, since
     `test_every_kernel_compiles` compiles others."""
     pytest_alone = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "tests/cuda/simulated.py")
-    chosen = f"({networks}) and not rise and not coupled and not two-currents and not two-synapses"
+    others = "rise", "coupled", "two-currents", "two-synapses", "adapting", "three"
+    chosen = " and not ".join((f"({networks})", *others))
     words, jit = (("-k", chosen), "0") if compiled else (("-k", networks, "-m", "not full"), "1")
     done = python(*pytest_alone, *words, NUMBA_ENABLE_CUDASIM="1", NUMBA_DISABLE_JIT=jit)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -127,7 +128,7 @@ def assembled(text: str, compute_capability: tuple[int, int], folder: Path) -> s
 )
 @pytest.mark.full
 @pytest.mark.parametrize(("precision", "neuron"), [("float32", LIF), ("float64", LIF), ("float32", ALIF),
-                                                     ("float32", COUPLED)])
+                                                     ("float32", TWO_SYNAPSES), ("float32", COUPLED)])
 def test_every_kernel_compiles(precision: str, neuron: Neuron, tmp_path: Path) -> None:
     """Compiles to PTX without atomics; with an assembler, prints registers and limits spills."""
     found = caught(getattr(torch, precision), neuron)

@@ -19,9 +19,10 @@ from delayprop.fast.nn.traces import membrane_traces
 from delayprop.fast.nn.wiring import Into
 from delayprop.fast.run import run_case
 from delayprop.fast.solving import packing
-from delayprop.spec import Case, Connection, Network, Population, SpikeTimeMSE, SpikeTrains, UnsupportedError
+from delayprop.fast.solving.matrices import read
+from delayprop.spec import Case, Connection, Network, Neuron, Population, SpikeTimeMSE, SpikeTrains, UnsupportedError
 from tests.support.implementations import agreement
-from tests.support.networks.neurons import network, with_short_loops
+from tests.support.networks.neurons import ALL, network, with_short_loops
 from tests.support.networks.nir_networks import bits
 from tests.support.refusals import Refusals, assert_refused
 
@@ -51,6 +52,21 @@ SHORT: dict[str, tuple[Callable[..., SynapticLayer], dict[str, Any], dict[str, A
                      {"neuron": "two-synapses", "tau_exc": 3.0, "tau_inh": 8.0, "recurrent": True, "into_rec": "G"}),
     "coupled": (AdLIF, {"tau_a": 30.0, "g": 0.0}, {"neuron": "coupled", "tau_a": 30.0, "b": 0.3, "g": 0.0}),
 }
+
+
+DRIVEN = Neuron({"V": "(-V + E + G) / tau_mem", "E": "-E / 5", "G": "(-G + g * V) / 9"}, arrivals=("E", "G"))
+FORMS = {
+    "lif": (0, False), "adlif": (0, False), "rise": (0, True), "coupled": (0, True), "mixed": (0, True),
+    "two-synapses": (1, False), "adapting": (1, False), "three": (2, False), "driven": (0, True),
+}
+"""Currents beside the first, and whether arrivals reach further states."""
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_currents_drive_the_voltage_alone(name: str) -> None:
+    neuron = {**ALL, "driven": DRIVEN}[name]
+    found = read(neuron, np.full((len(neuron.constants), 2), 0.7))
+    assert (found.currents, found.reached) == FORMS[name]
 
 
 @pytest.mark.parametrize("name", SHORT)
@@ -159,7 +175,7 @@ def test_opposite_currents_hide_no_run_without_end() -> None:
 def test_sources_that_float32_cannot_count_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packing, "MOST_SOURCES", 2)
     layer = Spiking(3, 1, neuron="two-synapses", **CONSTANTS)  # type: ignore[arg-type]
-    with pytest.raises(UnsupportedError, match="`w` must be of at most 2 sources in float32, where arrivals reach"):
+    with pytest.raises(UnsupportedError, match="`w` must be of at most 2 sources in float32, where arrivals raise or"):
         layer(SPIKES)
 
 

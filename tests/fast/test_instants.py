@@ -91,7 +91,7 @@ def pack(pm: float, ps: float, rate: float, dtype: type) -> Pack:
     none = np.empty((0, 32))
     ticks = ticks_for(3, dtype, width)
     synapses = Synapses(none, none, none, none, none)
-    fixed = Others((), ()), (0, 0), np.zeros(0, np.int64), False, True, rate, False
+    fixed = Others((), (), ()), (0, 0), np.zeros(0, np.int64), False, True, rate, False
     return Pack(synapses, ticks, constants[0], flow[0], coefficients[0], exact[0], *fixed)
 
 
@@ -108,8 +108,8 @@ def test_the_flow_of_an_arrival_is_the_product_of_spike_and_synapse(pm: float, p
         left = float(x - y + (1 if carried else 0))
         vv_r, vi_r, ii_r = factors_of(-float(y), 0, b.exact, EXACT)
         yi_r = pm * float(y * y) * polynomial(b.exact, RAB, 0, -float(y), EXACT)
-        vv, vi, ii = one_of(carried, both_factors(np.int64(q), 0, b, terms))
-        assert (vv, vi, ii) == pytest.approx(arrival_factors(np.int64(q), carried, 0, b, terms), rel=4 * u)
+        vv, vi, ii = one_of(carried, both_factors(np.int64(q), 0, 0, b, terms))
+        assert (vv, vi, ii) == pytest.approx(arrival_factors(np.int64(q), carried, 0, 0, b, terms), rel=4 * u)
         now = factors_of(float(x), 0, b.coefficients, terms)
         driven = driven_factors_of(float(x), now[0], pm, rate, 0, b.coefficients, terms)
         yv, yi, e = driven_a_bin_more(*now, *driven, pm, rate, 0, b.flow) if carried else driven
@@ -170,7 +170,7 @@ def check(dtype: type, V: float, I: float, x_end: float, pm: float, ps: float) -
     u = clock.u
     with mpmath.workdps(40):
         V_end, I_end = float(voltage(V, I, x_end, pm, ps)), float(current(I, x_end, ps))
-        neurons = Neurons(constants[0], coefficients[0], Others((), ()), clock.terms, u)
+        neurons = Neurons(constants[0], coefficients[0], Others((), (), ()), clock.terms, u)
         ends = [(V, I), (V_end, I_end)]
         levels = [(v - V_TH, pm * (i - v)) for v, i in ends]
         x = crossing_of(V, I, (0.0, 0.0), *levels, x_end, LANE, neurons)

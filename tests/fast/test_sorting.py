@@ -101,7 +101,7 @@ def test_arrivals_are_in_order_of_time(dtype: type, count: int, different: int, 
     """Up to FEW are ranked side by side, up to 48 sorted by insertion, more in a heap. The latest
     spike is found first; the earlier one goes first at one instant, but for a heap."""
     random = np.random.default_rng(seed)
-    scratch = scratch_for(count, np.empty(0, dtype), Others((), ()))
+    scratch = scratch_for(count, np.empty(0, dtype), Others((), (), ()))
     scratch.rest[:] = random.integers(0, different, len(scratch.rest)) / 64  # beyond `count` too
     scratch.weight[:count] = np.arange(count)
     rest: np.ndarray = np.full(count + 1, -1, dtype)
@@ -120,7 +120,7 @@ def test_arrivals_are_in_order_of_time(dtype: type, count: int, different: int, 
 @pytest.mark.parametrize("count", [0, 1, GAPS - 1, GAPS, 2 * GAPS, 5 * GAPS + 3])
 @pytest.mark.parametrize("first", [0, 1, GAPS])
 @pytest.mark.parametrize(
-    ("lane", "others"), [(4, Others((), ())), *((5, Others((0,) * count, (0,) * count)) for count in range(3))]
+    ("lane", "others"), [(4, Others((), (), ())), *((5, Others((0,) * count, (0,) * count, ())) for count in range(3))]
 )
 def test_the_factors_of_gaps_are_those_of_one_gap(
     dtype: type, count: int, first: int, lane: int, others: Others

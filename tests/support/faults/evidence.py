@@ -16,7 +16,7 @@ from tests.support.networks.documents import (
     wire,
 )
 from tests.support.networks.documents import read as read_case
-from tests.support.networks.neurons import network, with_short_loops
+from tests.support.networks.neurons import exciting, network, with_short_loops
 from tests.support.networks.strategies import families, seeded_case
 from tests.support.truth import truth_of
 
@@ -68,9 +68,12 @@ def of_fast() -> list[Case]:
     """Networks of neurons with other states than `V` and `I`, which both sides run."""
     return [network("alif", 1, "first_spike_time"), network("two-currents", 0, "spike_time_mse"),
             network("two-currents", 1, "first_spike_time"), network("two-synapses", 1, "first_spike_time"),
+            network("three", 1, "first_spike_time"),
             network("coupled", 0, "spike_time_mse"), network("coupled", 6, "spike_time_mse"),
             network("mixed", 1, "first_spike_time"), network("mixed", 1, "spike_time_mse"),
-            with_short_loops(network("mixed", 1, "first_spike_time"), 0.3)]
+            with_short_loops(network("mixed", 1, "first_spike_time"), 0.3),
+            with_short_loops(network("two-synapses", 3, "first_spike_time"), 0.3),
+            exciting(network("three", 2, "first_spike_time"), 0.25)]
 
 
 def one_silent(*loops: dict) -> Case:

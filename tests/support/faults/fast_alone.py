@@ -119,7 +119,7 @@ def excluded() -> int:
         neuron = ALL[name]
         constants = np.array([random.uniform(*RANGES[each], post) for each in neuron.constants])
         flow, n = tables(neuron, constants.tobytes(), post, width, -1.0, np.float64)[1][0], matrices(neuron, constants)
-        others = Others((0,) * len(n.c), (0,) * len(n.c) if n.reached else ())
+        others = Others((0,) * len(n.c), (0,) * len(n.c) if n.reached else (), (0,) * n.currents)
         for lane in range(post):
             A, c = n.A[..., lane] * width, np.array([1.0, 0.0, *n.c[:, lane]])
             levels = c @ torch.linalg.matrix_exp(torch.from_numpy(np.multiply.outer(INSTANTS, A))).numpy()

@@ -41,16 +41,28 @@ MIXED = Neuron(
 )
 """In no list: two currents, of which one drives the other, an adaptation that the voltage and own
 spikes drive, and a level in another unit than the voltage."""
-ALL = {**NEURONS, "two-currents": TWO_CURRENTS, "turning": TURNING, "mixed": MIXED}
-FAST = ("lif", "alif", "adlif", "rise", "two-synapses", "turning", "coupled", "two-currents", "mixed")
-"""Those that spike and that `fast` runs."""
+ADAPTING = Neuron(
+    {"V": "(-V + E - a + G) / tau_mem", "E": "-E / tau_exc", "a": "-a / tau_a", "G": "-G / tau_inh"},
+    arrivals=("E", "G"), spike="V - v_th", reset={"V": "v_reset", "a": "a + b"},
+)
+"""In no list: two currents, and between them an adaptation."""
+THREE = Neuron(
+    {"V": "(-V + E + G + S) / tau_mem", "E": "-E / tau_exc", "G": "-G / tau_inh", "S": "-S / tau_syn"},
+    arrivals=("E", "G", "S"), spike="V - v_th", reset={"V": "v_reset"},
+)
+"""In no list: three currents."""
+ALL = {
+    **NEURONS, "two-currents": TWO_CURRENTS, "turning": TURNING, "mixed": MIXED, "adapting": ADAPTING, "three": THREE,
+}
+FAST = ("lif", "alif", "adlif", "rise", "two-synapses", "turning", "coupled", "two-currents", "mixed", "adapting")
+"""Those that spike and that `fast` runs; "three" in Python alone, since compiling takes long."""
 EACH_OF_FAST = pytest.mark.parametrize(
     "name", [name if name == "lif" else pytest.param(name, marks=pytest.mark.full) for name in FAST], scope="module"
 )
 """A test of each. Kernels differ by the numbers of states and of constants in the rates, and take a
 minute to compile: without the tests that are `full`, all but LIF agree in Python alone. Tests of
 one neuron follow each other (`scope`), so that two processes seldom compile the same kernels."""
-STRENGTH = {"rise": 1.6, "turning": 0.2, "mixed": 2.0}  # of the weights
+STRENGTH = {"rise": 1.6, "turning": 0.2, "mixed": 2.0, "adapting": 2.0, "three": 6.0}  # of the weights
 OFTEN = 3.0  # how many times smaller second arrivals are, which inhibit
 READOUTS = ("spike_time_mse", "first_spike_time", "max_voltage", "mean_voltage", "exp_weighted_voltage")
 
@@ -98,6 +110,12 @@ def with_short_loops(case: Case, delay: float = 0.01) -> Case:
     loops = {c: replace(c, w=abs(c.w), d=np.full(c.d.shape, delay)) for c in case.network.connections
              if c.source == c.target}
     connections = tuple(loops.get(c, c) for c in case.network.connections)
+    return replace(case, network=Network(case.network.populations, connections))
+
+
+def exciting(case: Case, scale: float) -> Case:
+    """The case with the sizes of all weights, scaled: every current excites."""
+    connections = tuple(replace(c, w=abs(c.w) * scale) for c in case.network.connections)
     return replace(case, network=Network(case.network.populations, connections))
 
 

@@ -1,0 +1,62 @@
+"""One bin of the rings ahead: what arrives in it, over all currents and other states."""
+
+from delayprop.fast.compiling.compiler import compiled, inlined
+from delayprop.fast.cpu.intrinsics import CELL, clear_cell, link_of, moved
+from delayprop.fast.cpu.rows import unzip_cells
+from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.physics.currents import currents
+from delayprop.fast.physics.within_bin import collect
+
+
+@inlined
+def unzip(cells, slot, places, others, rows):
+    """Write the numbers `V, I, up` of the cells of a bin to `rows [currents * 3 * LANES]`.
+
+    `slot`: first of its `places`; `cells`: of all currents. Pointers.
+    """
+    for current in range(currents(others)):
+        unzip_cells(moved(cells, CELL * (current * places + slot)), moved(rows, current * 3 * LANES))
+
+
+@inlined
+def arrived(rows, more, slot, lane, places, others):
+    """What arrivals of a bin add to `V, I, O` of a lane at its end, and at most to the level in it.
+
+    `rows`: see `unzip`; `more`: of `fast.cpu.deposit.Ring`. Pointers.
+    """
+    V, I, up = rows[lane], rows[LANES + lane], rows[2 * LANES + lane]
+    first = more[slot + lane] if len(others.reached) > 0 else 0.0
+    second = more[places + slot + lane] if len(others.reached) > 1 else 0.0
+    if len(others.currents) > 0:
+        V, first, up = V + rows[3 * LANES + lane], rows[4 * LANES + lane], up + rows[5 * LANES + lane]
+    if len(others.currents) > 1:
+        V, second, up = V + rows[6 * LANES + lane], rows[7 * LANES + lane], up + rows[8 * LANES + lane]
+    return V, I, (first, second), up
+
+
+@inlined
+def clear_place(cells, more, place, places, others):
+    """Empty a place of all rings. Pointers."""
+    for current in range(currents(others)):
+        clear_cell(cells, CELL * (current * places + place))
+    for k in range(len(others.reached)):
+        more[k * places + place] = 0.0
+
+
+@inlined
+def any_arrival(cells, place, places, others):
+    """Whether any spike arrives at a place. Pointer."""
+    found = False
+    for current in range(currents(others)):
+        found |= link_of(cells, CELL * (current * places + place)) >= 0
+    return found
+
+
+@compiled
+def collect_all(cells, place, places, lane, time, source, next_, pack, clock, is_last, rest, weight):
+    """`collect` over the chains of all currents. `cells`: pointer."""
+    count = 0
+    for current in range(currents(pack.others)):
+        link = link_of(cells, CELL * (current * places + place))
+        count = collect(count, link, lane, time, source, next_, pack, clock, is_last, rest, weight)
+    return count

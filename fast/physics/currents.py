@@ -1,0 +1,42 @@
+"""The currents of a neuron: `I`, and other states that arrivals raise and that drive `V` alone.
+
+An arrival at one of them meets a neuron of two states, `V` and this current. So it takes the same
+steps as an arrival at `I`, with numbers of its own: `coefficients`, `exact` and `flow` hold those
+once per current (`fast.layout.rows`), and deposits and adjoints have a ring per current.
+"""
+
+from delayprop.fast.compiling.compiler import inlined
+from delayprop.fast.layout.rows import first_coefficient, first_flow
+
+
+@inlined
+def currents(others):
+    """The number of currents. 1, only `I`, where `reached` is not empty."""
+    return 1 + len(others.currents)
+
+
+@inlined
+def state_of(source, pack):
+    """The state that arrivals of a source raise, as in `fast.layout.arrays.Layer`; a mask, as in
+    `lane_of`."""
+    return pack.into[source] & 3
+
+
+@inlined
+def current_of(source, pack):
+    """The current that arrivals of a source raise: 0 for `I`, else 1 + the number of the other
+    state."""
+    return state_of(source, pack) if len(pack.others.currents) > 0 else 0
+
+
+@inlined
+def lane_of_coefficients(current, lane, pack, terms):
+    """Place of a lane among the numbers of a current in `coefficients`, or in `exact`; `terms`:
+    theirs. It takes the place of the lane in functions of an arrival."""
+    return lane + first_coefficient(current, pack.others, pack.learned, terms)
+
+
+@inlined
+def lane_of_flow(current, lane):
+    """The same in `flow`."""
+    return lane + first_flow(current)
