@@ -42,8 +42,10 @@ def _files(folder: str, names: str) -> tuple[str, ...]:
 
 ROOMS = {
     "reference": _files("reference", "jumps adjoint"),
-    "physics": _files("fast/physics", "factors synapse adjoint driven response jump own_events bin_step"),
-    "cpu": _files("fast/cpu", "lookup special_lookup reached sensitivities vector_step backward recurrent_backward"),
+    "physics": _files("fast/physics", "factors synapse currents adjoint driven response jump own_events bin_step"),
+    "cpu": _files(
+        "fast/cpu", "lookup special_lookup reached bin_ahead sensitivities vector_step backward recurrent_backward"
+    ),
     "cuda": _files("fast/cuda", "lookup backward recurrent_backward"),
     "nn": tuple(file for file in TESTS if file.startswith("fast/nn")),
     "training": tuple(file for file in TESTS if file.startswith("fast/training")),
