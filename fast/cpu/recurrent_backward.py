@@ -40,11 +40,9 @@ class Own(NamedTuple):
 
 
 class RecurrentBackwardWork(NamedTuple):
-    """Arrays of the sweep of every pack, `[packs, ...]`, reused by every trial.
-
-    `scratch`: of a group of spikes, `[packs, group, ...]`. `events`: of all packs, but for
-    `first_event [packs, places]`. `own`: own spikes.
-    """
+    """Arrays of the sweep of every pack, `[packs, ...]`, reused by every trial. `scratch [packs,
+    group, ...]`: of a group of spikes. `events`: of all packs, but for `first_event [packs,
+    places]`. `own`: own spikes."""
 
     ring: np.ndarray
     full_adjoint_ring: np.ndarray
