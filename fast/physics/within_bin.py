@@ -30,6 +30,7 @@ from delayprop.fast.physics.crossing import (
     time_to_peak,
     time_to_threshold,
 )
+from delayprop.fast.physics.currents import state_of
 from delayprop.fast.physics.flow import block_in, flowed, state_after
 from delayprop.fast.physics.others import (
     after_reset,
@@ -196,7 +197,7 @@ def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_re
         while n < count and rest[n] == x:
             if weight_is_source(others):
                 source = int(weight[n])
-                I, O = raised(I, O, pack.synapses.w[source, lane], pack.into[source])
+                I, O = raised(I, O, pack.synapses.w[source, lane], state_of(source, pack))
             else:
                 I += weight[n]
             n += 1
