@@ -59,7 +59,7 @@ def test_seeded_networks(family: str, precision: str) -> None:
 
 
 @pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
-@pytest.mark.parametrize("name", ["alif", "two-currents", "rise", "coupled", "two-synapses", "adapting", "three"])
+@pytest.mark.parametrize("name", ["alif", "two-adaptations", "rise", "coupled", "two-synapses", "adapting", "three"])
 def test_neurons_given_by_equations(name: str, recurrent: bool) -> None:
     """With one and with two other states; gradients of every constant."""
     agree(network(name, 0, "first_spike_time", recurrent), "float64")

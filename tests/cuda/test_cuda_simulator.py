@@ -52,7 +52,7 @@ def test_cuda_kernels_on_a_simulated_gpu(networks: str, compiled: bool) -> None:
     functions have the types of a GPU; of neurons given by equations those of `alif` alone, since
     `test_every_kernel_compiles` compiles others."""
     pytest_alone = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "tests/cuda/simulated.py")
-    others = "rise", "coupled", "two-currents", "two-synapses", "adapting", "three"
+    others = "rise", "coupled", "two-adaptations", "two-synapses", "adapting", "three"
     chosen = " and not ".join((f"({networks})", *others))
     words, jit = (("-k", chosen), "0") if compiled else (("-k", networks, "-m", "not full"), "1")
     done = python(*pytest_alone, *words, NUMBA_ENABLE_CUDASIM="1", NUMBA_DISABLE_JIT=jit)

@@ -66,8 +66,8 @@ def of_neurons() -> list[Case]:
 
 def of_fast() -> list[Case]:
     """Networks of neurons with other states than `V` and `I`, which both sides run."""
-    return [network("alif", 1, "first_spike_time"), network("two-currents", 0, "spike_time_mse"),
-            network("two-currents", 1, "first_spike_time"), network("two-synapses", 1, "first_spike_time"),
+    return [network("alif", 1, "first_spike_time"), network("two-adaptations", 0, "spike_time_mse"),
+            network("two-adaptations", 1, "first_spike_time"), network("two-synapses", 1, "first_spike_time"),
             network("three", 1, "first_spike_time"),
             network("coupled", 0, "spike_time_mse"), network("coupled", 6, "spike_time_mse"),
             network("mixed", 1, "first_spike_time"), network("mixed", 1, "spike_time_mse"),

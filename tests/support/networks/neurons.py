@@ -22,7 +22,7 @@ RANGES = {
     "tau_inh": (5, 12), "v_th": (0.8, 1.2), "v_reset": (-0.3, 0.2), "b": (0.1, 0.5), "g": (0.2, 6), "beta": (0.1, 0.4),
     "tau_c": (20, 90), "k": (0.1, 0.4),
 }
-TWO_CURRENTS = Neuron(
+TWO_ADAPTATIONS = Neuron(
     {"V": "(-V + I - a - c) / tau_mem", "I": "-I / tau_syn", "a": "(-a + k * c) / tau_a", "c": "-c / tau_c"},
     spike="V - v_th - 0.2 * a - 0.1 * c", reset={"V": "v_reset", "a": "a + b", "c": "c + b + k * a"},
 )
@@ -52,9 +52,10 @@ THREE = Neuron(
 )
 """In no list: three currents."""
 ALL = {
-    **NEURONS, "two-currents": TWO_CURRENTS, "turning": TURNING, "mixed": MIXED, "adapting": ADAPTING, "three": THREE,
+    **NEURONS, "two-adaptations": TWO_ADAPTATIONS, "turning": TURNING, "mixed": MIXED, "adapting": ADAPTING,
+    "three": THREE,
 }
-FAST = ("lif", "alif", "adlif", "rise", "two-synapses", "turning", "coupled", "two-currents", "mixed", "adapting")
+FAST = ("lif", "alif", "adlif", "rise", "two-synapses", "turning", "coupled", "two-adaptations", "mixed", "adapting")
 """Those that spike and that `fast` runs; "three" in Python alone, since compiling takes long."""
 EACH_OF_FAST = pytest.mark.parametrize(
     "name", [name if name == "lif" else pytest.param(name, marks=pytest.mark.full) for name in FAST], scope="module"
