@@ -181,7 +181,7 @@ def machine_paths(path: PurePosixPath, text: str) -> list[str]:
     return [f"{path}:{number}: machine path" for number, line in lines if MACHINE_PATH.search(line)]
 
 
-LINES = 250
+LINES = 400
 
 
 def long_file(path: PurePosixPath, text: str) -> list[str]:
