@@ -9,7 +9,7 @@ import pytest
 from delayprop.fast.training.intervals import wilson_interval
 from tests import ROOT
 from tests.support.report_evidence import Measured
-from tests.tools.mutation import BROKEN, NOTICED, ROOMS, SURVIVED, TOO_LONG, code_sha256
+from tests.tools.mutation import BROKEN, NOTICED, ROOMS, SURVIVED, TOO_LONG, code, code_sha256
 
 REASONS = {
     (file, after): entry["reason"]
@@ -58,6 +58,18 @@ def judged(content: dict) -> dict[str, dict[str, float]]:
         }
     assert alive / all_ran <= MOST, f"of all rooms together {alive} of {all_ran} survived"
     return found
+
+
+def test_the_code_of_a_file_is_one_text_on_each_python() -> None:
+    """Pythons unparse an f-string with quotes of their own choice."""
+    source = '''"""Of the module."""
+
+def f(x):  # a comment
+    """Of the function,
+    in two lines."""
+    return f"{x['#']!r:>{3}}" + "\\t" + 'a'  # another
+'''
+    assert code(source) == """def f(x):\n    return f"{x['#']!r:>{3}}" + "\\t" + 'a'"""
 
 
 def record() -> dict:
