@@ -1,6 +1,8 @@
-# Every target sets itself up from make and a Python of 3.11 or newer alone. PYTHON chooses the one that builds .venv.
+# Every target sets itself up from make and a Python of 3.11 or newer alone. PYTHON chooses the one that builds the
+# virtual environment, VENV its folder: make VENV=.venv-3.13 PYTHON=python3.13 test keeps .venv as it is.
 # EXTRAS names groups of pyproject.toml, as in EXTRAS=dev,cuda; without it a target installs what it needs.
 PYTHON  ?= python3
+VENV    ?= .venv
 EXTRAS  ?=
 WORKERS ?= 2
 ARGS    ?=
@@ -9,10 +11,10 @@ ARGS    ?=
 PATH ?= /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 
-PY  := .venv/bin/python
+PY  := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 # A group is installed when its stamp of this very pyproject.toml exists; `base`: the dependencies alone.
-READY  := .venv/.ready-$(firstword $(shell cksum < pyproject.toml))-
+READY  := $(VENV)/.ready-$(firstword $(shell cksum < pyproject.toml))-
 COMMA  := ,
 STAMPS := $(addprefix $(READY),base $(subst $(COMMA), ,$(EXTRAS)))
 need    = @$(MAKE) --no-print-directory EXTRAS=$(or $(EXTRAS),$(1)) setup
@@ -67,8 +69,8 @@ lint: ## run ruff and mypy
 	@$(PY) -m mypy
 
 clean: ## remove .venv and every cache; runs/ stays
-	@echo "clean: .venv and caches"
-	@rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist site
+	@echo "clean: .venv, .venv-* and caches"
+	@rm -rf .venv .venv-* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist site
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip 23, of Python 3.11, finds no versions of torch and numba-cuda that agree on a release of CUDA, though there are some.
@@ -82,13 +84,13 @@ setup:
 	  "$(PYTHON)" -c 'import sys; sys.version_info < (3, 11) and sys.exit("setup: `PYTHON` must be 3.11 or newer, got %d.%d (%s); say make PYTHON=/path/to/python3" % (sys.version_info[0], sys.version_info[1], sys.executable))'; \
 	  "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || \
 	    { echo 'setup: `PYTHON` must have the modules venv and ensurepip, got $(PYTHON) without; on Debian and Ubuntu: apt-get install python3-venv' >&2; exit 1; }; \
-	  echo "setup: building .venv with $(PYTHON) and installing the dependencies (3 to 5 minutes, once; pip is silent until it is done)"; \
-	  "$(PYTHON)" -m venv --clear .venv; \
+	  echo "setup: building $(VENV) with $(PYTHON) and installing the dependencies (3 to 5 minutes, once; pip is silent until it is done)"; \
+	  "$(PYTHON)" -m venv --clear $(VENV); \
 	else \
-	  echo "setup: installing into .venv what pyproject.toml asks for$(if $(EXTRAS), in the groups $(EXTRAS))"; \
+	  echo "setup: installing into $(VENV) what pyproject.toml asks for$(if $(EXTRAS), in the groups $(EXTRAS))"; \
 	fi; \
 	$(PIP) 'pip>=25'; \
 	$(PIP) --no-index --no-deps torch >/dev/null 2>&1 || true; \
 	$(PIP) --editable '.$(if $(EXTRAS),[$(EXTRAS)])'; \
-	for stamp in .venv/.ready-*; do case $$stamp in $(READY)*) ;; *) rm -f "$$stamp" ;; esac; done; \
+	for stamp in $(VENV)/.ready-*; do case $$stamp in $(READY)*) ;; *) rm -f "$$stamp" ;; esac; done; \
 	touch $(STAMPS)

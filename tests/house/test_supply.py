@@ -117,6 +117,48 @@ def test_a_target_installs_what_it_needs_and_keeps_what_is_there(tmp_path: Path)
     assert made("sequence", "test") == [".", "run", ".[dev]", "run"]
 
 
+TOOLS = ("awk", "bash", "cat", "dirname", "env", "grep", "sort")
+
+
+@pytest.mark.parametrize(("others", "tried"), [
+    ({"3.98": "", "3.99": "", "3.10": "", "3.97": "broken"}, "make test with Python 3.99.1 "),
+    ({"3.98": "", "3.99": "torch"}, "make test with Python 3.98.1 "),
+    ({"3.11": "", "3.98": "numba", "3.97": "broken"}, "no other Python of 3.11 or newer is here"),
+    ({}, "no other Python of 3.11 or newer is here"),
+])
+def test_ci_tries_the_newest_other_python(others: dict[str, str], tried: str, tmp_path: Path) -> None:
+    """One that has no `venv`, or no wheel of a package, is passed over; a failure is one of CI."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in TOOLS:
+        (tools / name).symlink_to(str(shutil.which(name)))
+
+    def program(path: Path, *lines: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(("#!/bin/sh", *lines)) + "\n")
+        path.chmod(0o755)
+
+    program(tools / "make", 'echo "$*" >> log', 'case "$*" in *"${FAILING:-nothing}"*) exit 2;; esac')
+    for version, lacks in others.items():
+        program(tools / f"python{version}", f'{"exit 1" if lacks == "broken" else f"echo {version}.1 $0"}')
+    refused = [f"*' --python-version {version} '*' {lacks}') exit 1;;" for version, lacks in others.items()]
+    own = ("case $* in *sys*) echo 3.11.7;;", *refused, "esac")
+    program(tmp_path / ".venv" / "bin" / "python", *own)
+    shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
+    log = tmp_path / "log"
+    done = subprocess.run([tmp_path / ".ci" / "run"], env={"PATH": str(tools)}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "") and tried in done.stdout.splitlines()[-1]
+    chosen = re.findall(r"(3\.\d+)\.1 \(", tried + "(")
+    last = [f"VENV=.venv-{chosen[0]} PYTHON={tools}/python{chosen[0]} test"] if chosen else []
+    assert log.read_text().splitlines() == ["lint", "test-all", *last]
+    skipped = [f"Python {version}.1 is skipped: pip finds no wheel of {lacks}" for version, lacks in others.items()
+               if lacks in ("torch", "numba")]
+    assert [line for line in skipped if line not in done.stdout] == []
+    for target in ["lint", "test-all", *last]:
+        environment = {"PATH": str(tools), "FAILING": target}
+        assert subprocess.run([tmp_path / ".ci" / "run"], env=environment, capture_output=True).returncode == 2
+
+
 def test_no_text_installs_the_package_from_an_index() -> None:
     """It is on none."""
     assert [path for path in FILES if re.search(r"pip install ['\"]?delayprop|delayprop\[", read(path))] == []
