@@ -20,6 +20,7 @@ from tests.support.tolerances import SAME_NETWORK, SAME_SUM, U64, VANISHES, rela
 from tests.support.truth import Problem, difference
 
 CASES = many(4)  # per family
+SEEDS = 200  # tried for them, however few: of one family every thirtieth network has a loss that a test needs
 PAIRS = [(run, family) for run in RUNS for family in families()]
 IDLE = Population("idle", "input", 1)
 every_family = pytest.mark.parametrize(("run", "family"), PAIRS)
@@ -27,7 +28,7 @@ every_family = pytest.mark.parametrize(("run", "family"), PAIRS)
 
 def cases(family: str, suits: Callable[[Case], bool] = lambda case: True) -> Iterator[Case]:
     found = 0
-    for seed in range(20 * CASES):
+    for seed in range(SEEDS):
         case = drawn(family, seed)
         if suits(case) and largest_block(case, result("reference", case).gradients) > VANISHES:
             found += 1

@@ -11,8 +11,9 @@ from reports import __main__ as command
 from reports import page as pages
 from reports.__main__ import main
 from reports.page import html, verdict
-from reports.record import TEMPLATES, number, read
+from reports.record import GREEN, TEMPLATES, number, read
 from tests import ROOT
+from tests.support.commands import python
 from tests.support.house.docs_pages import Outline
 from tests.support.report_checks import CHECKS, GROUPS
 from tests.support.runs.reading import Capture, Patch, refusal
@@ -20,6 +21,7 @@ from tests.support.runs.traced import small_figure
 from tests.support.runs.verification_records import FAILED, SKIPPED, record
 
 ALL = len(CHECKS)
+ON_GPU = 19  # the check that compares the CPU with a GPU
 
 
 def test_every_check_has_a_group_tests_and_controls() -> None:
@@ -119,6 +121,17 @@ def test_a_check_without_its_keys_is_named(tmp_path: Path) -> None:
 ])
 def test_wrong_options(arguments: list[str], words: str, capsys: Capture) -> None:
     assert words in refusal(capsys, main, *arguments)
+
+
+@pytest.mark.full
+def test_the_quick_report_is_green(tmp_path: Path) -> None:
+    """As a whole; of its checks the one that needs a GPU may not run."""
+    done = python("-m", "reports", "--quick", "--out", tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:]
+    left = [check["number"] for check in read(tmp_path / command.RECORD).checks if check["status"] != GREEN]
+    assert left in ([], [ON_GPU])
+    assert f"{ALL - len(left)} of {ALL} checks are green" in done.stdout.splitlines()[-1]
+    assert (tmp_path / command.PAGE).exists() and (tmp_path / command.PDF).exists()
 
 
 @pytest.mark.parametrize(("options", "words"), [
