@@ -11,7 +11,7 @@ from delayprop.spec.checks import one_of
 from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim
 
 DEVICES = ("cpu", "cuda")
-CUDA_GROUP = "by `pip install '.[cuda]'` in a clone of the project"
+CUDA_GROUP = "by `pip install '.[cuda]'`, with a pip of 25 or newer, in a clone of the project"
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 # `torch.autograd.Function.apply` calls it too. It is private: where it is missing, torch refuses.
 within_transforms: Callable[[], bool] = getattr(torch._C, "_are_functorch_transforms_active", bool)
