@@ -160,6 +160,7 @@ def test_a_loop_of_different_neurons_is_refused() -> None:
         run_case(changed)
 
 
+@pytest.mark.full
 def test_a_reset_above_the_threshold_is_an_error() -> None:
     case = network("alif", 0, "first_spike_time")
     first, hidden, *others = case.network.populations

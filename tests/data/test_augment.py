@@ -111,6 +111,7 @@ def test_what_is_drawn_follows_from_seed_epoch_and_trial() -> None:
     assert len(set(drawn)) == len(drawn), "of equal trials too, each has a draw of its own"
 
 
+@pytest.mark.full
 def test_batches_are_a_dataset_whose_workers_change_nothing() -> None:
     here, ahead = (Batches(DATA, DURATION, 5, EVERY, 3, workers) for workers in (0, 2))
     late = here[4]

@@ -164,6 +164,7 @@ def read_or_refused(path: Path, files: int) -> tuple[int, int]:
     return refused, other
 
 
+@pytest.mark.full
 def test_no_damage_goes_unseen(path: Path, monkeypatch: Patch) -> None:
     """Flipped bits also damage what the library trusts: it did not return from some files, and
     crashed on others. Control: the reader that compares nothing takes some of them."""

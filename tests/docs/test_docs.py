@@ -45,6 +45,7 @@ def test_control_a_private_import_is_found(line: str) -> None:
     assert len(private_names(f"if True:\n    {line}  # planted")) == 1
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", RUN)
 def test_every_block_runs_and_prints_what_the_page_shows(name: str, tmp_path: Path, monkeypatch: Patch) -> None:
     monkeypatch.chdir(tmp_path)

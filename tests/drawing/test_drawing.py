@@ -53,6 +53,7 @@ def test_what_cannot_be_written_has_its_own_message(
     assert refusal(capsys, main, tmp_path) == f"python -m reports: `RUN` must be {expected}\n"
 
 
+@pytest.mark.full
 def test_an_animation_shows_each_move_of_the_delays(tmp_path: Path) -> None:
     """A frame before learning, and one for each step that moves a delay."""
     results(gap=10.0, tau_mem=10.0, tau_syn=5.0)(made_sequence(tmp_path))

@@ -24,7 +24,7 @@ def hidden(recurrent: bool = False, **constants: Any) -> LIF:
 
 @pytest.mark.parametrize("constants", [{}, {"tau_mem": 6.0, "tau_syn": 6.0}], ids=["two rates", "one rate"])
 @pytest.mark.parametrize("recurrent", [False, True])
-@pytest.mark.parametrize("trial", [0, 1])
+@pytest.mark.parametrize("trial", [0, pytest.param(1, marks=pytest.mark.full)])
 def test_a_neuron_spikes_where_its_trace_reaches_the_threshold(trial: int, recurrent: bool, constants: dict) -> None:
     layer = hidden(recurrent, **constants)
     emitted = layer(SPIKES)

@@ -47,6 +47,7 @@ def run(folder: Path) -> float:
     return float(python("-P", "-m", "delayprop.fast.cpu.kernel", folder=folder, PYTHONPATH=path).stdout)
 
 
+@pytest.mark.full
 def test_an_edit_of_a_called_function_reaches_a_compiled_kernel(tmp_path: Path) -> None:
     """Numba alone would answer from its cache: the file of the kernel has not changed."""
     folder = plant(None, "fast", tmp_path)

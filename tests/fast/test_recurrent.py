@@ -117,6 +117,7 @@ print(int(counts.min()), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - b
 """
 
 
+@pytest.mark.full
 def test_memory_of_a_volley_within_one_bin() -> None:
     """384 neurons spike at almost one instant: lists copied at each arrival would take 200 MB."""
     spikes, added = python("-c", VOLLEY).stdout.split()

@@ -187,7 +187,8 @@ def spikes_of(until: float, count: int, trials: int, readout: str) -> Spikes:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 @pytest.mark.parametrize("readout", VOLTAGE_READOUTS)
 @pytest.mark.parametrize(("count", "trials", "until"), [
-    (1, 1, 0.9), (1, 256, 0.1), (33, 7, 0.7), (1000, 32, 0.9), (1000, 256, 0.7), (10**6, 1, 0.9)
+    (1, 1, 0.9), (33, 7, 0.7), (1000, 32, 0.9),
+    *(pytest.param(*large, marks=pytest.mark.full) for large in [(1, 256, 0.1), (1000, 256, 0.7), (10**6, 1, 0.9)]),
 ])
 def test_errors_of_many_arrivals(count: int, trials: int, until: float, readout: str, dtype: torch.dtype) -> None:
     spikes = spikes_of(until, count, trials, readout)

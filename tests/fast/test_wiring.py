@@ -38,7 +38,7 @@ def gradients(made: list[Any], y: Tensor) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("masked", [True, False], ids=["masked", "every synapse"])
 @pytest.mark.parametrize("delays", DELAYS)
-@pytest.mark.parametrize("kind", [LIF, ALIF])  # one after the other, so that few processes compile both
+@pytest.mark.parametrize("kind", [LIF, pytest.param(ALIF, marks=pytest.mark.full)], scope="module")
 def test_a_layer_is_the_network_that_says_the_same(delays: str, kind: Any, masked: bool) -> None:
     """Gradients of shared delays are sums of those of the synapses."""
     made = layers(delays, kind, masked)

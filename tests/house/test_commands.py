@@ -96,6 +96,7 @@ def test_a_result_that_nobody_reads_is_no_error(command: str) -> None:
     assert lines_read(0, "-m", command, CASE) == (READER_LEFT, [], "")
 
 
+@pytest.mark.full
 def test_training_whose_reader_leaves_stops_in_silence(tmp_path: Path) -> None:
     """The first write after the pipe closes stops the run, long before its thousandth epoch."""
     out = tmp_path / "run"

@@ -114,6 +114,7 @@ def test_right_digits_of_neurons_given_by_equations(path: Path, measured: Measur
     assert digits >= LIMITS["reference"]["average"]
 
 
+@pytest.mark.full
 @pytest.mark.check(9)
 @pytest.mark.parametrize("name", sorted(set().union(*ILL_CONDITIONED.values())))
 def test_fewer_digits_only_where_an_ulp_leaves_no_more(name: str) -> None:

@@ -70,6 +70,7 @@ def worse(kind: int, than: int, recurrent: list[str]) -> set[tuple[str, float]]:
     }
 
 
+@pytest.mark.full
 def test_the_readme_has_the_picture_of_the_lines_and_says_what_it_shows() -> None:
     """The means of learned delays, of delays as drawn and of none, size by size."""
     assert f"]({PICTURE})" in README and sha256_of(curves()) in (ROOT / PICTURE).read_text(encoding="utf-8")

@@ -187,6 +187,7 @@ def test_a_command_prints_what_its_module_prints(capsys: Capture) -> None:
     assert found == printed(capsys, delayprop.fast.run.main, CASE) and found.startswith("{")
 
 
+@pytest.mark.full
 def test_python_m_delayprop_is_the_same_command() -> None:
     said = refusal_of(run("delayprop", "conformance"), "delayprop conformance")
     assert said == "give one of --command, --list and --save (see --help)"

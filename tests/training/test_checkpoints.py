@@ -25,7 +25,7 @@ def killed(kind: str, kills: int, folder: Path) -> dict:
     return result_of(called("tests.support.runs.children:killed_while_saving", kind, kills, folder))
 
 
-@pytest.mark.parametrize("kills", [50, pytest.param(200, marks=pytest.mark.full)])
+@pytest.mark.parametrize("kills", [20, pytest.param(200, marks=pytest.mark.full)])
 def test_kills_while_saving_lose_nothing(kills: int, tmp_path: Path) -> None:
     """Kills between the first byte and the last leave a file under another name."""
     found = killed("whole", kills, tmp_path)

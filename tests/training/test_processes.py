@@ -93,6 +93,7 @@ def pair(folder: Path) -> str:
     return train(folder, "pair", 2, 3, "--resume", says="no checkpoint in")
 
 
+@pytest.mark.full
 def test_two_processes_that_are_resumed_end_in_the_same_bits(one: str, pair: str, folder: Path) -> None:
     """They also end as one process does. One test: each worker of pytest would train both anew."""
     assert train(folder, "pair resumed", 2, 1) != pair

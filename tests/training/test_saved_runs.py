@@ -146,6 +146,7 @@ def test_a_run_of_an_earlier_version_is_read_with_neutral_settings(runs: Path, c
     assert undrawn(*OPTIONS, *data_of(runs), "--seed", "0", "--out", str(copy), "--resume") in (0, 1)
 
 
+@pytest.mark.full
 @pytest.mark.pictures
 def test_a_recurrent_run_is_opened_drawn_exported_and_put_on_a_grid(runs: Path, capsys: Capture) -> None:
     """With learned time constants, and with its average; its own delays are drawn too."""

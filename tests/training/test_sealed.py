@@ -71,6 +71,7 @@ def test_a_run_talks_to_nobody_and_writes_only_into_its_folder(tmp_path: Path) -
     assert left == [], "torch leaves an empty folder; nothing else outlives a run"
 
 
+@pytest.mark.full
 def test_control_what_a_run_must_not_do_is_seen(tmp_path: Path) -> None:
     """The run ends as usual, so only the watch can find it."""
     seen = trained(tmp_path, "connect, then write")

@@ -25,7 +25,7 @@ SETTLED_64 = 1e-6  # ms
 
 
 @pytest.mark.check(34)
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(n, marks=pytest.mark.full) for n in range(4, 20))])
 def test_delays_are_learned_in_six_presentations(seed: int, tmp_path: Path, measured: Measured) -> None:
     """And their difference reaches the optimum."""
     code, result, history = sequence_run(tmp_path, "--seed", str(seed))

@@ -151,6 +151,7 @@ def at_work(folder: Path) -> subprocess.Popen[str]:
     return child
 
 
+@pytest.mark.full
 def test_a_second_interrupt_ends_a_process_whose_kernel_runs(tmp_path: Path) -> None:
     """Python runs no handler there; the first interrupt, as a control, is not heard."""
     child = at_work(tmp_path)

@@ -102,7 +102,9 @@ def test_with_no_speaker_held_out_all_are_learned_from(folder: Path) -> None:
     assert found["best_epoch"] == 2
 
 
-@pytest.mark.parametrize(("task", "network"), [("ssc", "700-4-35"), ("braille", "24-4-27")])
+@pytest.mark.parametrize(("task", "network"), [
+    ("ssc", "700-4-35"), pytest.param("braille", "24-4-27", marks=pytest.mark.full),
+])
 def test_a_task_of_three_files_runs(task: str, network: str, folder: Path, capsys: Capture) -> None:
     assert f"{task}_train.h5" in refusal(capsys, main, "--task", task, "--data", folder, "--out", folder / "run")
     assert not (folder / "run").exists()
