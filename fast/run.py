@@ -81,8 +81,8 @@ def _gradients(case: Case, network: Network, inputs: dict[str, Spikes]) -> Gradi
         return _numbers(torch.zeros_like(parameter) if parameter.grad is None else parameter.grad)
 
     populations = {
-        population.name: {name: of(getattr(constants, name)) for name in population.values}
-        for population, constants in zip(case.network.populations, network.constants, strict=True)
+        population.name: {name: of(constant) for name, constant in own.constants.items()}
+        for population, own in zip(case.network.populations, network.constants, strict=True)
         if population.kind != "input"
     }
     return Gradients(

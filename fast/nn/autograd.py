@@ -141,7 +141,7 @@ def propagate_neurons(
         ArithmeticError: as `propagate`.
     """
     given = constants_of(neuron, constants, readout)
-    check_arguments(spikes, {"w": w, "d": d, **given}, exists, recurrent)
+    check_arguments(spikes, w, d, given, exists, recurrent)
     check_into(into, len(w), neuron)
     if neuron in (LIF, LI):
         check_lif(given)

@@ -1,13 +1,14 @@
 """The constants of neurons as parameters of a module."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from delayprop.spec import Population
-from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim
+from delayprop.spec.errors import SpecError, Verbatim
 from delayprop.spec.neuron import Neuron
 from delayprop.spec.population import CONSTANTS
 
@@ -18,15 +19,19 @@ HIGHEST_RESET = 0.99  # of the threshold: upper bound of resets that learn
 RESERVED = (
     "w", "d", "w_rec", "d_rec", "pre", "post", "max_delay", "record", "warns_of_silence", "readout",
     "equations", "delays", "mask", "mask_rec", "into", "into_rec", "recurrent", "dtype", "neuron", "self",
+    "parametrizations",
 )
-"""Attributes and arguments of layers, which no constant may be called."""
+"""Attributes and arguments of layers."""
 OF_TORCH = frozenset(vars(nn.Module()))
+ELSEWHERE = "constants[{}]"
+"""The parameter of a constant whose name is taken; no constant can be called so."""
 
 
 class Neurons(nn.Module):
     """Neurons with their constants, `[size]`, by name; None where their equations lack one.
 
-    `equations`: of the neurons; None for inputs.
+    `equations`: of the neurons; None for inputs. A constant whose name is taken is in `constants`
+    alone: `layer.constants["w"]`.
     """
 
     equations: Neuron | None
@@ -42,21 +47,22 @@ class Neurons(nn.Module):
         for name in CONSTANTS:
             if name not in population.values:
                 self.register_parameter(name, None)
-        self._check_names(population.values)
+        taken = {*RESERVED, *OF_TORCH, *dir(type(self))}
         for name, values in population.values.items():
-            self.register_parameter(name, nn.Parameter(torch.tensor(values, dtype=dtype), requires_grad=False))
-
-    @classmethod
-    def _check_names(cls, names: Iterable[str]) -> None:
-        """`UnsupportedError`: a constant of equations with the name of an attribute of modules."""
-        for name in names:
-            if name in RESERVED or name in OF_TORCH or hasattr(cls, name):
-                raise UnsupportedError(name, "", "is the name of an attribute of layers", "rename this constant")
+            parameter = nn.Parameter(torch.tensor(values, dtype=dtype), requires_grad=False)
+            self.register_parameter(ELSEWHERE.format(name) if name in taken else name, parameter)
 
     @property
-    def constants(self) -> dict[str, Tensor]:
+    def constants(self) -> Mapping[str, Tensor]:
         """The constants that the equations name, in their order."""
-        return {name: getattr(self, name) for name in (self.equations.constants if self.equations else ())}
+        names = self.equations.constants if self.equations else ()
+        return MappingProxyType({name: getattr(self, key_of(self, name)) for name in names})
+
+
+def key_of(neurons: nn.Module, constant: str) -> str:
+    """The name of the parameter of a constant: that of the constant, or `constants[w]` of a `w`."""
+    elsewhere = ELSEWHERE.format(constant)
+    return elsewhere if hasattr(neurons, elsewhere) else constant
 
 
 def behind(module: nn.Module, name: str) -> list[nn.Parameter]:
@@ -96,8 +102,10 @@ def project_constants_(neurons: Neurons, least_tau: float) -> int:
     Time constants stay at least `least_tau` (ms), thresholds at least `LEAST_V_TH`, and resets at
     most `HIGHEST_RESET` of the threshold. A reset that does not learn bounds the threshold instead.
     """
-    learns = {name: any(p.requires_grad for p in behind(neurons, name)) for name in (*CONSTANTS, *neurons.constants)}
-    changed = sum(clamp_(neurons, name, least_tau) for name, own in learns.items() if own and is_time_constant(name))
+    keys = {name: key_of(neurons, name) for name in (*CONSTANTS, *neurons.constants)}
+    learns = {name: any(p.requires_grad for p in behind(neurons, key)) for name, key in keys.items()}
+    taus = [keys[name] for name, own in learns.items() if own and is_time_constant(name)]
+    changed = sum(clamp_(neurons, key, least_tau) for key in taus)
     if neurons.v_th is None or neurons.v_reset is None:
         return changed
     if learns["v_th"]:

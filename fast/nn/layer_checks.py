@@ -31,10 +31,12 @@ def constants_of(neuron: Neuron, constants: Mapping[str, Tensor], readout: str |
     return {name: constants[name] for name in neuron.constants}
 
 
-def check_arguments(spikes: Spikes, given: dict[str, Tensor], exists: Tensor | None, recurrent: bool) -> None:
-    """Refuse spikes, or tensors by name (`w`, `d`, and constants `[post]`), of another shape, dtype
-    or device, that are not finite, or negative delays."""
-    w, d = given["w"], given["d"]
+def check_arguments(
+    spikes: Spikes, w: Tensor, d: Tensor, constants: Mapping[str, Tensor], exists: Tensor | None, recurrent: bool
+) -> None:
+    """Refuse spikes, synapses `[pre, post]` or constants `[post]` of another shape, dtype or
+    device, or that are not finite, and negative delays."""
+    given = {"w": w, "d": d} | {_named(name): constant for name, constant in constants.items()}
     check_spikes(spikes)
     spikes.check()
     if w.ndim == 2 and w.shape[1] == 0:
@@ -71,6 +73,11 @@ def check_arguments(spikes: Spikes, given: dict[str, Tensor], exists: Tensor | N
             raise SpecError(name, "finite", got, "look for the step that made them")
     remedy = "project delays after each optimiser step, as `layer.project_()` does"
     raise SpecError("d", "at least 0 (ms)", least_delay, remedy)
+
+
+def _named(constant: str) -> str:
+    """The name of a constant beside other tensors: a neuron may have a constant `w` too."""
+    return f"constants.{constant}" if constant in ("w", "d", "exists") else constant
 
 
 def check_pair(given: dict[str, Tensor]) -> None:

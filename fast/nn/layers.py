@@ -117,9 +117,14 @@ class Spiking(SpikingLayer):
             for all sources, or `pre` names; None: the first. `into_rec`: the same of a recurrent
             layer's own synapses.
         constants: of the equations, by name: a number or `post` numbers. Those of `LIF` have its
-            values unless given.
+            values unless given. Each may be an argument by itself, unless its name is that of
+            another argument.
 
-    All other arguments, attributes and errors: as `LIF`; each constant is an attribute too.
+    All other arguments, attributes and errors: as `LIF`.
+
+    Attributes:
+        constants: the parameters `[post]` by name. Each is an attribute too, such as
+            `layer.tau_a`, unless torch or the layer has an attribute of its name, as `w` or `half`.
 
     Raises:
         UnsupportedError: equations that `fast` does not run (docs/limits.md).
@@ -128,18 +133,26 @@ class Spiking(SpikingLayer):
     def __init__(
         self, pre: int, post: int, *, neuron: Neuron | str, recurrent: bool = False, max_delay: float | None = None,
         delays: str = "synaptic", mask: Mask = None, mask_rec: Mask = None, into: Into = None, into_rec: Into = None,
-        dtype: torch.dtype = torch.float32, **constants: Constant,
+        dtype: torch.dtype = torch.float32, constants: Mapping[str, Constant] | None = None, **by_name: Constant,
     ) -> None:
         equations = neuron_of(neuron)
-        self._check_names(equations.constants)
         usual = {name: value for name, value in USUAL.items() if name in equations.constants}
-        population = population_of("neuron", post, neuron=equations, constants=usual | constants)
+        given = _together({} if constants is None else constants, by_name)
+        population = population_of("neuron", post, neuron=equations, constants=usual | given)
         if equations.spike is None:
             raise SpecError("neuron", "", "never spikes", "read its voltage with an LI layer, or give it a `spike`")
         wiring = Wiring(max_delay, delays, mask, mask_rec, into, into_rec, dtype)
         super().__init__(pre, population, recurrent, wiring)
         if not self.w.is_meta:  # which has no numbers: refused at the first call
             self.matrices()  # refuses neurons that no kernel runs
+
+
+def _together(constants: Mapping[str, Constant], by_name: Mapping[str, Constant]) -> dict[str, Constant]:
+    """Constants of both arguments; `SpecError`: one is given twice."""
+    of_type(constants, "constants", Mapping, "a dictionary of numbers by name", "give `constants={'tau_a': 40.0}`")
+    if twice := [name for name in by_name if name in constants]:
+        raise SpecError(f"constants.{twice[0]}", "", "is an argument too", "give it once")
+    return {**constants, **by_name}
 
 
 class ALIF(Spiking):

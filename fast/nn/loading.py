@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from delayprop.fast.nn.constants import key_of
 from delayprop.fast.nn.interchange import check_chain, kind_of, numbers_of, raised_by
 from delayprop.fast.nn.synaptic_layer import SynapticLayer
 from delayprop.spec import Connection, Network, Population
@@ -29,7 +30,8 @@ def load_into(layers: Sequence[SynapticLayer], network: Network) -> None:
     of_type(network, "network", Network, "a `delayprop.NetworkSpec`", "`network_of(net)` makes one of a `Network`")
     new: list[tuple[Tensor, Tensor]] = []
     for n, (layer, (across, population)) in enumerate(zip(layers, _chain(network, len(layers)), strict=True)):
-        values = [(f"{population.name}.{key}", key, numbers) for key, numbers in population.values.items()]
+        constants = population.values.items()
+        values = [(f"{population.name}.{own}", key_of(layer, own), numbers) for own, numbers in constants]
         for of, at in (("", across), ("_rec", _loop(network, population, layer, f"layers[{n}]"))):
             if at:
                 path, raised, connection = f"connections[{at[0]}]", raised_by(layer)[bool(of)], _together(network, at)

@@ -7,7 +7,15 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from delayprop.fast.nn.constants import LEAST_TAU, Neurons, behind, clamp_, is_time_constant, project_constants_
+from delayprop.fast.nn.constants import (
+    LEAST_TAU,
+    Neurons,
+    behind,
+    clamp_,
+    is_time_constant,
+    key_of,
+    project_constants_,
+)
 from delayprop.fast.nn.network import Network
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY, SynapticLayer
 from delayprop.spec.checks import of_type, one_of, positive_number
@@ -97,7 +105,7 @@ def _own(module: nn.Module) -> list[tuple[str, list[nn.Parameter]]]:
     written = type(module).__bases__[0] if is_parametrized(module) else type(module)
     if isinstance(module, Neurons) or written.__module__ == Network.__module__:
         constants = module.constants if isinstance(module, Neurons) else ()
-        of = {name: "constants" if is_time_constant(name) else "thresholds" for name in constants}
+        of = {key_of(module, name): "constants" if is_time_constant(name) else "thresholds" for name in constants}
         return [(kind, behind(module, name)) for name, kind in (of | OF_NAME).items()]
     if not written.__module__.startswith("torch.") or written.__module__ in HOLDERS:
         return []

@@ -161,17 +161,15 @@ def hidden_layer(pre: int, post: int, settings: "Settings", wiring: Mapping[str,
     sources raise them in turn."""
     equations, constants = equations_of(settings), constants_of(settings)
     _check_rounded(constants, wiring["dtype"])
-    Spiking._check_names(equations.constants)  # before they become arguments
-    given: dict[str, Any] = {name: value for name, (_, value) in constants.items()}
-    given |= {**wiring, "recurrent": settings.recurrent}
+    values, given = {name: value for name, (_, value) in constants.items()}, {**wiring, "recurrent": settings.recurrent}
     if len(states := equations.arrivals) > 1:
         given["into"], own = ([states[n % len(states)] for n in range(size)] for size in (pre, post))
         given["into_rec"] = own if settings.recurrent else None
     sources = {name: source for name, (source, _) in constants.items()}
     with placed("", {**sources, "neuron": "--neuron", "constants": "--constants"}):
         if (kind := LAYERS.get(settings.neuron)) is not None:
-            return kind(pre, post, **given)
-        return Spiking(pre, post, neuron=equations, **given)
+            return kind(pre, post, **values, **given)
+        return Spiking(pre, post, neuron=equations, constants=values, **given)
 
 
 def _check_rounded(constants: Mapping[str, tuple[str, float]], dtype: torch.dtype) -> None:

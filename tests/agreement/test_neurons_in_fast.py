@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from delayprop.fast import LI, LIF, Spikes, Spiking, cross_entropy
-from delayprop.fast import Network as Graph
 from delayprop.fast.nn.certificate import residuals, watched
 from delayprop.fast.nn.exponents import exponents
 from delayprop.fast.run import run_case
@@ -17,7 +16,7 @@ from delayprop.spec import NEURONS, Case, Connection, Network, Neuron, Populatio
 from tests.support.commands import python
 from tests.support.effort import many
 from tests.support.float32 import MEDIAN_32, P99_32, Float32
-from tests.support.implementations import agreement
+from tests.support.implementations import Run, agreement, every_run
 from tests.support.networks.neurons import ALL, EACH_OF_FAST, as_equations, network
 from tests.support.networks.strategies import seeded_case
 from tests.support.report_evidence import Measured
@@ -40,7 +39,7 @@ def test_float64_of_each_neuron(name: str, recurrent: bool, readout: str, measur
 
 
 IN_PYTHON = """
-from tests.support.implementations import agreement
+from tests.support.implementations import Run, agreement, every_run
 from tests.agreement import test_neurons_in_fast as neurons, test_plain as plain
 from tests.fast import test_arrival_states as layers
 from tests.support.networks.neurons import FAST, exciting, network
@@ -242,10 +241,19 @@ def test_states_in_another_order_are_another_neuron() -> None:
     assert turned != NEURONS["lif"] and hash(turned) != hash(NEURONS["lif"])
 
 
-@pytest.mark.parametrize("name", ["constants", "w", "post", "warns_of_silence", "forward", "_buffers"])
-def test_a_constant_with_the_name_of_an_attribute_is_refused(name: str) -> None:
-    neuron = Neuron({"V": f"(-V + {name} * I) / tau_mem", "I": "-I / tau_syn"})
-    population = Population("out", "neuron", 1, neuron=neuron, constants=dict.fromkeys(neuron.constants, 1.0) | {
-        "v_reset": 0.0})
-    with pytest.raises(UnsupportedError, match=f"`{name}` is the name of an attribute of layers; rename"):
-        Graph(Network((population,), ()))
+@pytest.mark.parametrize("name", ["constants", "d", "post", "half", "forward", "_buffers", "parametrizations"])
+@every_run
+def test_a_constant_may_have_the_name_of_an_attribute(name: str, run: Run) -> None:
+    """Loss and gradients are those of LIF, bit for bit, in both implementations."""
+    case = network("lif", 1, "spike_time_mse")
+    neuron = Neuron({"V": f"(-V + I) / {name}", "I": "-I / tau_syn"})
+    first, *others = case.network.populations
+    renamed = (
+        Population(p.name, "neuron", p.size, neuron=neuron, constants=dict(zip(neuron.constants, p.values.values())))
+        for p in others
+    )
+    found, true = run(replace(case, network=Network((first, *renamed), case.network.connections))), run(case)
+    assert found.loss == true.loss and found.gradients.populations["out"][name].all()
+    for own, expected in true.gradients.populations.items():
+        pairs = zip(found.gradients.populations[own].values(), expected.values(), strict=True)
+        assert all(np.array_equal(*pair) for pair in pairs)

@@ -2,6 +2,7 @@
 
 import copy
 import io
+import math
 import pickle
 from collections.abc import Callable
 from itertools import combinations
@@ -23,9 +24,22 @@ from delayprop.fast import (
     Spiking,
     spike_time_mse,
 )
-from delayprop.spec import Connection, Neuron, Population, UnsupportedError
+from delayprop.fast.nn.interchange import network_of
+from delayprop.fast.nn.loading import load_into
+from delayprop.spec import Connection, Neuron, Population, SpecError, UnsupportedError
 from delayprop.spec import Network as NetworkSpec
-from tests.support.networks.layers import MODULES, TARGETS, first_layer, found_by, given_spikes, reader, second_layer
+from tests.support.networks.layers import (
+    MODULES,
+    ORDINARY,
+    TAKEN,
+    TARGETS,
+    first_layer,
+    found_by,
+    given_spikes,
+    named_layer,
+    reader,
+    second_layer,
+)
 from tests.support.tolerances import SAME_SUM
 
 every_module = pytest.mark.parametrize("name", MODULES)
@@ -167,6 +181,44 @@ def test_a_state_dict_names_what_is_learned() -> None:
     synapses = [f"synapses.{n}.{name}" for n in (0, 1) for name in ("w", "d", "exists")]
     learned = list(MODULES["Network"](torch.float64).state_dict())
     assert learned == synapses + [f"constants.{n}.{name}" for n in (1, 2) for name in constants]
+    assert {*named_layer().state_dict()} == {"w", "d", *(f"constants[{name}]" for name in TAKEN)}
+    assert {*named_layer(names=ORDINARY).state_dict()} == {"w", "d", *ORDINARY.values()}
+
+
+def test_constants_with_names_of_attributes_are_those_of_other_names() -> None:
+    """Spikes and all gradients, in a layer and in the `Network` of it; and a layer loads them."""
+    ours, theirs = named_layer(), named_layer(names=ORDINARY)
+    loaded = named_layer()
+    for constant in loaded.constants.values():
+        constant.data.fill_(2.0)
+    load_into([loaded], network_of([ours]))
+    for layer in (ours, theirs, loaded):
+        spike_time_mse(layer.requires_grad_()(given_spikes()), [TARGETS] * 3).backward()
+    graph = Network(network_of([ours]), torch.float64).requires_grad_()
+    spike_time_mse(graph(given_spikes()).spikes["out"], [TARGETS] * 3).backward()
+    assert {*ours.constants} == {*TAKEN} and ours.w.shape == (3, 2) and ours.pre == 3
+    for name, other in ORDINARY.items():
+        expected = theirs.constants[other].grad
+        assert expected is not None and expected.any() and getattr(theirs, other) is theirs.constants[other]
+        for of in (ours, loaded, graph.constants[1]):
+            grad = of.constants[name].grad
+            assert grad is not None and torch.equal(grad, expected), name
+    for one, same in ((ours.w, theirs.w), (ours.d, theirs.d), (ours.w, first_layer().w)):
+        assert torch.equal(one, same)
+    assert torch.equal(ours(given_spikes()).times, first_layer()(given_spikes()).times)
+
+
+def test_constants_are_given_once_and_not_replaced() -> None:
+    layer = named_layer()
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        layer.constants["w"] = nn.Parameter(torch.ones(2))  # type: ignore[index]
+    with pytest.raises(SpecError, match=r"^`constants\.half` is an argument too; give it once"):
+        Spiking(3, 2, neuron=layer.equations, constants=TAKEN, half=2.0)
+    with pytest.raises(SpecError, match=r"^`constants` must be a dictionary of numbers by name, got "):
+        Spiking(3, 2, neuron="lif", constants=3.0)  # type: ignore[arg-type]
+    with pytest.raises(SpecError, match=r"^`constants\.d` must be finite, got 2 NaN or infinite entries"):
+        layer.constants["d"].data.fill_(math.nan)
+        layer(given_spikes())
 
 
 @pytest.mark.parametrize("way", [copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module))])

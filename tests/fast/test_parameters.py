@@ -8,11 +8,11 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize, prune
 
-from delayprop.fast import LI, LIF, Network, param_groups, project_
+from delayprop.fast import LI, LIF, Network, Spiking, param_groups, project_
 from delayprop.fast.nn.interchange import network_of
 from delayprop.spec import Connection, Population
 from delayprop.spec import Network as NetworkSpec
-from tests.support.networks.layers import filled, given_spikes
+from tests.support.networks.layers import TAKEN, filled, given_spikes, named_layer
 from tests.support.refusals import Refusals, assert_refused
 
 WEIGHTS = {"0.w", "0.w_rec", "1.w", "2.synapses.0.w", "2.synapses.1.w", "3.weight", "3.bias"}
@@ -31,6 +31,12 @@ class Scaled(LIF):
     def __init__(self) -> None:
         super().__init__(3, 2)
         self.gain, self.lags = nn.Parameter(torch.ones(1)), nn.ParameterList([torch.ones(2)])
+
+
+class Attributed(Spiking):
+    """A layer with an attribute that is called as a time constant."""
+
+    tau_a = 3.0
 
 
 class Softplus(nn.Module):
@@ -173,6 +179,21 @@ def test_constants_that_learn_are_projected() -> None:
     layer(given_spikes())
     untouched = LIF(3, 2, tau_mem=0.2, v_reset=0.999)
     assert project_(untouched, least_tau=2.0) == 0 and untouched.tau_mem.tolist() == pytest.approx([0.2] * 2)
+
+
+def test_a_constant_that_learns_has_any_name() -> None:
+    layer, graph = named_layer(), Network(network_of([named_layer()]), torch.float64)
+    found = names_by_group(nn.ModuleList([layer, graph]), threshold_lr=0.1)
+    assert found["weights"] == {"0.w", "1.synapses.0.w"} and found["delays"] == {"0.d", "1.synapses.0.d"}
+    expected = {f"{place}.constants[{name}]" for place in ("0", "1.constants.1") for name in TAKEN}
+    assert found["thresholds"] == expected and "constants" not in found
+    own = Attributed(3, 2, neuron="alif", tau_a=40.0, beta=0.1)
+    assert own.tau_a == 3.0 and project_(own, 50.0) == 0
+    assert "constants[tau_a]" in names_by_group(own, constants_lr=0.1)["constants"]
+    assert project_(own, 50.0) == 3 * 2 and own.constants["tau_a"].tolist() == [50.0, 50.0]
+    prune.identity(own, "constants[tau_a]")
+    assert "constants[tau_a]_orig" in names_by_group(own, constants_lr=0.1)["constants"]
+    assert project_(own, 60.0) == 3 * 2 and own.get_parameter("constants[tau_a]_orig").tolist() == [60.0, 60.0]
 
 
 def test_delays_within_a_loop_of_populations_keep_it_solvable() -> None:

@@ -87,6 +87,17 @@ OWN = Neuron(
 CONSTANTS = {"tau_a": 30.0, "beta": 0.25, "b": np.float64(0.5)}
 
 
+def test_a_constant_may_have_the_name_of_an_attribute(runs: Path) -> None:
+    """The run is that of an ordinary name, and its network is found again."""
+    found = []
+    for name in ("d", "tau_d"):
+        neuron = Neuron({"V": f"(-V + I) / {name}", "I": "-I / tau_syn"})
+        run = train(runs, f"constant-{name}", epochs=1, neuron=neuron, constants={name: 20})
+        found.append([tensor.tolist() for tensor in run.network().state_dict().values()])
+        assert run.network().layers[0].constants[name].tolist() == [20.0] * 5  # type: ignore[union-attr, index]
+    assert found[0] == found[1]
+
+
 @pytest.mark.full  # kernels of three states compile for a minute
 def test_neurons_of_own_equations_train_and_their_run_keeps_them(runs: Path, tmp_path: Path) -> None:
     """From Python, and on the command line from a file, which may be lost afterwards."""
@@ -166,7 +177,6 @@ OF_OWN: list[tuple[dict[str, Any], str]] = [
     ({"constants": {**CONSTANTS, "beta": 1e39}}, "`--constants beta` must be a number that float32 can hold"),
     ({"constants": {**CONSTANTS, "v_reset": 1.0}}, "`--constants v_reset` must be below v_th, 1, got 1.0"),
     ({"constants": [Path("b=1")]}, "`--constants` must be NAME=NUMBER, one finite number for all neurons, got"),
-    ({"neuron": Neuron({"V": "(I - V) / pre", "I": "-I"}), "constants": {"pre": 1}}, "`pre` is the name of an"),
     ({"neuron": {"rates": {}}}, "or a JSON file of equations (in Python, a `Neuron`), got an object"),
     ({"constants": {**CONSTANTS, "tau_a": 1.0}, "learn_constants": True}, "--constants tau_a, 1.0 (ms), got 2.0"),
     ({"constants": CONSTANTS, "neuron": Neuron(OWN.rates, spike=None, reset={})}, "`--constants` has b, which"),

@@ -1,7 +1,7 @@
 """Small networks: two layers and a reader, as modules and as a case; three layers in a row."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -9,13 +9,15 @@ import torch
 from torch import Tensor, nn
 
 import delayprop.reference as reference
-from delayprop.fast import LI, LIF, Network, Spikes, cross_entropy, first_spike_time, propagate, spike_time_mse
+from delayprop.fast import LI, LIF, Network, Spikes, Spiking, cross_entropy, first_spike_time, propagate, spike_time_mse
 from delayprop.fast.nn.autograd import Record
 from delayprop.fast.nn.interchange import network_of
+from delayprop.fast.nn.spiking_layer import SpikingLayer
 from delayprop.fast.nn.synaptic_layer import SynapticLayer
-from delayprop.spec import Case, CrossEntropy, Loss, SpikeTimeMSE, SpikeTrains
+from delayprop.spec import Case, CrossEntropy, Loss, Neuron, SpikeTimeMSE, SpikeTrains
 from tests.support.tolerances import SAME_NETWORK
 
+Layer = TypeVar("Layer", bound=SpikingLayer)
 DURATION = 16.0
 TRIALS: list[list[list[float]]] = [[[0.7, 4.1], [1.9], [2.6, 3.3]], [[], [0.4, 6.0], []], [[], [], []]]
 """Three trials of different numbers of spikes, the last one silent."""
@@ -41,8 +43,23 @@ def learned_spikes() -> Spikes:
 
 def first_layer(dtype: torch.dtype = torch.float64) -> LIF:
     """Three sources, two neurons; both spike in the first two trials, repeatedly in the first."""
-    made = LIF(3, 2, tau_mem=9.0, tau_syn=4.0, v_reset=-0.3, dtype=dtype)
-    return filled(made, [[5.6, 3.0], [2.4, 5.1], [-1.7, 3.4]], [[0.6, 2.3], [1.7, 0.9], [3.2, 1.4]])
+    return filled_first(LIF(3, 2, tau_mem=9.0, tau_syn=4.0, v_reset=-0.3, dtype=dtype))
+
+
+TAKEN = {"w": 9.0, "d": 4.0, "pre": 1.25, "mask": 0.25, "half": 0.5, "type": -0.5, "into": 0.05}
+"""Constants whose names are those of attributes of layers, and their values."""
+ORDINARY = dict(zip(TAKEN, ("a_w", "a_d", "a_pre", "a_mask", "a_half", "a_type", "a_into"), strict=True))
+
+
+def named_layer(dtype: torch.dtype = torch.float64, names: Mapping[str, str] | None = None) -> Spiking:
+    """The first layer by equations with the constants `TAKEN`; `names`: others for them."""
+    own = {name: name for name in TAKEN} | dict(names or {})
+    neuron = Neuron(
+        {"V": "(-V + I) / {w}".format(**own), "I": "-I / {d}".format(**own)}, spike="V - {pre} + {mask}".format(**own),
+        reset={"V": "{half} * {type} - {into}".format(**own)},
+    )
+    constants = {own[name]: value for name, value in TAKEN.items()}
+    return filled_first(Spiking(3, 2, neuron=neuron, constants=constants, dtype=dtype))
 
 
 def second_layer(dtype: torch.dtype = torch.float64) -> LIF:
@@ -59,14 +76,18 @@ def propagated(
     return propagate(spikes, **{**given, **changed})
 
 
+def filled_first(layer: Layer) -> Layer:
+    return filled(layer, [[5.6, 3.0], [2.4, 5.1], [-1.7, 3.4]], [[0.6, 2.3], [1.7, 0.9], [3.2, 1.4]])
+
+
 @torch.no_grad()
-def filled(layer: LIF, w: list[list[float]], d: list[list[float]]) -> LIF:
+def filled(layer: Layer, w: list[list[float]], d: list[list[float]]) -> Layer:
     layer.w.copy_(torch.tensor(w))
     layer.d.copy_(torch.tensor(d))
     return layer
 
 
-def case_of(layers: list[LIF], trial: list[list[float]], loss: Loss) -> Case:
+def case_of(layers: Sequence[SpikingLayer], trial: list[list[float]], loss: Loss) -> Case:
     """The network of the layers as a case: populations `in`, `layer0`, `layer1`, ..."""
     network = network_of(layers, ["in", *(f"layer{n}" for n in range(len(layers)))])
     return Case(network, DURATION, {"in": trains(*trial)}, loss)
@@ -84,14 +105,16 @@ def network(dtype: torch.dtype = torch.float64) -> Network:
     return Network(case_of([first_layer(), second_layer()], TRIALS[0], SpikeTimeMSE("layer1", TARGETS)).network, dtype)
 
 
-MODULES: dict[str, Callable[[torch.dtype], nn.Module]] = {"LIF": first_layer, "LI": reader, "Network": network}
+MODULES: dict[str, Callable[[torch.dtype], nn.Module]] = {
+    "LIF": first_layer, "LI": reader, "Network": network, "names of attributes": named_layer,
+}
 
 
 def found_by(module: nn.Module) -> Tensor:
     """Spike times or readout for the given spikes; the first layer feeds an LI layer."""
     if isinstance(module, Network):
         return module({"in": given_spikes()}).spikes["layer1"].times
-    if isinstance(module, LIF):
+    if isinstance(module, SpikingLayer):
         return module(given_spikes()).times
     return module(first_layer()(given_spikes()))
 
