@@ -17,9 +17,11 @@ COMMANDS = {
     "evaluate": "print the accuracy of a finished run, split by split",
     "compare": "put finished runs side by side, with intervals over seeds",
     "export": "write the network of a finished run as a case file or for NIR",
+    "derivations": "prove the gradients, also those of a neuron of your own",
     "conformance": "grade a simulator against cases with known results",
     "report": "draw the pictures of a run again; without a run, make the verification report",
 }
+OUTSIDE_FAST = {"conformance": "spec.conformance.__main__", "derivations": "derivations.__main__"}
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -43,8 +45,7 @@ def command(name: str) -> Main:
     """The `main` of a command. Only this command is imported: `run --help` needs no task."""
     if name == "report":
         return report_command
-    place = "spec.conformance.__main__" if name == "conformance" else f"fast.{name}"
-    found: Main = import_module(f"delayprop.{place}").main
+    found: Main = import_module(f"delayprop.{OUTSIDE_FAST.get(name, f'fast.{name}')}").main
     return found
 
 

@@ -1,11 +1,9 @@
 """Run the proofs and print tag, statement and verdict of each."""
 
 import argparse
-import sys
 import textwrap
 import time
 from collections.abc import Iterator, Sequence
-from typing import NoReturn
 
 import sympy as sp
 from sympy.printing.str import StrPrinter
@@ -17,32 +15,27 @@ from delayprop.derivations.linear_neuron import LinearNeuron
 from delayprop.derivations.neuron import residuals
 from delayprop.derivations.proof import simplest
 from delayprop.spec import SpecError
-from delayprop.spec.command import report
+from delayprop.spec.command import OneLineParser, run_and_exit
 from delayprop.spec.neuron import Neuron, load_neuron
 
 SHOWN_RESIDUAL = 300  # characters; a refuted residual can be pages long
 
 
-class Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see --help\n")
-
-
-def parsed(argv: Sequence[str] | None, known: Sequence[str]) -> argparse.Namespace:
-    parser = Parser(prog="python -m derivations", description=__doc__, allow_abbrev=False)
+def main(argv: Sequence[str] | None = None, prog: str = "python -m derivations") -> int:
+    """The command; returns the exit code (0; 1: a formula is not proved; 2: bad input)."""
+    parser = OneLineParser(prog, "Run the proofs and print tag, statement and verdict of each.")
     parser.add_argument("tags", nargs="*", metavar="TAG", help="prove only these (default: all)")
     parser.add_argument("--errata", action="store_true", help="only list the slips found in the paper")
     parser.add_argument("--neuron", metavar="FILE", help="derive and prove the adjoint of the neuron of a JSON file")
-    options = parser.parse_args(argv)
+    return parser.run(_run, argv)
+
+
+def _run(options: argparse.Namespace) -> int:
+    everything = theorems()
+    known = [theorem.tag for theorem in everything]
     for tag in options.tags:
         if tag not in known:
-            parser.error(f"`TAG` must be one of {', '.join(known)}, got {tag}")
-    return options
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    everything = theorems()
-    options = parsed(argv, [theorem.tag for theorem in everything])
+            raise SpecError("TAG", f"one of {', '.join(known)}", tag, "see --help")
     if options.neuron is not None:
         return prove_neuron(options.neuron)
     if options.errata:
@@ -67,12 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def prove_neuron(path: str) -> int:
     """Print the adjoint of a neuron of the user, and whether it is proved."""
-    try:
-        neuron = load_neuron(path)
-        for line in described(neuron):
-            print(line, flush=True)
-    except SpecError as error:
-        return report("python -m derivations", str(error))
+    neuron = load_neuron(path)
+    for line in described(neuron):
+        print(line, flush=True)
     started, found = time.perf_counter(), residuals(neuron)
     refuted = [name for name, left in found.items() if simplest(left) != 0]
     proved = f"{len(found) - len(refuted)} of {len(found)} formulas proved in {time.perf_counter() - started:.1f} s"
@@ -121,4 +111,4 @@ def _short(expression: sp.Expr) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_and_exit(main)

@@ -63,6 +63,7 @@ MAIN = "import delayprop.__main__ as m; m.main"
     ("from delayprop import LIF, train", "delayprop.fast.train", {"matplotlib"}),
     (f"{MAIN}(['--help'])", "delayprop.spec", {"torch", "delayprop.fast"}),
     (f"{MAIN}(['conformance', '--list'])", "delayprop.spec.conformance", {"torch", "delayprop.fast"}),
+    (f"{MAIN}(['derivations', '--errata'])", "delayprop.derivations", {"torch", "delayprop.fast"}),
     (f"{MAIN}(['run', '--help'])", "delayprop.fast.run", {"delayprop.fast.tasks", "matplotlib"}),
     ("import delayprop.public, delayprop.fast.train", "delayprop.fast.tasks.yin_yang", {"matplotlib", "sympy"}),
     # the plain decorator `torch.compiler.disable` would cost every start a second
@@ -155,6 +156,9 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "train with a bad option": (["train", "--task", "sequence", "--save-seconds", "-1"],
                                 "delayprop train: `--save-seconds` must be at least 0"),
     "run without a case": (["run"], "delayprop run: the following arguments are required: CASE.json (see --help)\n"),
+    "derivations nowhere": (["derivations", "--neuron", NOWHERE],
+                            f"delayprop derivations: `{NOWHERE}` must be a readable file, got No such"),
+    "derivations of no tag": (["derivations", NOWHERE], "delayprop derivations: `TAG` must be one of "),
     "run nowhere": (["run", NOWHERE], f"delayprop run: `{NOWHERE}` must be a readable case file, got "),
     "evaluate nowhere": (["evaluate", NOWHERE], f"delayprop evaluate: `{NOWHERE}` must be the folder of a finished"),
     "compare nowhere": (["compare", NOWHERE], f"delayprop compare: `{NOWHERE}` must be the folder of a finished"),

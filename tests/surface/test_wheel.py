@@ -100,6 +100,12 @@ def test_the_kit_grades_the_installed_command(run: Run, installed: Path, tmp_pat
     assert {grade["grade"] for grade in report["quantities"].values()} == {"exact"}
 
 
+def test_a_neuron_is_proved(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "neuron.json").write_text('{"rates": {"V": "(-V + I) / tau", "I": "-I / 5"}}', encoding="utf-8")
+    done = run("delayprop", "derivations", "--neuron", "neuron.json")
+    assert (done.returncode, done.stderr) == (0, "") and "11 of 11 formulas proved in " in done.stdout
+
+
 def test_a_case_has_the_same_result_as_in_the_checkout(run: Run, tmp_path: Path) -> None:
     assert run("delayprop", "conformance", "--save", "cases").returncode == 0
     case = tmp_path / "cases" / "skip-and-parallel.json"
