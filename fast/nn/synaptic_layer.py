@@ -171,12 +171,13 @@ class SynapticLayer(Neurons):
         return changed + project_constants_(self, least_tau)
 
     def _check_delays(self) -> None:
-        """Refuse a delay above `max_delay`: an optimiser has moved it."""
+        """Refuse a delay above `max_delay`: an optimiser has moved it, or it was set or loaded."""
         if self.max_delay is not None:
             largest = max(float(d.detach().max()) for d in self.all_d)
             if largest > float(torch.tensor(self.max_delay, dtype=self.d.dtype)):
                 expected = f"at most max_delay, {self.max_delay} (ms)"
-                raise SpecError("d", expected, largest, "call `layer.project_()` after each step")
+                remedy = "call `layer.project_()` after each optimiser step; for loaded delays, raise `layer.max_delay`"
+                raise SpecError("d", expected, largest, remedy)
 
     def extra_repr(self) -> str:
         bound = "None" if self.max_delay is None else f"{self.max_delay:g}"

@@ -149,12 +149,20 @@ def test_delays_are_projected_into_their_bounds(bound: float | None, left: list,
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_delay_above_its_bound_is_refused(dtype: torch.dtype) -> None:
-    """The bound itself passes in either precision, although float32 rounds 0.1 up."""
-    layer = LIF(3, 2, max_delay=0.1, dtype=dtype)
-    torch.nn.init.constant_(layer.d, 0.2)
-    words = r"`d` must be at most max_delay, 0.1 \(ms\), got 0.2.*; call `layer.project_"
-    assert_refused(lambda: layer(given_spikes()), words)
+    """The bound itself passes in either precision, although float32 rounds 1.1 up."""
+    layer, other = LIF(3, 2, max_delay=1.1, dtype=dtype), LIF(3, 2, max_delay=1.1, dtype=dtype)
+    torch.nn.init.constant_(layer.d, 1.2)
+    other.load_state_dict(layer.state_dict())
+    words = (
+        r"`d` must be at most max_delay, 1.1 \(ms\), got 1.2.*; call `layer.project_\(\)` after each optimiser step; "
+        "for loaded delays, raise `layer.max_delay`$"
+    )
+    for one in (layer, other):
+        assert_refused(lambda one=one: one(given_spikes()), words)  # type: ignore[misc]
     layer.project_()
+    other.max_delay = 1.3
+    other(given_spikes())
+    assert other.d.tolist() != layer.d.tolist()
     with torch.no_grad():
         layer(given_spikes())
 
