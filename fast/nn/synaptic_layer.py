@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from delayprop.fast.nn.autograd import Record
 from delayprop.fast.nn.constants import LEAST_TAU, Neurons, clamp_, constants_text, is_time_constant, project_constants_
 from delayprop.fast.nn.other_tools import answers_foreign_words
-from delayprop.fast.nn.units import warn_if_short
+from delayprop.fast.nn.units import BRIEFEST_DELAYS, warn_if_short
 from delayprop.fast.nn.wiring import Mask, Wiring, boolean, states_raised
 from delayprop.fast.solving.matrices import Matrices, matrices
 from delayprop.spec import Population, SpecError
@@ -151,6 +151,8 @@ class SynapticLayer(Neurons):
             raise SpecError("d_max", f"at most max_delay, {self.max_delay} (ms)", d_max, "raise max_delay")
         if d_max < d_min:
             raise SpecError("d_max", f"at least {d_min} (ms)", d_max, "a loop needs a delay")
+        if d_max > d_min:
+            warn_if_short(d_max, "d_max", BRIEFEST_DELAYS)
         w, d, mask = self.all_w[which], self.all_d[which], self.masks[which]
         w.normal_(w_mean, w_std, generator=generator)
         d.uniform_(d_min, d_max, generator=generator)

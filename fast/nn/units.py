@@ -8,6 +8,7 @@ from delayprop.spec.checks import duration as spec_duration
 
 UNITS = ("ms", "s", "us")  # in which data may come
 SHORTEST = 0.1  # ms: no trial and no time constant is shorter, unless its unit is wrong
+BRIEFEST_DELAYS = 1.0  # ms: an upper bound of delays is rarely less, unless it is 0 or its unit is wrong
 INSIDE = ("delayprop.", "torch.")
 
 
@@ -26,9 +27,9 @@ def in_ms(times: Any, unit: str) -> Any:
     return times * 1000 if unit == "s" else times / 1000
 
 
-def warn_if_short(value: float, name: str) -> None:
+def warn_if_short(value: float, name: str, shortest: float = SHORTEST) -> None:
     """Warn of a time so short that it was probably meant in seconds."""
-    if value < SHORTEST:
+    if value < shortest:
         meant = f"all times are in ms, so {value:g} s are {1000 * value:g}"
         warn(f"`{name}` is {value:g} ms, which looks like seconds: {meant}")
 

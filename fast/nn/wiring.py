@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from delayprop.fast.nn.units import BRIEFEST_DELAYS, warn_if_short
 from delayprop.spec.checks import described, non_negative_time, one_of, sequence
 from delayprop.spec.errors import SpecError, Verbatim
 
@@ -35,6 +36,8 @@ class Wiring:
         one_of(self.delays, "delays", DELAYS)
         if self.max_delay is not None:
             object.__setattr__(self, "max_delay", non_negative_time(self.max_delay, "max_delay"))
+            if self.max_delay > 0:
+                warn_if_short(self.max_delay, "max_delay", BRIEFEST_DELAYS)
 
 
 def boolean(given: object, name: str, shape: tuple[int, int]) -> Tensor:

@@ -221,7 +221,8 @@ def test_pruned_and_parametrized_delays_are_projected() -> None:
     torch.nn.init.constant_(layer.get_parameter("d_orig"), 4.0)
     assert project_(layer) == 6
     layer(given_spikes())
-    raw = LIF(3, 2, max_delay=0.5)
+    raw = LIF(3, 2)
+    raw.max_delay = 0.5
     parametrize.register_parametrization(raw, "d", Softplus())
     words = "got 6 entries outside, made by a parametrization; bound it there, or give"
     assert_refused(lambda: project_(raw), words)

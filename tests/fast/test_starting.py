@@ -1,6 +1,7 @@
 """A first network: weights at which neurons spike; a silent one warns, once."""
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -89,3 +90,19 @@ def test_a_layer_silenced_by_its_delays_names_them(late: int, cause: str) -> Non
 def test_time_constants_in_seconds_are_warned_of(name: str) -> None:
     with pytest.warns(UserWarning, match=rf"`{name}` is 0\.02 ms, which looks like seconds"):
         LI(2, 2, readout="max_voltage", **{name: 0.02})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("name", "call"), [
+    ("max_delay", lambda: LIF(2, 2, max_delay=0.02)), ("d_max", lambda: LIF(2, 2).initialise_(0.0, 1.0, 0.02)),
+    ("d_max", lambda: LIF(2, 2, recurrent=True).initialise_recurrent_(0.0, 1.0, 0.15)),
+])
+def test_delays_in_seconds_are_warned_of(name: str, call: Callable[[], LIF]) -> None:
+    with pytest.warns(UserWarning, match=rf"`{name}` is 0\.\d+ ms, which looks like seconds: .* s are (20|150)$"):
+        call()
+
+
+def test_no_delays_and_the_least_ones_of_a_loop_pass_without_a_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LIF(2, 2, max_delay=0.0).initialise_(0.0, 1.0, 0.0)
+        LIF(2, 2, max_delay=1.0, recurrent=True).initialise_recurrent_(0.0, 1.0, 0.1).initialise_(0.0, 1.0, 1.0)
