@@ -157,7 +157,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
                                 "delayprop train: `--save-seconds` must be at least 0"),
     "run without a case": (["run"], "delayprop run: the following arguments are required: CASE.json (see --help)\n"),
     "derivations nowhere": (["derivations", "--neuron", NOWHERE],
-                            f"delayprop derivations: `{NOWHERE}` must be a readable file, got No such"),
+                            f"delayprop derivations: `{NOWHERE}` must be a readable neuron file, got No such"),
     "derivations of no tag": (["derivations", NOWHERE], "delayprop derivations: `TAG` must be one of "),
     "run nowhere": (["run", NOWHERE], f"delayprop run: `{NOWHERE}` must be a readable case file, got "),
     "evaluate nowhere": (["evaluate", NOWHERE], f"delayprop evaluate: `{NOWHERE}` must be the folder of a finished"),
