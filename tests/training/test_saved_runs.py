@@ -150,7 +150,7 @@ def test_a_run_of_an_earlier_version_is_read_with_neutral_settings(runs: Path, c
 @pytest.mark.pictures
 def test_a_recurrent_run_is_opened_drawn_exported_and_put_on_a_grid(runs: Path, capsys: Capture) -> None:
     """With learned time constants, and with its average; its own delays are drawn too."""
-    more = ["--recurrent", "--rec-delay", "0.3", "--rec-sd", "0.3", "--learn-constants", "--average", "0.5"]
+    more = ["--recurrent", "--rec-delay", "1.5", "--rec-sd", "0.3", "--learn-constants", "--average", "0.5"]
     run = runs / "recurrent"
     assert main([*OPTIONS, *data_of(runs), *more, "--delay-lr", "5", "--out", str(run)]) in (0, 1)
     assert 'alt="moved delays, hidden to itself"' in (run / "run.html").read_text()
