@@ -180,6 +180,7 @@ class _Propagate(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, solved: Solved, *given: Tensor) -> tuple[Tensor, Tensor]:
         ctx.solved, ctx.variables, ctx.dtypes = solved, given, [tensor.dtype for tensor in given]
+        ctx.save_for_backward(solved.times.new_empty(0))  # so that torch refuses a second backward pass
         # New tensors, since torch ties the graph to its outputs, and the graph keeps `solved`.
         return solved.times.detach(), solved.y.to(given[1].dtype, copy=True)
 

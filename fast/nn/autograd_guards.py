@@ -66,6 +66,7 @@ def differentiable_once(backward: Backward) -> Backward:
             gradients[0].untyped_storage()  # a batch of gradients under one name has none
         except NotImplementedError:
             raise _unsupported("has one gradient at a time, and was asked for a batch of them") from None
+        _ = ctx.saved_tensors  # torch refuses a graph that an earlier backward pass has freed
         return _Gradient.apply(backward, ctx, len(gradients), *gradients, *ctx.variables)
 
     return call

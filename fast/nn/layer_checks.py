@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -13,6 +14,8 @@ from delayprop.spec import VOLTAGE_READOUTS, SpecError
 from delayprop.spec.checks import of_type, one_of
 from delayprop.spec.errors import UnsupportedError, Verbatim
 from delayprop.spec.neuron import LI, LIF, Neuron
+
+TRANSPOSED = "`torch.nn.Linear` has [post, pre]: give its transpose, `weight.T`"
 
 
 def constants_of(neuron: Neuron, constants: Mapping[str, Tensor], readout: str | None) -> dict[str, Tensor]:
@@ -78,6 +81,15 @@ def check_arguments(
 def _named(constant: str) -> str:
     """The name of a constant beside other tensors: a neuron may have a constant `w` too."""
     return f"constants.{constant}" if constant in ("w", "d", "exists") else constant
+
+
+def check_shapes(w: Tensor, d: Tensor, pre: int, post: int, of: str) -> None:
+    """Refuse weights, or delays that several synapses may share, of another shape than a layer's;
+    `of`: the end of their names."""
+    for name, given, shapes in (("w", w, [(pre, post)]), ("d", d, [*product((pre, 1), (post, 1))])):
+        if tuple(given.shape) not in shapes:
+            expected = f"of shape [pre, post], {[pre, post]}"
+            raise SpecError(f"{name}{of}", expected, Verbatim(list(given.shape)), TRANSPOSED)
 
 
 def check_pair(given: dict[str, Tensor]) -> None:

@@ -205,7 +205,7 @@ class LI(SynapticLayer):
 
     def forward(self, spikes: Spikes) -> Tensor:
         """The readout `[trials, post]`, given the spikes of the `pre` neurons; errors as `LIF`."""
-        self._check_delays()
+        self._check_synapses()
         w, d, exists = self.synapses
         _, y, self.record = propagate_neurons(
             spikes, w, d, self.equations, self.constants, exists=exists, readout=self.readout

@@ -34,6 +34,8 @@ def cross_entropy(y: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Te
     """
     remedy = "read spikes by an `LI` layer, or by `first_spike_time(spikes, time_scale)`"
     of_type(y, "y", Tensor, "a readout, a tensor [trials, classes]", remedy)
+    if not y.is_floating_point():
+        raise SpecError("y", "of floating point", Verbatim(f"{y.dtype}; counts of spikes have no gradient"), remedy)
     if y.ndim != 2 or len(y) == 0:
         expected = "of shape [trials, classes], at least one trial"
         raise SpecError("y", expected, Verbatim(list(y.shape)), "give one row per trial")

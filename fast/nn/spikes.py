@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 from torch import Tensor
 
 from delayprop.fast.nn import conversion
 from delayprop.fast.nn.devices import check_device
+from delayprop.fast.nn.other_tools import OF_TENSORS, TIMES
 from delayprop.fast.nn.units import checked_duration
 from delayprop.spec import SpecError, SpikeTrains
 from delayprop.spec.checks import duration as spec_duration
@@ -17,6 +18,10 @@ from delayprop.spec.errors import Verbatim
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+def _no_tensor(function: str) -> str:
+    return f"`{function}` must be given a tensor, got `Spikes`; {OF_TENSORS.get(function, TIMES)}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +142,18 @@ class Spikes:
         times, offsets = conversion.selected(self.times, self.offsets, trains)
         return replace(self, times=times, offsets=offsets, trials=len(chosen))
 
+    @classmethod
+    def __torch_function__(cls, function: Any, *_: object) -> NoReturn:
+        """`TypeError`: a function of torch is called with spikes."""
+        raise TypeError(_no_tensor(getattr(function, "__name__", "this function")))
+
+    if not TYPE_CHECKING:  # a type checker finds missing attributes by itself
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """`AttributeError`: spikes have no such attribute, as modules of torch ask tensors for."""
+            known = hasattr(Tensor, name) and not name.startswith("_")
+            raise AttributeError(_no_tensor(name) if known else f"'Spikes' object has no attribute {name!r}")
+
     def __iter__(self) -> "Iterator[Spikes]":
         """Trial by trial."""
         return (self[trial] for trial in range(self.trials))
@@ -152,7 +169,7 @@ class Spikes:
     __hash__ = None  # type: ignore[assignment]  # times may be changed in place
 
     def counts(self) -> Tensor:
-        """The number of spikes, `[trials, size]`."""
+        """The number of spikes, `[trials, size]`, without gradient: no loss of it can learn."""
         return self.offsets.diff().reshape(self.trials, self.size)
 
     def silent(self) -> int:

@@ -73,11 +73,11 @@ class SpikingLayer(SynapticLayer):
         """
         check_spikes(spikes)
         few = calibration.typical(spikes, rate)
-        self._check_synapses()
+        self._check_reached()
         self._draw(0, 1.0, 1.0, d_max, generator)
         return self._scale_for(few, rate, 1.0 if self.mask is None else float(self.mask.double().mean()))
 
-    def _check_synapses(self) -> None:
+    def _check_reached(self) -> None:
         """Refuse a layer that no weight can make spike."""
         if self.mask is not None and not bool(self.mask.any()):
             raise SpecError("mask", "True for some synapse", Verbatim("False for all"), "let a synapse exist")
@@ -89,7 +89,7 @@ class SpikingLayer(SynapticLayer):
         Arguments, result and errors: as `initialise_for_`, which draws weights and delays first.
         """
         few, size = calibration.typical(spikes, rate), float(self.existing_w[0].abs().mean())
-        self._check_synapses()
+        self._check_reached()
         if not size:
             raise SpecError("w", "other than 0", Verbatim("0 everywhere"), "draw them with another mean or deviation")
         return self._scale_for(few, rate, size)
@@ -114,7 +114,7 @@ class SpikingLayer(SynapticLayer):
     def forward(self, spikes: Spikes) -> Spikes:
         """The spikes of the `post` neurons, given the spikes of the `pre` neurons. Errors: as
         `propagate_neurons`, and `SpecError` for a delay above `max_delay`."""
-        self._check_delays()
+        self._check_synapses()
         w, d, exists = self.synapses
         emitted, _, self.record = propagate_neurons(
             spikes, w, d, self.equations, self.constants, exists=exists, into=self.states_raised,

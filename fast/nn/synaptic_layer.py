@@ -1,6 +1,6 @@
 """Synapses onto neurons: the weights, delays and constants that both kinds of layers have."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from delayprop.fast.nn.autograd import Record
 from delayprop.fast.nn.constants import LEAST_TAU, Neurons, clamp_, constants_text, is_time_constant, project_constants_
+from delayprop.fast.nn.layer_checks import TRANSPOSED, check_shapes
 from delayprop.fast.nn.other_tools import answers_foreign_words
 from delayprop.fast.nn.units import BRIEFEST_DELAYS, warn_if_short
 from delayprop.fast.nn.wiring import Mask, Wiring, boolean, states_raised
@@ -172,14 +173,24 @@ class SynapticLayer(Neurons):
             changed += clamp_(self, "d_rec", LEAST_RECURRENT_DELAY, self.max_delay)
         return changed + project_constants_(self, least_tau)
 
-    def _check_delays(self) -> None:
-        """Refuse a delay above `max_delay`: an optimiser has moved it, or it was set or loaded."""
+    def _check_synapses(self) -> None:
+        """Refuse weights and delays of another shape, which a user has set, and a delay above
+        `max_delay`: an optimiser has moved it, or it was set or loaded."""
+        for n, (w, d) in enumerate(zip(self.all_w, self.all_d, strict=True)):
+            check_shapes(w, d, self.post if n else self.pre, self.post, "_rec" * n)
         if self.max_delay is not None:
             largest = max(float(d.detach().max()) for d in self.all_d)
             if largest > float(torch.tensor(self.max_delay, dtype=self.d.dtype)):
                 expected = f"at most max_delay, {self.max_delay} (ms)"
                 remedy = "call `layer.project_()` after each optimiser step; for loaded delays, raise `layer.max_delay`"
                 raise SpecError("d", expected, largest, remedy)
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Tensor], prefix: str, *others: Any) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *others)
+        for name in ("w", "w_rec"):
+            given, own = state_dict.get(f"{prefix}{name}"), getattr(self, name)
+            if given is not None and own is not None and given.shape != own.shape == given.shape[::-1]:
+                others[-1].append(f"`{prefix}{name}` must be [pre, post]; {TRANSPOSED}")
 
     def extra_repr(self) -> str:
         bound = "None" if self.max_delay is None else f"{self.max_delay:g}"

@@ -159,6 +159,20 @@ def test_transforms_are_refused(call: Callable[[], object], expected: str) -> No
     assert_refused(call, rf"`layer` (has|cannot) .*{expected}.*; use `loss\.backward\(\)` ", UnsupportedError)
 
 
+@pytest.mark.parametrize("read", [times, linear], ids=["times", "linear"])
+def test_a_graph_is_freed_by_its_backward_pass(read: Callable[[Tensor], Tensor]) -> None:
+    """As any graph of torch: otherwise a second pass would add the gradient again."""
+    w = W.clone().requires_grad_()
+    loss = read(w).sum()
+    loss.backward(retain_graph=True)
+    loss.backward()
+    twice = w.grad.clone() if w.grad is not None else None
+    with pytest.raises(RuntimeError, match="Trying to backward through the graph a second time"):
+        loss.backward()
+    once = torch.autograd.grad(read(w).sum(), w)[0]
+    assert once.any() and torch.equal(w.grad, twice) and torch.equal(w.grad, 2 * once)
+
+
 def test_a_jacobian_is_offered_one_row_at_a_time() -> None:
     jacobian = functional.jacobian(times, W)
     w, found = learned()

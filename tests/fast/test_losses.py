@@ -61,6 +61,8 @@ def test_each_part_of_a_readout_and_its_labels_has_a_shape() -> None:
     for wrong in (y[:0], y[None], y[0]):
         words = r"`y` must be of shape \[trials, classes\], at least one trial, got"
         assert_refused(partial(cross_entropy, wrong, labels[: len(wrong)]), words)
+    words = "`y` must be of floating point, got torch.int64; counts of spikes have no gradient; read spikes by an `LI`"
+    assert_refused(lambda: cross_entropy(learned_spikes().counts(), labels), words)
     for wrong in (labels[:2], labels[[0, 1, 2, 0]], labels[:, None], labels[0], labels.double(), labels > 0):
         words = re.escape(f"`labels` must be integers of shape [3], got {wrong.dtype} {list(wrong.shape)}; give one")
         assert_refused(partial(cross_entropy, y, wrong), words)

@@ -65,6 +65,13 @@ PROPAGATE: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+def of_linear(name: str) -> None:
+    """Runs a layer whose matrix of this name has the shape `[post, pre]` of `torch.nn.Linear`."""
+    layer = LIF(3, 2, recurrent=True)
+    setattr(layer, name, torch.nn.Parameter(full(2, 5 if name.endswith("_rec") else 3)))
+    layer(SPIKES)
+
+
 def load(target: LIF, source: LIF, more: int = 0) -> Callable[[], None]:
     """Loads the network of one layer into another, with further connections onto itself."""
     network = network_of([source])
@@ -91,6 +98,9 @@ REFUSED: Refusals = [
      "`recurrent` must be True, got False; make the layer with"),
     (lambda: LIF(2, 2, recurrent=True).initialise_recurrent_(0.0, 1.0, 0.05),
      r"`d_max` must be at least 0.1 \(ms\), got 0.05; a loop needs a delay"),
+    *((partial(of_linear, name), rf"`{name}` must be of shape \[pre, post\], \[{rows}, 2\], got \[2, {columns}\]; "
+       r"`torch.nn.Linear` has \[post, pre\]: give its transpose, `weight.T`")
+      for name, rows, columns in (("w", 3, 3), ("d", 3, 3), ("w_rec", 2, 5), ("d_rec", 2, 5))),
     (lambda: LIF(2, 2, recurrent=True, max_delay=0.0), r"`max_delay` must be at least 0.1 \(ms\) for a recurrent"),
     (lambda: LIF(2, 2, recurrent=True, max_delay=8.0).initialise_recurrent_(0.0, 1.0, 9.0),
      "`d_max` must be at most max_delay, 8"),
@@ -110,6 +120,23 @@ REFUSED: Refusals = [
 @pytest.mark.parametrize(("call", "words"), REFUSED, ids=[words for _, words in REFUSED])
 def test_a_refusal_names_argument_value_and_remedy(call: Callable[[], object], words: str) -> None:
     assert_refused(call, words)
+
+
+def test_a_matrix_of_linear_is_not_loaded() -> None:
+    """The error of torch for other shapes, with the order of a layer."""
+    target = torch.nn.Sequential(LIF(3, 2))
+    for shape in ((2, 3), (4, 2)):
+        with pytest.raises(RuntimeError, match=r"size mismatch for 0\.w:") as caught:
+            target.load_state_dict({**target.state_dict(), "0.w": full(*shape)})
+        named = "`0.w` must be [pre, post]; `torch.nn.Linear` has [post, pre]: give its transpose" in str(caught.value)
+        assert named == (shape == (2, 3))
+
+
+def test_delays_that_synapses_share_have_rows_or_columns_of_one() -> None:
+    layer = LIF(3, 2)
+    for shape in ((1, 1), (3, 1), (1, 2), (3, 2)):
+        layer.d = torch.nn.Parameter(torch.ones(shape))
+        layer(SPIKES)
 
 
 @pytest.mark.parametrize("name", ["w", "d", "tau_mem", "tau_syn", "v_th", "v_reset"])

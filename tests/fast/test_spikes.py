@@ -3,14 +3,14 @@
 import copy
 import pickle
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from matplotlib import pyplot
-from torch import Tensor
+from torch import Tensor, nn
 
 from delayprop.fast import FirstSpikeTime, Spikes, first_spike_time, joined
 from delayprop.spec import UnsupportedError
@@ -73,6 +73,30 @@ def test_joined_populations_stand_side_by_side_in_every_trial() -> None:
     assert slopes(both.times.square().sum(), left) == (2 * left.times.detach()).tolist()
     assert joined([right]) is right
     assert [part.to_lists() for part in both.split([3, 1])] == [left.to_lists(), right.to_lists()]
+
+
+OF_TORCH: list[tuple[Callable[[Any], object], str]] = [
+    (nn.ReLU(), "`relu` must be given a tensor, got `Spikes`; leave it out: layers that spike are nonlinear"),
+    (nn.Dropout(0.5), r"`dropout` must be .*; `spikes.keep\(torch.rand\(spikes.shape\) >= 0.3\)` drops neurons"),
+    (nn.Linear(3, 2), r"`linear` must be .*; `LIF\(pre, post\)` has weights onto its neurons"),
+    (nn.BatchNorm1d(3), r"`dim` must be"), (nn.Flatten(), "`flatten` must be .*; `spikes.shape` is"),
+    (lambda spikes: torch.cat([spikes, spikes]), r"`cat` must be .*; `joined\(\[spikes, ...\]\)` puts neurons side by"),
+    (lambda spikes: nn.functional.cross_entropy(spikes, torch.zeros(3)), "`cross_entropy` .*; counts have no gradient"),
+    (torch.mean, "`mean` must be .*; `spikes.times` are the times, "), (lambda spikes: spikes.mean(), "`mean` must be"),
+]
+
+
+@pytest.mark.parametrize(("call", "words"), OF_TORCH, ids=[words for _, words in OF_TORCH])
+def test_a_function_of_tensors_names_what_spikes_have(call: Callable[[Any], object], words: str) -> None:
+    for spikes in (given_spikes(), first_layer()(given_spikes())):
+        with pytest.raises((TypeError, AttributeError), match=f"^{words}"):
+            call(spikes)
+
+
+def test_control_spikes_lack_attributes_as_any_object() -> None:
+    assert not hasattr(given_spikes(), "mean") and torch.zeros(3) != given_spikes()
+    with pytest.raises(AttributeError, match="'Spikes' object has no attribute 'tims'"):
+        _ = given_spikes().tims  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("device", ["cpu", torch.device("cpu")], ids=str)
