@@ -8,6 +8,7 @@
 from delayprop.fast import *
 from delayprop.fast.data.collating import collate
 from delayprop.fast.data.spike_files import write_spike_file
+from delayprop.fast.drawing import draw
 from delayprop.fast.nn.autograd import Record
 from delayprop.fast.nn.certificate import Residuals, residuals, watched
 from delayprop.fast.nn.interchange import case_of, network_of
@@ -37,8 +38,8 @@ __all__ = [
     "ConnectionGradient", "CrossEntropy", "CrossEntropyLoss", "FirstSpikeTime", "Gradients", "Loss", "Network",
     "NetworkSpec", "Neuron", "Population", "Record", "Residuals", "Result", "Run", "SilentLayerWarning", "SpecError",
     "SpikeTimeMSE", "SpikeTimeMSELoss", "SpikeTrains", "Spikes", "Spiking", "Tie", "UnsupportedError", "case_from_text",
-    "case_of", "case_to_dict", "check", "collate", "confusion_matrix", "cross_entropy", "first_spike_time", "from_nir",
-    "joined", "load_case", "load_into", "load_neuron", "membrane_traces", "network_of", "param_groups",
+    "case_of", "case_to_dict", "check", "collate", "confusion_matrix", "cross_entropy", "draw", "first_spike_time",
+    "from_nir", "joined", "load_case", "load_into", "load_neuron", "membrane_traces", "network_of", "param_groups",
     "plot_confusion", "project_", "propagate", "propagate_neurons", "residuals", "run_case", "save_case",
     "spike_count_penalty", "spike_time_mse", "to_nir", "train", "wake_", "watched", "write_spike_file",
 ]

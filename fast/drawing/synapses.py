@@ -22,9 +22,14 @@ def histogram(axes: Axes, layer: Layer) -> None:
         axes.axvline(layer.start, color=COLOURS[0], lw=2, label=f"before: all {layer.start:.4g} ms")
     else:
         axes.hist(before, edges, color=COLOURS[0], histtype="step", lw=1.5, label="before", zorder=3)
-    axes.hist(after, edges, color=COLOURS[1], alpha=0.6, label="after", zorder=2)
-    axes.yaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
+    bars(axes, after, edges, COLOURS[1], "after")
     legend_above(axes, 2)
+
+
+def bars(axes: Axes, values: np.ndarray, edges: list[float], colour: str, name: str) -> None:
+    """Draws how many synapses have values between the edges."""
+    axes.hist(values, edges, color=colour, alpha=0.6, label=name, zorder=2)
+    axes.yaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
 
 
 def distribution(layer: Layer) -> Figure:

@@ -150,7 +150,7 @@ class Spikes:
     if not TYPE_CHECKING:  # a type checker finds missing attributes by itself
 
         def __getattr__(self, name: str) -> NoReturn:
-            """`AttributeError`: spikes have no such attribute, as modules of torch ask tensors for."""
+            """`AttributeError`: no such attribute; modules of torch ask tensors for some."""
             known = hasattr(Tensor, name) and not name.startswith("_")
             raise AttributeError(_no_tensor(name) if known else f"'Spikes' object has no attribute {name!r}")
 

@@ -10,9 +10,13 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import torch
+from matplotlib import pyplot
+from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 from PIL import Image, ImageSequence
 
+from delayprop import LI, LIF, SpecError, draw
 from delayprop.fast.drawing.arrays import Layer
 from delayprop.fast.drawing.classification import overview
 from delayprop.fast.drawing.confusion import by_class, confusion
@@ -99,6 +103,28 @@ def test_the_histogram_counts_every_delay_before_and_after() -> None:
     assert [bar.get_height() for bar in bars if 0 < 9.0 - bar.get_x() <= bar.get_width()] == [2]
     assert not any(bar.get_height() for bar in bars if bar.get_x() + bar.get_width() < 2)
     assert np.asarray(outline.get_xy())[:, 0].min() == pytest.approx(0.5), "delays before begin at 0.5 ms"
+
+
+@pytest.mark.parametrize(("name", "counts"), [("weight", [2, 1, 1]), ("delay", [2, 2])])
+def test_the_synapses_of_a_layer_are_drawn(name: str, counts: list[int]) -> None:
+    """Each that exists counts once, those of its own neurons apart."""
+    layer, ax = LIF(2, 3, recurrent=True, delays="axonal", mask=[[True, False, True]] * 2), Figure().subplots()
+    layer.w.data, layer.d.data = torch.tensor([[2.0, 9.0, 2.0], [4.0, 9.0, 9.5]]), torch.tensor([[2.0], [4.0]])
+    draw_it = draw.weights if name == "weight" else draw.delays
+    assert draw_it(layer, ax) is ax and (ax.get_xlabel().split(",")[0], ax.get_ylabel()) == (name, "synapses")
+    heights = [[bar.get_height() for bar in bars if bar.get_height()] for bars in ax.containers]  # from the left
+    assert heights == [counts, [9]]
+    layer.w.data[1, 2] = layer.d.data[1] = np.nan
+    with pytest.raises(SpecError, match=rf"^`{name}\[1\]\[.\]` must be finite, got nan; look for the step"):
+        draw_it(layer, ax)
+    with pytest.raises(SpecError, match=r"^`layer` must be a layer, got Sequential; give one layer"):
+        draw_it(torch.nn.Sequential(layer))  # type: ignore[arg-type]
+
+
+def test_a_picture_of_synapses_makes_its_own_axes() -> None:
+    ax = draw.delays(LI(4, 2, readout="max_voltage"))
+    assert [bar.get_height() for bar in ax.containers[0] if bar.get_height()] == [8.0] and ax.get_legend() is None
+    pyplot.close("all")
 
 
 def test_a_colour_says_what_no_axis_says(tmp_path: Path) -> None:
