@@ -20,6 +20,7 @@ from numba.extending import intrinsic
 
 import delayprop.fast.compiling.announcing  # noqa: F401  # a terminal sees what takes time
 from delayprop.fast.compiling.caching import PACKAGE, writable_folder
+from delayprop.fast.compiling.keeping import keep
 
 # Any kernel may call their functions.
 KERNELS = tuple(PACKAGE / room for room in ("compiling", "layout", "physics", "cpu"))
@@ -40,17 +41,12 @@ def cache_folder(of: Path) -> Path | None:
 
 def outermost(function: Callable) -> Callable:
     """The outermost function of a kernel, which Python calls; compiled on first use, with the
-    functions that it calls.
-
-    Numba reads `CACHE_DIR` when `njit` is called.
-    """
+    functions that it calls."""
     folder = cache_folder(Path(function.__code__.co_filename).parent)
-    before = getattr(config, "CACHE_DIR")  # noqa: B009 - made at import, so unknown to type checkers
-    setattr(config, "CACHE_DIR", str(folder or before))  # noqa: B010
-    try:
-        return njit(cache=folder is not None, pipeline_class=_Outermost, **_OPTIONS)(function)
-    finally:
-        setattr(config, "CACHE_DIR", before)  # noqa: B010
+    kernel = njit(pipeline_class=_Outermost, **_OPTIONS)(function)
+    if folder is not None and kernel is not function:  # Numba returns it as it is where nothing is compiled
+        keep(kernel, folder)
+    return kernel
 
 
 class _Outermost(Compiler):

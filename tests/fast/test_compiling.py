@@ -1,9 +1,13 @@
 """The compiler of kernels: its cache, and what a terminal shows meanwhile."""
 
+import errno
 import gc
 import io
 import os
+import pickle
+import random
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,12 +16,13 @@ from pathlib import Path
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
+import numba
 import pytest
 from numba.core.compiler import Compiler
 from numba.core.errors import TypingError
 from numba.core.event import trigger_event
 
-from delayprop.fast.compiling import caching, compiler
+from delayprop.fast.compiling import caching, compiler, keeping
 from delayprop.fast.compiling.announcing import TOLD, announcer, to_compile
 from delayprop.fast.cpu.forward import forward_sweep, forward_trial
 from delayprop.fast.cpu.sorting import sort_by_bin
@@ -147,6 +152,7 @@ def test_a_folder_of_another_user_keeps_no_kernel(
 ) -> None:
     """A kernel is a pickle, which runs code when it is read. Then nothing is kept."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delenv("DELAYPROP_CACHE", raising=False)
     monkeypatch.setattr(caching, "PACKAGE", Path("/dev/null"))
     monkeypatch.setenv("HOME", "/dev/null")
     made(tmp_path / f"delayprop-{os.geteuid()}")
@@ -154,6 +160,101 @@ def test_a_folder_of_another_user_keeps_no_kernel(
         assert caching.writable_folder.__wrapped__() is None
     monkeypatch.setattr(compiler, "cache_folder", lambda of: None)
     assert compiler.outermost(lambda n: n + 1)(1) == 2
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Calls a small kernel, as a new start does; returns its result and whether it was compiled."""
+    monkeypatch.setattr(compiler, "cache_folder", lambda of: tmp_path / "kernels")
+    keeping._tell.cache_clear()
+
+    def call(value: float = 1.0) -> tuple[float, bool]:
+        kernel: Any = compiler.outermost(lambda x: x + 2)
+        return kernel(value), not kernel.stats.cache_hits
+
+    return call
+
+
+def file_of(folder: Path, ending: str) -> Path:
+    (file,) = folder.glob(f"kernels/*/*.{ending}")
+    return file
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda whole: b"",
+    "60 bytes": lambda whole: whole[:60],
+    "half": lambda whole: whole[: len(whole) // 2],
+    "zeros": lambda whole: bytes(len(whole)),
+    "random": lambda whole: random.Random(1).randbytes(len(whole)),
+    "nonsense": lambda whole: pickle.dumps(numba.__version__) + pickle.dumps(7),
+}
+ONE_LINE = "delayprop: damaged kernels in {} are removed, and compiled anew\n"
+
+
+@pytest.mark.parametrize("ending", ["nbi", "nbc"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_kernel_is_compiled_anew(
+    damage: str, ending: str, kept: Callable, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One line tells so, and the next start has it again."""
+    assert [kept(), kept()] == [(3.0, True), (3.0, False)]
+    file = file_of(tmp_path, ending)
+    file.write_bytes(DAMAGES[damage](file.read_bytes()))
+    assert capfd.readouterr().err == ""
+    assert kept() == (3.0, True) and capfd.readouterr().err == ONE_LINE.format(tmp_path / "kernels")
+    assert kept() == (3.0, False) and capfd.readouterr().err == ""
+
+
+def test_damaged_code_does_not_run(kept: Callable, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """One byte of the code has changed, so that it still unpickles."""
+    kept()
+    file = file_of(tmp_path, "nbc")
+    whole = file.read_bytes()
+    assert whole.count(b"ELF") == 1
+    file.write_bytes(whole.replace(b"ELF", b"ELG"))
+    assert kept() == (3.0, True) and capfd.readouterr().err == ONE_LINE.format(tmp_path / "kernels")
+
+
+def test_code_of_other_types_does_not_run(
+    kept: Callable, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Two processes that save a kernel at once for other types leave such a pair of files."""
+    kept(1.0)
+    index = file_of(tmp_path, "nbi").read_bytes()
+    file_of(tmp_path, "nbi").unlink()
+    kept(1)
+    file_of(tmp_path, "nbi").write_bytes(index)
+    assert kept(1.5) == (3.5, True) and capfd.readouterr().err == ONE_LINE.format(tmp_path / "kernels")
+
+
+def test_a_full_disk_ends_nothing(
+    kept: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One line for all kernels; a second one where not even a folder can be made."""
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a file")
+
+    line = f"delayprop: compiled kernels are not kept in {tmp_path / 'kernels'} ({{}}); make room, or set "
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        assert [kept(), kept(1)] == [(3.0, True), (3, True)]
+        err = capfd.readouterr().err
+        assert err.startswith(line.format("No space left on device")) and err.count("\n") == 1
+        assert not [*tmp_path.glob("kernels/*/*.nbc*")]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "makedirs", full)
+        assert kept() == (3.0, True)
+        err = capfd.readouterr().err
+        assert err.startswith(line.format("it cannot be written")) and err.count("\n") == 1
+    assert [kept(), kept()] == [(3.0, True), (3.0, False)]
+
+
+def test_a_folder_of_kernels_that_vanishes_is_made_again(
+    kept: Callable, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    kernel = compiler.outermost(lambda x: x + 4)
+    shutil.rmtree(tmp_path / "kernels")
+    assert kernel(1) == 5 and file_of(tmp_path, "nbc") and capfd.readouterr().err == ""
 
 
 def compile_(outer: Any, *inner: Any) -> None:
