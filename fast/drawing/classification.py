@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from delayprop.fast.drawing import confusion, curves, synapses, trials
 from delayprop.fast.drawing.pages import page, templates
 from delayprop.fast.drawing.run_record import Run, read
-from delayprop.fast.drawing.style import COLOURS, plain, save, subplots, write
+from delayprop.fast.drawing.style import COLOURS, literal, plain, save, subplots, write
 
 TASKS = {
     "yin-yang": "Yin-Yang", "braille": "Braille letters", "shd": "Spoken digits (SHD)", "ssc": "Spoken commands (SSC)",
@@ -36,8 +36,8 @@ def overview(run: Run) -> Figure:
         axes.legend(frameon=False, fontsize=8)
     for axes in (accuracy, loss, spikes):
         curves.whole_epochs(axes)
-    title = f"{run.result['task']}, {run.result['network']}: {run.result['test_accuracy']:.1%} on the test split"
-    plain(accuracy, "epoch", "accuracy, %", title)
+    what = f"{literal(run.result['task'])}, {run.result['network']}"
+    plain(accuracy, "epoch", "accuracy, %", f"{what}: {run.result['test_accuracy']:.1%} on the test split")
     plain(loss, "epoch", "loss")
     plain(spikes, "epoch", "spikes per hidden neuron and trial")
     plain(silent, "", "silent hidden neurons, %")

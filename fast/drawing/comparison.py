@@ -11,7 +11,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from delayprop.fast.drawing.style import COLOURS, plain, save, subplots
+from delayprop.fast.drawing.style import COLOURS, literal, plain, save, subplots
 
 RECURRENT = ", recurrent"  # of a label: drawn dashed, in the colour of the label without it
 APART = 0.15  # rows, between the runs of a setting of few seeds
@@ -39,12 +39,12 @@ def comparison(
             axes.plot(of_mean, [row, row], color=colour, linewidth=6, alpha=0.3, solid_capstyle="butt")
         axes.plot(values, heights, "o", color=colour, markersize=4, alpha=0.8)
         axes.plot([mean], [row], "|", color=colour, markersize=18, markeredgewidth=2)
-    axes.set_yticks(range(len(labels)), [label or "all runs" for label in labels])
+    axes.set_yticks(range(len(labels)), [literal(label) or "all runs" for label in labels])
     axes.set_ylim(len(labels) - 0.5, -0.5)
     explained = "points are seeds, lines their mean, bars its 95 % interval"
     if None in of_means:
         explained += "\nthin bars: 95 % interval of one run, from the number of its test trials"
-    plain(axes, "test accuracy, %", "", f"{task}: {explained}")
+    plain(axes, "test accuracy, %", "", f"{literal(task)}: {explained}")
     return figure
 
 
@@ -62,9 +62,9 @@ def accuracies_over(setting: str, panels: Mapping[str, Mapping[str, Mapping[floa
             colour = COLOURS[kinds.index(label.replace(RECURRENT, "")) % len(COLOURS)]
             line, mark = ("--", "s") if RECURRENT in label else ("-", "o")
             axes.fill_between(values, [*map(min, tests)], [*map(max, tests)], color=colour, alpha=0.2, linewidth=0)
-            axes.plot(values, means, line + mark, color=colour, markersize=4, label=label)
+            axes.plot(values, means, line + mark, color=colour, markersize=4, label=literal(label))
         _log_steps(axes, sorted({value for curve in curves.values() for value in curve}))
-        plain(axes, setting, "test accuracy, %" if axes is figure.axes[0] else "", task)
+        plain(axes, literal(setting), "test accuracy, %" if axes is figure.axes[0] else "", literal(task))
     lines = {str(line.get_label()): line for axes in figure.axes for line in axes.get_lines()}
     figure.legend(
         [*lines.values()], [*lines], loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3, frameon=False,

@@ -6,6 +6,7 @@ from the labels would take longer than drawing.
 """
 
 import io
+import textwrap
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
 from delayprop.fast.data.new_files import write_whole
+from delayprop.spec.errors import printable
 
 COLOURS = ("#0b6fa4", "#d1495b", "#3a7d44", "#8a5a9e")
 
@@ -23,6 +25,7 @@ WIDTH = 5.2  # of a figure, inches: its text can be read on a phone
 LEFT, RIGHT, TOP, BOTTOM = 0.7, 0.12, 0.28, 0.45
 GAP, GAP_WITH_LEGEND = 0.2, 0.32  # above a panel
 LABEL = 0.57  # from the axes to the label of the y axis
+LONGEST = 100  # characters of a line of a user's text
 
 
 def subplots(width: float, height: float, *shape: int, **how: Any) -> tuple[Figure, Any]:
@@ -37,6 +40,12 @@ def plain(axes: Axes, x: str, y: str, title: str = "") -> None:
     axes.set_ylabel(y)
     axes.set_title(title, loc="left", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def literal(text: str) -> str:
+    """A text of a user's, such as a setting or the task of a run, that Matplotlib draws as it is:
+    not as a formula, each unprintable character as its escape, a long text in several lines."""
+    return textwrap.fill(printable(text), LONGEST).replace("$", r"\$")
 
 
 def panels(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
+import matplotlib
 import numpy as np
 import pytest
 import torch
@@ -39,6 +40,14 @@ def test_a_run_is_drawn(make: Callable[[Path], Path], task: str, names: str, tmp
     assert main([str(tmp_path)]) == 0
     assert capsys.readouterr() == ("".join(f"{tmp_path / name}\n" for name in names.split()), "")
     assert all((tmp_path / name).stat().st_size > 10_000 for name in names.split())
+
+
+def test_a_task_of_a_stranger_is_drawn_as_it_is(tmp_path: Path) -> None:
+    """Its name may look like a formula, and be none."""
+    results(task=r"$\frac{$")(made(tmp_path))
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        overview(read(tmp_path)).savefig(tmp_path / "picture.svg")
+    assert r">$\frac{$, 4-6-3: 75.0% on the test split<" in (tmp_path / "picture.svg").read_text()
 
 
 def test_drawing_leaves_the_backend_of_a_notebook_alone() -> None:

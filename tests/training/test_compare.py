@@ -1,11 +1,13 @@
 """`delayprop compare`: rows of settings, intervals over seeds, differences, pictures, `--over`."""
 
+import html
 import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pytest
 
@@ -185,6 +187,21 @@ def test_accuracies_are_drawn_over_a_setting(tmp_path: Path, monkeypatch: Patch,
     band = np.asarray(axes.collections[0].get_paths()[0].vertices)
     ends = {(8.0, 50.0), (8.0, 70.0), (16.0, 80.0)}
     assert {tuple(point) for point in band.tolist()} == ends, "lowest to highest seed"
+
+
+@pytest.mark.parametrize("over", [[], ["--over", "$setting$"]], ids=["rows", "curves"])
+def test_a_text_of_a_user_is_drawn_as_it_is(over: list[str], tmp_path: Path, capsys: Capture) -> None:
+    """Not as a formula, which it may not be; and one of any length has room."""
+    task, rate, out = r"a $\frac{$ task", "$\\nothing$ \\$5 \x1b", "$ long " * 3000
+    changes = {"task": task, "$setting$": 1.0}
+    lines = write_lines(tmp_path / "lines.jsonl", {**changes, "lr": rate}, {**changes, "lr": "\ud800", "size": out})
+    picture = tmp_path / "picture.svg"
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        compared(capsys, lines, *over, "--picture", picture)
+    drawn = html.unescape(picture.read_text())
+    assert all(text in drawn for text in (task, "lr $\\nothing$ \\$5 \\x1b", "lr \\ud800", "$ long $ long $"))
+    assert r"\$s" not in drawn and ("$setting$" in drawn) == bool(over)
+    assert compared(capsys, lines, *over, "--picture", tmp_path / "picture.png")
 
 
 @pytest.mark.parametrize(("changes", "words", "said"), [
