@@ -1,7 +1,8 @@
 """SIGINT and SIGTERM end a run after a step, or within it between two pieces of a layer.
 
 The state that is saved is that of the last whole step. While pictures are drawn, a signal ends a
-run at once: it is finished, and a picture is written whole or not at all.
+run at once: it is finished, and a picture is written whole or not at all. Python drops the error
+of a handler that runs in a finaliser; the signal is then sent again, a little later.
 
 Python runs a handler in the main thread, between two of its instructions: not while a kernel runs.
 Kernels of a layer run in pieces, and a run looks for a signal between them. The second SIGINT must
@@ -13,6 +14,7 @@ Rejected: SIGINT with its default action, which only a handler could restore, an
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +25,7 @@ from delayprop.fast.training.processes import Processes
 
 EXIT = {signal.SIGINT: 130, signal.SIGTERM: 143}  # the exit codes that shells use
 INTERRUPTED = "interrupted; --resume goes on from the last checkpoint"
+LATER = 0.02  # s, after which a finaliser has probably ended
 
 
 class StoppedError(Exception):
@@ -63,20 +66,35 @@ class StopSignals:
         self._thread.join()
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        again, self.received = self.received is not None and not self.ends, signal.Signals(number)
+        again = self.received is not None and not self.ends
+        self.received = self.received or signal.Signals(number)
         if again or self._raises:
             raise KeyboardInterrupt
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
         """Context in which no step is under way: a signal, now or before, raises an interrupt."""
-        self._raises = True
+        hook, timers = sys.unraisablehook, list[threading.Timer]()
+
+        def dropped(error: "sys.UnraisableHookArgs") -> None:
+            if error.exc_type is KeyboardInterrupt:  # SIGTERM, since a second SIGINT ends the process
+                timers.append(threading.Timer(LATER, os.kill, (os.getpid(), signal.SIGTERM)))
+                timers[-1].start()
+            else:
+                hook(error)
+
+        self._raises, sys.unraisablehook = True, dropped
         try:
             self._raise_received()
             yield
-            self._raise_received()  # a handler that runs in a finaliser raises in vain
+            self._raise_received()
         finally:
-            self._raises = False
+            try:
+                for timer in timers:
+                    timer.cancel()
+                    timer.join()
+            finally:
+                self._raises, sys.unraisablehook = False, hook
 
     def _raise_received(self) -> None:
         if self.received is not None:

@@ -24,6 +24,7 @@ from delayprop.fast.tasks.sequence.task import Sequence
 from delayprop.fast.training import engine
 from delayprop.fast.training.checkpoints import Checkpoints, decoded, digest
 from delayprop.fast.training.run_folder import LOG
+from delayprop.fast.training.signals import EXIT
 from tests import ROOT
 from tests.support.forking import called
 from tests.support.runs.children import AT_WORK
@@ -219,6 +220,40 @@ def test_a_signal_while_pictures_are_drawn_leaves_a_finished_run(
     assert pictures == {".lock", "first.png"}
     assert (out / "result.json").exists() and (out / "network.pt").exists()
     assert run(training, out, resume=True) in (0, 1) and (out / "second.png").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("rest", "left"), [
+    (60.0, "`delayprop report {}` draws its pictures"), (0.0, "its pictures are drawn"),
+])
+def test_a_signal_in_a_finaliser_ends_the_drawing_too(
+    number: signal.Signals, rest: float, left: str, tmp_path: Path, monkeypatch: Patch, capsys: Capture
+) -> None:
+    """Python drops an error there. `rest`: s that the drawing would take from then on."""
+    class Dying:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), number)
+
+    def draw(folder: Path) -> list[str]:
+        Dying()
+        until = time.monotonic() + rest
+        while time.monotonic() < until:
+            time.sleep(0.001)
+        return []
+
+    monkeypatch.setattr(engine, "draw", draw)
+    began = time.monotonic()
+    assert run(classification(), tmp_path / "run") == EXIT[number]
+    out, err = capsys.readouterr()
+    line = f"stopped by {number.name} after the last step; the run is finished, and {left.format(tmp_path / 'run')}"
+    assert (out.splitlines()[-1], err) == (line, "") and time.monotonic() - began < 60
+
+
+def test_a_signal_at_the_end_of_a_run_without_a_result_promises_no_pictures(tmp_path: Path, capsys: Capture) -> None:
+    training: Any = classification()
+    training.finish = lambda folder, check: os.kill(os.getpid(), signal.SIGTERM) or 0
+    assert run(training, tmp_path / "run") == 143
+    assert capsys.readouterr().out.splitlines()[-1] == "stopped by SIGTERM after the last step; the run is finished"
 
 
 @pytest.mark.parametrize("words", [("--lr", "1e6"), ("--weight-decay", "1e6"), ("--w-mean", "1e5")])
