@@ -105,6 +105,8 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.compare"
     parser.add_argument("--picture", metavar="FILE", type=Path, help="also draw the test accuracies into this file")
     what = "with --picture: draw them against this setting, such as `hidden`, in a panel per task"
     parser.add_argument("--over", metavar="SETTING", help=what)
+    what = "with --picture: a name for each row, in the order of the table, in place of its settings"
+    parser.add_argument("--names", metavar="NAME", nargs="+", help=what)
     return parser.run_writer(_compare, argv)
 
 
@@ -112,9 +114,15 @@ def _compare(options: argparse.Namespace) -> int:
     picture, over = options.picture, options.over
     if over is not None and picture is None:
         raise SpecError("--over", "given with --picture", Verbatim("no --picture"), "name the file to draw")
+    if options.names is not None and (picture is None or over is not None):
+        got = Verbatim("no --picture" if picture is None else "--over")
+        raise SpecError("--names", "given with --picture, and without --over", got, "it names the rows of a picture")
     if picture is not None and picture.suffix.lstrip(".") not in ("png", "svg", "pdf"):
         raise SpecError("--picture", "a file that ends in .png, .svg or .pdf", str(picture), "name it so")
     groups = grouped(options.runs, several_tasks=over is not None)
+    if options.names is not None and len(options.names) != len(groups):
+        got = Verbatim(f"{len(options.names)} for {len(groups)} rows")
+        raise SpecError("--names", "one name per row", got, "run the command without --names to see the rows")
     of_task = by_task(groups)
     for task, found in of_task.items():
         print("\n".join(map(printable, [*([task] if len(of_task) > 1 else []), *table(found)])).rstrip())
@@ -123,7 +131,8 @@ def _compare(options: argparse.Namespace) -> int:
     content = ""
     if over is None:
         tests, names = [group.test for group in groups], differing_settings(groups)
-        labels = [", ".join(f"{name} {_shown(group.settings.get(name))}" for name in names) for group in groups]
+        settings = [", ".join(f"{name} {_shown(group.settings.get(name))}" for name in names) for group in groups]
+        labels = options.names or [label or "all runs" for label in settings]
         of_means = [interval_of_percents(test) for test in tests]
         of_trials = [[run.of_trials for run in group.runs.values()] for group in groups]
         figure = comparison(groups[0].settings["task"], labels, tests, of_means, of_trials)

@@ -13,6 +13,7 @@ import numpy as np
 from delayprop.fast.data.records import RecordError, content
 
 NAME = "page.npz"
+LARGEST = 2**63  # above every number of a trial
 DAMAGED = (
     OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error,
     RuntimeError,  # a damaged flag marks the file as encrypted
@@ -57,12 +58,17 @@ class Trial:
     spikes: list[tuple[np.ndarray, np.ndarray]]  # times (ms) and neurons, of the input and of each hidden layer
     V: np.ndarray  # of each output, `[classes, points]`
     arrivals: tuple[np.ndarray, np.ndarray]  # times (ms) and weights at the output of the class
+    number: int | None  # in the test split, from 0; None: an older version recorded none
 
     @property
     def answer(self) -> int | None:
         """The class with the largest readout; None if several are the largest."""
         largest = np.flatnonzero(self.y == self.y.max())
         return int(largest[0]) if len(largest) == 1 else None
+
+    @property
+    def is_right(self) -> bool:
+        return self.answer == self.label
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,8 @@ def _trial(arrays: "_Arrays", e: int, sizes: Sequence[int], points: int) -> Tria
         spikes.append((times, arrays.indices(f"units_{e}_{n}", size, len(times))))
     V, y = arrays.numbers(f"V_{e}", classes, points), arrays.numbers(f"y_{e}", classes)
     t_arr, w = arrays.numbers(f"arrivals_{e}", None, 2).T
-    return Trial(label, y, spikes, V, (t_arr, w))
+    number = int(arrays.indices(f"trial_{e}", LARGEST)) if f"trial_{e}" in arrays.found else None
+    return Trial(label, y, spikes, V, (t_arr, w), number)
 
 
 class _Arrays:

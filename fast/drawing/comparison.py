@@ -39,7 +39,7 @@ def comparison(
             axes.plot(of_mean, [row, row], color=colour, linewidth=6, alpha=0.3, solid_capstyle="butt")
         axes.plot(values, heights, "o", color=colour, markersize=4, alpha=0.8)
         axes.plot([mean], [row], "|", color=colour, markersize=18, markeredgewidth=2)
-    axes.set_yticks(range(len(labels)), [literal(label) or "all runs" for label in labels])
+    axes.set_yticks(range(len(labels)), [*map(literal, labels)])
     axes.set_ylim(len(labels) - 0.5, -0.5)
     explained = "points are seeds, lines their mean, bars its 95 % interval"
     if None in of_means:

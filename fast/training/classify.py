@@ -232,7 +232,8 @@ class Classification:
             test = self.evaluate("test", check=check)
             if not self.processes.is_first:
                 return 0
-            arrays = page_arrays(self.evaluated, self.initial_parameters, self.data["test"], self.duration)
+            wrong = [trial for trial, _ in test.wrong]
+            arrays = page_arrays(self.evaluated, self.initial_parameters, self.data["test"], self.duration, wrong)
         finally:
             self.evaluated.load_state_dict(last)
         given = {"task": self.task, "network": self.network.name, "best_epoch": best["epoch"]}

@@ -1,6 +1,7 @@
 """The end of a classification: its record, the arrays of its page, what it prints."""
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -12,20 +13,22 @@ from delayprop.fast.training.evaluation import Evaluation
 from delayprop.fast.training.model import Classifier
 from delayprop.fast.training.run_folder import RESULT, Folder
 
-TRIALS = 3
+TRIALS = 3  # with a right answer, and as many with a wrong one
 POINTS = 281  # of a voltage
 
 
 @torch.no_grad()
-def page_arrays(network: Classifier, before: dict[str, Tensor], data: SpikeData, duration: float) -> bytes:
+def page_arrays(
+    network: Classifier, before: dict[str, Tensor], data: SpikeData, duration: float, wrong: Sequence[int]
+) -> bytes:
     """The content of an npz file, which `fast.drawing.arrays` reads.
 
     For each layer `l`: `w_before_l`, `w_after_l`, `d_before_l`, `d_after_l`, `[pre, post]`, and
     `mask_l` if it lacks synapses; for a recurrent one also `w_rec_before_l` and so on, `[post,
-    post]`. For the first trial `e` of each of the first classes: `label_e`, `y_e [classes]`;
+    post]`. For each of `shown_trials`, `e`: `trial_e`, its number; `label_e`, `y_e [classes]`;
     `times_e_l` (ms) and `units_e_l` of the input (`l` 0) and of each hidden layer; `V_e
     [classes, points]` at the times `t`; `arrivals_e`, times and weights of the arrivals at the
-    output of the trial's class.
+    output of the trial's class. `wrong`: the trials with a wrong answer.
     """
     found: dict[str, np.ndarray] = {"t": np.linspace(0.0, duration, POINTS), "duration": np.array(duration)}
     for n, name in enumerate([*(f"hidden.{n}" for n in range(len(network.hidden))), "out"]):
@@ -36,12 +39,11 @@ def page_arrays(network: Classifier, before: dict[str, Tensor], data: SpikeData,
                     found[f"{parameter}_{when}_{n}"] = values.expand_as(w).cpu().numpy()
             if mask is not None:
                 found[f"mask{ending}_{n}"] = mask.cpu().numpy()
-    _, firsts = np.unique(data.labels, return_index=True)
-    for e, trial in enumerate(np.sort(firsts)[:TRIALS].tolist()):
+    for e, trial in enumerate(shown_trials(data.labels, wrong)):
         spikes, _ = data.batch(np.array([trial]), duration)
         y, hidden_spikes = network(spikes.to(network.out.w.device))
         label = int(data.labels[trial])
-        found |= {f"label_{e}": np.array(label), f"y_{e}": y[0].cpu().numpy()}
+        found |= {f"trial_{e}": np.array(trial), f"label_{e}": np.array(label), f"y_{e}": y[0].cpu().numpy()}
         for n, layer in enumerate([spikes, *hidden_spikes]):
             found[f"times_{e}_{n}"] = layer.times.cpu().numpy()
             found[f"units_{e}_{n}"] = np.repeat(np.arange(layer.size), layer.counts()[0].cpu().numpy())
@@ -51,6 +53,16 @@ def page_arrays(network: Classifier, before: dict[str, Tensor], data: SpikeData,
     content = io.BytesIO()
     np.savez_compressed(content, **found)  # type: ignore[arg-type]  # NumPy 2.0 types have no `allow_pickle` here
     return content.getvalue()
+
+
+def shown_trials(labels: np.ndarray, wrong: Sequence[int]) -> list[int]:
+    """The first right trial of each class, at most `TRIALS` of them; then the first wrong trial of
+    each class, at most as many."""
+    found, is_wrong = [], np.isin(np.arange(len(labels)), wrong)
+    for trials in (np.flatnonzero(~is_wrong), np.flatnonzero(is_wrong)):
+        _, firsts = np.unique(labels[trials], return_index=True)
+        found += trials[np.sort(firsts)[:TRIALS]].tolist()
+    return found
 
 
 def conclude(

@@ -47,7 +47,7 @@ def test_the_page_needs_nothing_but_itself(content: str) -> None:
 def test_every_picture_has_a_name_and_one_sentence(content: str) -> None:
     names = Outline(content).of("alt", "img")
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", content, re.DOTALL)
-    assert len(captions) == len(names) == len(set(names)) == 13
+    assert len(captions) == len(names) == len(set(names)) == 16
     for caption in captions:
         assert caption.endswith(".") and not re.search(r"\.\s+[A-Z]", caption)
 
@@ -63,7 +63,9 @@ def test_the_page_says_what_the_records_say(content: str) -> None:
         "data_sha256 train.h5: ab12, test.h5: cd34", "class trials correct accuracy most frequent error",
         "0 40 30 75.0 % 1 (10)", "2 40 30 75.0 % 0 (10)", "(every trial has an answer)",
         "all delays were 0 ms before (line)", "darker for a larger absolute weight",
-        "the unit roundoff 6.0e-08 of float32", "A test trial of class 1, answer 1 (correct)",
+        "the unit roundoff 6.0e-08 of float32", "Test trial 40, of class 1, answer 1 (correct)",
+        "Test trial 70, of class 1, answer 2 (wrong)",
+        "3 trials of the test split with a right answer and 3 with a wrong one, each the first of its class.",
     ):
         assert words in text, words
 
@@ -131,12 +133,21 @@ def wrong_and_late(found: Arrays) -> None:
     found["y_0"], found["arrivals_0"] = np.array([0.0, 2.0, 1.0]), np.array([[60.0, 1.0], [70.0, -1.0]])
 
 
+def only_right(found: Arrays) -> None:
+    """As an older version recorded them, without their numbers."""
+    later = r"(label|y|V|arrivals|times|units)_[3-5](_\d)?|trial_\d"
+    for name in [name for name in found if re.fullmatch(later, name)]:
+        del found[name]
+
+
 def one_trial(found: Arrays) -> None:
+    only_right(found)
     for name in [name for name in found if re.fullmatch(r"(label|y|V|arrivals|times|units)_[12](_\d)?", name)]:
         del found[name]
 
 
 NO_CLASS_2 = [[30, 10, 0, 0], [0, 30, 10, 0], [0, 0, 0, 0]]
+ALL_RIGHT = [[9, 0, 0, 0], [0, 9, 0, 0], [0, 0, 9, 0]]
 ALL_WRONG = [[0, 9, 0, 0], [9, 0, 0, 0], [9, 0, 0, 0]]
 NO_ANSWER = [[9, 0, 0, 0], [0, 9, 0, 0], [0, 0, 0, 9]]
 SILENT = {"spikes_per_neuron": 0.0, "silent": 1.0, "silent_steps": 5, "kappa_min": None, "gradient": {"w": 0.0}}
@@ -159,10 +170,18 @@ ODD: dict[str, tuple[list[Change], list[str]]] = {
         "Yin-Yang: 6 recurrent neurons, learned", "Histogram of the delays of the 36 synapses from hidden to itself",
     ]),
     "a trial silent, one wrong and late": ([recorded(silent), recorded(wrong_and_late)], [
-        "class 1, no answer,", "class 0, answer 1 (wrong)",
+        "class 1, no answer (wrong),", "Test trial 0, of class 0, answer 1 (wrong)",
+        "1 trials of the test split with a right answer and 5 with a wrong one,",
     ]),
     "one trial, not certified": ([recorded(one_trial), lines(A=None, B=None, C=None)], [
-        "A test trial of class 0", "No residual is recorded: no step was",
+        "A test trial of class 0, answer 0 (correct)", "No residual is recorded: no step was",
+    ]),
+    "an older version": ([recorded(only_right)], [
+        "3 trials of the test split with a right answer and 0 with a wrong one, each the first of its class: an older "
+        "version recorded this run, and kept no wrong trial.",
+    ]),
+    "none wrong": ([recorded(only_right), results(answers=ALL_RIGHT, test_accuracy=1.0)], [
+        "0 with a wrong one, each the first of its class: no answer is wrong.",
     ]),
     "all silent, all wrong": ([lines(**SILENT), results(answers=ALL_WRONG, test_accuracy=0)], [
         "steps in which a whole hidden layer was silent: 15.", "Test accuracy 0.0 %",
@@ -187,7 +206,8 @@ ODD: dict[str, tuple[list[Change], list[str]]] = {
 ABSENT = {
     "delays frozen, residuals 0": ("moved delays", "arrivals at"),
     "no delays, a class without trials": ("moved delays", "delays"),
-    "one trial, not certified": ("a trial of class 1", "certificate"),
+    "an older version": ("a wrong trial",),
+    "one trial, not certified": ("a right trial of class 1", "certificate"),
 }
 """How no name of a picture begins."""
 

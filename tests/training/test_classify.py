@@ -21,6 +21,7 @@ from delayprop.fast.train import main
 from delayprop.fast.training import classify
 from delayprop.fast.training.checkpoints import Checkpoints, digest
 from delayprop.fast.training.classify import Classification
+from delayprop.fast.training.conclusion import shown_trials
 from delayprop.fast.training.engine import REPRODUCER
 from delayprop.fast.training.gradient_checks import CertificateError, certify, check_certificate
 from delayprop.fast.training.model import Classifier
@@ -233,3 +234,10 @@ def test_sums_that_nearly_cancel_are_checked(dtype: torch.dtype, monkeypatch: Pa
     monkeypatch.setattr(Solved, "backward", subtracted_late)
     with pytest.raises(CertificateError, match=r"identity [BC] is off"):
         check_certificate(*certify(network, *given))
+
+
+@pytest.mark.parametrize(("wrong", "shown"), [
+    ([], [0, 2, 3]), ([0, 3, 4], [1, 2, 6, 0, 3]), (range(8), [0, 2, 3]), ([7], [0, 2, 3, 7]),
+])
+def test_the_first_right_and_wrong_trials_of_classes_are_shown(wrong: list[int], shown: list[int]) -> None:
+    assert shown_trials(np.array([1, 1, 0, 2, 2, 0, 3, 3]), wrong) == shown

@@ -113,6 +113,22 @@ def test_bars_are_intervals_of_means_and_thin_ones_of_single_runs() -> None:
     assert [lines[1][1], lines[4][1]] == accuracies, "a point per run"
 
 
+def test_rows_can_be_named(runs: Path, tmp_path: Path, capsys: Capture) -> None:
+    """In the order of the table, whose lines stay as they are."""
+    given, picture = [runs / name for name in ("frozen0", "free0", "frozen1")], tmp_path / "picture.svg"
+    table = compared(capsys, *given)
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        assert compared(capsys, *given, "--picture", picture, "--names", "drawn $1", "learned")[:-1] == table
+    drawn = picture.read_text()
+    assert 0 < drawn.index(">drawn $1<") < drawn.index(">learned<") and "freeze_delays" not in drawn
+    for words, said in (
+        (("--picture", picture, "--names", "one"), "`--names` must be one name per row, got 1 for 2 rows; run"),
+        (("--names", "one", "two"), "`--names` must be given with --picture, and without --over, got no --picture"),
+        (("--picture", picture, "--over", "lr", "--names", "one", "two"), "and without --over, got --over; it names"),
+    ):
+        assert said in refusal(capsys, compare, *given, *words)
+
+
 def test_a_run_has_the_interval_of_its_trials(runs: Path, monkeypatch: Patch, tmp_path: Path) -> None:
     drawn = calls(monkeypatch, delayprop.fast.compare, "comparison", lambda *given: given[3:])
     assert compare([str(runs / "free0"), "--picture", str(tmp_path / "picture.svg")]) == 0

@@ -43,12 +43,23 @@ def test_other_data_are_said_to_be_others(other: bool, runs: Path, tmp_path: Pat
 
 def test_an_exported_network_runs_in_the_reference(runs: Path, capsys: Capture) -> None:
     case = runs / "case.json"
-    assert "2.0 times the readout" in printed(capsys, export, runs / "free0", "--case", case, "--trial", 0)
-    found = json.loads(printed(capsys, reference, case))
     with np.load(runs / "free0" / "page.npz", allow_pickle=False) as page:
+        trial = int(page["trial_0"])
+        assert "2.0 times the readout" in printed(capsys, export, runs / "free0", "--case", case, "--trial", trial)
+        found = json.loads(printed(capsys, reference, case))
         assert found["readout"] == pytest.approx(page["y_0"].tolist(), rel=1e-9)
         times = np.sort(np.concatenate(found["spikes"]["hidden1"]))
         assert times == pytest.approx(np.sort(page["times_0_1"]), rel=1e-12)
+
+
+def test_the_trials_of_a_page_answer_as_in_the_evaluation(runs: Path) -> None:
+    wrong = dict(result(runs / "free0")["wrong"])
+    with np.load(runs / "free0" / "page.npz", allow_pickle=False) as page:
+        shown = [name.removeprefix("trial_") for name in page.files if name.startswith("trial_")]
+        trials = {int(page[f"trial_{e}"]): (int(page[f"label_{e}"]), page[f"y_{e}"]) for e in shown}
+    assert trials and wrong and trials.keys() & wrong.keys() and trials.keys() - wrong.keys()
+    for trial, (label, y) in trials.items():
+        assert int(y.argmax()) == wrong.get(trial, label) and (trial in wrong) == (y.argmax() != label)
 
 
 def test_an_exported_network_is_a_graph_of_nir(runs: Path) -> None:

@@ -250,8 +250,12 @@ def test_a_signal_in_a_finaliser_ends_the_drawing_too(
 
 
 def test_a_signal_at_the_end_of_a_run_without_a_result_promises_no_pictures(tmp_path: Path, capsys: Capture) -> None:
+    def finish(*_: object) -> int:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return 0
+
     training: Any = classification()
-    training.finish = lambda folder, check: os.kill(os.getpid(), signal.SIGTERM) or 0
+    training.finish = finish
     assert run(training, tmp_path / "run") == 143
     assert capsys.readouterr().out.splitlines()[-1] == "stopped by SIGTERM after the last step; the run is finished"
 

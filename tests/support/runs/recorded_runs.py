@@ -40,7 +40,8 @@ OPTIONS = {
 
 
 def arrays(sizes: tuple[int, ...], spikes: int = 3) -> Arrays:
-    """The arrays of `page.npz`, with `spikes` per neuron and trial."""
+    """The arrays of `page.npz`, with `spikes` per neuron and trial: of some classes a right trial,
+    then of each a wrong one, whose answer is the next class."""
     random = np.random.default_rng(5)
     found: Arrays = {"t": np.linspace(0.0, DURATION, POINTS), "duration": np.array(DURATION)}
     for n, shape in enumerate(pairwise(sizes)):
@@ -48,8 +49,11 @@ def arrays(sizes: tuple[int, ...], spikes: int = 3) -> Arrays:
             found[f"w_{when}_{n}"] = random.normal(size=shape).astype(np.float32)
             found[f"d_{when}_{n}"] = random.uniform(0, 20, shape).astype(np.float32)
     found[f"d_before_{len(sizes) - 2}"][:] = 0
-    for e in range(min(3, sizes[-1])):
-        found[f"label_{e}"], found[f"y_{e}"] = np.array(e), np.eye(sizes[-1], dtype=np.float32)[e]
+    shown = min(3, sizes[-1])
+    for e in range(2 * shown):
+        wrong, label = divmod(e, shown)
+        found[f"label_{e}"], found[f"trial_{e}"] = np.array(label), np.array(40 * label + 30 * wrong)
+        found[f"y_{e}"] = np.eye(sizes[-1], dtype=np.float32)[(label + wrong) % sizes[-1]]
         for n, size in enumerate(sizes[:-1]):
             found[f"units_{e}_{n}"] = np.repeat(np.arange(size), spikes)
             found[f"times_{e}_{n}"] = random.uniform(0, DURATION, size * spikes)
