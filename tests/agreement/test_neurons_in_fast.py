@@ -169,6 +169,7 @@ def test_a_reset_above_the_threshold_is_an_error() -> None:
         run_case(replace(case, network=changed))
 
 
+@pytest.mark.full
 def test_the_voltage_of_equations_is_not_read() -> None:
     with pytest.raises(UnsupportedError, match="`readout` must be None, or one of LIF or LI neurons, got"):
         run_case(network("alif", 0, "mean_voltage"))

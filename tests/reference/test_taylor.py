@@ -128,7 +128,7 @@ def test_float64(kind: str, measured: Measured) -> None:
 
 
 @pytest.mark.check(4)
-@pytest.mark.parametrize("kind", in_core("d"))
+@pytest.mark.parametrize("kind", in_core())
 def test_40_digits(kind: str, measured: Measured) -> None:
     assert_slopes(multiprecision(40), kind, many(1), STEPS_40, SLOPE_40, measured)
 

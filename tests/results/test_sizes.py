@@ -3,6 +3,8 @@ of the recorded runs."""
 
 import statistics
 
+import pytest
+
 from delayprop.fast.compare import curves_over, sha256_of
 from delayprop.fast.drawing.comparison import RECURRENT
 from delayprop.fast.runs.compared_runs import OF_THE_RESULT, by_task, grouped
