@@ -16,7 +16,7 @@ from delayprop.fast.runs.saved_runs import Run
 from delayprop.fast.tasks.options import options_of, parser_of, task_and_preset
 from delayprop.fast.tasks.registry import CLASSIFYING, TASKS
 from delayprop.fast.training import engine
-from delayprop.fast.training.checkpoints import PATTERN
+from delayprop.fast.training.checkpoints import checkpoints_in
 from delayprop.fast.training.hidden_neurons import constant_words, neuron_text
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.run_folder import Folder, NotWrittenError, RunFolder, check_tensorboard, is_unstarted
@@ -135,7 +135,7 @@ def _folder(options: argparse.Namespace, training: engine.Training, processes: P
     folder: list[RunFolder] = []
 
     def open_folder() -> tuple[bool, Path]:
-        if processes.restarted and options.out and any(Path(options.out).glob(PATTERN)):
+        if processes.restarted and options.out and checkpoints_in(Path(options.out)):
             options.resume = True
         if options.resume and options.out and is_unstarted(Path(options.out)):
             options.resume = False

@@ -7,6 +7,7 @@ A file is one line of JSON with the format, length and SHA-256 of the rest, and 
 import hashlib
 import io
 import json
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -20,11 +21,17 @@ from delayprop.spec.errors import SpecError, Verbatim
 
 FORMAT = "delayprop-checkpoint/2"  # /1 had no settings, no initial network, and no early stop
 KEPT = 2
-PATTERN = "checkpoint-*.pt"
+NAME = re.compile(r"checkpoint-(\d{9}|[1-9]\d{9,})\.pt", re.ASCII)  # a file of another name is a user's own
 
 
 class DamagedError(ValueError):
     """The content of a checkpoint is not the content that was written."""
+
+
+def checkpoints_in(folder: Path) -> dict[int, Path]:
+    """The checkpoints in a folder by their steps, the newest first; none without the folder."""
+    named = ((NAME.fullmatch(path.name), path) for path in folder.glob("checkpoint-*.pt"))
+    return dict(sorted(((int(match[1]), path) for match, path in named if match), reverse=True))
 
 
 class Checkpoints:
@@ -35,15 +42,12 @@ class Checkpoints:
         for path in folder.glob(f".*{HALF}") if own else ():
             path.unlink()
 
-    def paths(self) -> list[Path]:
-        """All checkpoints, the newest first."""
-        return sorted(self.folder.glob(PATTERN), reverse=True)
-
     def save(self, step: int, state: dict) -> Path:
-        """Writes the state after `step` steps, and removes all but the last two checkpoints."""
+        """Writes the state after `step` steps, and removes all but the two newest up to it."""
         path = self.folder / f"checkpoint-{step:09d}.pt"
         write_whole(path, encoded(state))
-        for old in self.paths()[KEPT:]:
+        until_now = [one for number, one in checkpoints_in(self.folder).items() if number <= step]
+        for old in until_now[KEPT:]:
             old.unlink()
         return path
 
@@ -54,7 +58,7 @@ class Checkpoints:
         is a `SpecError`.
         """
         wrong: list[str] = []
-        for path in self.paths():
+        for path in checkpoints_in(self.folder).values():
             try:
                 state = decoded(content_of(path))
                 use(state)

@@ -59,7 +59,34 @@ def test_the_last_two_are_kept(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path)
     for step in (1, 5, 9, 12):
         checkpoints.save(step, state(step))
-    assert [path.name for path in checkpoints.paths()] == ["checkpoint-000000012.pt", "checkpoint-000000009.pt"]
+    assert listed(tmp_path) == ["checkpoint-000000009.pt", "checkpoint-000000012.pt"]
+
+
+def test_a_copy_of_a_checkpoint_is_neither_removed_nor_resumed(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    first = checkpoints.save(1, state(1)).read_bytes()
+    copies = [f"checkpoint-{name}.pt" for name in ("backup", "000000001-copy", "1", "00000000a", "٠٠٠٠٠٠٠٠٩")]
+    for name in copies:
+        (tmp_path / name).write_bytes(first)
+    for step in (2, 999_999_999, 1_000_000_000):
+        checkpoints.save(step, state(step))
+    kept = ["checkpoint-999999999.pt", "checkpoint-1000000000.pt"]
+    assert listed(tmp_path) == sorted([*copies, *kept])
+    found, wrong = checkpoints.load()
+    assert found["step"] == 1_000_000_000 and wrong == []
+
+
+def test_a_checkpoint_stays_beside_newer_ones_that_are_damaged(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    for step in (7, 8, 9):
+        (tmp_path / f"checkpoint-{step:09d}.pt").write_bytes(b"")
+    checkpoints.save(5, state(5))
+    found, wrong = checkpoints.load()
+    assert found["step"] == 5 and len(wrong) == 3
+
+
+def listed(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def test_what_was_half_written_is_removed_and_nothing_else(tmp_path: Path) -> None:
@@ -67,7 +94,7 @@ def test_what_was_half_written_is_removed_and_nothing_else(tmp_path: Path) -> No
     for name in names:
         (tmp_path / name).write_text("x")
     Checkpoints(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
+    assert listed(tmp_path) == sorted(names[1:])
 
 
 @pytest.mark.parametrize("sixteenth", range(16))

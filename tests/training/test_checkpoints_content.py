@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from delayprop.fast.train import main
-from delayprop.fast.training.checkpoints import Checkpoints, DamagedError, decoded, digest, encoded
+from delayprop.fast.training.checkpoints import Checkpoints, DamagedError, checkpoints_in, decoded, digest, encoded
 from delayprop.fast.training.engine import CheckpointKeeper
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.run_folder import LOG, Folder
@@ -123,7 +123,7 @@ def test_wrong_content_is_named(wrong: Change, words: str, content: bytes, tmp_p
 ])
 def test_a_run_without_a_checkpoint_that_fits_is_refused(make: Make, wrong: Change, words: str, tmp_path: Path) -> None:
     state = wrong(last_state(tmp_path, make))
-    for path in Checkpoints(tmp_path).paths():
+    for path in checkpoints_in(tmp_path).values():
         path.write_bytes(encoded(state))
     with pytest.raises(SpecError, match=f"has a checkpoint, got damaged ones; start a new run .*{words}"):
         run(make(), tmp_path, resume=True)
@@ -158,7 +158,7 @@ def test_a_first_line_that_is_none_is_damage(head: bytes) -> None:
 def test_the_command_says_it_in_one_line(tmp_path: Path, capsys: Capture) -> None:
     words = ["--task", "sequence", "--epochs", "3", "--out", str(tmp_path)]
     main(words)
-    for path in Checkpoints(tmp_path).paths():
+    for path in checkpoints_in(tmp_path).values():
         path.write_bytes(encoded({"step": 1, "training": {"layer": 3}}))
     log = (tmp_path / LOG).read_bytes()
     assert "training.layer is 3, not an object" in refusal(capsys, main, *words, "--resume")
