@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from lzma import LZMAError
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ from delayprop.fast.data.records import RecordError, content
 
 NAME = "page.npz"
 LARGEST = 2**63  # above every number of a trial
+MOST_SHRUNK = 20  # trained weights hardly shrink, and stand beside first delays that may be all equal
+SMALL = 2**26  # bytes that the arrays of any file may take
 DAMAGED = (
-    OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error,
+    OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error, LZMAError,
     RuntimeError,  # a damaged flag marks the file as encrypted
     AttributeError, TypeError,  # a single array, no archive
 )
@@ -90,12 +93,11 @@ def page(run: Path, sizes: Sequence[int]) -> Page:
     layers, recurrent = [], []
     for n, ((pre, post), shape) in enumerate(zip(pairwise(["input", *hidden, "output"]), pairwise(sizes))):
         names = (f"w_after_{n}", f"d_before_{n}", f"d_after_{n}")
-        exists = arrays.flags(f"mask_{n}", *shape)
-        layers.append(Layer(pre, post, exists, *(arrays.numbers(name, *shape) for name in names)))
+        numbers = [arrays.numbers(name, *shape) for name in names]  # first: the shape is that of stored arrays
+        layers.append(Layer(pre, post, arrays.flags(f"mask_{n}", *shape), *numbers))
         if f"d_rec_after_{n}" in arrays.found:
-            own = (arrays.numbers(name.replace("_", "_rec_", 1), shape[1], shape[1]) for name in names)
-            exists = arrays.flags(f"mask_rec_{n}", shape[1], shape[1])
-            recurrent.append(Layer(post, post, exists, *own))
+            own = [arrays.numbers(name.replace("_", "_rec_", 1), shape[1], shape[1]) for name in names]
+            recurrent.append(Layer(post, post, arrays.flags(f"mask_rec_{n}", shape[1], shape[1]), *own))
     trials = [_trial(arrays, 0, sizes, len(t))]
     while f"label_{len(trials)}" in arrays.found:
         trials.append(_trial(arrays, len(trials), sizes, len(t)))
@@ -120,8 +122,11 @@ class _Arrays:
     def __init__(self, run: Path) -> None:
         whole = content(run, NAME, bytes)
         try:
-            with np.load(io.BytesIO(whole), allow_pickle=False) as file:
-                self.found = {name: file[name] for name in file.files}
+            with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+                members = archive.infolist()
+                if sum(one.file_size for one in members) > max(SMALL, MOST_SHRUNK * len(whole)):
+                    raise ValueError("its arrays are far larger than the file")
+                self.found = {one.filename.removesuffix(".npy"): _stored(archive, one) for one in members}
         except DAMAGED as error:
             raise RecordError(NAME, "an intact file of arrays", f"{type(error).__name__}: {error}") from None
 
@@ -145,7 +150,7 @@ class _Arrays:
 
     def _array(self, name: str, kinds: str, expected: str, shape: tuple[int | None, ...]) -> np.ndarray:
         array = self.found.get(name)
-        if not isinstance(array, np.ndarray):  # NumPy returns other members of the archive as bytes
+        if array is None:
             raise RecordError(NAME, f"a file of arrays with {name}", "one without")
         if array.dtype.kind not in kinds:
             raise RecordError(f"{NAME} {name}", expected, f"an array of {array.dtype}")
@@ -153,3 +158,10 @@ class _Arrays:
             wanted, got = (", ".join("any" if n is None else str(n) for n in one) for one in (shape, array.shape))
             raise RecordError(f"{NAME} {name}", f"of shape [{wanted}]", f"shape [{got}]")
         return array
+
+
+def _stored(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    """An array of the archive; of the bytes that its member states, whatever else is in it."""
+    with archive.open(member) as file:
+        found: np.ndarray = np.lib.format.read_array(io.BytesIO(file.read(member.file_size)), allow_pickle=False)
+    return found

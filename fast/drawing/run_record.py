@@ -75,7 +75,7 @@ def read(folder: Path) -> Run:
     """The records in a folder; `RecordError`: one is missing, misshapen, or contradicts another."""
     log, found = history(folder, LINE), record(folder, "result.json", RESULT)
     options = record(folder, "options.json", OPTIONS)
-    if not re.fullmatch(r"[1-9]\d*(-[1-9]\d*){2,}", found["network"], re.ASCII):
+    if not re.fullmatch(r"[1-9]\d{0,8}(-[1-9]\d{0,8}){2,}", found["network"], re.ASCII):
         raise RecordError("result.json network", "sizes of layers, as 4-30-3", repr(found["network"]))
     sizes = [int(size) for size in found["network"].split("-")]
     run = Run(log, found, options, page(folder, sizes))

@@ -1,11 +1,11 @@
 """Finished runs: for Python, their records, and their training with the network that was kept."""
 
 import argparse
-import io
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -16,6 +16,7 @@ from delayprop.fast.nn.devices import DTYPES
 from delayprop.fast.nn.layers import LI
 from delayprop.fast.tasks.registry import CLASSIFYING
 from delayprop.fast.tasks.sequence import task as sequence
+from delayprop.fast.training.checkpoints import DamagedError, loaded
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.model import Classifier
 from delayprop.fast.training.processes import Processes
@@ -90,9 +91,8 @@ class Run:
                 delays = {"d": torch.tensor(self.result["d"])}
                 layer.load_state_dict(_finite(self.folder, {**layer.state_dict(), **delays}))
                 return layer
-            parameters = _parameters(self.folder)
-            channels, classes = len(parameters["hidden.0.w"]), parameters["out.w"].shape[1]
-            network = Classifier(channels, classes, Settings.of(given), DTYPES[given.dtype], given.seed)
+            parameters, settings = _parameters(self.folder), Settings.of(given)
+            network = Classifier(*_sizes(parameters, settings), settings, DTYPES[given.dtype], given.seed)
             network.load_state_dict(parameters)
         return network
 
@@ -124,7 +124,7 @@ def check_classifies(folder: Path, options: dict) -> None:
 
 
 def check_network(folder: Path) -> None:
-    """Refuses a run whose kept network, if its folder has one, is not finite."""
+    """Refuses a run whose kept network, if its folder has one, is damaged or not finite."""
     if (folder / NETWORK).exists():
         with _of_this_version(folder):
             _parameters(folder)
@@ -143,8 +143,10 @@ def opened(folder: Path, data: list[str] | None = None) -> Classification:
             raise SpecError("--data", "one folder, for this task", Verbatim(f"{len(data)} words"), "name one")
         given.data = data if several else data[0]
     with _of_this_version(folder):
+        parameters = _parameters(folder)
+        given.kept_sizes = _sizes(parameters, Settings.of(given))
         training = CLASSIFYING[given.task].prepare(given, DTYPES[given.dtype], Processes())
-        training.take(_parameters(folder))
+        training.take(parameters)
     now = getattr(given, "data_sha256", None)
     if now != before:
         print(printable(f"warning: the run had other data: SHA-256 {before}, now {now}"), file=sys.stderr)
@@ -153,8 +155,27 @@ def opened(folder: Path, data: list[str] | None = None) -> Classification:
 
 def _parameters(folder: Path) -> dict[str, torch.Tensor]:
     """The parameters of the network that a run has kept, all of them finite."""
-    content = io.BytesIO(content_of(folder / NETWORK))
-    return _finite(folder, torch.load(content, map_location="cpu", weights_only=True))
+    parameters = loaded(content_of(folder / NETWORK))
+    if not isinstance(parameters, dict) or not all(isinstance(one, torch.Tensor) for one in parameters.values()):
+        raise DamagedError(f"no tensors by name in {NETWORK}")
+    return _finite(folder, parameters)
+
+
+def _sizes(parameters: dict[str, torch.Tensor], settings: Settings) -> tuple[int, int]:
+    """The numbers of inputs and classes of a network. Refuses parameters of other layers than those
+    of the settings, from which it is to be built."""
+    found = {name: tuple(one.shape) for name, one in parameters.items()}
+    (inputs, _), (_, classes) = found["hidden.0.w"], found["out.w"]
+    wanted = {}
+    for n, (pre, post) in enumerate(pairwise([inputs, *settings.hidden])):
+        wanted[f"hidden.{n}.w"] = pre, post
+        if settings.recurrent:
+            wanted[f"hidden.{n}.w_rec"] = post, post
+    wanted["out.w"] = settings.hidden[-1], classes
+    for name, shape in wanted.items():
+        if found.get(name) != shape:
+            raise DamagedError(f"{name} of shape {found.get(name)}, not {shape} of the options")
+    return inputs, classes
 
 
 def _finite(folder: Path, parameters: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -172,5 +193,6 @@ def _of_this_version(folder: Path) -> Iterator[None]:
     except SpecError:
         raise
     except Exception as error:  # a missing option, a network of another shape: torch has no single error type
-        got = Verbatim(f"{folder} ({type(error).__name__}: {error})")
+        reason = str(error) if isinstance(error, DamagedError) else f"{type(error).__name__}: {error}"
+        got = Verbatim(f"{reason}: {folder}")  # the reason comes first: messages cut paths
         raise SpecError("RUN", "the folder of a run of this version", got, "restore the file, or train again") from None

@@ -1,14 +1,17 @@
 """Checkpoints: a file is whole or absent, is checked when it is read, and the last two are kept.
 
 A file is one line of JSON with the format, length and SHA-256 of the rest, and then the state as
-`torch.save` writes it. It is written under another name, synced to the disk, and then renamed.
+`torch.save` writes it. It is written under another name, synced to the disk, and then renamed. A
+file of a stranger takes no more memory than a few times its length before it is refused.
 """
 
 import hashlib
 import io
 import json
+import pickletools
 import re
 import warnings
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,13 @@ from delayprop.spec.errors import SpecError, Verbatim
 FORMAT = "delayprop-checkpoint/2"  # /1 had no settings, no initial network, and no early stop
 KEPT = 2
 NAME = re.compile(r"checkpoint-(\d{9}|[1-9]\d{9,})\.pt", re.ASCII)  # a file of another name is a user's own
+
+GLOBALS = {
+    "torch._utils _rebuild_tensor_v2", "collections OrderedDict",
+    *(f"torch {kind}Storage" for kind in ("Float", "Double", "Long", "Bool")),
+}
+"""Everything that a state is made of; torch allows more, such as an array of any length."""
+PLACES = 4  # a tensor stands in fewer places of a state
 
 
 class DamagedError(ValueError):
@@ -103,13 +113,58 @@ def decoded(content: bytes) -> dict:
         raise DamagedError(f"{len(body)} of {length} bytes")
     if hashlib.sha256(body).hexdigest() != digest:
         raise DamagedError("its checksum is wrong")
+    return loaded(body)
+
+
+def loaded(content: bytes) -> dict:
+    """The state that `saved` wrote; only tensors and plain values load, no code is executed.
+
+    `DamagedError`: it is none, or needs more memory than its length explains.
+    """
     try:
+        _check_archive(content)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Validating sparse tensor invariants")  # torch 2.15: that it is slow
-            state: dict = torch.load(io.BytesIO(body), weights_only=True)
+            state: dict = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except DamagedError:
+        raise
     except Exception as error:  # torch has no single error type for content that it refuses
         raise DamagedError(f"not tensors and plain values ({type(error).__name__})") from None
+    _check_memory(state, PLACES * len(content))
     return state
+
+
+def _check_archive(content: bytes) -> None:
+    """Refuses an archive that names more bytes than it has, or a class that no state has."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = archive.infolist()
+        names = {one.filename.lower() for one in members}  # torch finds them in any case
+        if len(names) < len(members) or sum(one.file_size for one in members) > len(content):
+            raise DamagedError("an archive of more bytes than it has")
+        for one in members:
+            if not one.filename.lower().endswith("data.pkl"):
+                continue
+            with archive.open(one) as file:
+                steps = pickletools.genops(file.read(one.file_size))
+                if others := {str(name) for step, name, _ in steps if step.name == "GLOBAL"} - GLOBALS:
+                    raise DamagedError(f"not tensors and plain values ({min(others)})")
+
+
+def _check_memory(state: object, room: int) -> None:
+    """Refuses tensors whose numbers share their places, and a state of more than `room` bytes."""
+    left = [state]
+    while left:
+        value = left.pop()
+        if isinstance(value, Tensor):
+            if not value.is_contiguous():
+                raise DamagedError(f"numbers that share their places, in a tensor of shape {list(value.shape)}")
+            room -= value.numel() * value.element_size()
+        elif isinstance(value, dict | list | tuple):
+            room -= len(value)
+            if room >= 0:
+                left += [*value, *value.values()] if isinstance(value, dict) else value
+        if room < 0:
+            raise DamagedError("a state that needs more memory than its length explains")
 
 
 def digest(state: Any) -> str:

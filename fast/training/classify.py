@@ -34,14 +34,15 @@ from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.restoring import check_counters, restore_optimiser
 from delayprop.fast.training.run_folder import Folder
 from delayprop.fast.training.settings import Settings
-from delayprop.spec import SpecError
+from delayprop.spec.errors import SpecError, Verbatim
 
 
 class Classification:
     """A classifier, its data (the splits `train`, `valid`, `test`) and its optimiser.
 
-    Of the options are read `task`, `seed`, `workers` and `valid_speakers`. `initial`: settings that
-    the network is built from, where they differ from `settings`.
+    Of the options are read `task`, `seed`, `workers`, `valid_speakers` and `kept_sizes`: how many
+    inputs and classes a kept network has. `initial`: settings that the network is built from, where
+    they differ from `settings`.
     """
 
     def __init__(
@@ -53,7 +54,12 @@ class Classification:
             raise SpecError("--pool", f"at most the number of channels, {channels}", settings.pool, "lower it")
         self.data = {split: replace(part, pool=settings.pool) for split, part in data.items()}
         self.duration, self.processes, train = duration, processes, self.data["train"]
-        self.network = Classifier(train.inputs, train.classes, initial or settings, dtype, options.seed)
+        sizes = train.inputs, train.classes
+        kept = getattr(options, "kept_sizes", sizes)
+        if sizes != kept:  # before a network is built
+            expected, got = ("{} inputs and {} classes".format(*one) for one in (kept, sizes))
+            raise SpecError("--data", f"of {expected}, as the network of the run", Verbatim(got), "give its own data")
+        self.network = Classifier(*sizes, initial or settings, dtype, options.seed)
         self.network.to(processes.device)
         self.rates = [scale_first_weights_(self.network, train, duration, settings.rate)] if settings.rate else []
         average = get_ema_multi_avg_fn(settings.average)

@@ -52,7 +52,7 @@ def check_like(found: object, like: object, name: str) -> None:
         for n, inner in enumerate(like):
             check_like(found[n], inner, f"{name}[{n}]")
     elif isinstance(like, Tensor):
-        fits = isinstance(found, Tensor) and found.dtype == like.dtype and found.ndim == like.ndim and _is_dense(found)
+        fits = isinstance(found, Tensor) and found.dtype == like.dtype and found.ndim == like.ndim
         if not fits or (found.shape != like.shape and like.shape != (1,)):  # type: ignore[attr-defined]
             raise _differs(name, _kind(like), found)
         if not bool(torch.isfinite(found).all()):  # type: ignore[arg-type]  # a tensor by now
@@ -142,10 +142,6 @@ def _check_entry(entry: object, parameter: Tensor, steps: int) -> None:
         raise DamagedError(f"{name}.exp_avg_sq is below 0")
     if not 1 <= (step := float(entry["step"])) <= steps or not step.is_integer():
         raise DamagedError(f"{name}.step is {step}, not from 1 to {steps}")
-
-
-def _is_dense(value: Tensor) -> bool:
-    return value.layout == torch.strided and value.device.type != "meta" and not value.is_quantized
 
 
 def _differs(name: str, expected: str, found: object) -> DamagedError:

@@ -1,5 +1,7 @@
 """A damaged record, or one at odds with another, is refused in one line, without a picture."""
 
+import io
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +10,8 @@ import pytest
 
 from delayprop.fast.drawing.run_record import read
 from reports.__main__ import main
+from tests.support.commands import result_of
+from tests.support.forking import called
 from tests.support.runs.reading import Capture, refusal
 from tests.support.runs.recorded_runs import TRACES, Change, lines, made, made_sequence, recorded, results, settings
 
@@ -46,7 +50,7 @@ def in_its_place(folder: Path) -> None:
 BAD: dict[str, tuple[Change, str]] = {
     "no arrays": (gone("page.npz"), "a finished run, with page.npz, got"),
     "no options": (gone("options.json"), "a finished run, with options.json, got"),
-    "empty": (content("page.npz", b""), "`page.npz` must be an intact file of arrays, got EOFError"),
+    "empty": (content("page.npz", b""), "`page.npz` must be an intact file of arrays, got BadZipFile"),
     "cut": (
         lambda folder: (folder / "page.npz").write_bytes((folder / "page.npz").read_bytes()[:-100]),
         "`page.npz` must be an intact file of arrays, got",
@@ -128,6 +132,39 @@ def test_a_damaged_record_is_one_line_and_exit_2(
     err = refusal(capsys, main, tmp_path)
     assert err.startswith("python -m reports: ") and words in err
     assert not list(tmp_path.glob("*.png")) and not list(tmp_path.glob("*.html"))
+
+
+def hollow(folder: Path) -> None:
+    more = zipfile.ZipFile(folder / "page.npz", "a", zipfile.ZIP_DEFLATED)
+    with more as archive, archive.open("t2.npy", "w") as file:
+        np.save(file, np.zeros(20_000_000))
+
+
+def understated(folder: Path) -> None:
+    """The archive states 200 bytes for the member of `hollow`."""
+    hollow(folder)
+    whole = bytearray((folder / "page.npz").read_bytes())
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        stated = archive.infolist()[-1].file_size
+    at = whole.rindex(stated.to_bytes(4, "little"))
+    whole[at : at + 4] = (200).to_bytes(4, "little")
+    (folder / "page.npz").write_bytes(whole)
+
+
+HOSTILE: dict[str, tuple[Change, str]] = {
+    "zeros, compressed": (hollow, "its arrays are far larger"),
+    "zeros of a stated length": (understated, "`page.npz` must be an intact file of arrays, got"),
+    "the sizes of a network": (results(network="20000-20000-3"), "`page.npz w_after_0` must be of shape [20000, 20000"),
+    "sizes beyond any": (results(network=f"{'9' * 5000}-6-3"), "`result.json network` must be sizes of layers"),
+}
+
+
+@pytest.mark.parametrize(("change", "words"), HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_small_file_takes_little_memory(change: Change, words: str, tmp_path: Path) -> None:
+    change(made(tmp_path))
+    found = result_of(called("tests.support.runs.children:measured", "delayprop.fast.drawing.__main__", tmp_path))
+    assert found["code"] == 2 and words in found["errors"]
+    assert found["took"] < 60, found
 
 
 @pytest.mark.parametrize(("change", "name", "keys"), [

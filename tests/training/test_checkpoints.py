@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from delayprop.fast.training import checkpoints
 from delayprop.fast.training.checkpoints import FORMAT, HALF, Checkpoints, DamagedError, decoded, digest, encoded
 from delayprop.fast.training.model import Classifier
 from delayprop.spec import SpecError
@@ -46,42 +47,41 @@ def test_the_order_of_a_save(tmp_path: Path, monkeypatch: Patch) -> None:
 
 
 def test_a_round_trip_keeps_every_bit(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path)
+    kept = Checkpoints(tmp_path)
     with pytest.raises(SpecError, match="`--resume` must be given with the --out of a run that has a checkpoint"):
-        checkpoints.load()
-    checkpoints.save(3, state(3))
-    found, wrong = checkpoints.load()
+        kept.load()
+    kept.save(3, state(3))
+    found, wrong = kept.load()
     assert wrong == [] and digest(found) == digest(state(3))
     assert torch.signbit(found["d"][2]) and digest(found) != digest(state(4))
 
 
 def test_the_last_two_are_kept(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path)
+    kept = Checkpoints(tmp_path)
     for step in (1, 5, 9, 12):
-        checkpoints.save(step, state(step))
+        kept.save(step, state(step))
     assert listed(tmp_path) == ["checkpoint-000000009.pt", "checkpoint-000000012.pt"]
 
 
 def test_a_copy_of_a_checkpoint_is_neither_removed_nor_resumed(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path)
-    first = checkpoints.save(1, state(1)).read_bytes()
+    kept = Checkpoints(tmp_path)
+    first = kept.save(1, state(1)).read_bytes()
     copies = [f"checkpoint-{name}.pt" for name in ("backup", "000000001-copy", "1", "00000000a", "٠٠٠٠٠٠٠٠٩")]
     for name in copies:
         (tmp_path / name).write_bytes(first)
     for step in (2, 999_999_999, 1_000_000_000):
-        checkpoints.save(step, state(step))
-    kept = ["checkpoint-999999999.pt", "checkpoint-1000000000.pt"]
-    assert listed(tmp_path) == sorted([*copies, *kept])
-    found, wrong = checkpoints.load()
+        kept.save(step, state(step))
+    assert listed(tmp_path) == sorted([*copies, "checkpoint-999999999.pt", "checkpoint-1000000000.pt"])
+    found, wrong = kept.load()
     assert found["step"] == 1_000_000_000 and wrong == []
 
 
 def test_a_checkpoint_stays_beside_newer_ones_that_are_damaged(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path)
+    kept = Checkpoints(tmp_path)
     for step in (7, 8, 9):
         (tmp_path / f"checkpoint-{step:09d}.pt").write_bytes(b"")
-    checkpoints.save(5, state(5))
-    found, wrong = checkpoints.load()
+    kept.save(5, state(5))
+    found, wrong = kept.load()
     assert found["step"] == 5 and len(wrong) == 3
 
 
@@ -99,12 +99,12 @@ def test_what_was_half_written_is_removed_and_nothing_else(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("sixteenth", range(16))
 def test_a_truncated_newest_is_left_out_by_name(sixteenth: int, tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path)
-    checkpoints.save(1, state(1))
-    newest = checkpoints.save(2, state(2))
+    kept = Checkpoints(tmp_path)
+    kept.save(1, state(1))
+    newest = kept.save(2, state(2))
     content = newest.read_bytes()
     newest.write_bytes(content[: len(content) * sixteenth // 16])
-    found, wrong = checkpoints.load()
+    found, wrong = kept.load()
     assert found["step"] == 1 and len(wrong) == 1 and newest.name in wrong[0]
 
 
@@ -123,10 +123,14 @@ class Touch(str):
         return os.mkdir, (str(self),)
 
 
-def test_nothing_in_a_file_is_run(tmp_path: Path) -> None:
-    """This holds even if the first line is right."""
+@pytest.mark.parametrize("known", [False, True])
+def test_nothing_in_a_file_is_run(known: bool, tmp_path: Path, monkeypatch: Patch) -> None:
+    """This holds even if the first line is right, and by two guards: names of a list, and torch."""
     content = encoded({"step": Touch(tmp_path / "touched")})
-    with pytest.raises(DamagedError, match="not tensors and plain values"):
+    if known:
+        monkeypatch.setattr(checkpoints, "GLOBALS", {*checkpoints.GLOBALS, "posix mkdir"})
+    reason = "UnpicklingError" if known else "posix mkdir"
+    with pytest.raises(DamagedError, match=rf"not tensors and plain values \({reason}\)"):
         decoded(content)
     assert not (tmp_path / "touched").exists()
 

@@ -71,13 +71,14 @@ CONTENT: dict[str, tuple[Change, str]] = {
     "a step below 0": (change(*MOMENTS, 0, "step", to=torch.tensor(-3.0)), "step is -3.0, not from 1 to"),
     "a step beyond the run": (change(*MOMENTS, 0, "step", to=torch.tensor(1e9)), "step is 1000000000.0, not from 1 to"),
     "steps of its own": (change(*MOMENTS, 0, "step", to=torch.tensor(2.0)), "took different numbers of steps"),
-    "sparse moments": (change(*MOMENTS, 0, "exp_avg", to=torch.ones(4, 6).to_sparse()), "exp_avg is"),
+    "sparse moments": (change(*MOMENTS, 0, "exp_avg", to=torch.ones(4, 6).to_sparse()), "plain values [(]torch"),
     "a moment of NaN": (change(*MOMENTS, 0, "exp_avg", to=torch.full((4, 6), math.nan)), "exp_avg is not finite"),
     "a negative square": (change(*MOMENTS, 0, "exp_avg_sq", to=torch.full((4, 6), -1.0)), "exp_avg_sq is below 0"),
     "another precision of a moment": (change(*MOMENTS, 0, "exp_avg", to=torch.ones(4, 6).double()), "is float64 of"),
     "NaN in the first weights": (change("training", "first", "out.w", to=torch.full((6, 3), math.nan)),
                                  "training.first.out.w is not finite"),
-    "sparse weights": (change(*WEIGHTS, to=torch.ones(6, 3).to_sparse()), "training.network.out.w is float32 of shape"),
+    "sparse weights": (change(*WEIGHTS, to=torch.ones(6, 3).to_sparse()), "not tensors and plain values [(]torch"),
+    "weights without numbers": (change(*WEIGHTS, to=torch.ones(6, 3, device="meta")), "not tensors and plain values"),
     "no end": (change("training", "ended", to=10**9), "training.ended is 1000000000, not from 0 to 0"),
     "an accuracy of 2": (change("training", "best", "accuracy", to=2.0), "best.accuracy is 2.0, not from 0 to 1"),
     "an accuracy of NaN": (change("training", "best", "accuracy", to=math.nan), "best.accuracy is nan, not finite"),
@@ -147,6 +148,27 @@ HEADS = {
        for bytes_ in ("Infinity", "NaN", "-1")},
     "no bytes": HEAD.replace(b'"bytes"', b'"size"'), "a list": b"[1]", "a number": b"1", "nothing": b"",
 }
+
+
+def doubled(levels: int) -> list:
+    """A list of 2 to the power of `levels` lists, of which few are stored."""
+    found: list = []
+    for _ in range(levels):
+        found = [found, found]
+    return found
+
+
+def test_numbers_that_share_their_places_are_damage() -> None:
+    with pytest.raises(DamagedError, match=r"numbers that share their places, in a tensor of shape \[3\]"):
+        decoded(encoded({"training": [{"d": torch.zeros(1).expand(3)}]}))
+
+
+def test_a_state_larger_than_its_file_is_damage() -> None:
+    whole = torch.zeros(1000)
+    decoded(encoded({"places": [whole] * 3}))
+    for state in ({"places": [whole] * 9}, {"places": doubled(40)}):
+        with pytest.raises(DamagedError, match="more memory than its length explains"):
+            decoded(encoded(state))
 
 
 @pytest.mark.parametrize("head", HEADS.values(), ids=HEADS.keys())

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,15 @@ import pytest
 import torch
 
 from delayprop.fast.compare import main as compare
+from delayprop.fast.data.spike_files import write_spike_file
 from delayprop.fast.evaluate import main as evaluate
 from delayprop.fast.export import main as export
 from delayprop.fast.runs.saved_runs import opened
 from delayprop.fast.train import main
 from delayprop.reference.__main__ import main as reference
 from delayprop.spec.nir_graph import from_nir
+from tests.support.commands import result_of
+from tests.support.forking import called
 from tests.support.runs.reading import Capture, Patch, history, printed, refusal, result, rewrite
 from tests.support.runs.short_runs import OPTIONS, data_of, undrawn
 from tests.support.runs.written_files import small_trials, splits, write
@@ -144,6 +149,68 @@ def test_a_network_that_is_none_is_refused(command: str, content: Any, copy: Pat
     else:
         network.write_bytes(network.read_bytes()[:-200] if content == "cut" else content)
     assert "`RUN` must be the folder of a run of this version" in refusal(capsys, COMMANDS[command], copy)
+
+
+class AnyLength:
+    def __reduce__(self) -> tuple:
+        return bytearray, (300_000_000,)
+
+
+def other_tensors(**entries: Any) -> Callable[[Path], None]:
+    """Changes entries of the kept network; of a name, `__` stands for a dot."""
+
+    def change(folder: Path) -> None:
+        found = torch.load(folder / "network.pt", weights_only=True)
+        changed = {name.replace("__", "."): value for name, value in entries.items()}
+        torch.save({**found, **changed}, folder / "network.pt")
+
+    return change
+
+
+def compressed(folder: Path) -> None:
+    other_tensors(hidden__0__w=torch.zeros(4, 20_000_000))(folder)
+    with zipfile.ZipFile(folder / "network.pt") as archive:
+        members = {one: archive.read(one) for one in archive.namelist()}
+    with zipfile.ZipFile(folder / "network.pt", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def one_matrix_for_many_layers(folder: Path) -> None:
+    rewrite(folder / "options.json", hidden=[1000] * 60)
+    square = torch.zeros(1000, 1000)
+    other_tensors(**{f"hidden__{n}__w": square for n in range(60)}, out__w=torch.zeros(1000, 3))(folder)
+
+
+HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "one number for all": (other_tensors(hidden__0__w=torch.zeros(1).expand(4, 200_000_000)), "share their places"),
+    "a shape alone": (lambda folder: rewrite(folder / "options.json", hidden=[8000, 8000]), "not (7, 8000) of the"),
+    "zeros, compressed": (compressed, "an archive of more bytes than it has"),
+    "an array of any length": (other_tensors(more=AnyLength()), "not tensors and plain values (__builtin__ bytearray)"),
+    "one matrix for many layers": (one_matrix_for_many_layers, "a state that needs more memory than its len"),
+}
+
+
+@pytest.mark.parametrize("command", ["evaluate", "export"])
+@pytest.mark.parametrize(("change", "words"), HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_small_file_takes_little_memory(
+    change: Callable[[Path], object], words: str, command: str, copy: Path
+) -> None:
+    change(copy)
+    more = ["--nir", str(copy / "network.nir")] if command == "export" else []
+    found = result_of(called("tests.support.runs.children:measured", f"delayprop.fast.{command}", copy, *more))
+    assert found["code"] == 2 and words in found["errors"]
+    assert found["took"] < 60, found
+
+
+def test_data_of_other_channels_are_refused_before_a_network_is_built(copy: Path, tmp_path: Path) -> None:
+    data = [tmp_path / f"{split}.h5" for split in ("train", "valid", "test")]
+    for n, path in enumerate(data):
+        write_spike_file(path, [(([0.01, 0.02 + 0.001 * n], [0, 1_000_000]), 2), (([0.01], [1]), 0)], "s")
+    words = ("delayprop.fast.evaluate", copy, "--data", *data)
+    found = result_of(called("tests.support.runs.children:measured", *words))
+    assert "`--data` must be of 7 inputs and 2 classes, as the network of the run, got 1000001 inp" in found["errors"]
+    assert found["took"] < 60, found
 
 
 def test_a_run_of_an_earlier_version_is_read_with_neutral_settings(runs: Path, copy: Path, capsys: Capture) -> None:

@@ -1,10 +1,15 @@
-"""For child processes: a kernel that never ends, saves that are killed, thousands of steps."""
+"""For child processes: a kernel that never ends, saves that are killed, thousands of steps, and the
+memory of a command."""
 
+import io
 import json
 import os
 import random
+import resource
 import signal
 import time
+from contextlib import redirect_stderr
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -125,3 +130,13 @@ def long_run(kind: str, steps: int) -> None:
             found["files"].append(len(os.listdir("/proc/self/fd")))
             found["losses"].append(float(loss.detach()))
     print(json.dumps(found))
+
+
+def measured(name: str, *words: str) -> None:
+    """Runs a command; prints, as JSON, its exit code, its errors, and the memory (MiB) it took."""
+    main, errors = import_module(name).main, io.StringIO()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with redirect_stderr(errors):
+        code = main(words)
+    took = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    print(json.dumps({"code": code, "errors": errors.getvalue(), "took": took}))
