@@ -32,7 +32,7 @@ class OnGrid:
 
     step: float  # ms
     found: dict[str, Evaluation]  # by what is on the grid
-    share: float = 0.0  # of delays cut
+    share: float = 0.0  # of the delays of existing synapses, cut
 
 
 class Gridded(nn.Module):
@@ -46,9 +46,9 @@ class Gridded(nn.Module):
         self.delays = self.cut = 0
         with torch.no_grad():
             for layer in self.network.layers:
-                layer.d.copy_(self._held(layer.d))
+                layer.d.copy_(self._held(layer.d, layer.mask))
                 if layer.d_rec is not None:
-                    layer.d_rec.copy_(self._held(layer.d_rec).clamp_(min=step))
+                    layer.d_rec.copy_(self._held(layer.d_rec, layer.mask_rec).clamp_(min=step))
 
     def forward(self, spikes: Spikes) -> tuple[Tensor, list[Spikes]]:
         """As `Classifier.forward`."""
@@ -61,11 +61,16 @@ class Gridded(nn.Module):
     def _seen(self, spikes: Spikes) -> Spikes:
         return replace(spikes, times=self._rounded(spikes.times)) if self.times else spikes
 
-    def _held(self, delays: Tensor) -> Tensor:
-        """Delays as the chip holds them; counts those that are cut."""
+    def _held(self, delays: Tensor, mask: Tensor | None) -> Tensor:
+        """Delays as the chip holds them; counts those of existing synapses, all and cut."""
         rounded = self._rounded(delays)
-        self.delays += rounded.numel()
-        self.cut += int((rounded > self.most + self.step / 2).sum())  # a number of steps is rounded in float32
+        long = rounded > self.most + self.step / 2  # a number of steps is rounded in float32
+        used = torch.ones_like(long) if mask is None else mask
+        for axis in (0, 1):
+            if delays.shape[axis] == 1:  # synapses share a delay
+                used = used.any(axis, keepdim=True)
+        self.delays += int(used.sum())
+        self.cut += int((long & used).sum())
         return rounded.clamp_(max=self.most)
 
     def _rounded(self, times: Tensor) -> Tensor:

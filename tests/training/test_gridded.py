@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from delayprop.fast import LI, LIF
 from delayprop.fast.evaluate import main as evaluate
 from delayprop.fast.training.evaluation import Evaluation
 from delayprop.fast.training.gridded import Gridded, lines, on_grids
@@ -67,6 +69,27 @@ def test_delays_beyond_the_steps_of_a_chip_are_cut_and_counted() -> None:
     short, long = (on_grids([step], made, evaluated, bound)[0] for bound in (most, 100))
     assert short.found["cut_delays"] is not short.found["delays_and_times"] and short.share == wanted / len(delays)
     assert long.found["cut_delays"] is long.found["delays_and_times"] and long.share == 0 and len(seen) == 5
+
+
+@pytest.mark.parametrize(("delays", "d", "d_rec", "d_out", "share"), [
+    ("synaptic", [[5, 9, 9], [9, 9, 2]], [[9, 4, 9], [9, 9, 9], [1, 9, 9]], [[0], [7], [3]], 3 / 7),
+    ("axonal", [[5], [2]], [[4], [9], [1]], [[0], [7], [3]], 3 / 7),
+    ("dendritic", [[5, 9, 2]], [[1, 4, 9]], [[7]], 3 / 5),
+])
+def test_delays_that_no_synapse_has_are_not_counted(
+    delays: str, d: list, d_rec: list, d_out: list, share: float
+) -> None:
+    """Each 9 is of no synapse; of the others 4, 5 and 7 ms exceed 3 steps."""
+    masks: dict[str, Any] = {
+        "mask": [[True, False, False], [False, False, True]],
+        "mask_rec": [[False, True, False], [False, False, False], [True, False, False]],
+    }
+    layers: Any = [LIF(2, 3, recurrent=True, delays=delays, **masks), LI(3, 1, readout="max_voltage", delays=delays)]
+    for parameter, values in ((layers[0].d, d), (layers[0].d_rec, d_rec), (layers[1].d, d_out)):
+        parameter.data.copy_(torch.tensor(values))
+    made: Any = SimpleNamespace(layers=layers, loss=None)
+    (found,) = on_grids([1.0], made, lambda one: Evaluation([[1, 0]], 0.1), most_steps=3)
+    assert found.share == share
 
 
 def evaluated_json(capsys: Capture, run: Path, *words: str) -> dict[str, Any]:
