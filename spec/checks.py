@@ -1,7 +1,7 @@
 """Checks of single values and arrays; each raises `SpecError` under the name given to it."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import wraps
 from inspect import signature
 from types import UnionType
@@ -82,7 +82,7 @@ def text(value: object, name: str) -> str:
     return value
 
 
-def one_of(value: object, name: str, choices: Sequence[str]) -> str:
+def one_of(value: object, name: str, choices: Collection[str]) -> str:
     """`value`, one of the strings `choices`."""
     if not isinstance(value, str) or value not in choices:
         raise SpecError(name, "one of " + ", ".join(choices), described(value), "choose one of these, in quotes")

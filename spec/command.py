@@ -12,11 +12,12 @@ from types import MappingProxyType
 from typing import NoReturn
 
 from delayprop.spec.case import Case, load_case
-from delayprop.spec.errors import SpecError, printable
+from delayprop.spec.errors import SpecError, printable, short
 from delayprop.spec.results import Result
 
 BAD_INPUT, NOT_FINITE, NO_MEMORY, NO_ROOM = 2, 3, 3, 4
 READER_LEFT = 141  # 128 + SIGPIPE, as a shell reports a program that this signal ended
+LONGEST = 380  # characters of a message; an error of arithmetic names populations, as does the parser the words
 Codes = Mapping[type[Exception], int]
 
 
@@ -104,8 +105,8 @@ def run_and_exit(main: Callable[[], int]) -> NoReturn:
 
 
 def report(prog: str, message: object, code: int = BAD_INPUT) -> int:
-    """Print `message` in one line on standard error; returns the exit code."""
-    print(printable(f"{prog}: " + " ".join(str(message).split())), file=sys.stderr)
+    """Print `message` in one short line on standard error; returns the exit code."""
+    print(f"{printable(prog)}: {short(message, LONGEST, end=LONGEST // 2)}", file=sys.stderr)
     return code
 
 

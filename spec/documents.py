@@ -52,9 +52,9 @@ def json_object(
 
 
 def _without_duplicates(pairs: list[tuple[str, object]]) -> dict:
-    document = dict(pairs)
-    if len(document) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise SpecError(twice, "given once in its object", Verbatim("it twice"), "remove one")
+    document: dict[str, object] = {}
+    for key, value in pairs:
+        if key in document:
+            raise SpecError(key, "given once in its object", Verbatim("it twice"), "remove one")
+        document[key] = value
     return document

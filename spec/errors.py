@@ -10,13 +10,14 @@ class SpecError(ValueError):
     Where that is no natural sentence, `expected` is empty: "`name` <got>; <remedy>".
 
     `name` is relative to the object that found the fault. `within` puts the place of that object
-    before it, so the user reads the entry of the case: `connections[0].delays[1][2]`.
+    before it, so the user reads the entry of the case: `connections[0].delays[1][2]`. Each part of
+    the sentence is short, whatever names and values it quotes.
     """
 
     def __init__(self, name: str, expected: str, got: object, remedy: str) -> None:
         self.name, self.expected, self.got, self.remedy = name, expected, got, remedy
-        fault = f"must be {expected}, got {shown(got)}" if expected else str(got)
-        super().__init__(printable(" ".join(f"`{name}` {fault}; {remedy}".split())))
+        fault = f"must be {short(expected, 160)}, got {shown(got)}" if expected else short(got, 160)
+        super().__init__(f"`{short(name, 140, end=60)}` {fault}; {short(remedy, 200)}")
 
     def within(self, path: str, rename: Mapping[str, str] | None = None) -> "SpecError":
         """This fault, named from the object at `path`: `tau_mem[2]` in `populations[1]`; `rename`:
@@ -50,11 +51,19 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
+def short(text: object, most: int, end: int = 0) -> str:
+    """`text` in one printable line of at most `most` characters; of a longer one the first of them,
+    and the last `end`."""
+
+    def cut(line: str) -> str:
+        return line if len(line) <= most else line[: most - end - 3] + "..." + line[len(line) - end :]
+
+    return cut(printable(cut(" ".join(str(text).split()))))
+
+
 def shown(value: object) -> str:
     """`value` as a message shows it: one line of at most 60 characters."""
-    text = value if isinstance(value, Verbatim) else repr(value)
-    text = " ".join(str(text).split())
-    return text if len(text) <= 60 else text[:57] + "..."
+    return short(value if isinstance(value, Verbatim) else repr(value), 60)
 
 
 class Verbatim(str):

@@ -87,16 +87,17 @@ class Network:
         object.__setattr__(self, "connections", tuple(self.connections))
         if not self.populations:
             raise SpecError("populations", "a list of at least one population", Verbatim("none"), "add a population")
-        names = [population.name for population in self.populations]
-        for p, name in enumerate(names):
-            if name in names[:p]:
-                raise SpecError(f"populations[{p}].name", "a name that no other has", name, "rename it")
-        sources = [population.name for population in self.populations if population.spikes]
-        targets = [population.name for population in self.populations if population.kind != "input"]
+        named: dict[str, Population] = {}
+        for p, population in enumerate(self.populations):
+            if population.name in named:
+                raise SpecError(f"populations[{p}].name", "a name that no other has", population.name, "rename it")
+            named[population.name] = population
+        sources = {name: population for name, population in named.items() if population.spikes}
+        targets = {name: population for name, population in named.items() if population.kind != "input"}
         for c, connection in enumerate(self.connections):
             checks.one_of(connection.source, f"connections[{c}].source", sources)
             checks.one_of(connection.target, f"connections[{c}].target", targets)
-            source, target = self.population(connection.source), self.population(connection.target)
+            source, target = named[connection.source], named[connection.target]
             if connection.into is not None:
                 checks.one_of(connection.into, f"connections[{c}].into", target.equations.arrivals)
             shape = (source.size, target.size)

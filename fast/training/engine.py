@@ -17,7 +17,7 @@ from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.restoring import check_content, check_like
 from delayprop.fast.training.run_folder import RESULT, Folder, NotWrittenError
 from delayprop.fast.training.signals import StoppedError, StopSignals
-from delayprop.spec.errors import printable
+from delayprop.spec.errors import short
 
 REPRODUCER = "reproducer.pt"
 
@@ -146,7 +146,7 @@ class CheckpointKeeper:
         assert self.checkpoints is not None, "only the first process reads"
         content, wrong = self.checkpoints.load(self._use)
         for damage in wrong:
-            print(printable(f"warning: skipped {damage}"), flush=True)
+            print(f"warning: skipped {short(damage, 300)}", flush=True)
         return encoded(content)
 
     def _use(self, content: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from delayprop.fast.training.checkpoints import DamagedError
 from delayprop.fast.training.settings import Settings
+from delayprop.spec.errors import shown
 
 OPTIMISER = {"state", "param_groups"}  # the keys of a torch optimiser's state
 MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -40,7 +41,7 @@ def check_like(found: object, like: object, name: str) -> None:
             raise _differs(name, "an object", found)
         more = found.keys() - like.keys() if like and name != "it" else ()
         if more:
-            raise DamagedError(f"{name} has {min(map(repr, more))}, which is not of this run")
+            raise DamagedError(f"{name} has {shown(min(more, key=repr))}, which is not of this run")
         for key, inner in (like or dict.fromkeys(found, 0.0)).items():
             if key not in found:
                 raise DamagedError(f"{name} lacks {key!r}")
@@ -153,4 +154,4 @@ def _kind(value: object) -> str:
         return f"{str(value.dtype).removeprefix('torch.')} of shape {list(value.shape)}"
     if isinstance(value, list | tuple):
         return f"a list of {len(value)}"
-    return "an object" if isinstance(value, dict) else repr(value)
+    return "an object" if isinstance(value, dict) else shown(value)

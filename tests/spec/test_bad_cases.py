@@ -1,6 +1,7 @@
 """Bad cases are refused with one sentence, by the types and by both command lines."""
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pytest
 
 import delayprop.fast.run
 import delayprop.reference.__main__
-from delayprop.spec import SpecError, load_case
+from delayprop.spec import Network, Population, SpecError, load_case
+from delayprop.spec.case import case_from_text
+from delayprop.spec.command import guarded
 from tests.support.networks.bad_cases import GOOD, BadCase, bad_cases, changed
 from tests.support.report_evidence import Measured
 from tests.support.runs.reading import Capture, refusal
@@ -70,3 +73,62 @@ def test_no_file(name: str, tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "case.json").write_text(json.dumps(GOOD))
     for main in COMMANDS.values():
         assert "must be a readable case file, got " in refusal(capsys, main, tmp_path / name)
+
+
+LONG = "V" * 1_000_000
+READ = {**GOOD["loss"], "population": LONG, "label": 9}
+OUT = {**GOOD["populations"][2], "name": LONG}
+LONG_NAMES: dict[str, dict] = {
+    "a key": {**GOOD, LONG: 1},
+    "a key of a loss": changed(f"loss.{LONG}", 1),
+    "a population": changed("populations[1].name", LONG),
+    "a population that is read": {**GOOD, "populations": [*GOOD["populations"][:2], OUT], "connections": [],
+                                  "loss": READ},
+    "an input": changed(f"inputs.{LONG}", []),
+    "a state": changed("populations[1]", {"name": "hid", "kind": "neuron", "size": 3, "constants": {},
+                                          "neuron": {"rates": {LONG: "0"}}}),
+    "a constant": changed("populations[1]", {"name": "hid", "kind": "neuron", "size": 3, "neuron": "lif",
+                                             "constants": {LONG: 1.0}}),
+    "an escape": changed(f"inputs.{chr(27) * 1000}", []),
+}
+
+
+@pytest.mark.parametrize("text", [*map(json.dumps, LONG_NAMES.values()), f'{{"{LONG}": 1, "{LONG}": 2}}'],
+                         ids=[*LONG_NAMES, "a key twice"])
+def test_a_long_name_is_shortened(text: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        case_from_text(text)
+    assert len(str(caught.value)) < 400 and "..." in str(caught.value)
+
+
+def test_the_line_of_a_command_is_short(capsys: Capture) -> None:
+    """Errors of arithmetic name populations."""
+    def body() -> int:
+        raise ArithmeticError(f"`{LONG}[3]` at 1 ms spikes too fast")
+
+    assert guarded("run", body) == 3
+    line = capsys.readouterr().err
+    assert len(line) < 400 and line.startswith("run: `VV") and line.endswith("V[3]` at 1 ms spikes too fast\n")
+
+
+def twice_in_an_object(n: int) -> Callable[[], object]:
+    text = json.dumps({f"key{k}": k for k in range(n)})[:-1] + f', "key{n - 1}": 0}}'
+    return lambda: case_from_text(text)
+
+
+def twice_in_a_network(n: int) -> Callable[[], object]:
+    populations = [Population(f"name{p}", "input", 1) for p in range(n)]
+    return lambda: Network((*populations, populations[0]), ())
+
+
+@pytest.mark.parametrize("made", [twice_in_an_object, twice_in_a_network])
+def test_a_name_that_stands_twice_is_found_in_linear_time(made: Callable[[int], Callable[[], object]]) -> None:
+    """Quadratic time is 100 times as long."""
+    def seconds(refused: Callable[[], object]) -> float:
+        began = time.process_time()
+        with pytest.raises(SpecError, match=r"given once|no other has"):
+            refused()
+        return time.process_time() - began
+
+    few, many = made(1000), made(10_000)
+    assert min(seconds(many) for _ in range(3)) < 30 * min(seconds(few) for _ in range(5))
