@@ -107,6 +107,17 @@ def test_an_integral_obeys_all_laws(readout: str, taus: tuple[float, float]) -> 
     assert wrong.B > 1e-5 and wrong.C > 1e-4
 
 
+@pytest.mark.parametrize("readout", INTEGRALS)
+def test_an_integral_has_nothing_of_absent_synapses(readout: str) -> None:
+    """Nor of their weights and delays, whatever a file has left there."""
+    mask = torch.tensor([[True, False], [False, True], [True, True]])
+    out = LI(3, 2, readout=readout, mask=mask, dtype=torch.float64)
+    out.initialise_(1.0, 1.0, 6.0, torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        out.w[~mask], out.d[~mask] = 5.0, 3.0
+    assert_exact(certified([out], Spikes.from_trains(TRIALS, 14.0)))
+
+
 @pytest.mark.parametrize("number", [0, 1])
 @pytest.mark.parametrize("readout", INTEGRALS)
 def test_the_delays_of_every_layer_are_checked_by_c(readout: str, number: int) -> None:
