@@ -155,6 +155,12 @@ DAMAGES: dict[str, tuple[Change, str]] = {
     "an infinite time": (times(lambda row: np.append(row[:-1], np.inf)), "record 17 times` must be finite, got inf"),
     "a NaN in front": (times(lambda row: np.append(np.nan, row[1:])), "record 17 times` must be finite, got nan"),
     "a time below 0": (times(lambda row: row - 0.2), "record 17 times` must be from 0 to 1350.0 ms, got -"),
+    "one late time": (times(lambda row: np.append(IN_ORDER[:-1], 1.4)),
+                      "record 17 times` must be from 0 to 1350.0 ms, got 100.0 to 1400.0 ms"),
+    "the first two times exchanged": (
+        times(lambda row: IN_ORDER[[1, 0, *range(2, 12)]]),
+        "record 17 times` must be in order, got spike 1 earlier than spike 0",
+    ),
     "the last two times exchanged": (
         times(lambda row: IN_ORDER[[*range(10), 11, 10]]),
         "record 17 times` must be in order, got spike 11 earlier than spike 10",
