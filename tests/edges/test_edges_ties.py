@@ -14,7 +14,9 @@ import pytest
 
 from delayprop.spec import Case, Result, SpikeTimeMSE, SpikeTrains, Tie
 from tests.support.implementations import RUNS, Run, every_readout, every_run
-from tests.support.networks.documents import cross_entropy, crossing_at_the_end_of_a_bin, loss_of, spiking, two_neurons
+from tests.support.networks.documents import (
+    cross_entropy, crossing_at_the_end_of_a_bin, loss_of, read, spiking, two_neurons, wire,
+)
 from tests.support.parameters import keyed
 from tests.support.report_evidence import Measured
 from tests.support.tolerances import CANCELLATION, DIFFERENCE_OF_TIE, VANISHES, WELL_CONDITIONED
@@ -29,6 +31,17 @@ def case_of(arrivals: list[tuple[float, float]], loss: dict, kind: str = "lif", 
     out = (spiking() if kind == "lif" else {"kind": kind}) | {"tau_syn": 6.0}
     weights, delays = [[w, None] for w, _ in arrivals], [[DELAY, None]] * len(arrivals)
     return two_neurons(out, weights, delays, [[t - DELAY] for _, t in arrivals], loss, T)
+
+
+def chain_of(T: float, w: float | None = 3.0) -> Case:
+    """Two hidden neurons, of which the second spikes later and reaches the first output with
+    weight `w`."""
+    neurons = {"size": 2, "tau_mem": 16.0, "tau_syn": 6.0}
+    hidden, out = {"name": "hidden", **neurons, **spiking()}, {"name": "out", **neurons, "kind": "li"}
+    wires = [
+        wire("in", "hidden", [[14.0, None], [None, 8.0]], DELAY), wire("hidden", "out", [[2.0, None], [w, None]], 0.0)
+    ]
+    return read(T, [[1.75], [1.75]], [hidden, out], wires, cross_entropy("max_voltage", 1))
 
 
 def spikes_near(*targets: float) -> dict:
@@ -53,10 +66,11 @@ def assert_one_sided(result: Result, tie: Problem, sides: Mapping[Key, int]) -> 
     return max(errors.values())
 
 
-def first_crossing(case: Case) -> tuple[mpmath.mpf, dict[Key, int]]:
+def first_crossing(case: Case, population: str = "out", neuron: int = 0) -> tuple[mpmath.mpf, dict[Key, int]]:
     """The first spike time to 50 digits, and the side of each parameter on which it is earlier."""
-    t = simulate(Problem.from_case(case)).spikes["out"][0][0]
-    at_0 = SpikeTimeMSE("out", SpikeTrains((np.zeros(1), np.zeros(0))))  # its derivative has the sign of that of t
+    t = simulate(Problem.from_case(case)).spikes[population][neuron][0]
+    trains = tuple(np.zeros(int(j == neuron)) for j in range(2))
+    at_0 = SpikeTimeMSE(population, SpikeTrains(trains))  # its derivative has the sign of that of t
     problem = Problem.from_case(replace(case, loss=at_0))
     slopes = {key: difference(problem, key) for key in problem.values}
     return t, {key: -int(mpmath.sign(slope)) for key, slope in slopes.items() if abs(slope) > VANISHES}
@@ -128,6 +142,22 @@ def test_a_spike_at_the_end(run: Run, read: str, measured: Measured) -> None:
     result = run(case)
     assert [len(train) for train in result.spikes["out"]] == [1, 0]
     assert result.ties == (Tie("out", 0, "spike_at_end"),)
+    measured(assert_one_sided(result, tie_at(case, t), sides), DIFFERENCE_OF_TIE, 1)
+
+
+@pytest.mark.check(27)
+@every_run
+def test_a_hidden_spike_at_the_end(run: Run, measured: Measured) -> None:
+    """It arrives at `T`, without delay, at an output whose voltage rises until then: the arrival
+    adds nothing to it, but would if it were earlier."""
+    longer = chain_of(60.0)
+    t, sides = first_crossing(longer, "hidden", 1)
+    case = chain_of(float(run(longer).spikes["hidden"][1][0]))
+    result, sides = run(case), sides | {("d", 1, 1, 0): -1}
+    assert [len(train) for train in result.spikes["hidden"]] == [1, 1]
+    assert result.ties == (Tie("hidden", 1, "spike_at_end"), Tie("out", 0, "arrival_at_end"))
+    without = run(chain_of(case.duration, None))
+    assert result.loss == without.loss and keyed(case, result.gradients)["t_in", "in", 1, 0] != 0
     measured(assert_one_sided(result, tie_at(case, t), sides), DIFFERENCE_OF_TIE, 1)
 
 

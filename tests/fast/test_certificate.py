@@ -118,6 +118,15 @@ def test_an_integral_has_nothing_of_absent_synapses(readout: str) -> None:
     assert_exact(certified([out], Spikes.from_trains(TRIALS, 14.0)))
 
 
+def test_with_a_spike_at_the_end_only_the_scale_of_weights_is_checked() -> None:
+    """Also with one of a hidden layer: it leaves the trial if all times grow, or are later."""
+    layers = network("mean_voltage")
+    T = float(layers[0](SPIKES).times.detach().max())
+    found = certified(layers, SPIKES.until(T))
+    assert layers[0].record.spikes_at_end and not layers[1].record.spikes_at_end
+    assert found.A <= identity(U64) and found.B is found.C is None
+
+
 @pytest.mark.parametrize("number", [0, 1])
 @pytest.mark.parametrize("readout", INTEGRALS)
 def test_the_delays_of_every_layer_are_checked_by_c(readout: str, number: int) -> None:
