@@ -97,6 +97,26 @@ def test_a_network_sees_counts_of_ten_channels_in_ten_ms() -> None:
     assert float(seen[0][0, 0, 0]) == pytest.approx(np.log(3))
 
 
+def test_the_command_counts_the_spikes_of_ten_channels_in_ten_ms(
+    folder: Path, capsys: Capture, monkeypatch: Patch
+) -> None:
+    seen: list[np.ndarray] = []
+
+    class Body(ByChannel):
+        def forward(self, counts: torch.Tensor) -> torch.Tensor:
+            seen.append(counts.expm1().numpy())
+            return super().forward(counts)
+
+    monkeypatch.setitem(baselines.NETWORKS, "cnn", Body)
+    found(folder, capsys, "--network", "cnn", "--epochs", "1")
+    ends = np.arange(0, 1401, 10), np.arange(0, 701, 10)
+    with h5py.File(folder / "shd_test.h5") as file:
+        trials = zip(file["spikes/times"], file["spikes/units"], strict=True)
+        expected = np.array([np.histogram2d(1000 * times.astype(float), units, ends)[0] for times, units in trials])
+    test, _, new = seen[-3:]
+    assert np.allclose(test, expected, atol=1e-3) and np.allclose(new, expected[20:], atol=1e-3)
+
+
 @pytest.mark.parametrize(("words", "said"), [
     (["--epochs", "0"], "`--epochs` must be a whole number from 1"),
     (["--valid-speakers", "9"], "`--valid-speakers` must be some of the speakers in the file"),

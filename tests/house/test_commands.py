@@ -6,7 +6,7 @@
 import json
 import os
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from subprocess import CompletedProcess
 
 import pytest
@@ -15,6 +15,7 @@ from delayprop.spec import load_case
 from delayprop.spec.command import READER_LEFT, OneLineParser, run_and_exit
 from tests import ROOT
 from tests.support.commands import lines_read, python, refusal_of, result_of, run, skeleton
+from tests.support.house.sources import PYTHON_FILES, read
 from tests.support.networks.bad_cases import changed
 from tests.support.tolerances import U32, U64, WELL_CONDITIONED, relative
 
@@ -135,6 +136,15 @@ def test_a_command_leaves_without_collecting_its_memory() -> None:
     assert [(done.returncode, done.stdout, done.stderr) for done in leaves] == [
         (3, "at exit\n", ""), (3, "at exit\ncollected\n", ""),
     ]
+
+
+MAIN = re.compile(r"^def main\(.*\) -> int:$", re.MULTILINE)
+EXIT = re.compile(r"    (run_and_exit\((main|lambda: main\(.*\))\)|(sys\.exit|raise SystemExit)\(main\(.*\)\))")
+
+
+@pytest.mark.parametrize("path", [path for path in PYTHON_FILES if MAIN.search(read(path))], ids=str)
+def test_the_code_of_a_command_is_that_of_its_process(path: PurePosixPath) -> None:
+    assert EXIT.fullmatch(read(path).splitlines()[-1])
 
 
 def test_writing_fails_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 import re
 from html import unescape
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from reports import __main__ as command
 from reports import page as pages
 from reports.__main__ import main
 from reports.page import html, verdict
-from reports.record import GREEN, TEMPLATES, number, read
+from reports.record import GREEN, RED, TEMPLATES, Verification, number, read
 from tests import ROOT
 from tests.support.commands import python
 from tests.support.house.docs_pages import Outline
@@ -113,6 +114,28 @@ def test_a_check_without_its_keys_is_named(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace('"criterion"', '"other"', 5).replace('"other"', '"criterion"', 4))
     with pytest.raises(ValueError, match=r"checks\[4\]` must be a record of check 5, got one without criterion"):
         read(path)
+
+
+@pytest.mark.parametrize(("code", "changes", "expected"), [
+    (0, {}, 0), (1, {"check_7": FAILED}, 1), (1, {}, 2), (2, {}, 2), (-9, {}, 2), (0, None, 2),
+], ids=["green", "red", "1 without a red check", "interrupted", "killed", "without a record"])
+def test_tests_that_broke_off_give_no_report(
+    code: int, changes: dict | None, expected: int, tmp_path: Path, monkeypatch: Patch, capsys: Capture
+) -> None:
+    """Neither with the record that they left, nor, where they left none, with an older one."""
+    record(tmp_path)
+
+    def broken_off(words: list[str], **_: Any) -> CompletedProcess:
+        if changes is not None:
+            record(Path(words[words.index("--evidence") + 1]).parent, **changes)
+        return CompletedProcess(words, code)
+
+    written: list[Verification] = []
+    monkeypatch.setattr(command.subprocess, "run", broken_off)
+    monkeypatch.setattr(command, "write", lambda found, _: written.append(found) or found.count(RED))
+    assert main(["--out", str(tmp_path)]) == expected and len(written) == (expected < 2)
+    words = f"`the checks` must be run to their end, got pytest's exit code {code}; see its output above"
+    assert (words in capsys.readouterr().err) == (expected == 2)
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
