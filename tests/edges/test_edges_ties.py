@@ -15,7 +15,13 @@ import pytest
 from delayprop.spec import Case, Result, SpikeTimeMSE, SpikeTrains, Tie
 from tests.support.implementations import RUNS, Run, every_readout, every_run
 from tests.support.networks.documents import (
-    cross_entropy, crossing_at_the_end_of_a_bin, loss_of, read, spiking, two_neurons, wire,
+    cross_entropy,
+    crossing_at_the_end_of_a_bin,
+    loss_of,
+    read,
+    spiking,
+    two_neurons,
+    wire,
 )
 from tests.support.parameters import keyed
 from tests.support.report_evidence import Measured
