@@ -16,7 +16,8 @@ from delayprop.fast.compare import main as compare
 from delayprop.fast.data.spike_files import write_spike_file
 from delayprop.fast.evaluate import main as evaluate
 from delayprop.fast.export import main as export
-from delayprop.fast.runs.saved_runs import opened
+from delayprop.fast.runs.compared_runs import grouped
+from delayprop.fast.runs.saved_runs import Run, opened
 from delayprop.fast.train import main
 from delayprop.reference.__main__ import main as reference
 from delayprop.spec.nir_graph import from_nir
@@ -34,6 +35,18 @@ def test_an_evaluation_finds_what_the_run_found(runs: Path, capsys: Capture) -> 
     assert found["valid"]["trials_sha256"] != known["trials_sha256"]
     assert found["valid"]["accuracy"] == max(line["valid_accuracy"] for line in history(runs / "free0"))
     assert "train  " in printed(capsys, evaluate, runs / "free0", "--split", "train")
+
+
+@pytest.mark.parametrize(("choose", "train", "valid"), [("best", 0.5, 0.75), ("last", 0.625, 0.25)])
+def test_the_accuracies_of_a_run_are_of_the_epoch_that_was_kept(
+    choose: str, train: float, valid: float, copy: Path
+) -> None:
+    accuracies = zip(history(copy), (0.5, 0.625), (0.75, 0.25), strict=True)
+    lines = [json.dumps({**line, "train_accuracy": one, "valid_accuracy": other}) for line, one, other in accuracies]
+    (copy / "history.jsonl").write_text("\n".join(lines))
+    rewrite(copy / "options.json", choose=choose)
+    found, (group,) = Run(copy).accuracies, grouped([copy])
+    assert (found["train"], found["valid"], group.runs[0].valid) == (train, valid, 100 * valid)
 
 
 @pytest.mark.parametrize("other", [False, True])
