@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -21,14 +22,14 @@ from delayprop.fast.train import main
 from delayprop.fast.training import classify
 from delayprop.fast.training.checkpoints import Checkpoints, digest
 from delayprop.fast.training.classify import Classification
-from delayprop.fast.training.conclusion import shown_trials
+from delayprop.fast.training.conclusion import page_arrays, shown_trials
 from delayprop.fast.training.engine import REPRODUCER
 from delayprop.fast.training.gradient_checks import CertificateError, certify, check_certificate
 from delayprop.fast.training.model import Classifier
-from delayprop.fast.training.run_folder import ScalarWriter
+from delayprop.fast.training.run_folder import Folder, ScalarWriter
 from delayprop.fast.training.settings import Settings
 from tests.support.runs.reading import Patch, calls, result
-from tests.support.runs.short_runs import classification, killed, log, run, trained, with_validation
+from tests.support.runs.short_runs import classification, killed, log, run, trained, trials_of, with_validation
 
 
 @pytest.mark.parametrize(("patience", "epochs"), [(0, 6), (1, 3), (2, 5)])
@@ -47,15 +48,19 @@ def test_a_run_that_has_ended_stays_ended(tmp_path: Path, monkeypatch: Patch) ->
 
 
 @pytest.mark.parametrize("average", [0.0, 0.8])
-@pytest.mark.parametrize(("choose", "patience", "epochs", "epoch"), [("best", 2, 4, 2), ("last", 0, 5, 5)])
+@pytest.mark.parametrize(("choose", "patience", "epochs", "epoch", "accuracy"), [
+    ("best", 2, 4, 2, 0.5), ("last", 0, 5, 5, 0.3),
+])
 def test_the_network_that_is_kept(
-    choose: str, patience: int, epochs: int, epoch: int, average: float, tmp_path: Path, monkeypatch: Patch
+    choose: str, patience: int, epochs: int, epoch: int, accuracy: float, average: float, tmp_path: Path,
+    monkeypatch: Patch,
 ) -> None:
     """It, or its average, is tested, and the last one is back. Patience begins at the best."""
     with_validation(monkeypatch, [0.3, 0.5, 0.4, 0.4, 0.3])
     networks = calls(monkeypatch, Classification, "evaluate", lambda of, *_, **__: digest(of.evaluated.state_dict()))
     training = trained(tmp_path, choose=choose, patience=patience, epochs=5, average=average)
     assert len(log(tmp_path)) == epochs and result(tmp_path)["best_epoch"] == training.best["epoch"] == epoch
+    assert training.best["accuracy"] == accuracy
     kept = digest(torch.load(tmp_path / "network.pt", weights_only=True))
     assert kept == networks[epoch - 1] == networks[-1], "the last evaluation is of the test split"
     assert digest(training.evaluated.state_dict()) == networks[epochs - 1]
@@ -71,6 +76,45 @@ def test_the_test_split_is_looked_at_once_and_each_epoch_is_logged(tmp_path: Pat
     for line in log(tmp_path / "one"):
         assert set(line["gradient"]) == {"w", "w_out", "d"} and all(norm > 0 for norm in line["gradient"].values())
         assert 0 < line["kappa_min"] < math.inf and line["clamped"] >= 0
+
+
+def test_each_epoch_of_each_seed_has_an_order_augmentation_and_dropout_of_its_own(tmp_path: Path) -> None:
+    """An epoch is one batch. Without its order, times and kept neurons would still be equal."""
+    drawn = []
+    for seed in (3, 4):
+        training = classification(seed=seed, batch=13, stretch=0.3, dropout=0.5)
+        for step in (0, 2):
+            training.step(step, Folder(tmp_path), lambda: None)
+            found = training.last_inputs()
+            kept = sorted(found["kept"][0].tolist())
+            drawn.append((found["labels"].tolist(), found["times"].sort().values.tolist(), kept))
+    for kind in zip(*drawn, strict=True):
+        assert len(set(map(str, kind))) == 4
+
+
+def test_the_certificate_is_of_the_neurons_that_the_step_drops(tmp_path: Path, monkeypatch: Patch) -> None:
+    training = classification(dropout=0.5, certify=1)
+    certified = calls(monkeypatch, classify, "certify", lambda _, spikes, labels, kept, *__: (spikes, kept))
+    learned = calls(monkeypatch, training, "data_parallel", lambda spikes, kept: (spikes, kept))
+    training.step(0, Folder(tmp_path), lambda: None)
+    ((spikes, (kept,)),), ((same, (dropped,)),) = certified, learned
+    assert spikes == same and torch.equal(kept, dropped) and 0 < int(kept.sum()) < kept.numel()
+
+
+def test_the_page_has_the_first_trial_of_each_of_the_classes_that_come_first() -> None:
+    """Of five classes three, with the arrivals at the output of their own class."""
+    counts = [[n % 4, 2, 1, n % 3] for n in range(8)]
+    data = replace(trials_of(counts, [4, 4, 2, 4, 0, 2, 1, 3]), classes=5)
+    network = Classifier(4, 5, Settings(hidden=(6,), w_mean=4.0, delay=2.0, out_sd=0.5), torch.float64, 0)
+    page = np.load(BytesIO(page_arrays(network, dict(network.state_dict()), data, 12.0)))
+    assert "label_3" not in page
+    for e, (trial, label) in enumerate([(0, 4), (2, 2), (4, 0)]):
+        assert page[f"label_{e}"] == label and page[f"units_{e}_0"].tolist() == data.units[trial].tolist()
+        assert page[f"times_{e}_0"].tolist() == data.times[trial].tolist()
+        assert page[f"V_{e}"].max(1) == pytest.approx(page[f"y_{e}"], abs=0.01)
+        units, w, d = page[f"units_{e}_1"], page["w_after_1"][:, label], page["d_after_1"][:, label]
+        arrivals = np.stack([page[f"times_{e}_1"] + d[units], w[units]], 1)
+        assert len(arrivals) and page[f"arrivals_{e}"] == pytest.approx(arrivals)
 
 
 def test_a_gradient_that_breaks_an_identity_stops_the_run(tmp_path: Path, monkeypatch: Patch) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from delayprop import ALIF, LIF, AdLIF, Spikes, Spiking
 from delayprop.fast.data import augment, spike_data
+from delayprop.fast.nn.certificate import Residuals
 from delayprop.fast.training import gradient_checks, model
 from delayprop.fast.training.gradient_checks import certify
 from delayprop.fast.training.model import Classifier, kept_neurons, scale_first_weights_
@@ -171,6 +172,8 @@ def test_the_certificate_holds_with_dropout() -> None:
     assert max(found.A, found.B, found.C) <= usual
     made.out.w.register_hook(lambda gradient: gradient * (1 - DROPOUT))
     assert certify(made, given, labels, kept)[0].A > limit
+    silent = [kept[0], torch.zeros_like(kept[1])]
+    assert certify(made, given, labels, silent)[0] == Residuals(None, None, None), "nothing reaches the output"
 
 
 @pytest.mark.parametrize("name", ["tau_mem", "tau_syn"])
