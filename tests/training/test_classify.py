@@ -106,7 +106,7 @@ def test_the_page_has_the_first_trial_of_each_of_the_classes_that_come_first() -
     counts = [[n % 4, 2, 1, n % 3] for n in range(8)]
     data = replace(trials_of(counts, [4, 4, 2, 4, 0, 2, 1, 3]), classes=5)
     network = Classifier(4, 5, Settings(hidden=(6,), w_mean=4.0, delay=2.0, out_sd=0.5), torch.float64, 0)
-    page = np.load(BytesIO(page_arrays(network, dict(network.state_dict()), data, 12.0)))
+    page = np.load(BytesIO(page_arrays(network, dict(network.state_dict()), data, 12.0, [])))
     assert "label_3" not in page
     for e, (trial, label) in enumerate([(0, 4), (2, 2), (4, 0)]):
         assert page[f"label_{e}"] == label and page[f"units_{e}_0"].tolist() == data.units[trial].tolist()
