@@ -8,6 +8,7 @@ import numpy as np
 
 from delayprop.spec import checks
 from delayprop.spec.errors import SpecError, Verbatim
+from delayprop.spec.names import same
 from delayprop.spec.population import FILE_NAMES, Population
 
 # Fields typed `Any` take numbers or lists and hold checked arrays.
@@ -43,6 +44,7 @@ class Connection:
     def __post_init__(self) -> None:
         checks.text(self.source, "source")
         checks.text(self.target, "target")
+        object.__setattr__(self, "into", same(self.into))
         mask = None if self.exists is None else _mask(self.exists)
         w, exists = _matrix(self.w, "w", checks.finite_number, None if mask is None else mask.shape, mask)
         if checks.is_list(self.d) or getattr(self.d, "ndim", 0) > 0:

@@ -11,18 +11,18 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
-from keyword import iskeyword
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
-from unicodedata import normalize
 
-from delayprop.spec import documents
+from delayprop.spec import documents, names
 from delayprop.spec.checks import described, of_type, one_of, sequence
 from delayprop.spec.equation import Equation, Linear
 from delayprop.spec.errors import SpecError, Verbatim, placed
 
 MOST_STATES = 4
 _KEYS = (("rates",), ("arrivals", "spike", "reset"))  # of a file: required, optional
+_USUAL_RESET = MappingProxyType({"V": "v_reset"})
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Neuron:
         arrivals: states that an arrival may raise by its weight; a connection names one of them.
         spike: the neuron spikes where this rises through 0; None: it never spikes.
         reset: the new values of states at an own spike, linear in the states; other states stay.
+            Unless given: `V` becomes `v_reset`, and nothing changes in a neuron that never spikes.
     Raises:
         SpecError: a text that is no such equation; the sentence names it and the reason.
     """
@@ -55,20 +56,23 @@ class Neuron:
     rates: Mapping[str, str]
     arrivals: tuple[str, ...] = ("I",)
     spike: str | None = "V - v_th"
-    reset: Mapping[str, str] = field(default_factory=lambda: {"V": "v_reset"})
+    reset: Mapping[str, str] = field(default_factory=lambda: _USUAL_RESET)
 
     def __post_init__(self) -> None:
+        if self.spike is None and self.reset is _USUAL_RESET:
+            object.__setattr__(self, "reset", {})
         for name in ("rates", "reset"):
             of_type(getattr(self, name), name, Mapping, "an object of equations", "name a state per equation")
-            object.__setattr__(self, name, dict(getattr(self, name)))
+            object.__setattr__(self, name, names.by_name(getattr(self, name), name))
         if not 1 <= len(self.rates) <= MOST_STATES:
             got = Verbatim(f"{len(self.rates)} equations")
             raise SpecError("rates", f"1 to {MOST_STATES} equations", got, "leave out states that nothing reads")
         for state in self.rates:
-            legal = isinstance(state, str) and state.isidentifier() and state == normalize("NFKC", state)
-            if not legal or iskeyword(state):
-                raise SpecError("rates", "equations of states with names like V", state, "choose another name")
-        object.__setattr__(self, "arrivals", tuple(sequence(self.arrivals, "arrivals", None, "states")))
+            fault = names.fault(state) if isinstance(state, str) else "choose another name"
+            if fault:
+                raise SpecError("rates", "equations of states with names like V", state, fault)
+        arrivals = sequence(self.arrivals, "arrivals", None, "states")
+        object.__setattr__(self, "arrivals", tuple(map(names.same, arrivals)))
         if not self.arrivals:
             raise SpecError("arrivals", "at least one state", Verbatim("none"), "name the state that spikes raise")
         if len(set(map(str, self.arrivals))) < len(self.arrivals):
@@ -76,7 +80,8 @@ class Neuron:
         for name, named in (("arrivals", self.arrivals), ("reset", self.reset)):
             for state in named:
                 if not isinstance(state, str) or state not in self.rates:
-                    raise SpecError(name, f"states, of {', '.join(self.rates)}", state, "give this state a rate, too")
+                    remedy = f"give this state a rate, too, or other `{name}`"
+                    raise SpecError(name, f"states, of {', '.join(self.rates)}", state, remedy)
         if self.spike is None and self.reset:
             raise SpecError("reset", "", "belongs to a neuron that spikes", "give `spike` too, or an empty `reset`")
         self._check_linear()
@@ -100,15 +105,14 @@ class Neuron:
     def constants(self) -> tuple[str, ...]:
         """Names of the constants, in the order in which the equations name them."""
         nodes = [node for equation in self._equations for node in ast.walk(equation.tree)]
-        names = [node.id for node in nodes if isinstance(node, ast.Name)]
-        return tuple(dict.fromkeys(name for name in names if name not in self.rates))
+        read = [node.id for node in nodes if isinstance(node, ast.Name)]
+        return tuple(dict.fromkeys(name for name in read if name not in self.rates))
 
     @cached_property
     def level(self) -> tuple[str, ...]:
         """The states that `spike` reads."""
-        tree = next((equation.tree for equation in self._equations if equation.name == "spike"), ast.Constant(0))
-        named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-        return tuple(state for state in self.states if state in named)
+        read = next((equation.terms for equation in self._equations if equation.name == "spike"), frozenset())
+        return tuple(state for state in self.states if state in read)
 
     def matrices(self, constants: Mapping[str, Any], number: Callable[[Fraction], Any] = float) -> Matrices:
         """The matrices, for values of the constants.
@@ -118,10 +122,9 @@ class Neuron:
         Raises:
             SpecError: an equation divides by a number that is 0.
         """
-        values = dict(constants) | {state: Linear({state: number(Fraction(1))}) for state in self.rates}
-        zero = number(Fraction(0))
-        found = {equation.name: equation.read(values, number) for equation in self._equations}
-        resets = {s: found.get(f'reset["{s}"]', values[s]) for s in self.rates}
+        zero, one = number(Fraction(0)), number(Fraction(1))
+        found = {equation.name: equation.read(constants, number) for equation in self._equations}
+        resets = {s: found.get(f'reset["{s}"]', Linear({s: one})) for s in self.rates}
         level = found.get("spike", Linear({}))
         return Matrices(
             [found[f'rates["{state}"]'].row(self.states, zero) for state in self.states],
@@ -138,22 +141,20 @@ class Neuron:
         for name, value in texts.items():
             if not isinstance(value, str) or not value:
                 raise SpecError(name, "an equation in quotes", described(value), "write it as text")
-        return tuple(Equation(name, str(value).strip()) for name, value in texts.items())
+        return tuple(Equation(name, str(value), self.states) for name, value in texts.items())
 
     def _check_linear(self) -> None:
         """Refuse equations that are not linear, or that leave the states at rest."""
-        values: dict[str, Any] = {name: _Some() for name in self.constants}
-        values |= {state: Linear({state: _Some()}) for state in self.rates}
         for equation in self._equations:
-            found = equation.read(values, lambda value: _Some())
-            if equation.name.startswith("rates") and found.rest is not None:
-                got = "moves a neuron at rest, without an arrival"
-                raise SpecError(equation.name, "", got, "each term needs a state; shift the state by its value at rest")
-            if equation.name == "spike" and (at := set(self.arrivals) & set(found.by_state)):
-                got = f"names {at.pop()}, at which spikes arrive: spikes would follow weights, not times"
+            terms = equation.terms
+            if equation.name.startswith("rates") and None in terms:
+                got = "has a term without a state, which moves a neuron at rest where it is not 0"
+                raise SpecError(equation.name, "", got, "shift the state by its value at rest")
+            if equation.name == "spike" and (at := set(self.arrivals) & terms):
+                got = f"reads {', '.join(sorted(at))}, where spikes arrive: they would follow weights, not times"
                 raise SpecError("spike", "", got, "let arrivals raise another state, which drives this one")
-            if equation.name == "spike" and not found.by_state:
-                raise SpecError("spike", "", "names no state, so it never rises", "give None if it never spikes")
+            if equation.name == "spike" and not terms - {None}:
+                raise SpecError("spike", "", "reads no state, so it never rises", "give None if it never spikes")
 
 
 def has_loop(A: list[list[Any]]) -> bool:
@@ -189,15 +190,6 @@ def neuron_of(value: object) -> Neuron:
     given = documents.json_object(value, "neuron", *_KEYS)
     with placed("neuron"):
         return Neuron(**given)
-
-
-class _Some:
-    """A value of which nothing is known: any arithmetic gives another one."""
-
-    def _other(self, *_: object) -> "_Some":
-        return self
-
-    __add__ = __radd__ = __sub__ = __mul__ = __truediv__ = __neg__ = _other
 
 
 LIF = Neuron({"V": "(-V + I) / tau_mem", "I": "-I / tau_syn"})

@@ -9,6 +9,7 @@ import numpy as np
 
 from delayprop.spec import checks
 from delayprop.spec.errors import SpecError, Verbatim
+from delayprop.spec.names import by_name
 from delayprop.spec.neuron import LI, LIF, Neuron, has_loop, neuron_of
 
 CHECKS = {
@@ -122,6 +123,7 @@ def _checked(neuron: Neuron, constants: Any, size: int) -> Mapping[str, np.ndarr
     """The constants of `neuron` as arrays, in its order."""
     names = ", ".join(neuron.constants) or "none"
     checks.of_type(constants, "constants", Mapping, "an object of numbers by name", f"the names are {names}")
+    constants = by_name(constants, "constants")
     for name in constants:
         if name not in neuron.constants:
             raise SpecError(f"constants.{name}", "", "is no constant of these equations", f"the names are {names}")

@@ -13,6 +13,7 @@ from delayprop.fast.nn.spikes import Spikes
 from delayprop.spec import VOLTAGE_READOUTS, SpecError
 from delayprop.spec.checks import of_type, one_of
 from delayprop.spec.errors import UnsupportedError, Verbatim
+from delayprop.spec.names import by_name
 from delayprop.spec.neuron import LI, LIF, Neuron
 
 TRANSPOSED = "`torch.nn.Linear` has [post, pre]: give its transpose, `weight.T`"
@@ -28,6 +29,7 @@ def constants_of(neuron: Neuron, constants: Mapping[str, Tensor], readout: str |
         got = Verbatim("neurons given by other equations")
         raise UnsupportedError("readout", "None, or one of LIF or LI neurons", got, "let an LI layer read their spikes")
     of_type(constants, "constants", Mapping, "a dictionary of tensors by name", "give one per neuron")
+    constants = by_name(constants, "constants")
     if set(constants) != set(neuron.constants):
         names, got = ", ".join(neuron.constants) or "none", Verbatim(", ".join(map(str, constants)) or "none")
         raise SpecError("constants", f"those of the equations, {names}", got, "give each of them, and no other")

@@ -12,7 +12,7 @@ from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.spiking_layer import SpikingLayer
 from delayprop.fast.nn.synaptic_layer import Constant, SynapticLayer, population_of
 from delayprop.fast.nn.wiring import Into, Mask, Wiring
-from delayprop.spec import NEURONS, VOLTAGE_READOUTS, Neuron, SpecError
+from delayprop.spec import NEURONS, VOLTAGE_READOUTS, Neuron, SpecError, names
 from delayprop.spec.checks import of_type, one_of, sequence
 from delayprop.spec.errors import Verbatim, placed
 from delayprop.spec.neuron import neuron_of
@@ -150,9 +150,10 @@ class Spiking(SpikingLayer):
 def _together(constants: Mapping[str, Constant], by_name: Mapping[str, Constant]) -> dict[str, Constant]:
     """Constants of both arguments; `SpecError`: one is given twice."""
     of_type(constants, "constants", Mapping, "a dictionary of numbers by name", "give `constants={'tau_a': 40.0}`")
-    if twice := [name for name in by_name if name in constants]:
+    given, more = (names.by_name(one, "constants") for one in (constants, by_name))
+    if twice := [name for name in more if name in given]:
         raise SpecError(f"constants.{twice[0]}", "", "is an argument too", "give it once")
-    return {**constants, **by_name}
+    return {**given, **more}
 
 
 class ALIF(Spiking):

@@ -10,6 +10,7 @@ from torch import Tensor
 from delayprop.fast.nn.units import BRIEFEST_DELAYS, warn_if_short
 from delayprop.spec.checks import described, non_negative_time, one_of, sequence
 from delayprop.spec.errors import SpecError, Verbatim
+from delayprop.spec.names import same
 
 Mask = Tensor | np.ndarray | Sequence[Sequence[bool]] | None
 Into = str | Sequence[str] | None
@@ -61,6 +62,6 @@ def states_raised(given: Into, name: str, arrivals: tuple[str, ...], pre: int) -
     if given is None:
         return None
     if isinstance(given, str):
-        return torch.full((pre,), arrivals.index(one_of(given, name, arrivals)))
-    each = sequence(given, name, pre, "source neuron")
+        return torch.full((pre,), arrivals.index(one_of(same(given), name, arrivals)))
+    each = map(same, sequence(given, name, pre, "source neuron"))
     return torch.tensor([arrivals.index(one_of(one, f"{name}[{i}]", arrivals)) for i, one in enumerate(each)])

@@ -8,7 +8,6 @@ from functools import lru_cache
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from unicodedata import normalize
 
 import torch
 
@@ -18,6 +17,7 @@ from delayprop.fast.nn.spiking_layer import SpikingLayer
 from delayprop.spec.checks import described, finite_number
 from delayprop.spec.documents import read
 from delayprop.spec.errors import SpecError, placed
+from delayprop.spec.names import by_name, same
 from delayprop.spec.neuron import NEURONS, Neuron, neuron_from_text
 
 if TYPE_CHECKING:
@@ -106,17 +106,19 @@ def constant_words(given: Mapping[str, object] | Sequence[object]) -> list[str]:
     `given`: words of the command line, or numbers by name.
     """
     if isinstance(given, Mapping):
+        given = by_name(given, "--constants")
         found = {name: finite_number(value, f"--constants {name}") for name, value in given.items()}
     else:
         found = _numbers(given)
-    return [f"{normalize('NFKC', str(name))}={found[name]!r}" for name in sorted(found)]
+    return [f"{name}={found[name]!r}" for name in sorted(found)]
 
 
 def _numbers(words: Sequence[object]) -> dict[str, float]:
     """The numbers of words `NAME=NUMBER`, by name; names in the form in which Python reads them."""
     found: dict[str, float] = {}
     for word in words:
-        name, _, number = normalize("NFKC", constant_setting(word, "--constants")).partition("=")
+        name, _, number = constant_setting(word, "--constants").partition("=")
+        name = same(name)
         if name in found:
             raise SpecError("--constants", "", f"has {name} twice", "name it once")
         found[name] = float(number)

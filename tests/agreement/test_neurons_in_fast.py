@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from delayprop.fast import LI, LIF, Spikes, Spiking, cross_entropy
+from delayprop.fast.nn.autograd import propagate_neurons
 from delayprop.fast.nn.certificate import residuals, watched
 from delayprop.fast.nn.exponents import exponents
 from delayprop.fast.run import run_case
@@ -258,3 +259,18 @@ def test_a_constant_may_have_the_name_of_an_attribute(name: str, run: Run) -> No
     for own, expected in true.gradients.populations.items():
         pairs = zip(found.gradients.populations[own].values(), expected.values(), strict=True)
         assert all(np.array_equal(*pair) for pair in pairs)
+
+
+def test_two_spellings_of_a_name_are_one_to_layers() -> None:
+    """Python reads the micro sign as the Greek letter (specification, section 10)."""
+    micro, mu = "\N{MICRO SIGN}", "\N{GREEK SMALL LETTER MU}"
+    rates = {"V": f"(-V + {micro} + G) / {micro}_m", micro: f"-{mu} / 5", "G": "-G / 9"}
+    neuron = Neuron(rates, arrivals=(mu, "G"))
+    given: dict[str, Any] = {f"{micro}_m": 7.0}
+    layer = Spiking(2, 3, neuron=neuron, into=["G", micro], dtype=torch.float64, **given)
+    assert layer.constants[f"{mu}_m"].tolist() == [7.0] * 3 and layer.into.tolist() == [1, 0]
+    torch.nn.init.constant_(layer.w, 9.0)
+    spikes = Spikes.from_trains([[[1.0, 4.0, 9.0], [2.0, 5.0, 7.0]]], 30.0)
+    respelled = {name.replace(mu, micro): values for name, values in layer.constants.items()}
+    found = propagate_neurons(spikes, layer.w, layer.d, neuron, respelled, into=layer.into)
+    assert len(found[0].times) and torch.equal(found[0].times, layer(spikes).times)

@@ -107,9 +107,9 @@ def test_the_command_names_a_formula_that_it_cannot_prove(tmp_path: Path, capsys
 @pytest.mark.parametrize(("text", "said"), [
     ('{"rate": {}}', "`rate` is no key here; the keys are rates, arrivals,"),
     ('{"rates": {"V": "(I - V) / 5", "I": "-I", "a": "0 * a"}, "spike": "a - 1"}', "`spike` has a level that never"),
-    ('{"rates": {"V": "I - V", "I": "-I"}, "spike": "V - V - 1"}', "`spike` has a level that never moves"),
+    ('{"rates": {"V": "I - V", "I": "-I"}, "spike": "V - V - 1"}', "`spike` reads no state, so it never rises"),
     ('{"rates": {"V": "(I - V) / (tau - tau)", "I": "-I"}}', '`rates["V"]` divides by 0: (I - V) / (tau - tau);'),
-    ('{"rates": {"V": "I - V", "I": "-I"}, "spike": "V - 1 / 1e-400"}', "`spike` divides by 0: V - 1 / 1e-400;"),
+    ('{"rates": {"V": "I - V", "I": "-I"}, "spike": "V - 1 / 0"}', "`spike` divides by 0: V - 1 / 0; write it"),
     ("[]", "`neuron` must be an object, got a list of 0; give keys in braces"),
     ('{"rates": ', "`neuron` must be one whole JSON object, got Expecting value at line 1 column 11"),
     ('{"rates": {}, "rates": {}}', "`rates` must be given once in its object, got it twice; remove one"),

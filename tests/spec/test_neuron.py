@@ -5,8 +5,8 @@ from fractions import Fraction
 
 import pytest
 
-from delayprop.spec import Population, SpecError
-from delayprop.spec.neuron import ALIF, LIF, NEURONS, TWO_SYNAPSES, Neuron
+from delayprop.spec import Connection, Population, SpecError
+from delayprop.spec.neuron import ALIF, LI, LIF, NEURONS, TWO_SYNAPSES, Neuron, neuron_from_text
 
 RATES = {"V": "(-V + I) / tau_mem", "I": "-I / tau_syn"}
 
@@ -32,6 +32,49 @@ def test_numbers_in_the_text_are_exact() -> None:
     assert m.A == [[Fraction(-3, 10), Fraction(1, 10)], [0, Fraction(-1, 7) - Fraction(1, 2)]]
     assert (m.c, m.v_th) == ([Fraction(2, 3), 0], Fraction(1, 1000))
     assert (m.R, m.r) == ([[Fraction(1, 9), 0], [0, 1]], [Fraction(3, 10), 0])
+    long = Neuron({"V": "-0.12345678901234567890123 * V + I", "I": "-I"}).matrices(dict(v_th=1, v_reset=0), Fraction)
+    assert long.A[0][0] == Fraction(-12345678901234567890123, 10**23)
+
+
+def test_a_term_that_is_0_for_all_constants_is_no_term() -> None:
+    """Neither one without a state in a rate, nor one of the state of arrivals in the level; floats
+    leave no rest of it."""
+    rates = {"V": "(-V + I) / tau_mem + 0 + 0 * v_rest + (V - V)", "I": "-(I - I + 1) * I / tau_syn + a * (b - b)"}
+    level = "V - v_th + I - I + 0 * I + (a + b) * c * I - a * c * I - b * c * I"
+    neuron, values = Neuron(rates, spike=level), dict(tau_mem=20.0, tau_syn=5.0, v_th=1.0, v_reset=0.0)
+    assert neuron.level == ("V",)
+    assert neuron.matrices({**values, "v_rest": -65.0, "a": 0.1, "b": 0.2, "c": 0.3}) == LIF.matrices(values)
+    assert (0.1 + 0.2) * 0.3 - 0.1 * 0.3 - 0.2 * 0.3 != 0, "the control: floats would leave a rest"
+
+
+def test_a_neuron_without_spikes_needs_no_reset() -> None:
+    rates = '{"V": "(-V + I) / tau_mem", "I": "-I / tau_syn"}'
+    assert neuron_from_text(f'{{"rates": {rates}, "spike": null}}') == LI
+    with pytest.raises(SpecError, match="`reset` belongs to a neuron that spikes"):
+        neuron_from_text(f'{{"rates": {rates}, "spike": null, "reset": {{"V": "v_reset"}}}}')
+
+
+MICRO, MU = "\N{MICRO SIGN}", "\N{GREEK SMALL LETTER MU}"
+
+
+def test_two_spellings_of_one_name_are_one_name() -> None:
+    """Keyboards have the micro sign, and Python reads it as the Greek letter."""
+    rates = {"V": f"({MICRO} - V) / {MU}_m", MICRO: f"-{MU}"}
+    neuron = Neuron(rates, arrivals=(MICRO,), spike=f"V - {MICRO}_th", reset={"V": "0"})
+    assert (neuron.states, neuron.arrivals) == (("V", MU), (MU,))
+    given = {f"{MICRO}_m": 20.0, f"{MU}_th": 1.0}
+    population = Population("hid", "neuron", 1, neuron=neuron, constants=given)
+    assert {name: values.tolist() for name, values in population.values.items()} == {
+        f"{MU}_m": [20.0], f"{MU}_th": [1.0],
+    }
+    assert Connection("in", "hid", [[1.0]], 0.0, into=MICRO).into == MU
+    twice = f"has {MU}_m twice, in two spellings of Unicode; give it once"
+    for refused in (
+        lambda: Population("hid", "neuron", 1, neuron=neuron, constants={**given, f"{MU}_m": 2.0}),
+        lambda: Neuron({f"{MU}_m": "-V", f"{MICRO}_m": "-V"}),
+    ):
+        with pytest.raises(SpecError, match=twice):
+            refused()
 
 
 def test_constants_are_the_names_that_are_no_states() -> None:
@@ -50,19 +93,16 @@ def test_a_constant_of_0_in_a_denominator_is_named() -> None:
         LIF.matrices(dict(tau_mem=0.0, tau_syn=5.0, v_th=1.0, v_reset=0.0))
 
 
-ARITHMETIC = "must be an equation of numbers, names, + - * / and brackets, got "
-
-
 @pytest.mark.parametrize(("given", "said"), [
     (dict(rates={**RATES, "V": "V * I"}), '`rates["V"]` must be linear in the states, and multiplies states: V * I;'),
     (dict(rates={**RATES, "V": "1 / V"}), '`rates["V"]` must be linear in the states, and divides by a state: 1 / V;'),
     (dict(reset={"V": "V * V"}), '`reset["V"]` must be linear in the states, and multiplies states: V * V;'),
-    (dict(rates={**RATES, "V": "I - V + 1"}), '`rates["V"]` moves a neuron at rest, without an arrival;'),
-    (dict(rates={**RATES, "V": "v_rest - V"}), '`rates["V"]` moves a neuron at rest, without an arrival;'),
+    (dict(rates={**RATES, "V": "I - V + 1"}), '`rates["V"]` has a term without a state, which moves a neuron at rest'),
+    (dict(rates={**RATES, "V": "v_rest - V"}), '`rates["V"]` has a term without a state, which moves a neuron at rest'),
     (dict(arrivals=("I", "I")), "`arrivals` must be states, each once, got ['I', 'I']; name each one once"),
-    (dict(spike="V - I - v_th"), "`spike` names I, at which spikes arrive: spikes would follow weights, not times;"),
-    (dict(spike="v_th"), "`spike` names no state, so it never rises; give None if it never spikes"),
-    (dict(spike=None), "`reset` belongs to a neuron that spikes; give `spike` too, or an empty `reset`"),
+    (dict(spike="V - I - v_th"), "`spike` reads I, where spikes arrive: they would follow weights, not times;"),
+    (dict(spike="v_th"), "`spike` reads no state, so it never rises; give None if it never spikes"),
+    (dict(spike=None, reset={"V": "0"}), "`reset` belongs to a neuron that spikes; give `spike` too, or an empty"),
     (dict(arrivals=("J",)), "`arrivals` must be states, of V, I, got 'J'; give this state a rate, too"),
     (dict(arrivals=[["I"]]), "`arrivals` must be states, of V, I, got ['I']; give this state a rate, too"),
     (dict(arrivals=()), "`arrivals` must be at least one state, got none; name the state that spikes raise"),
@@ -71,23 +111,63 @@ ARITHMETIC = "must be an equation of numbers, names, + - * / and brackets, got "
     (dict(rates={}), "`rates` must be 1 to 4 equations, got 0 equations;"),
     (dict(rates={name: f"-{name}" for name in "VIabc"}), "`rates` must be 1 to 4 equations, got 5 equations;"),
     (dict(rates=["-V"]), "`rates` must be an object of equations, got list; name a state per equation"),
-    (dict(rates={"lambda": "-1"}), "`rates` must be equations of states with names like V, got 'lambda';"),
+    (dict(rates={"lambda": "-1"}),
+     "`rates` must be equations of states with names like V, got 'lambda'; it is a keyword of Python: choose another"),
+    (dict(rates={"τ₁": "-1"}),
+     "`rates` must be equations of states with names like V, got 'τ₁'; `₁` is no letter or digit of a name"),
+    (dict(rates={"": "-1"}), "`rates` must be equations of states with names like V, got ''; a name begins with"),
+    (dict(rates={3: "-1"}), "`rates` must be equations of states with names like V, got 3; choose another name"),
     (dict(rates={**RATES, "V": 3}), '`rates["V"]` must be an equation in quotes, got 3; write it as text'),
-    (dict(rates={**RATES, "V": "exp(V)"}), f'`rates["V"]` {ARITHMETIC}\'exp(V)\'; write it out with these'),
-    (dict(rates={**RATES, "V": "-V**2"}), f'`rates["V"]` {ARITHMETIC}\'V**2\'; write it out with these'),
-    (dict(rates={**RATES, "V": "V.real"}), f'`rates["V"]` {ARITHMETIC}\'V.real\'; write it out with these'),
-    (dict(rates={**RATES, "V": "True * V"}), f'`rates["V"]` {ARITHMETIC}\'True\'; write it out with these'),
-    (dict(rates={**RATES, "V": "1e999 * V"}), f'`rates["V"]` {ARITHMETIC}\'1e999\'; write it out with these'),
-    (dict(rates={**RATES, "V": "__import__('os')"}), f'`rates["V"]` {ARITHMETIC}"__import__(\'os\')"; write it out'),
-    (dict(rates={**RATES, "V": "-V +"}), f'`rates["V"]` {ARITHMETIC}\'-V +\'; see specification, section 10'),
-    (dict(rates={**RATES, "V": "\0"}), f'`rates["V"]` {ARITHMETIC}'),
+    (dict(rates={**RATES, "V": "1 / 0 * V"}), '`rates["V"]` divides by 0: 1 / 0 * V; write it without'),
     (dict(rates={**RATES, "V": "-" * 999 + "V"}),
      '`rates["V"]` must be an equation of at most 200 characters, got 1000'),
-], ids=range(28))
+], ids=range(24))
 def test_equations_are_refused_with_the_reason(given: dict, said: str) -> None:
     with pytest.raises(SpecError) as caught:
         Neuron(**{"rates": RATES, **given})
     assert str(caught.value).startswith(said)
+
+
+OTHERS, DECIMAL = "write it out with these", "numbers are decimal, such as 2, 0.5 and 1e-3"
+KEYWORD, HOLD = "it is a keyword of Python: choose another name", "float64 cannot hold it"
+MISSING = "a number or name is missing"
+GRAMMAR: dict[str, tuple[str, str]] = {  # texts, the part that a message shows, and its fault
+    "-V / tau_mem # + I": ("'#'", OTHERS), "-V \\\n+ I": (r"'\\'", OTHERS), "-V\n": (r"'\n'", OTHERS),
+    "\t-V": (r"'\t'", OTHERS), "-V; I": ("';'", OTHERS), "(V, I)": ("','", OTHERS), "[V]": ("'['", OTHERS),
+    "'V'": ('"\'"', OTHERS), "f'{V}'": ('"\'"', OTHERS), "(x := V)": ("':'", OTHERS), "~V": ("'~'", OTHERS),
+    "-V**2": ("'**'", OTHERS), "V // 2": ("'//'", OTHERS), "V ^ 2": ("'^'", OTHERS), "V % 2": ("'%'", OTHERS),
+    "\0": (r"'\x00'", OTHERS), "0x10 * V": ("'0x10'", DECIMAL), "0b1 * V": ("'0b1'", DECIMAL),
+    "1_0 * V": ("'1_0'", DECIMAL), "1j * V": ("'1j'", DECIMAL), "007 * V": ("'007'", DECIMAL),
+    "2V": ("'2V'", DECIMAL), "1.2.3 * V": ("'1.2.3'", DECIMAL), "1e999 * V": ("'1e999'", HOLD),
+    "1e-999 * V": ("'1e-999'", HOLD), "lambda * V": ("'lambda'", KEYWORD), "V is V": ("'is'", KEYWORD),
+    "True * V": ("'True'", KEYWORD), "\N{LATIN SMALL LIGATURE FI}nally * V": ("'\ufb01nally'", KEYWORD),
+    "τ₁ * V": ("'τ₁'", "`₁` is no letter or digit of a name"), "٣ * V": ("'٣'", "a name begins with a letter"),
+    "V.real": ("'V.real'", "`.` is no letter or digit of a name"),
+    "\N{MINUS SIGN}V": ("'\N{MINUS SIGN}V'", "`\N{MINUS SIGN}` is no letter or digit of a name"),
+    "exp(V)": ("'exp(V)'", "an operation is missing before `(`, and there are no functions"),
+    "2 V": ("'2 V'", "an operation is missing before `V`"), " ": ("' '", f"{MISSING} at its end"),
+    "-V +": ("'-V +'", f"{MISSING} at its end"), "V * / 2": ("'V * / 2'", f"{MISSING} before `/`"),
+    "()": ("'()'", f"{MISSING} before `)`"), "(V": ("'(V'", "a bracket is not closed"),
+    "V) + (V": ("'V) + (V'", "a bracket is closed that is not open"),
+}
+
+
+@pytest.mark.parametrize("text", GRAMMAR, ids=range(len(GRAMMAR)))
+def test_a_text_beyond_the_grammar_is_refused_with_its_fault(text: str) -> None:
+    part, fault = GRAMMAR[text]
+    with pytest.raises(SpecError) as caught:
+        Neuron({**RATES, "V": text})
+    said = f'`rates["V"]` must be an equation of numbers, names, + - * / and brackets, got {part}; {fault}'
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(("text", "value"), [
+    (" -V ", -1), ("+V", 1), ("--V", 1), ("2 - -3*V - 2", 3), ("1.*V", 1), (".5e+1*V", 5), ("0e999999999 + V", 1),
+    ("(" * 99 + "V" + ")" * 99, 1), ("-" * 199 + "V", -1), ("2/4/5*V", Fraction(1, 10)), ("(3-1*2)*V-(V-V)*7", 1),
+], ids=range(11))
+def test_control_texts_within_the_grammar_are_read(text: str, value: Fraction) -> None:
+    neuron = Neuron({"V": text, "I": "-I"})
+    assert neuron.matrices(dict(v_th=1, v_reset=0), Fraction).A == [[value, 0], [0, -1]]
 
 
 LIF_VALUES = dict(tau_mem=20.0, tau_syn=5.0, v_th=1.0, v_reset=0.0)

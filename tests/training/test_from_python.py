@@ -176,6 +176,7 @@ OF_OWN: list[tuple[dict[str, Any], str]] = [
     ({"constants": {**CONSTANTS, "beta": [1.0]}}, "`--constants beta` must be a finite number, got a list"),
     ({"constants": {**CONSTANTS, "beta": 1e39}}, "`--constants beta` must be a number that float32 can hold"),
     ({"constants": {**CONSTANTS, "v_reset": 1.0}}, "`--constants v_reset` must be below v_th, 1, got 1.0"),
+    ({"constants": {**CONSTANTS, "\N{FULLWIDTH LATIN SMALL LETTER B}": 1.0}}, "`--constants` has b twice, in two"),
     ({"constants": [Path("b=1")]}, "`--constants` must be NAME=NUMBER, one finite number for all neurons, got"),
     ({"neuron": {"rates": {}}}, "or a JSON file of equations (in Python, a `Neuron`), got an object"),
     ({"constants": {**CONSTANTS, "tau_a": 1.0}, "learn_constants": True}, "--constants tau_a, 1.0 (ms), got 2.0"),

@@ -47,6 +47,8 @@ _LOOP = "without a loop of zero total delay, got "
 _SPIKES: dict = {"kind": "spike_time_mse", "population": "hid", "targets": [[1.0], [2.0], []]}
 _FIRST: dict = {"kind": "cross_entropy", "readout": "first_spike_time", "population": "hid", "label": 0,
                 "time_scale": 5.0}
+_OWN: dict = {"name": "hid", "kind": "neuron", "size": 3, "constants": {"v_th": 1.0, "v_reset": 0.0},
+              "neuron": {"rates": {"V": "I - V  # no leak", "I": "-I / 5"}}}
 _NONE = [None, None, None]
 _NEEDED = (
     "format", "duration", "loss", "populations[1].name", "populations[1].kind", "populations[1].tau_syn",
@@ -84,6 +86,8 @@ CHANGES: tuple[tuple, ...] = (
     ("reset above one", "populations[1].reset", [0, 2, 0], "below the threshold 1.0, got 2.0",
      "populations[1].reset[1]"),
     ("zero threshold", "populations[1].threshold", 0, "a finite number above 0, got 0.0"),
+    ("comment in an equation", "populations[1]", _OWN, "an equation of numbers, names, + - * / and "
+     "brackets, got '#'; write it out", 'populations[1].neuron.rates["V"]'),
     ("no populations", "populations", [], "a list of at least one population, got none"),
     ("populations as object", "populations", {"in": 2}, "a list of populations, got an object"),
     ("number as population", "populations[1]", 3, "an object, got 3"),
