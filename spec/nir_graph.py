@@ -30,19 +30,21 @@ Known limits: NIR requires an Input, and feeds input to every node that no edge 
 silent). Trials, losses and readouts have no place in NIR.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 import numpy as np
 
 from delayprop.spec.checks import MAX_SIZE, of_type, one_of, whole_number
 from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim
-from delayprop.spec.network import Network
+from delayprop.spec.network import Connection, Network
 from delayprop.spec.nir_nodes import NEURONS, Node, gain, kind, library, node_of, population_of
-from delayprop.spec.nir_synapses import LIMIT, TRANSFORMS, connections_of, nodes_of, start, through
+from delayprop.spec.nir_synapses import LIMIT, TRANSFORMS, connections_of, followed, nodes_of
 
 Graph = Any  # `nir.NIRGraph`
 UNITS = {"ms": 1.0, "s": 1e3}
+MORE = 2**24
 _KINDS = (*NEURONS, *TRANSFORMS, "Output")
 
 
@@ -103,18 +105,22 @@ def _free(name: str, taken: Mapping[str, Node]) -> str:
     return name
 
 
-def from_nir(graph: Graph, unit: str | None = None) -> Network:
+def from_nir(graph: Graph, unit: str | None = None, limit: int = MORE) -> Network:
     """The network that a `nir.NIRGraph` describes, whichever tool wrote it.
 
     Args:
         graph: of Input, CubaLIF, CubaLI, Linear, Affine (bias 0), Scale, Delay and Output nodes.
         unit: unit of its times, `s` or `ms`; only for a graph whose metadata do not name it.
+        limit: by how much the number of entries in the network's matrices (17 bytes each) may be
+            above that in the graph's own, and the number of paths that are followed at once.
 
     Raises:
-        SpecError: a node or property that our model lacks; a network that the types refuse.
+        SpecError: a node or property that our model lacks; a network that the types refuse; more
+            entries or paths than `limit` allows.
     """
     of_type(graph, "graph", library().NIRGraph, "a nir.NIRGraph", "give a result of `nir.read`")
     ms = UNITS[_unit(graph.metadata.get("time_unit"), unit)]
+    room = whole_number(limit, "limit", 1, MAX_SIZE**2, "give a number of entries")
     for name, node in graph.nodes.items():
         if kind(node) not in _KINDS:
             nested = kind(node) == "NIRGraph"
@@ -122,12 +128,18 @@ def from_nir(graph: Graph, unit: str | None = None) -> Network:
             raise SpecError(f"nodes.{name}", "one of " + ", ".join(_KINDS), Verbatim(kind(node)), remedy)
     populations = {name: population_of(name, graph.nodes[name], ms) for name in _order(graph)}
     edges = [(str(source), str(target)) for source, target in graph.edges]
-    connections = []
-    for source, *inner, target in _ways(graph.nodes, edges):
-        paths = start(populations[source].size)
-        for name in inner:
-            paths = through(paths, name, graph.nodes[name], ms)
-        connections += connections_of(paths, source, target, gain(target, graph.nodes[target]))
+    after = _after(graph.nodes, edges)
+    between = {name: graph.nodes[name] for name in _in_order(graph.nodes, after)}
+    room += sum(np.size(node.weight) for node in between.values() if hasattr(node, "weight"))
+    connections: list[Connection] = []
+    for source, first in edges:
+        if source in populations:
+            ends = followed(populations[source].size, first, between, after, ms, room)
+            for target, found in ends.items():
+                if target in populations:
+                    made = connections_of(found, source, target, gain(target, graph.nodes[target]), room)
+                    room -= sum(connection.w.size for connection in made)
+                    connections += made
     return Network(tuple(populations.values()), tuple(connections))
 
 
@@ -153,8 +165,8 @@ def _order(graph: Graph) -> list[str]:
     return [name for name in dict.fromkeys(every) if name in graph.nodes and kind(graph.nodes[name]) in NEURONS]
 
 
-def _ways(nodes: Mapping[str, Node], edges: list[tuple[str, str]]) -> Iterator[list[str]]:
-    """Every path of nodes from neurons to neurons, in the order of its first edge."""
+def _after(nodes: Mapping[str, Node], edges: list[tuple[str, str]]) -> dict[str, list[str]]:
+    """The nodes that follow each node; refuses edges that NIR or our model does not have."""
     after: dict[str, list[str]] = {name: [] for name in nodes}
     for source, target in edges:
         for name in (source, target):
@@ -165,26 +177,33 @@ def _ways(nodes: Mapping[str, Node], edges: list[tuple[str, str]]) -> Iterator[l
         if wrong:
             raise SpecError("edges", wrong[0], Verbatim(f"{source} -> {target}"), wrong[1])
         after[source].append(target)
-    used: set[str] = set()
+    return after
 
-    def onward(way: list[str], target: str) -> Iterator[list[str]]:
-        if kind(nodes[target]) in NEURONS:
-            yield [*way, target]
-        elif target in way:
-            shown = Verbatim(" -> ".join([*way[way.index(target) :], target]))
-            raise SpecError("edges", "without a loop that passes no neuron", shown, "put neurons into it")
-        elif kind(nodes[target]) != "Output":
-            used.add(target)
-            for name in after[target]:
-                yield from onward([*way, target], name)
 
-    for source, target in edges:
-        if kind(nodes[source]) in NEURONS:
-            yield from onward([source], target)
-    for name, node in nodes.items():
-        if kind(node) in TRANSFORMS and not (name in used and after[name]):
+def _in_order(nodes: Mapping[str, Node], after: Mapping[str, list[str]]) -> list[str]:
+    """The nodes between neurons, each behind all that lead to it; refuses loops, and nodes that are
+    on no path."""
+    inner = [name for name in nodes if kind(nodes[name]) in TRANSFORMS]
+    sorter: TopologicalSorter[str] = TopologicalSorter({name: () for name in inner})
+    for name in inner:
+        for target in after[name]:
+            if kind(nodes[target]) in TRANSFORMS:
+                sorter.add(target, name)
+    try:
+        order = list(sorter.static_order())
+    except CycleError as error:
+        loop = error.args[1][1:]
+        begin = loop.index(min(loop, key=inner.index))
+        shown = Verbatim(" -> ".join([*loop[begin:], *loop[: begin + 1]]))
+        raise SpecError("edges", "without a loop that passes no neuron", shown, "put neurons into it") from None
+    reached = {target for name in nodes if kind(nodes[name]) in NEURONS for target in after[name]}
+    for name in order:
+        reached.update(after[name] if name in reached else ())
+    for name in inner:
+        if not (name in reached and after[name]):
             expected = "on a path from neurons to neurons"
             raise SpecError(f"nodes.{name}", expected, Verbatim("on none"), "remove it, or connect it")
+    return order
 
 
 def _wrong_edge(source: str, target: str) -> tuple[str, str] | None:

@@ -1,12 +1,14 @@
 """Connections as chains of NIR nodes, and back; conventions: `spec.nir_graph`.
 
-Writing takes the smallest of four forms. Reading follows any chain of Linear, Affine (bias 0),
-Scale and Delay path by path. A path leads from one source neuron to one channel; its weight is the
-product along the chain and its delay the sum. Paths between two neurons with equal delays are one
-synapse. A further delay between these neurons becomes a synapse of a further connection, because a
+Writing takes the smallest of four forms. Reading follows the paths through Linear, Affine (bias 0),
+Scale and Delay, node by node. A path leads from one source neuron to one channel; its weight is the
+product along its nodes and its delay the sum. Paths that meet with equal delays add up to one path,
+so their number grows only with that of delays. Paths between two neurons are one synapse per delay.
+A further delay between these neurons becomes a synapse of a further connection, because a
 connection has one synapse per pair of neurons.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +19,7 @@ from delayprop.spec.network import Connection
 from delayprop.spec.nir_nodes import Node, kind, library, numbers
 
 LIMIT = 2**26
+BYTES = 17  # of an entry of a connection: weight, delay, and whether it exists
 TRANSFORMS = ("Linear", "Affine", "Scale", "Delay")
 
 
@@ -76,28 +79,75 @@ class Paths(NamedTuple):
     channels: int
 
 
-def start(size: int) -> Paths:
+def _start(size: int) -> Paths:
     """The neurons of a population themselves."""
     return Paths(np.arange(size), np.arange(size), np.ones(size), np.zeros(size), size, size)
 
 
-def through(paths: Paths, name: str, node: Node, unit: float) -> Paths:
+def followed(
+    size: int, first: str, between: Mapping[str, Node], after: Mapping[str, list[str]], unit: float, limit: int
+) -> dict[str, Paths]:
+    """The paths of `size` neurons to each end, by way of the edge to the node `first`.
+
+    Args:
+        between: the nodes between neurons, each behind those that lead to it: passed once each.
+        after: the nodes that follow each node.
+        unit: ms per unit of the graph's time.
+        limit: maximum number of paths at once, else `SpecError`.
+    """
+    arriving, held = {first: [_start(size)]}, size
+    for name, node in between.items():
+        if name in arriving:
+            parts = arriving.pop(name)
+            found = _through(_joined(parts, name), name, node, unit, limit)
+            held += len(found.w) * len(after[name]) - sum(len(part.w) for part in parts)
+            _check_count(held, f"nodes.{name}", limit)
+            for target in after[name]:
+                arriving.setdefault(target, []).append(found)
+    return {name: _joined(parts, name) for name, parts in arriving.items()}
+
+
+def _joined(parts: list[Paths], name: str) -> Paths:
+    """The paths that meet at a node; `SpecError`: from nodes of several sizes."""
+    first, *others = parts
+    for part in others:
+        if part.channels != first.channels:
+            got = Verbatim(f"{first.channels} and {part.channels} channels")
+            raise SpecError(f"nodes.{name}", "behind nodes of one size", got, "connect nodes of one size")
+    i, j, w, d = (np.concatenate(each) for each in zip(*(part[:4] for part in parts), strict=True))
+    return _summed(Paths(i, j, w, d, first.sources, first.channels)) if others else first
+
+
+def _summed(paths: Paths) -> Paths:
+    """The paths, where those of one source, channel and delay add up to one."""
+    order = np.lexsort((paths.d, paths.channel, paths.source))
+    i, j, w, d = (values[order] for values in paths[:4])
+    new = np.ones(len(i), dtype=bool)
+    new[1:] = (i[1:] != i[:-1]) | (j[1:] != j[:-1]) | (d[1:] != d[:-1])
+    begins = np.flatnonzero(new)
+    with np.errstate(over="ignore", invalid="ignore"):  # nan-ok: `Connection` refuses weights that are not finite
+        w = np.add.reduceat(w, begins) if len(begins) else w
+    return Paths(i[begins], j[begins], w, d[begins], paths.sources, paths.channels)
+
+
+def _through(paths: Paths, name: str, node: Node, unit: float, limit: int) -> Paths:
     """The paths extended through one more node; `SpecError`: sizes that do not fit, a bias, a delay
-    below 0, a number that is not finite, or more than `LIMIT` paths."""
+    below 0, a number that is not finite, or more than `limit` paths."""
     path, which = f"nodes.{name}", kind(node)
     if which not in ("Delay", "Scale"):
-        return _through_matrix(paths, path, node)
+        return _through_matrix(paths, path, node, limit)
     key = which.lower()
     values = numbers(getattr(node, key), f"{path}.{key}", 1)
     _fit(len(values), paths.channels, f"{path}.{key}")
     if which == "Scale":
-        return paths._replace(w=paths.w * values[paths.channel])
+        with np.errstate(over="ignore", invalid="ignore"):  # nan-ok: `Connection` refuses such weights
+            return paths._replace(w=paths.w * values[paths.channel])
     refuse(values < 0, values, f"{path}.delay", "at least 0", "no signal comes before its cause")
     with np.errstate(over="ignore"):  # an infinite delay is refused with its synapse
         return paths._replace(d=paths.d + unit * values[paths.channel])
 
 
-def _through_matrix(paths: Paths, path: str, node: Node) -> Paths:
+def _through_matrix(paths: Paths, path: str, node: Node, limit: int) -> Paths:
     weight = numbers(node.weight, f"{path}.weight", 2)
     _fit(weight.shape[1], paths.channels, f"{path}.weight")
     if kind(node) == "Affine":
@@ -107,16 +157,21 @@ def _through_matrix(paths: Paths, path: str, node: Node) -> Paths:
     onto, fan_out = np.nonzero(exists.T)[1], exists.sum(axis=0)
     counts = fan_out[paths.channel]
     total = int(counts.sum())
-    if total > LIMIT:
-        got = Verbatim(f"{total} from {paths.sources} neurons")
-        raise SpecError(path, f"the end of at most {LIMIT} paths", got, "split the population before it")
+    _check_count(total, path, limit)
     # Each path continues to all entries of its channel's column, which are contiguous in `onto`.
     old = np.repeat(np.arange(len(counts)), counts)
     first = (np.cumsum(fan_out) - fan_out)[paths.channel] - (np.cumsum(counts) - counts)
     channel = onto[first[old] + np.arange(total)]
-    with np.errstate(over="ignore"):  # an infinite weight is refused with its synapse
+    with np.errstate(over="ignore", invalid="ignore"):  # nan-ok: `Connection` refuses weights that are not finite
         w = paths.w[old] * weight[channel, paths.channel[old]]
-    return Paths(paths.source[old], channel, w, paths.d[old], paths.sources, weight.shape[0])
+    return _summed(Paths(paths.source[old], channel, w, paths.d[old], paths.sources, weight.shape[0]))
+
+
+def _check_count(total: int, path: str, limit: int) -> None:
+    """Refuse more than `limit` paths at a node."""
+    if total > limit:
+        remedy = "raise `limit` (about 130 bytes per path); ways with equal delays share a path"
+        raise SpecError(path, f"the end of at most {limit} paths", Verbatim(total), remedy)
 
 
 def _existing(weight: np.ndarray, node: Node, path: str) -> np.ndarray:
@@ -138,29 +193,29 @@ def _fit(given: int, channels: int, name: str) -> None:
         raise SpecError(name, expected, Verbatim(f"for {given}"), "connect nodes of one size")
 
 
-def connections_of(paths: Paths, source: str, target: str, gain: np.ndarray) -> list[Connection]:
+def connections_of(paths: Paths, source: str, target: str, gain: np.ndarray, limit: int) -> list[Connection]:
     """The connections that the paths from one population to another add up to; `SpecError`: a
-    number of neurons that does not fit, a weight or delay that is not finite. `gain`: current that
-    a spike of weight 1 adds to each target neuron."""
+    number of neurons that does not fit, a weight or delay that is not finite, or more than `limit`
+    entries in all. `gain`: current that a spike of weight 1 adds to each target neuron."""
     _fit(len(gain), paths.channels, f"nodes.{target}")
-    order = np.lexsort((paths.d, paths.channel, paths.source))
-    i, j, d = paths.source[order], paths.channel[order], paths.d[order]
-    new_pair = np.ones(len(i), dtype=bool)
-    new_pair[1:] = (np.diff(i) != 0) | (np.diff(j) != 0)
-    new = new_pair.copy()
-    new[1:] |= d[1:] != d[:-1]
-    begins = np.flatnonzero(new)
+    i, j, w, d = _summed(paths)[:4]  # a Delay may round two delays to one
     with np.errstate(over="ignore", invalid="ignore"):  # nan-ok: `Connection` refuses weights that are not finite
-        w = np.add.reduceat(paths.w[order], begins) if len(begins) else np.empty(0)
-        w = w * gain[j[begins]]
-    i, j, d, pair = i[begins], j[begins], d[begins], np.flatnonzero(new_pair[begins])
+        w = w * gain[j]
+    new_pair = np.ones(len(i), dtype=bool)
+    new_pair[1:] = (i[1:] != i[:-1]) | (j[1:] != j[:-1])
+    pair = np.flatnonzero(new_pair)
     rank = np.arange(len(i)) - np.repeat(pair, np.diff(pair, append=len(i)))
+    shape, count = (paths.sources, paths.channels), int(rank.max(initial=0)) + 1
+    path = f"connections.{source} -> {target}"
+    if (entries := count * paths.sources * paths.channels) > limit:
+        got = Verbatim(f"{entries} ({entries * BYTES / 1e9:.2g} GB)")
+        remedy = "raise `limit`, or connect fewer neurons: a connection holds every pair of them, once per delay"
+        raise SpecError(path, f"of at most {limit} entries", got, remedy)
     made = []
-    for n in range(int(rank.max(initial=0)) + 1):
+    for n in range(count):
         own = rank == n
-        weights = np.full((paths.sources, paths.channels), None, dtype=object)
-        delays = np.zeros(weights.shape)
-        weights[i[own], j[own]], delays[i[own], j[own]] = w[own], d[own]
-        with placed(f"connections.{source} -> {target}"):
-            made.append(Connection(source, target, weights, delays))
+        weights, delays, exists = np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=bool)
+        weights[i[own], j[own]], delays[i[own], j[own]], exists[i[own], j[own]] = w[own], d[own], True
+        with placed(path):
+            made.append(Connection(source, target, weights, delays, exists))
     return made

@@ -5,6 +5,8 @@ error is a number of steps, also at half the step.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
+from math import comb
 from typing import Any
 
 import nir
@@ -15,7 +17,7 @@ from delayprop.reference import run
 from delayprop.spec import Case, CrossEntropy, Network, SpecError, SpikeTrains
 from delayprop.spec.nir_graph import UNITS, from_nir, to_nir
 from tests.support.networks.nir_euler import integrate
-from tests.support.networks.nir_networks import bits, busy
+from tests.support.networks.nir_networks import bits, busy, ladder
 from tests.support.networks.strategies import seeded_case
 
 FAR = 40  # steps that a spike may be off: about one per earlier spike, more where a crossing is flat
@@ -87,6 +89,28 @@ def test_signals_that_meet_or_part_before_a_matrix() -> None:
     assert ends == [("i", "a"), ("i", "b"), ("a", "a"), ("a", "b")]
     assert all(c.w.tolist() == TWICE for c in network.connections)
     assert [set(c.d.flatten()) for c in network.connections] == [{0.0}, {0.0}, {1000.0}, {1000.0}]
+
+
+def test_ways_of_equal_delay_add_up() -> None:
+    """2^30 ways, each late once per Delay that it takes."""
+    one = nir.Scale(np.ones(2))
+    found = from_nir(ladder(row(lif()), *[(delay(0.5, 0.5), one)] * 30), unit="s").connections
+    per_delay = dict.fromkeys(500.0 * np.arange(31), 0.0)
+    for c in found:
+        assert np.array_equal(c.exists, np.eye(2)) and len(set(c.d[c.exists])) == len(set(c.w[c.exists])) == 1
+        per_delay[c.d[0, 0]] += c.w[0, 0]
+    assert len(found) == 60, "30 delays behind each of the two edges out of the input"
+    assert per_delay == {500.0 * k: 2.0 * comb(30, k) for k in range(31)}
+
+
+def test_a_chain_of_many_nodes_is_their_product() -> None:
+    """Python's own recursion would end at 1000 nodes."""
+    names = [f"scale{k}" for k in range(3000)]
+    scales = {name: nir.Scale(np.array([-1.0, 1.0])) for name in names}
+    scales["scale7"] = nir.Scale(np.array([3.0, 0.5]))
+    nodes = {"input": nir.Input(np.array([2])), **scales, "lif": lif(), "out": nir.Output(np.array([2]))}
+    (found,) = from_nir(nir.NIRGraph(nodes, list(pairwise(nodes)), type_check=False), unit="s").connections
+    assert found.w[found.exists].tolist() == [-6.0, 1.0]
 
 
 @pytest.mark.parametrize(("unit", "other"), [("ms", "s"), ("s", "ms")])
@@ -200,6 +224,20 @@ def case_of(network: Network) -> Case:
 def test_a_graph_of_another_tool_spikes_when_its_network_does() -> None:
     case = case_of(from_nir(foreign(), unit="s"))
     late, voltage = off(foreign(), case, "s", STEPS[1])
+    assert all(len(train) > 1 for train in run(case).spikes["cubalif"])
+    assert late < FAR * STEPS[1] and voltage < VOLTAGE * STEPS[1]
+
+
+def test_a_graph_with_many_ways_spikes_when_its_network_does() -> None:
+    """Ways that share nodes: 30 steps without delays, and two that give three delays."""
+    def scale(factor: float) -> Any:
+        return nir.Scale(np.full(2, factor))
+
+    late_or_not = (delay(0.0021, 0.0034), scale(0.25))
+    graph = ladder(foreign(), (scale(0.2), scale(0.3)), *[(scale(0.3), scale(0.7))] * 29, *[late_or_not] * 2)
+    case = case_of(from_nir(graph, unit="s"))
+    assert len([c for c in case.network.connections if c.source == "input"]) == 2 * 3
+    late, voltage = off(graph, case, "s", STEPS[1])
     assert all(len(train) > 1 for train in run(case).spikes["cubalif"])
     assert late < FAR * STEPS[1] and voltage < VOLTAGE * STEPS[1]
 

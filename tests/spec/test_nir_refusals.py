@@ -1,16 +1,18 @@
 """A graph of NIR beyond our model is refused, by node and property, with a remedy."""
 
 import re
+import tracemalloc
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import nir
 import numpy as np
 import pytest
 
-from delayprop.spec import SpecError, nir_synapses
+from delayprop.spec import SpecError
 from delayprop.spec.nir_graph import from_nir, to_nir
-from tests.support.networks.nir_networks import busy
+from tests.support.networks.nir_networks import busy, ladder
 
 Edge = tuple[str, str]
 Made = Callable[[], Any]
@@ -126,9 +128,63 @@ def test_control_the_unchanged_graph_and_lawful_nodes_are_read() -> None:
         assert len(from_nir(between(node)()).connections) == len(from_nir(graph()).connections) == 4
 
 
-def test_too_many_paths_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nir_synapses, "LIMIT", 6)
-    assert len(from_nir(graph()).connections[0].w) == 2
-    message = "`nodes.x` must be the end of at most 6 paths, got 8 from 2 neurons; split the population before it"
-    with pytest.raises(SpecError, match=message):
-        from_nir(joined({"x": nir.Linear(np.ones((4, 2)))}, ("in", "x"), ("x", "hid"))())
+def bottleneck(*sizes: int, weight: float = 1.0) -> Any:
+    """An input, matrices of ones between sizes, and neurons; `weight` of all entries but the first
+    of each matrix."""
+    matrices = [np.full((post, pre), weight) for pre, post in pairwise(sizes)]
+    for matrix in matrices:
+        matrix[0, 0] = 1.0
+    one = np.ones(sizes[-1])
+    lif = nir.CubaLIF(tau_mem=one, tau_syn=one, r=one, v_leak=0 * one, v_threshold=one, v_reset=0 * one, w_in=one)
+    return nir.NIRGraph.from_list(nir.Input(np.array(sizes[:1])), *map(nir.Linear, matrices), lif)
+
+
+@pytest.mark.parametrize(("sizes", "weight", "limit", "message"), [
+    ((100, 1, 100), 1.0, 9799, "`nodes.linear_1` must be the end of at most 9999 paths, got 10000; raise `limit` (ab"),
+    ((100, 1, 100), 0.0, 9799, "`connections.input -> cubalif` must be of at most 9999 entries, got 10000 (0.00017 GB);"
+     " raise `limit`, or connect fewer neurons: a connection holds every pair of them, once per delay"),
+    ((100, 1, 100, 1), 1.0, 9699, "`nodes.linear_1` must be the end of at most 9999 paths, got 10000; raise"),
+])
+def test_more_than_the_graph_itself_holds_needs_a_limit(
+    sizes: tuple[int, ...], weight: float, limit: int, message: str
+) -> None:
+    """The graph's own entries, 200 or 300, do not count."""
+    graph = bottleneck(*sizes, weight=weight)
+    with pytest.raises(SpecError, match=re.escape(message)):
+        from_nir(graph, unit="ms", limit=limit)
+    (found,) = from_nir(graph, unit="ms", limit=limit + 1).connections
+    middle = 100.0 if sizes[-1] == 1 else 1.0
+    assert np.unique(found.w[found.exists]).tolist() == [middle] and found.w.shape == (100, sizes[-1])
+
+
+def test_the_usual_limit_comes_before_the_memory() -> None:
+    """16 million entries and paths, whatever the sizes of populations."""
+    tracemalloc.start()
+    try:
+        for weight, words in ((1.0, "of at most 16797216 paths, got 100000000;"), (0.0, "got 100000000 (1.7 GB);")):
+            with pytest.raises(SpecError, match=re.escape(words)):
+                from_nir(bottleneck(10_000, 1, 10_000, weight=weight), unit="ms")
+        assert tracemalloc.get_traced_memory()[1] < 1e8
+    finally:
+        tracemalloc.stop()
+
+
+def test_ways_with_too_many_delays_are_refused() -> None:
+    """Each step doubles the delays."""
+    steps = [(nir.Delay(np.full(2, 2.0**k)), nir.Scale(TWO)) for k in range(12)]
+    plain = bottleneck(2, 2)
+    assert len(from_nir(ladder(plain, *steps[:8]), unit="ms", limit=1024).connections) == 256
+    with pytest.raises(SpecError, match=r"`nodes.step\d+_0` must be the end of at most 1028 paths, got .* share a"):
+        from_nir(ladder(plain, *steps), unit="ms", limit=1024)
+
+
+def test_signals_that_meet_have_one_size() -> None:
+    made = joined({"s": nir.Scale(TWO), "a": nir.Linear(np.ones((3, 2))), "b": nir.Linear(np.ones((4, 2)))},
+                  ("in", "s"), ("s", "a"), ("s", "b"), ("a", "hid"), ("b", "hid"))
+    with pytest.raises(SpecError, match=r"`nodes.hid` must be behind nodes of one size, got 3 and 4 channels; connect"):
+        from_nir(made())
+
+
+def test_a_limit_is_a_number() -> None:
+    with pytest.raises(SpecError, match=r"`limit` must be a whole number from 1 .*, got 0; give a"):
+        from_nir(graph(), limit=0)

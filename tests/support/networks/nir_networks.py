@@ -1,5 +1,9 @@
 """Networks for the tests of interchange, and their comparison to the last bit."""
 
+from itertools import pairwise
+from typing import Any
+
+import nir
 import numpy as np
 
 from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, SpikeTrains
@@ -57,6 +61,17 @@ def chain(w: object, d: object, sizes: tuple[int, int] = (2, 2)) -> Network:
     """An input and one layer."""
     populations = (Population("in", "input", sizes[0]), Population("out", "lif", sizes[1], **LIF))
     return Network(populations, (Connection("in", "out", w, d),))
+
+
+def ladder(graph: Any, *steps: tuple[Any, Any]) -> Any:
+    """The graph with two nodes per step between its input and the next node, each of which leads to
+    both of the next step: 2^steps ways."""
+    ((_, target),) = [edge for edge in graph.edges if edge[0] == "input"]
+    nodes = {f"step{k}_{side}": node for k, step in enumerate(steps) for side, node in enumerate(step)}
+    rungs = [["input"], *([f"step{k}_0", f"step{k}_1"] for k in range(len(steps))), [target]]
+    edges = [(a, b) for low, high in pairwise(rungs) for a in low for b in high]
+    kept = [edge for edge in graph.edges if edge != ("input", target)]
+    return nir.NIRGraph({**graph.nodes, **nodes}, kept + edges)
 
 
 def numbers_of(network: Network) -> dict[str, np.ndarray]:
