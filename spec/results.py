@@ -6,7 +6,7 @@ Arrays hold float64 or objects of a multiprecision type: this module only stores
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from delayprop.spec.checks import is_list
 from delayprop.spec.network import Network
 from delayprop.spec.population import FILE_NAMES
 
+T = TypeVar("T")
 TIE_KINDS = (
     "arrival_at_crossing", "spike_at_end", "arrival_at_end", "equal_maxima", "simultaneous_arrivals_at_maximum",
 )
@@ -35,6 +36,18 @@ class ConnectionGradient:
     dL_dw: np.ndarray
     dL_dd: np.ndarray
 
+    if not TYPE_CHECKING:  # a type checker shall find wrong names
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(f"ConnectionGradient has no {name!r}; its gradients are `dL_dw` and `dL_dd`")
+
+
+class _ByName(dict[str, T]):
+    """A dictionary that answers a wrong key by its own keys."""
+
+    def __missing__(self, key: object) -> T:
+        raise KeyError(f"there is no {key!r}; the keys are {', '.join(self) or 'none'}")
+
 
 @dataclass(frozen=True, eq=False)
 class Gradients:
@@ -43,13 +56,17 @@ class Gradients:
     Attributes:
         connections: one entry per connection, in the order of the case.
         populations: by name of each population that is no input, the derivatives `[size]` by each
-            of its constants, by name.
+            of its constants, by the plain name: `populations["hid"]["tau_mem"]` is `dL/dtau_mem`.
         inputs: by input population, one array of `dL/dt_in` per neuron, one number per given spike.
     """
 
     connections: tuple[ConnectionGradient, ...]
     populations: Mapping[str, Mapping[str, np.ndarray]]
     inputs: Mapping[str, Sequence[np.ndarray]]
+
+    def __post_init__(self) -> None:
+        by_name = _ByName({name: _ByName(found) for name, found in self.populations.items()})
+        object.__setattr__(self, "populations", by_name)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ import delayprop
 import delayprop.__main__ as command
 import delayprop.fast as fast
 import delayprop.fast.run
+import delayprop.reference
 import delayprop.spec as spec
 from delayprop import public
 from delayprop.fast.compiling.announcing import TOLD
@@ -58,6 +59,19 @@ MAIN = "import delayprop.__main__ as m; m.main"
 
 
 @pytest.mark.full
+def test_a_wrong_name_of_a_gradient_is_answered_by_those_that_are_there() -> None:
+    """Connections have attributes `dL_dw` and `dL_dd`, populations keys such as `tau_mem`."""
+    gradients = delayprop.reference.run(spec.load_case(CASE)).gradients
+    by_constant = gradients.populations["out"]
+    assert set(by_constant) == {"tau_mem", "tau_syn", "v_th", "v_reset"}
+    with pytest.raises(AttributeError, match="ConnectionGradient has no 'w'; its gradients are `dL_dw` and `dL_dd`"):
+        _ = gradients.connections[0].w  # type: ignore[attr-defined]
+    with pytest.raises(KeyError, match="there is no 'dL_dtau_mem'; the keys are tau_mem, tau_syn, v_th, v_reset"):
+        by_constant["dL_dtau_mem"]
+    with pytest.raises(KeyError, match="there is no 'hidden'; the keys are out"):
+        gradients.populations["hidden"]
+
+
 @pytest.mark.parametrize(("program", "used", "unused"), [
     ("import delayprop; delayprop.__version__", "delayprop", {"numpy", "torch"}),
     ("from delayprop import LIF, train", "delayprop.fast.train", {"matplotlib"}),
