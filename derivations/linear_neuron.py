@@ -29,7 +29,8 @@ from delayprop.spec.neuron import Neuron
 class LinearNeuron:
     """A neuron's matrices of symbols, its states and their sensitivities.
 
-    A constant is a real symbol of its own name; states and sensitivities cannot be mistaken for it.
+    A constant is a real symbol of its own name, which is another than that of `w`, of states and of
+    sensitivities, whatever they are called.
     """
 
     x: sp.Matrix
@@ -45,7 +46,10 @@ class LinearNeuron:
     @classmethod
     def of(cls, neuron: Neuron) -> "LinearNeuron":
         """The neuron in symbols; `SpecError`: its level cannot rise, so no spike has a time."""
-        constants = {name: sp.Symbol(name, real=True) for name in neuron.constants}
+        taken = {symbol.name for symbol in (dL_dt_post, dL_dy, w)}
+        constants = {
+            name: (sp.Dummy if name in taken else sp.Symbol)(name, real=True) for name in neuron.constants
+        }
         m = neuron.matrices(constants, lambda value: sp.Rational(value.numerator, value.denominator))
         x, p = (sp.Matrix([sp.Dummy(before + s, real=True) for s in neuron.states]) for before in ("", "p_"))
         units = {state: sp.eye(len(x))[:, neuron.states.index(state)] for state in neuron.arrivals}

@@ -64,6 +64,14 @@ def test_equations_of_a_stranger_are_proved() -> None:
     assert len(found) == 1 + 7 + 2 + 4 + 7 and all(simplest(left) == 0 for left in found.values())
 
 
+def test_a_constant_may_have_the_name_of_a_symbol_of_the_proof() -> None:
+    neuron = Neuron({"V": "(-V + I) / w", "I": "-I / dL_dy"}, spike="V - dL_dt_post", reset={"V": "s"})
+    named = LinearNeuron.of(neuron)
+    assert not {w, dL_dt_post} & set(named.constants.values())
+    found = residuals(neuron)
+    assert len(found) == 13 and not any(map(simplest, found.values()))
+
+
 def test_formulas_become_unknown_functions_of_the_constants_that_they_name() -> None:
     neuron = Neuron({"V": "(I - V) / tau + 0 * I", "I": "-I / (tau_s + tau)"}, spike="k * V - v_th", reset={"V": "1"})
     n = linear_neuron.LinearNeuron.of(neuron)
