@@ -29,8 +29,8 @@ from delayprop.spec.neuron import Neuron
 class LinearNeuron:
     """A neuron's matrices of symbols, its states and their sensitivities.
 
-    A constant is a real symbol of its own name, which is another than that of `w`, of states and of
-    sensitivities, whatever they are called.
+    A constant is a real symbol of its own name; one called as a symbol of the proof, such as `w`, is
+    shown as `constant_w`. States and sensitivities cannot be mistaken for constants.
     """
 
     x: sp.Matrix
@@ -48,7 +48,8 @@ class LinearNeuron:
         """The neuron in symbols; `SpecError`: its level cannot rise, so no spike has a time."""
         taken = {symbol.name for symbol in (dL_dt_post, dL_dy, w)}
         constants = {
-            name: (sp.Dummy if name in taken else sp.Symbol)(name, real=True) for name in neuron.constants
+            name: sp.Dummy(f"constant_{name}", real=True) if name in taken else sp.Symbol(name, real=True)
+            for name in neuron.constants
         }
         m = neuron.matrices(constants, lambda value: sp.Rational(value.numerator, value.denominator))
         x, p = (sp.Matrix([sp.Dummy(before + s, real=True) for s in neuron.states]) for before in ("", "p_"))
