@@ -91,10 +91,11 @@ def too_many(content: dict, package: str) -> None:
     own = [one for one in content["survivors"] if one["file"].startswith(package)]
     one = next(one for one in own if not reason(one).startswith("equivalent"))
     entry = content["files"][one["file"]]
-    more = min(20, entry[NOTICED])
-    content["survivors"] += [one] * more
-    entry[SURVIVED] += more
-    entry[NOTICED] -= more
+    for outcome in (NOTICED, BROKEN):
+        more = min(10, entry[outcome])
+        content["survivors"] += [one] * more
+        entry[SURVIVED] += more
+        entry[outcome] -= more
 
 
 CHANGES: dict[str, Callable[[dict], object]] = {
