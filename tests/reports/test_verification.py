@@ -12,12 +12,12 @@ from reports import __main__ as command
 from reports import page as pages
 from reports.__main__ import main
 from reports.page import html, verdict
-from reports.record import GREEN, RED, TEMPLATES, Verification, number, read
+from reports.record import GREEN, RED, TEMPLATES, number, read
 from tests import ROOT
 from tests.support.commands import python
 from tests.support.house.docs_pages import Outline
 from tests.support.report_checks import CHECKS, GROUPS
-from tests.support.runs.reading import Capture, Patch, refusal
+from tests.support.runs.reading import Capture, Patch, calls, refusal
 from tests.support.runs.traced import small_figure
 from tests.support.runs.verification_records import FAILED, SKIPPED, record
 
@@ -130,9 +130,9 @@ def test_tests_that_broke_off_give_no_report(
             record(Path(words[words.index("--evidence") + 1]).parent, **changes)
         return CompletedProcess(words, code)
 
-    written: list[Verification] = []
     monkeypatch.setattr(command.subprocess, "run", broken_off)
-    monkeypatch.setattr(command, "write", lambda found, _: written.append(found) or found.count(RED))
+    monkeypatch.setattr(command, "write", lambda found, _: found.count(RED))
+    written = calls(monkeypatch, command, "write", lambda found, _: found)
     assert main(["--out", str(tmp_path)]) == expected and len(written) == (expected < 2)
     words = f"`the checks` must be run to their end, got pytest's exit code {code}; see its output above"
     assert (words in capsys.readouterr().err) == (expected == 2)
