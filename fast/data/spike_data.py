@@ -111,6 +111,20 @@ def doubts(data: SpikeData, duration: float) -> list[str]:
     return found
 
 
+def unseen(data: dict[str, SpikeData]) -> list[str]:
+    """Spikes of other splits on inputs where training has none, in words; a line per split."""
+    trained, found = np.zeros(data["train"].inputs, bool), []
+    for units in data["train"].units:
+        trained[units // data["train"].pool] = True
+    for split, part in data.items():
+        new = np.concatenate([units[~trained[units // part.pool]] for units in part.units])
+        if len(new):
+            share = f"{len(new)} of {sum(map(len, part.units))} spikes of {split}"
+            channels = f"{len(np.unique(new))} of {part.channels} channels"
+            found.append(f"{share}, on {channels}, are where training has none: nothing is learned about them")
+    return found
+
+
 def held_out(data: SpikeData, share: int, seed: int) -> dict[str, SpikeData]:
     """Splits trials at random: one in `share` (at least one) to `valid`, the others to `train`."""
     order = np.random.default_rng([seed, DRAWS]).permutation(len(data))
@@ -123,8 +137,8 @@ def check_record(
 ) -> None:
     """Refuses a record that breaks the layout."""
 
-    def refuse(what: str, expected: str, got: object) -> SpecError:
-        return SpecError(f"{name} {what}", expected, Verbatim(got), OTHER_LAYOUT)
+    def refuse(what: str, expected: str, got: object, remedy: str = OTHER_LAYOUT) -> SpecError:
+        return SpecError(f"{name} {what}", expected, Verbatim(got), remedy)
 
     if len(times) != len(units):
         raise refuse("units", f"one per time, {len(times)}", len(units))
@@ -133,7 +147,8 @@ def check_record(
     if not np.isfinite(times).all():
         raise refuse("times", "finite", times[~np.isfinite(times)][0])
     if len(times) and (times.min() < 0 or times.max() > duration):
-        raise refuse("times", f"from 0 to {duration} ms", f"{times.min()} to {times.max()} ms")
+        got = f"{times.min()} to {times.max()} ms"
+        raise refuse("times", f"from 0 to {duration} ms", got, f"{OTHER_LAYOUT}, or in another unit")
     if (np.diff(times) < 0).any():
         later = int(np.argmax(np.diff(times) < 0)) + 1
         raise refuse("times", "in order", f"spike {later} earlier than spike {later - 1}")

@@ -12,6 +12,7 @@ import torch
 
 from delayprop.fast.data.new_files import content_of
 from delayprop.fast.data.records import AMOUNT, COUNT, NUMBER, TEXT, RecordError, check_shape, history, record
+from delayprop.fast.data.spike_data import unseen
 from delayprop.fast.nn.devices import DTYPES
 from delayprop.fast.nn.layers import LI
 from delayprop.fast.tasks.registry import CLASSIFYING
@@ -147,6 +148,8 @@ def opened(folder: Path, data: list[str] | None = None) -> Classification:
         given.kept_sizes = _sizes(parameters, Settings.of(given))
         training = CLASSIFYING[given.task].prepare(given, DTYPES[given.dtype], Processes())
         training.take(parameters)
+    for doubt in unseen(training.data):
+        print(f"warning: {doubt}", file=sys.stderr)
     now = getattr(given, "data_sha256", None)
     if now != before:
         print(printable(f"warning: the run had other data: SHA-256 {before}, now {now}"), file=sys.stderr)

@@ -6,13 +6,14 @@ rate of the input. Long delays spread the input: `--rate` then raises the weight
 """
 
 import argparse
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from delayprop.fast.data.spike_data import SpikeData, held_out
+from delayprop.fast.data.spike_data import LONG, SpikeData, held_out
 from delayprop.fast.data.spike_files import fingerprints, read_spike_file
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.processes import Processes
@@ -24,6 +25,7 @@ SHARE = 10  # one trial in 10 is held out for validation, if no file is given fo
 MOST_CLASSES = 1000  # the record and the page have a number for each pair of a class and an answer
 MOST_CHANNELS = 2**20  # a weight each per hidden neuron
 LONGEST, SHORTEST = 3.6e6, 1e-3  # ms; an hour, and a microsecond: the bounds of a trial and of times that matter
+PER_SECOND = {"ms": 1e3, "us": 1e6}  # units in which times come by mistake
 LAYOUT = "`delayprop.write_spike_file` writes such files"
 PRESETS = {
     "best": Settings(
@@ -58,9 +60,12 @@ def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processe
 
 def read(paths: list[Path], seed: int, given: float | None = None) -> tuple[dict[str, SpikeData], float]:
     """The splits, and the duration of a trial: as given, or the last spike time and a tenth."""
-    found = [read_spike_file(path, MOST_CHANNELS, MOST_CLASSES, LONGEST) for path in paths]
+    latest = math.inf if given is None else LONGEST  # without a duration, `_check_unit` refuses earlier times
+    found = [read_spike_file(path, MOST_CHANNELS, MOST_CLASSES, latest) for path in paths]
     for path, data in zip(paths, found, strict=True):
         _check_times(path.name, data)
+        if given is None:
+            _check_unit(path.name, data)
     channels = 1 + max(int(units.max()) for data in found for units in data.units if len(units))
     classes = 1 + max(int(data.labels.max()) for data in found)
     last = max(float(times[-1]) for data in found for times in data.times if len(times))
@@ -89,6 +94,19 @@ def _check_times(name: str, data: SpikeData) -> None:
             got = Verbatim(f"{times[-1] - times[0]:.3g} ms")
             expected = f"equal, or at least {SHORTEST / 1000} ms apart from first to last"
             raise SpecError(f"{name} record {n} times", expected, got, LAYOUT)
+
+
+def _check_unit(name: str, data: SpikeData) -> None:
+    """Refuses trials of more than a minute, unless their duration is given: hardly any lasts so
+    long, and one of 0.06 s or more does if its times are in ms, or in us. The unit that is named is
+    that in which the longest trial is nearer to a second."""
+    last = [float(times[-1]) if len(times) else 0.0 for times in data.times]
+    if (longest := max(last)) > LONG:
+        seconds = longest / 1000
+        unit = min(PER_SECOND, key=lambda unit: abs(math.log(seconds / PER_SECOND[unit])))
+        got = Verbatim(f"{seconds:.6g}, which looks like {unit}")
+        remedy = f'write it by `write_spike_file(..., unit="{unit}")`, or give --duration if trials last so long'
+        raise SpecError(f"{name} record {last.index(longest)} times", "in s", got, remedy)
 
 
 def rate(data: SpikeData) -> float:

@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from delayprop.fast.data.augment import Augmentation
 from delayprop.fast.data.batches import Batches
-from delayprop.fast.data.spike_data import SpikeData, doubts
+from delayprop.fast.data.spike_data import SpikeData, doubts, unseen
 from delayprop.fast.nn.certificate import Residuals
 from delayprop.fast.nn.parameters import project_
 from delayprop.fast.nn.spikes import Spikes
@@ -97,7 +97,7 @@ class Classification:
     def start(self, folder: Folder) -> None:
         splits = ", ".join(f"{len(part)} {name}" for name, part in self.data.items())
         print(f"{self.task}, {self.network.name}, seed {self.seed}; trials of {self.duration:.4g} ms: {splits}")
-        for doubt in doubts(self.data["train"], self.duration):
+        for doubt in [*doubts(self.data["train"], self.duration), *unseen(self.data)]:
             print(f"warning: {doubt}")
         settings = "  ".join(f"{name} {value}" for name, value in vars(self.settings).items())
         print(settings, *self.rates, f"{LEGEND}; the worst of an epoch", sep="\n", flush=True)

@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import h5py
 import numpy as np
 import pytest
 
+from delayprop.fast.data.spike_data import unseen
 from delayprop.fast.data.spike_files import write_spike_file
+from delayprop.fast.evaluate import main as evaluate
 from delayprop.fast.tasks import shd, spikes, yin_yang
 from delayprop.fast.tasks.yin_yang import DOT, EARLY, LATE, YANG, YIN, part_of, points, spikes_of
 from delayprop.fast.train import main
@@ -174,6 +177,50 @@ def test_a_tenth_is_held_out_and_the_rest_is_all_there(tmp_path: Path) -> None:
     assert 300 < duration < 400
 
 
+@pytest.mark.parametrize(("seconds", "unit"), [
+    (61.0, "ms"), (300.0, "ms"), (20_000.0, "ms"), (40_000.0, "us"), (1e6, "us"), (6e7, "us"),
+])
+def test_times_in_another_unit_are_refused_unless_the_duration_is_given(
+    seconds: float, unit: str, tmp_path: Path, capsys: Capture
+) -> None:
+    """61 s and more: trials of 61 ms and more, in ms, or of 40 ms and more, in us."""
+    train, test = (tmp_path / f"{name}.h5" for name in ("train", "test"))
+    write_spike_file(train, [(([0.1, 0.3], [0, 1]), label) for label in (0, 1)], unit="s")
+    write_spike_file(test, [(([0.1, 0.3], [0, 1]), 0), (([0.5, seconds], [0, 1]), 1)], unit="s")
+    words = ["--task", "spikes", "--data", train, test, "--out", tmp_path / "run"]
+    said = refusal(capsys, main, *words)
+    assert f"`test.h5 record 1 times` must be in s, got {seconds:.6g}, which looks like {unit}; " in said
+    assert f'; write it by `write_spike_file(..., unit="{unit}")`, or give --duration if' in said
+    if seconds < 3600:
+        _, duration = spikes.read([train, test], 0, 1100 * seconds)
+        assert duration == 1100 * seconds
+    else:
+        assert "from 0 to 3600000.0 ms" in refusal(capsys, main, *words, "--duration", 1100 * seconds)
+
+
+def test_trials_of_a_minute_are_read(tmp_path: Path) -> None:
+    for name in ("train", "test"):
+        write_spike_file(tmp_path / f"{name}.h5", [(([0.1, 59.9], [0, 1]), label) for label in (0, 1)], unit="s")
+    assert spikes.read([tmp_path / "train.h5", tmp_path / "test.h5"], 0)[1] == pytest.approx(1.1 * 59_900)
+
+
+def test_channels_that_training_never_saw_are_counted(tmp_path: Path, capsys: Capture) -> None:
+    """2 of the 5 spikes of the test, on channels 5 and 9; with pools of 4 channels that on 9."""
+    train, test, run = tmp_path / "train.h5", tmp_path / "test.h5", str(tmp_path / "run")
+    write_spike_file(train, [(([0.1, 0.2], [0, 4]), label) for label in (0, 1)] * 2, unit="s")
+    write_spike_file(test, [(([0.1, 0.2, 0.3], [9, 0, 5]), 1), (([0.1, 0.2], [0, 4]), 0)], unit="s")
+    said = "{0} of 5 spikes of test, on {0} of 10 channels, are where training has none: nothing is learned about them"
+    data, _ = spikes.read([train, test], 0)
+    assert unseen(data) == [said.format(2)]
+    assert unseen({split: replace(part, pool=4) for split, part in data.items()}) == [said.format(1)]
+    assert unseen({**data, "test": data["train"]}) == []
+    words = ["--task", "spikes", "--data", str(train), str(test), "--hidden", "4", "--epochs", "1", "--rate", "0"]
+    assert main([*words, "--out", run]) in (0, 1)
+    assert f"\nwarning: {said.format(2)}\n" in capsys.readouterr().out
+    assert evaluate([run]) == 0
+    assert capsys.readouterr().err == f"warning: {said.format(2)}\n"
+
+
 BAD_FILES = {
     "none": ([], "`--data` must be two files, TRAIN TEST, or three, TRAIN VALID TEST, got 0 files"),
     "one": (["train.h5"], "got 1 files"),
@@ -181,7 +228,8 @@ BAD_FILES = {
     "text": (["train.h5", "text.h5"], "text.h5` must be a readable HDF5 file of spikes"),
     "empty": (["train.h5", "empty.h5"], "empty.h5"),
     "classes": (["train.h5", "many.h5"], "`many.h5 record 2 label` must be from 0 to 999, got 1000"),
-    "late": (["train.h5", "late.h5"], "`late.h5 record 3 times` must be from 0 to 3600000.0 ms, got "),
+    "late": (["train.h5", "late.h5", "--duration", "1e9"],
+             "`late.h5 record 3 times` must be from 0 to 3600000.0 ms, got "),
     "nearly at once": (["brief.h5", "train.h5"], "`brief.h5 times` must be in s, some of them later than 0.001 ms"),
     "no distance": (["close.h5", "train.h5"], "`close.h5 record 3 times` must be equal, or at least 1e-06 ms apart"),
     "channels": (["train.h5", "wide.h5"], "`wide.h5 record 3 units` must be from 0 to 1048575, got "),
