@@ -29,8 +29,8 @@ from delayprop.spec.neuron import Neuron
 class LinearNeuron:
     """A neuron's matrices of symbols, its states and their sensitivities.
 
-    A constant is a real symbol of its own name; one called as a symbol of the proof, such as `w`, is
-    shown as `constant_w`. States and sensitivities cannot be mistaken for constants.
+    A constant is a real symbol of its own name; one that is called as a symbol of the proof, as `w`
+    is, is shown as `constant_w`. States and sensitivities cannot be mistaken for constants.
     """
 
     x: sp.Matrix
