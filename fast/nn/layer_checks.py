@@ -10,6 +10,7 @@ from torch import Tensor
 from delayprop.fast.nn.devices import check_tensors
 from delayprop.fast.nn.joining import check_spikes
 from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.nn.units import warn_if_short
 from delayprop.spec import VOLTAGE_READOUTS, SpecError
 from delayprop.spec.checks import of_type, one_of
 from delayprop.spec.errors import UnsupportedError, Verbatim
@@ -40,7 +41,7 @@ def check_arguments(
     spikes: Spikes, w: Tensor, d: Tensor, constants: Mapping[str, Tensor], exists: Tensor | None, recurrent: bool
 ) -> None:
     """Refuse spikes, synapses `[pre, post]` or constants `[post]` of another shape, dtype or
-    device, or that are not finite, and negative delays."""
+    device, or that are not finite, and negative delays; warn of delays that look like seconds."""
     given = {"w": w, "d": d} | {_named(name): constant for name, constant in constants.items()}
     check_spikes(spikes)
     spikes.check()
@@ -71,6 +72,9 @@ def check_arguments(
     least = now["d"].min().double() if d.numel() else torch.zeros_like(ends[0])
     *extremes, least_delay = torch.stack([*ends, least]).tolist()
     if all(map(math.isfinite, extremes)) and least_delay >= 0:
+        largest = extremes[3] if d.numel() else 0.0
+        if 0 < largest < spikes.duration / 1000:  # else the whole trial is as short
+            warn_if_short(largest, "d.max()")
         return
     for name, tensor in now.items():
         if not bool(torch.isfinite(tensor).all()):

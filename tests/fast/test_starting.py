@@ -101,6 +101,15 @@ def test_delays_in_seconds_are_warned_of(name: str, call: Callable[[], LIF]) -> 
         call()
 
 
+@pytest.mark.parametrize("seconds", [0.05, 0.0999])
+def test_given_delays_in_seconds_are_warned_of(seconds: float) -> None:
+    """The largest of a layer, also without a bound."""
+    layer, spikes = LIF(2, 2), Spikes.from_trains([[[1.0], [2.0]]], 200.0)
+    layer.d.data = torch.tensor([[0.0, seconds], [0.01, 0.02]])
+    with pytest.warns(UserWarning, match=rf"`d\.max\(\)` is {seconds} ms, which looks like seconds: .* s are "):
+        layer(spikes)
+
+
 def test_no_delays_and_the_least_ones_of_a_loop_pass_without_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
