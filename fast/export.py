@@ -12,7 +12,8 @@ from delayprop.fast.training.model import Classifier
 from delayprop.spec.case import save_case
 from delayprop.spec.checks import whole_number
 from delayprop.spec.command import OneLineParser, run_and_exit
-from delayprop.spec.errors import SpecError
+from delayprop.spec.errors import SpecError, printable
+from delayprop.spec.network import Network
 from delayprop.spec.nir_graph import to_nir
 from delayprop.spec.nir_nodes import library
 
@@ -42,11 +43,21 @@ def _export(options: argparse.Namespace) -> int:
         spikes, labels = test.batch(np.array([trial]), training.duration)
         if network.gain != 1:  # a case has no gain: equal spikes and readouts, another loss
             print(f"the run's loss takes {network.gain} times the readout, that of the case the readout")
-        save_case(case_of(network.layers, spikes, 0, int(labels[0])), options.case)
+        case = case_of(network.layers, spikes, 0, int(labels[0]))
+        save_case(case, options.case)
+        content = f"test trial {trial}, {len(spikes.times)} spikes; {network.out.readout}, label {int(labels[0])}"
+        print(printable(f"{options.case}: {_sizes(case.network)}; {content}, cross entropy"))
     if options.nir is not None:
         assert isinstance(network, Classifier), "of a run that classifies"
-        library().write(options.nir, to_nir(network_of(network.layers)))
+        graph = network_of(network.layers)
+        library().write(options.nir, to_nir(graph))
+        print(printable(f"{options.nir}: {_sizes(graph)}; times in ms, no trial and no loss"))
     return 0
+
+
+def _sizes(network: Network) -> str:
+    """The populations of a network with their sizes, in words."""
+    return "populations " + ", ".join(f"{one.name} ({one.size} {one.kind})" for one in network.populations)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,11 @@ def test_an_exported_network_runs_in_the_reference(runs: Path, capsys: Capture) 
     case = runs / "case.json"
     with np.load(runs / "free0" / "page.npz", allow_pickle=False) as page:
         trial = int(page["trial_0"])
-        assert "2.0 times the readout" in printed(capsys, export, runs / "free0", "--case", case, "--trial", trial)
+        gain, said = printed(capsys, export, runs / "free0", "--case", case, "--trial", trial).splitlines()
+        assert "2.0 times the readout" in gain
+        sizes, label = "populations in (7 input), hidden1 (5 lif), out (2 li)", small_trials(1, 2)[2][trial]
+        counted = f"test trial {trial}, {len(page['times_0_0'])} spikes"
+        assert said == f"{case}: {sizes}; {counted}; max_voltage, label {label}, cross entropy"
         found = json.loads(printed(capsys, reference, case))
         assert found["readout"] == pytest.approx(page["y_0"].tolist(), rel=1e-9)
         times = np.sort(np.concatenate(found["spikes"]["hidden1"]))
@@ -80,14 +84,16 @@ def test_the_trials_of_a_page_answer_as_in_the_evaluation(runs: Path) -> None:
         assert int(y.argmax()) == wrong.get(trial, label) and (trial in wrong) == (y.argmax() != label)
 
 
-def test_an_exported_network_is_a_graph_of_nir(runs: Path) -> None:
+def test_an_exported_network_is_a_graph_of_nir(runs: Path, capsys: Capture) -> None:
     """It needs the folder of the run alone, tested or not: no data, no page."""
     alone = runs / "alone"
     alone.mkdir()
     for name in ("options.json", "history.jsonl", "network.pt"):
         shutil.copy(runs / "free0" / name, alone)
     rewrite(alone / "options.json", data=["gone"], test=False)
-    assert export([str(alone), "--nir", str(runs / "network.nir")]) == 0
+    said = printed(capsys, export, alone, "--nir", runs / "network.nir")
+    sizes = "populations in (7 input), hidden1 (5 lif), out (2 li)"
+    assert said == f"{runs / 'network.nir'}: {sizes}; times in ms, no trial and no loss\n"
     network = from_nir(nir.read(str(runs / "network.nir")))
     with np.load(runs / "free0" / "page.npz", allow_pickle=False) as page:
         assert (network.connections[0].d == page["d_after_0"]).all()
