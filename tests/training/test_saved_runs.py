@@ -65,7 +65,7 @@ def test_an_exported_network_runs_in_the_reference(runs: Path, capsys: Capture) 
         trial = int(page["trial_0"])
         gain, said = printed(capsys, export, runs / "free0", "--case", case, "--trial", trial).splitlines()
         assert "2.0 times the readout" in gain
-        sizes, label = "populations in (7 input), hidden1 (5 lif), out (2 li)", small_trials(1, 2)[2][trial]
+        sizes, label = "populations in (7 input), hidden1 (5 lif), out (2 li)", int(page["label_0"])
         counted = f"test trial {trial}, {len(page['times_0_0'])} spikes"
         assert said == f"{case}: {sizes}; {counted}; max_voltage, label {label}, cross entropy"
         found = json.loads(printed(capsys, reference, case))
