@@ -1,4 +1,6 @@
-"""`python -m benchmarks.baselines --data FOLDER`: what networks of torch reach on these very files.
+"""What networks of torch reach on the files of SHD.
+
+    python -m benchmarks.baselines --network lstm --data FOLDER
 
 An LSTM, or a small convolutional network, on spike counts: the yardstick of a result of `fast.train
 --task shd`. It has the trainer's splits, augmentation and orders of trials (`fast.data.batches`),

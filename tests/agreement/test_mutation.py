@@ -1,15 +1,19 @@
 """The mutation record: it fits this code, few mutants survive, and survivors are explained."""
 
 import json
+import sys
 import tomllib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 
 from delayprop.fast.training.intervals import wilson_interval
 from tests import ROOT
+from tests.support.forking import called
 from tests.support.report_evidence import Measured
-from tests.tools.mutation import BROKEN, NOTICED, ROOMS, SURVIVED, TOO_LONG, code, code_sha256
+from tests.tools import mutation
+from tests.tools.mutation import BROKEN, NOTICED, ROOMS, SURVIVED, TOO_LONG, Mutant, code, code_sha256
 
 REASONS = {
     (file, after): entry["reason"]
@@ -117,3 +121,25 @@ def test_control_another_record_is_refused(change: Callable[[dict], object]) -> 
     change(content)
     with pytest.raises(AssertionError):
         judged(content)
+
+
+def with_two_mutants(*words: str) -> None:
+    """The command, with two mutants per file of which it finds one; it changes the environment."""
+    mutation.mutants = lambda file: ((Mutant(file, name, 0, 7, "a", name), "") for name in ("found", "left"))
+    mutation.outcome = lambda mutant, *_: (NOTICED if mutant.after == "found" else SURVIVED, "")
+    mutation.gathered = lambda more: {}
+    sys.argv[1:] = words
+    mutation.main()
+
+
+@pytest.mark.full
+def test_the_command_writes_a_record(tmp_path: Path) -> None:
+    """Of one file of a room, and of a sample of it; the record of the other file stays."""
+    out, (one, other) = tmp_path / "mutation.json", ROOMS["reference"]
+    for words, tried in ((), 2), (("--file", one), 2), (("--sample", "1", "--file", one), 1):
+        done = called(f"{__name__}:with_two_mutants", *words, "--out", out, "reference")
+        assert done.returncode == 0, done.stderr
+        record = json.loads(out.read_text(encoding="utf-8"))
+        assert {file: entry["tried"] for file, entry in record["files"].items()} == {one: tried, other: 2}
+        left = [mutant["file"] for mutant in record["survivors"]]
+        assert left.count(other) == 1 and left.count(one) == record["files"][one][SURVIVED]

@@ -26,6 +26,7 @@ from delayprop.fast.training.model import Classifier
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.run_folder import RunFolder
 from delayprop.fast.training.settings import Settings
+from tests.support.forking import run_module
 from tests.support.runs.reading import calls, history, result
 
 DURATION = 12.0
@@ -140,6 +141,12 @@ def without_pictures() -> Iterator[None]:
 @without_pictures()
 def undrawn(*options: str) -> int:
     return main(options)
+
+
+@without_pictures()
+def undrawn_module(name: str, *words: str) -> None:
+    """`python -m NAME WORDS` in this process, which must be a child."""
+    run_module(name, *words)
 
 
 OPTIONS = ["--task", "spikes", "--epochs", "2", "--hidden", "5", "--batch", "16", "--dtype", "float64", "--gain", "2"]
