@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from delayprop.fast.data.spike_data import LONG, SpikeData, held_out
-from delayprop.fast.data.spike_files import fingerprints, read_spike_file
+from delayprop.fast.data.spike_files import PER_SECOND, fingerprints, read_spike_file
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.settings import Settings
@@ -25,7 +25,6 @@ SHARE = 10  # one trial in 10 is held out for validation, if no file is given fo
 MOST_CLASSES = 1000  # the record and the page have a number for each pair of a class and an answer
 MOST_CHANNELS = 2**20  # a weight each per hidden neuron
 LONGEST, SHORTEST = 3.6e6, 1e-3  # ms; an hour, and a microsecond: the bounds of a trial and of times that matter
-PER_SECOND = {"ms": 1e3, "us": 1e6}  # units in which times come by mistake
 LAYOUT = "`delayprop.write_spike_file` writes such files"
 PRESETS = {
     "best": Settings(
@@ -103,7 +102,7 @@ def _check_unit(name: str, data: SpikeData) -> None:
     last = [float(times[-1]) if len(times) else 0.0 for times in data.times]
     if (longest := max(last)) > LONG:
         seconds = longest / 1000
-        unit = min(PER_SECOND, key=lambda unit: abs(math.log(seconds / PER_SECOND[unit])))
+        unit = min(("ms", "us"), key=lambda unit: abs(math.log(seconds / PER_SECOND[unit])))
         got = Verbatim(f"{seconds:.6g}, which looks like {unit}")
         remedy = f'write it by `write_spike_file(..., unit="{unit}")`, or give --duration if trials last so long'
         raise SpecError(f"{name} record {last.index(longest)} times", "in s", got, remedy)
