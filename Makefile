@@ -2,7 +2,7 @@
 # virtual environment, VENV its folder: make VENV=.venv-3.13 PYTHON=python3.13 test keeps .venv as it is.
 # EXTRAS names groups of pyproject.toml, as in EXTRAS=dev,cuda; without it a target installs what it needs.
 PYTHON  ?= python3
-VENV    ?= .venv
+VENV    := .venv
 EXTRAS  ?=
 WORKERS ?= 2
 ARGS    ?=
@@ -68,7 +68,7 @@ lint: ## run ruff and mypy
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
 
-clean: ## remove .venv and every cache; runs/ stays
+clean: ## remove .venv, .venv-* and every cache; runs/ stays
 	@echo "clean: .venv, .venv-* and caches"
 	@rm -rf .venv .venv-* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist site
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

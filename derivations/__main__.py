@@ -1,6 +1,7 @@
 """Run the proofs and print tag, statement and verdict of each."""
 
 import argparse
+import difflib
 import textwrap
 import time
 from collections.abc import Iterator, Sequence
@@ -35,7 +36,9 @@ def _run(options: argparse.Namespace) -> int:
     known = [theorem.tag for theorem in everything]
     for tag in options.tags:
         if tag not in known:
-            raise SpecError("TAG", f"one of {', '.join(known)}", tag, "see --help")
+            nearest = ", ".join(difflib.get_close_matches(tag, known, 3, 0.0))
+            remedy = f"the nearest are {nearest}; without one all are proved"
+            raise SpecError("TAG", "the tag of a formula", tag, remedy)
     if options.neuron is not None:
         return prove_neuron(options.neuron)
     if options.errata:

@@ -46,7 +46,7 @@ class LinearNeuron:
     @classmethod
     def of(cls, neuron: Neuron) -> "LinearNeuron":
         """The neuron in symbols; `SpecError`: its level cannot rise, so no spike has a time."""
-        taken = {symbol.name for symbol in (dL_dt_post, dL_dy, w)}
+        taken = {"q", *(symbol.name for symbol in (dL_dt_post, dL_dy, w)), *(f"p_{state}" for state in neuron.states)}
         constants = {
             name: sp.Dummy(f"constant_{name}", real=True) if name in taken else sp.Symbol(name, real=True)
             for name in neuron.constants

@@ -17,7 +17,7 @@ from delayprop.spec.results import Result
 
 BAD_INPUT, NOT_FINITE, NO_MEMORY, NO_ROOM = 2, 3, 3, 4
 READER_LEFT = 141  # 128 + SIGPIPE, as a shell reports a program that this signal ended
-LONGEST = 380  # characters of a message; an error of arithmetic names populations, as does the parser the words
+LONGEST = 380  # characters of a message: errors of arithmetic list populations, errors of the parser words
 Codes = Mapping[type[Exception], int]
 
 

@@ -52,8 +52,8 @@ def printable(text: str) -> str:
 
 
 def short(text: object, most: int, end: int = 0) -> str:
-    """`text` in one printable line of at most `most` characters; of a longer one the first of them,
-    and the last `end`."""
+    """`text` in one printable line of at most `most` characters; a longer text keeps its beginning
+    and its last `end` characters."""
 
     def cut(line: str) -> str:
         return line if len(line) <= most else line[: most - end - 3] + "..." + line[len(line) - end :]

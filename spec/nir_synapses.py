@@ -2,8 +2,8 @@
 
 Writing takes the smallest of four forms. Reading follows the paths through Linear, Affine (bias 0),
 Scale and Delay, node by node. A path leads from one source neuron to one channel; its weight is the
-product along its nodes and its delay the sum. Paths that meet with equal delays add up to one path,
-so their number grows only with that of delays. Paths between two neurons are one synapse per delay.
+product along its nodes and its delay the sum. Paths that begin with one edge and meet with equal
+delays add up to one path, so their number grows only with that of delays. Each becomes a synapse.
 A further delay between these neurons becomes a synapse of a further connection, because a
 connection has one synapse per pair of neurons.
 """

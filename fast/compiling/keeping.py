@@ -42,7 +42,9 @@ def keep(kernel: Any, folder: Path) -> None:
 class _Found(CompileResultCacheImpl):
     """Finds `CACHE_DIR`, or nothing: no other folder is keyed by all sources."""
 
-    _locator_classes = CompileResultCacheImpl._locator_classes[:1]
+    _locator_classes = [
+        one for one in CompileResultCacheImpl._locator_classes if one.__name__.endswith("UserProvidedCacheLocator")
+    ]
 
 
 class _Durable(IndexDataCacheFile):
@@ -85,11 +87,16 @@ class _Kept(FunctionCache):
             found = super().load_overload(sig, target_context)
             if found is not None and found.signature.args != normalize_signature(sig)[0]:
                 raise ValueError("the code is of other types")
+        except MemoryError:
+            raise
+        except OSError as error:  # another user's file
+            _tell_not_kept(self._folder, error.strerror)
+            return None
         except Exception:  # a damaged pickle may raise any error
             for file in Path(self.cache_path).glob(f"{self._impl.filename_base}.*nb[ic]"):
                 with suppress(OSError):
                     file.unlink()
-            _tell(f"delayprop: damaged kernels in {self._folder} are removed, and compiled anew")
+            _tell(f"delayprop: damaged kernels in {self._folder} are compiled anew")
             return None
         return found
 

@@ -148,7 +148,8 @@ def check_record(
         raise refuse("times", "finite", times[~np.isfinite(times)][0])
     if len(times) and (times.min() < 0 or times.max() > duration):
         got = f"{times.min()} to {times.max()} ms"
-        raise refuse("times", f"from 0 to {duration} ms", got, f"{OTHER_LAYOUT}, or in another unit")
+        expected = f"from 0 to {duration} ms" if np.isfinite(duration) else "at least 0 ms"
+        raise refuse("times", expected, got, f"{OTHER_LAYOUT}, or in another unit")
     if (np.diff(times) < 0).any():
         later = int(np.argmax(np.diff(times) < 0)) + 1
         raise refuse("times", "in order", f"spike {later} earlier than spike {later - 1}")

@@ -15,7 +15,7 @@ from delayprop.fast.data.records import RecordError, content
 
 NAME = "page.npz"
 LARGEST = 2**63  # above every number of a trial
-MOST_SHRUNK = 20  # trained weights hardly shrink, and stand beside first delays that may be all equal
+MOST_SHRUNK = 200  # weights and delays of a run shrink less, also where nearly all synapses are absent
 SMALL = 2**26  # bytes that the arrays of any file may take
 DAMAGED = (
     OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error, LZMAError,

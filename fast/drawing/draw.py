@@ -3,7 +3,7 @@
 matplotlib is imported when one is drawn: importing it takes long.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,23 +28,20 @@ def weights(layer: SynapticLayer, ax: "Axes | None" = None) -> "Axes":
     Raises:
         SpecError: `layer` is none, or has numbers that are not finite.
     """
-    _check(layer)
-    return _drawn(layer, layer.all_w, "weight", ax)
+    return _drawn(layer, lambda layer: layer.all_w, "weight", ax)
 
 
 def delays(layer: SynapticLayer, ax: "Axes | None" = None) -> "Axes":
     """Draw how many synapses of a layer have each delay, ms; as `weights`. A delay that synapses
     share counts once for each."""
-    _check(layer)
-    return _drawn(layer, layer.delays_of_synapses, "delay, ms", ax)
+    return _drawn(layer, lambda layer: layer.delays_of_synapses, "delay, ms", ax)
 
 
-def _check(layer: object) -> None:
-    of_type(layer, "layer", SynapticLayer, "a layer", "give one layer, such as `net[0]` of a `Sequential`")
-
-
-def _drawn(layer: SynapticLayer, matrices: Sequence[Tensor], x: str, ax: "Axes | None") -> "Axes":
+def _drawn(
+    layer: SynapticLayer, matrices_of: Callable[[SynapticLayer], Sequence[Tensor]], x: str, ax: "Axes | None"
+) -> "Axes":
     """A histogram of each matrix, of existing synapses alone."""
+    of_type(layer, "layer", SynapticLayer, "a layer", "give one layer, such as `net[0]` of a `Sequential`")
     from delayprop.fast.drawing.style import COLOURS, legend_above, plain
     from delayprop.fast.drawing.synapses import BINS, bars
 
@@ -53,10 +50,12 @@ def _drawn(layer: SynapticLayer, matrices: Sequence[Tensor], x: str, ax: "Axes |
 
         ax = pyplot.subplots(layout="constrained")[1]
     given = []
-    for values, mask in zip(matrices, layer.masks, strict=True):
+    for values, mask in zip(matrices_of(layer), layer.masks, strict=True):
         numbers = values.detach().cpu().double().numpy()
-        refuse(~np.isfinite(numbers), numbers, x.partition(",")[0], "finite", "look for the step that made it")
-        given.append(numbers.ravel() if mask is None else numbers[mask.cpu().numpy()])
+        exists = np.ones(numbers.shape, bool) if mask is None else mask.cpu().numpy()
+        wrong = exists & ~np.isfinite(numbers)
+        refuse(wrong, numbers, x.partition(",")[0], "finite", "look for the step that made it")
+        given.append(numbers[exists])
     edges = np.histogram_bin_edges(np.concatenate(given), BINS).tolist()
     for own, name, colour in zip(given, ("from sources", "from its own neurons"), COLOURS[1::-1], strict=False):
         bars(ax, own, edges, colour, name)

@@ -69,10 +69,9 @@ def check_arguments(
     now = {name: tensor.detach() for name, tensor in given.items()}
     # An extreme is NaN where an entry is; the host waits for a GPU once.
     ends = [end.double() for tensor in now.values() if tensor.numel() for end in torch.aminmax(tensor)]
-    least = now["d"].min().double() if d.numel() else torch.zeros_like(ends[0])
-    *extremes, least_delay = torch.stack([*ends, least]).tolist()
+    of_d = torch.aminmax(now["d"]) if d.numel() else (torch.zeros_like(ends[0]),) * 2
+    *extremes, least_delay, largest = torch.stack([*ends, *(end.double() for end in of_d)]).tolist()
     if all(map(math.isfinite, extremes)) and least_delay >= 0:
-        largest = extremes[3] if d.numel() else 0.0
         if 0 < largest < spikes.duration / 1000:  # else the whole trial is as short
             warn_if_short(largest, "d.max()")
         return
@@ -95,7 +94,8 @@ def check_shapes(w: Tensor, d: Tensor, pre: int, post: int, of: str) -> None:
     for name, given, shapes in (("w", w, [(pre, post)]), ("d", d, [*product((pre, 1), (post, 1))])):
         if tuple(given.shape) not in shapes:
             expected = f"of shape [pre, post], {[pre, post]}"
-            raise SpecError(f"{name}{of}", expected, Verbatim(list(given.shape)), TRANSPOSED)
+            remedy = TRANSPOSED if tuple(given.shape) == (post, pre) else "give one row per source"
+            raise SpecError(f"{name}{of}", expected, Verbatim(list(given.shape)), remedy)
 
 
 def check_pair(given: dict[str, Tensor]) -> None:

@@ -133,11 +133,11 @@ class Spiking(SpikingLayer):
     def __init__(
         self, pre: int, post: int, *, neuron: Neuron | str, recurrent: bool = False, max_delay: float | None = None,
         delays: str = "synaptic", mask: Mask = None, mask_rec: Mask = None, into: Into = None, into_rec: Into = None,
-        dtype: torch.dtype = torch.float32, constants: Mapping[str, Constant] | None = None, **by_name: Constant,
+        dtype: torch.dtype = torch.float32, constants: Mapping[str, Constant] | None = None, **more: Constant,
     ) -> None:
         equations = neuron_of(neuron)
         usual = {name: value for name, value in USUAL.items() if name in equations.constants}
-        given = _together({} if constants is None else constants, by_name)
+        given = _together({} if constants is None else constants, more)
         population = population_of("neuron", post, neuron=equations, constants=usual | given)
         if equations.spike is None:
             raise SpecError("neuron", "", "never spikes", "read its voltage with an LI layer, or give it a `spike`")
@@ -147,13 +147,13 @@ class Spiking(SpikingLayer):
             self.matrices()  # refuses neurons that no kernel runs
 
 
-def _together(constants: Mapping[str, Constant], by_name: Mapping[str, Constant]) -> dict[str, Constant]:
-    """Constants of both arguments; `SpecError`: one is given twice."""
+def _together(constants: Mapping[str, Constant], more: Mapping[str, Constant]) -> dict[str, Constant]:
+    """Constants by name, and those that are arguments; `SpecError`: one is given twice."""
     of_type(constants, "constants", Mapping, "a dictionary of numbers by name", "give `constants={'tau_a': 40.0}`")
-    given, more = (names.by_name(one, "constants") for one in (constants, by_name))
-    if twice := [name for name in more if name in given]:
+    given, arguments = (names.by_name(one, "constants") for one in (constants, more))
+    if twice := [name for name in arguments if name in given]:
         raise SpecError(f"constants.{twice[0]}", "", "is an argument too", "give it once")
-    return {**given, **more}
+    return {**given, **arguments}
 
 
 class ALIF(Spiking):

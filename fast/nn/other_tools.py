@@ -71,16 +71,16 @@ _REPLACED = {  # words, and what takes their place
 NAMES = {word: answer for words, answer in _REPLACED.items() for word in words.split()}
 """Names that `delayprop` lacks, with the name that takes their place."""
 
-_OF_TENSORS = (  # the beginnings of functions of torch, and what to do with spikes instead
+_OF_TENSORS = (  # functions of torch, and what to do with spikes instead
     ("dropout alpha_dropout feature_dropout", "`spikes.keep(torch.rand(spikes.shape) >= 0.3)` drops neurons"),
     ("relu relu_ leaky_relu elu gelu selu silu softplus sigmoid tanh softmax log_softmax hardtanh",
      "leave it out: layers that spike are nonlinear by themselves"),
-    ("linear conv1d conv2d dim unsqueeze", "`LIF(pre, post)` has weights onto its neurons, and `LI` reads spikes"),
+    ("linear conv1d conv2d conv3d", "`LIF(pre, post)` has weights onto its neurons, and `LI` reads spikes"),
     ("batch_norm layer_norm", "leave it out: `layer.scale_for_(spikes, rate)` scales weights"),
     ("cross_entropy_loss cross_entropy nll_loss mse_loss binary_cross_entropy",
      "`cross_entropy` of an `LI` readout and `spike_time_mse` are losses; counts have no gradient"),
     ("cat stack concat vstack hstack", "`joined([spikes, ...])` puts neurons side by side"),
-    ("flatten reshape view size", "`spikes.shape` is [trials, size]"),
+    ("flatten reshape view dim unsqueeze", "`spikes.shape` is [trials, size]"),
 )
 OF_TENSORS = {word: remedy for words, remedy in _OF_TENSORS for word in words.split()}
 """Functions of torch that take no spikes: what to do."""

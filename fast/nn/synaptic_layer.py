@@ -189,7 +189,7 @@ class SynapticLayer(Neurons):
         super()._load_from_state_dict(state_dict, prefix, *others)
         for name in ("w", "w_rec"):
             given, own = state_dict.get(f"{prefix}{name}"), getattr(self, name)
-            if given is not None and own is not None and given.shape != own.shape == given.shape[::-1]:
+            if isinstance(given, Tensor) and own is not None and given.shape != own.shape == given.shape[::-1]:
                 others[-1].append(f"`{prefix}{name}` must be [pre, post]; {TRANSPOSED}")
 
     def extra_repr(self) -> str:

@@ -59,7 +59,7 @@ def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processe
 
 def read(paths: list[Path], seed: int, given: float | None = None) -> tuple[dict[str, SpikeData], float]:
     """The splits, and the duration of a trial: as given, or the last spike time and a tenth."""
-    latest = math.inf if given is None else LONGEST  # without a duration, `_check_unit` refuses earlier times
+    latest = math.inf if given is None else LONGEST  # `_check_unit` refuses more than a minute without a duration
     found = [read_spike_file(path, MOST_CHANNELS, MOST_CLASSES, latest) for path in paths]
     for path, data in zip(paths, found, strict=True):
         _check_times(path.name, data)
@@ -96,15 +96,17 @@ def _check_times(name: str, data: SpikeData) -> None:
 
 
 def _check_unit(name: str, data: SpikeData) -> None:
-    """Refuses trials of more than a minute, unless their duration is given: hardly any lasts so
-    long, and one of 0.06 s or more does if its times are in ms, or in us. The unit that is named is
-    that in which the longest trial is nearer to a second."""
+    """Refuses trials of more than a minute, unless their duration is given: few trials last so
+    long, but one of 0.06 s seems to, if its times are in ms. The message names the unit in which
+    the longest trial is nearer to a second."""
     last = [float(times[-1]) if len(times) else 0.0 for times in data.times]
     if (longest := max(last)) > LONG:
         seconds = longest / 1000
         unit = min(("ms", "us"), key=lambda unit: abs(math.log(seconds / PER_SECOND[unit])))
         got = Verbatim(f"{seconds:.6g}, which looks like {unit}")
-        remedy = f'write it by `write_spike_file(..., unit="{unit}")`, or give --duration if trials last so long'
+        remedy = f'write it by `write_spike_file(..., unit="{unit}")`'
+        if longest < LONGEST:
+            remedy += ", or give --duration if trials last so long"
         raise SpecError(f"{name} record {last.index(longest)} times", "in s", got, remedy)
 
 

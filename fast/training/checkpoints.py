@@ -135,12 +135,12 @@ def loaded(content: bytes) -> dict:
 
 
 def _check_archive(content: bytes) -> None:
-    """Refuses an archive that names more bytes than it has, or a class that no state has."""
+    """Refuses an archive that states more bytes than the file has, or names a class of no state."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = archive.infolist()
         names = {one.filename.lower() for one in members}  # torch finds them in any case
         if len(names) < len(members) or sum(one.file_size for one in members) > len(content):
-            raise DamagedError("an archive of more bytes than it has")
+            raise DamagedError("an archive that states more bytes than the file has")
         for one in members:
             if not one.filename.lower().endswith("data.pkl"):
                 continue

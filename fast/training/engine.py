@@ -90,18 +90,19 @@ def run(training: Training, folder: Folder, options: dict[str, Any], processes: 
             folder.write_bytes(REPRODUCER, encoded({"step": step, "options": json.dumps(options), **content}))
             print(f"step {step} can be repeated from {folder.path / REPRODUCER}", flush=True)
             raise
-        drawable, left = (folder.path / RESULT).exists(), f", and `delayprop report {folder.path}` draws its pictures"
+        drawable, drawn = (folder.path / RESULT).exists(), False  # a run with --no-test has no result
         try:
             with signals.at_once():
                 if drawable and processes.is_first:
                     with folder.writing():
                         pictures = draw(folder.path)
-                    left = ", and its pictures are drawn"
+                    drawn = True
                     print(f"pictures: {', '.join(pictures)}; all files: {folder.path}", flush=True)
         except KeyboardInterrupt:
             assert signals.received is not None
-            left = left if drawable else ""  # a run with --no-test has no result
-            print(f"stopped by {signals.received.name} after the last step; the run is finished{left}", flush=True)
+            pictures_of = "its pictures are drawn" if drawn else f"`delayprop report {folder.path}` draws its pictures"
+            left = f"the run is finished{f', and {pictures_of}' if drawable else ''}"
+            print(f"stopped by {signals.received.name} after the last step; {left}", flush=True)
             return signals.exit_code
     print(f"state sha256 {digest(training.state())}", flush=True)
     return code

@@ -83,7 +83,9 @@ class StopSignals:
             else:
                 hook(error)
 
-        self._raises, sys.unraisablehook = True, dropped
+        self._raises = True
+        if self._before:  # else no signal comes here, and SIGTERM would end the process
+            sys.unraisablehook = dropped
         try:
             self._raise_received()
             yield

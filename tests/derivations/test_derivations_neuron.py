@@ -68,6 +68,8 @@ def test_a_constant_may_have_the_name_of_a_symbol_of_the_proof() -> None:
     neuron = Neuron({"V": "(-V + I) / w", "I": "-I / dL_dy"}, spike="V - dL_dt_post", reset={"V": "s"})
     named = LinearNeuron.of(neuron)
     assert not {w, dL_dt_post} & set(named.constants.values())
+    shown = LinearNeuron.of(Neuron({"V": "(-V + q * I) / tau", "I": "-I / p_V"})).constants
+    assert [shown[name].name for name in ("q", "p_V", "tau")] == ["constant_q", "constant_p_V", "tau"]
     found = residuals(neuron)
     assert len(found) == 13 and not any(map(simplest, found.values()))
 

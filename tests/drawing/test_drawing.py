@@ -123,6 +123,8 @@ def test_the_synapses_of_a_layer_are_drawn(name: str, counts: list[int]) -> None
     assert draw_it(layer, ax) is ax and (ax.get_xlabel().split(",")[0], ax.get_ylabel()) == (name, "synapses")
     heights = [[bar.get_height() for bar in bars if bar.get_height()] for bars in ax.containers]  # from the left
     assert heights == [counts, [9]]
+    layer.w.data[0, 1] = np.nan  # no synapse
+    draw_it(layer, ax)
     layer.w.data[1, 2] = layer.d.data[1] = np.nan
     with pytest.raises(SpecError, match=rf"^`{name}\[1\]\[.\]` must be finite, got nan; look for the step"):
         draw_it(layer, ax)

@@ -99,8 +99,10 @@ REFUSED: Refusals = [
     (lambda: LIF(2, 2, recurrent=True).initialise_recurrent_(0.0, 1.0, 0.05),
      r"`d_max` must be at least 0.1 \(ms\), got 0.05; a loop needs a delay"),
     *((partial(of_linear, name), rf"`{name}` must be of shape \[pre, post\], \[{rows}, 2\], got \[2, {columns}\]; "
-       r"`torch.nn.Linear` has \[post, pre\]: give its transpose, `weight.T`")
-      for name, rows, columns in (("w", 3, 3), ("d", 3, 3), ("w_rec", 2, 5), ("d_rec", 2, 5))),
+       rf"{remedy}")
+      for name, rows, columns, remedy in (
+          *((name, 3, 3, r"`torch.nn.Linear` has \[post, pre\]: give its transpose, `weight.T`") for name in "wd"),
+          *((name, 2, 5, "give one row per source") for name in ("w_rec", "d_rec")))),
     (lambda: LIF(2, 2, recurrent=True, max_delay=0.0), r"`max_delay` must be at least 0.1 \(ms\) for a recurrent"),
     (lambda: LIF(2, 2, recurrent=True, max_delay=8.0).initialise_recurrent_(0.0, 1.0, 9.0),
      "`d_max` must be at most max_delay, 8"),
@@ -125,6 +127,8 @@ def test_a_refusal_names_argument_value_and_remedy(call: Callable[[], object], w
 def test_a_matrix_of_linear_is_not_loaded() -> None:
     """The error of torch for other shapes, with the order of a layer."""
     target = torch.nn.Sequential(LIF(3, 2))
+    with pytest.raises(RuntimeError, match=r'"0\.w", expected torch\.Tensor'):
+        target.load_state_dict({**target.state_dict(), "0.w": 3.0})
     for shape in ((2, 3), (4, 2)):
         with pytest.raises(RuntimeError, match=r"size mismatch for 0\.w:") as caught:
             target.load_state_dict({**target.state_dict(), "0.w": full(*shape)})

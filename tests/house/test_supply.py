@@ -107,7 +107,8 @@ def test_a_target_installs_what_it_needs_and_keeps_what_is_there(tmp_path: Path)
     def made(*words: str) -> list[str]:
         """The groups that are installed: `.` for none, and `run` for the target's own command."""
         log.write_text("")
-        subprocess.run(["make", *words], cwd=tmp_path, check=True, capture_output=True, env={"PATH": "/usr/bin:/bin"})
+        users = {"PATH": "/usr/bin:/bin", "VENV": str(tmp_path / "another")}  # not taken from there
+        subprocess.run(["make", *words], cwd=tmp_path, check=True, capture_output=True, env=users)
         return [line.split()[-1] if "--editable" in line else "run" for line in log.read_text().splitlines()]
 
     assert made("sequence") == [".", "run"] and made("sequence") == ["run"]
@@ -123,8 +124,8 @@ TOOLS = ("awk", "bash", "cat", "dirname", "env", "grep", "sort")
 @pytest.mark.parametrize(("others", "tried"), [
     ({"3.98": "", "3.99": "", "3.10": "", "3.97": "broken"}, "make test with Python 3.99.1 "),
     ({"3.98": "", "3.99": "torch"}, "make test with Python 3.98.1 "),
-    ({"3.11": "", "3.98": "numba", "3.97": "broken"}, "no other Python of 3.11 or newer is here"),
-    ({}, "no other Python of 3.11 or newer is here"),
+    ({"3.11": "", "3.98": "numba", "3.97": "broken"}, "no other Python of 3.11 or newer can be tried here"),
+    ({}, "no other Python of 3.11 or newer can be tried here"),
 ])
 def test_ci_tries_the_newest_other_python(others: dict[str, str], tried: str, tmp_path: Path) -> None:
     """One that has no `venv`, or no wheel of a package, is passed over; a failure is one of CI."""
@@ -141,7 +142,8 @@ def test_ci_tries_the_newest_other_python(others: dict[str, str], tried: str, tm
     program(tools / "make", 'echo "$*" >> log', 'case "$*" in *"${FAILING:-nothing}"*) exit 2;; esac')
     for version, lacks in others.items():
         program(tools / f"python{version}", f'{"exit 1" if lacks == "broken" else f"echo {version}.1 $0"}')
-    refused = [f"*' --python-version {version} '*' {lacks}') exit 1;;" for version, lacks in others.items()]
+    none = "echo No matching distribution; exit 1"
+    refused = [f"*' --python-version {version} '*' {lacks}') {none};;" for version, lacks in others.items()]
     own = ("case $* in *sys*) echo 3.11.7;;", *refused, "esac")
     program(tmp_path / ".venv" / "bin" / "python", *own)
     shutil.copytree(ROOT / ".ci", tmp_path / ".ci")

@@ -204,7 +204,7 @@ def one_matrix_for_many_layers(folder: Path) -> None:
 HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "one number for all": (other_tensors(hidden__0__w=torch.zeros(1).expand(4, 200_000_000)), "share their places"),
     "a shape alone": (lambda folder: rewrite(folder / "options.json", hidden=[8000, 8000]), "not (7, 8000) of the"),
-    "zeros, compressed": (compressed, "an archive of more bytes than it has"),
+    "zeros, compressed": (compressed, "an archive that states more bytes than the file has"),
     "an array of any length": (other_tensors(more=AnyLength()), "not tensors and plain values (__builtin__ bytearray)"),
     "one matrix for many layers": (one_matrix_for_many_layers, "a state that needs more memory than its len"),
 }

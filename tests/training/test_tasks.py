@@ -190,12 +190,24 @@ def test_times_in_another_unit_are_refused_unless_the_duration_is_given(
     words = ["--task", "spikes", "--data", train, test, "--out", tmp_path / "run"]
     said = refusal(capsys, main, *words)
     assert f"`test.h5 record 1 times` must be in s, got {seconds:.6g}, which looks like {unit}; " in said
-    assert f'; write it by `write_spike_file(..., unit="{unit}")`, or give --duration if' in said
+    assert f'; write it by `write_spike_file(..., unit="{unit}")`' in said
+    assert (", or give --duration if trials last so long" in said) == (seconds < 3600)
     if seconds < 3600:
         _, duration = spikes.read([train, test], 0, 1100 * seconds)
         assert duration == 1100 * seconds
     else:
         assert "from 0 to 3600000.0 ms" in refusal(capsys, main, *words, "--duration", 1100 * seconds)
+
+
+def test_negative_times_are_refused(tmp_path: Path, capsys: Capture) -> None:
+    for name, first in (("train", 0.1), ("test", 0.1), ("early", 0.1)):
+        write_spike_file(tmp_path / f"{name}.h5", [(([first, 0.3], [0, 1]), label) for label in (0, 1)], unit="s")
+    with h5py.File(tmp_path / "early.h5", "a") as file:
+        file["spikes/times"][1] = np.array([-0.1, 0.3])
+        file.attrs.clear()
+    files = [tmp_path / "train.h5", tmp_path / "early.h5"]
+    said = refusal(capsys, main, "--task", "spikes", "--data", *files, "--out", tmp_path / "run")
+    assert "`early.h5 record 1 times` must be at least 0 ms, got -100.0 to 300.0 ms" in said
 
 
 def test_trials_of_a_minute_are_read(tmp_path: Path) -> None:
