@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 from numba import config
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile
@@ -42,7 +42,7 @@ def keep(kernel: Any, folder: Path) -> None:
 class _Found(CompileResultCacheImpl):
     """Finds `CACHE_DIR`, or nothing: no other folder is keyed by all sources."""
 
-    _locator_classes = [
+    _locator_classes: ClassVar = [
         one for one in CompileResultCacheImpl._locator_classes if one.__name__.endswith("UserProvidedCacheLocator")
     ]
 
