@@ -156,9 +156,10 @@ def test_a_spike_at_the_end(run: Run, read: str, measured: Measured) -> None:
 def test_a_hidden_spike_at_the_end(run: Run, measured: Measured) -> None:
     """It arrives at `T`, without delay, at an output whose voltage rises until then: the arrival
     adds nothing to it, but would if it were earlier."""
-    longer = chain_of(60.0)
-    t, sides = first_crossing(longer, "hidden", 1)
-    case = chain_of(float(run(longer).spikes["hidden"][1][0]))
+    case = chain_of(60.0)
+    t, sides = first_crossing(case, "hidden", 1)
+    for _ in range(3):  # in a shorter trial the spike may round to another number
+        case = chain_of(float(run(case).spikes["hidden"][1][0]))
     result, sides = run(case), sides | {("d", 1, 1, 0): -1}
     assert [len(train) for train in result.spikes["hidden"]] == [1, 1]
     assert result.ties == (Tie("hidden", 1, "spike_at_end"), Tie("out", 0, "arrival_at_end"))
