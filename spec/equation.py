@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from math import isfinite
+from math import inf
 from random import Random
 from typing import Any
 
@@ -164,7 +164,7 @@ class Equation:
         for found in _PIECE.finditer(self.text.strip(" ")):
             piece, word, fault = found["piece"], found["word"], None
             if found["number"]:
-                held = isfinite(float(piece)) and (float(piece) != 0) == _differs_from_0(piece)
+                held = float(piece) < inf and (float(piece) != 0) == _differs_from_0(piece)
                 fault = None if held else "float64 cannot hold it"
             elif word:
                 is_number = word[0] in ".0123456789"

@@ -1,6 +1,7 @@
 """Labelled trials of spikes at exact times, in memory."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
@@ -148,7 +149,7 @@ def check_record(
         raise refuse("times", "finite", times[~np.isfinite(times)][0])
     if len(times) and (times.min() < 0 or times.max() > duration):
         got = f"{times.min()} to {times.max()} ms"
-        expected = f"from 0 to {duration} ms" if np.isfinite(duration) else "at least 0 ms"
+        expected = f"from 0 to {duration} ms" if duration < math.inf else "at least 0 ms"
         raise refuse("times", expected, got, f"{OTHER_LAYOUT}, or in another unit")
     if (np.diff(times) < 0).any():
         later = int(np.argmax(np.diff(times) < 0)) + 1

@@ -1,7 +1,7 @@
 """The arguments of a layer, checked before it is solved."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 
 import torch
@@ -41,7 +41,7 @@ def check_arguments(
     spikes: Spikes, w: Tensor, d: Tensor, constants: Mapping[str, Tensor], exists: Tensor | None, recurrent: bool
 ) -> None:
     """Refuse spikes, synapses `[pre, post]` or constants `[post]` of another shape, dtype or
-    device, or that are not finite, and negative delays; warn of delays that look like seconds."""
+    device, or that are not finite, and negative delays."""
     given = {"w": w, "d": d} | {_named(name): constant for name, constant in constants.items()}
     check_spikes(spikes)
     spikes.check()
@@ -69,11 +69,9 @@ def check_arguments(
     now = {name: tensor.detach() for name, tensor in given.items()}
     # An extreme is NaN where an entry is; the host waits for a GPU once.
     ends = [end.double() for tensor in now.values() if tensor.numel() for end in torch.aminmax(tensor)]
-    of_d = torch.aminmax(now["d"]) if d.numel() else (torch.zeros_like(ends[0]),) * 2
-    *extremes, least_delay, largest = torch.stack([*ends, *(end.double() for end in of_d)]).tolist()
+    least = now["d"].min().double() if d.numel() else torch.zeros_like(ends[0])
+    *extremes, least_delay = torch.stack([*ends, least]).tolist()
     if all(map(math.isfinite, extremes)) and least_delay >= 0:
-        if 0 < largest < spikes.duration / 1000:  # else the whole trial is as short
-            warn_if_short(largest, "d.max()")
         return
     for name, tensor in now.items():
         if not bool(torch.isfinite(tensor).all()):
@@ -81,6 +79,13 @@ def check_arguments(
             raise SpecError(name, "finite", got, "look for the step that made them")
     remedy = "project delays after each optimiser step, as `layer.project_()` does"
     raise SpecError("d", "at least 0 (ms)", least_delay, remedy)
+
+
+def warn_of_seconds(delays: Sequence[Tensor], duration: float) -> None:
+    """Warn of first delays that look like seconds: not all 0, and far below the trial."""
+    largest = max(float(d.detach().max()) for d in delays)
+    if 0 < largest < duration / 1000:
+        warn_if_short(largest, "d.max()")
 
 
 def _named(constant: str) -> str:

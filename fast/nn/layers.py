@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from delayprop.fast.nn.autograd import propagate_neurons
+from delayprop.fast.nn.layer_checks import warn_of_seconds
 from delayprop.fast.nn.other_tools import answers_foreign_words
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.spiking_layer import SpikingLayer
@@ -208,9 +209,12 @@ class LI(SynapticLayer):
         """The readout `[trials, post]`, given the spikes of the `pre` neurons; errors as `LIF`."""
         self._check_synapses()
         w, d, exists = self.synapses
+        is_first = self.record is None
         _, y, self.record = propagate_neurons(
             spikes, w, d, self.equations, self.constants, exists=exists, readout=self.readout
         )
+        if is_first:
+            warn_of_seconds(self.all_d, spikes.duration)
         assert y is not None
         return y
 

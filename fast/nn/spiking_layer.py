@@ -8,6 +8,7 @@ import torch
 from delayprop.fast.nn import calibration
 from delayprop.fast.nn.autograd import propagate_neurons
 from delayprop.fast.nn.joining import check_spikes
+from delayprop.fast.nn.layer_checks import warn_of_seconds
 from delayprop.fast.nn.other_tools import answers_foreign_words
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY, SynapticLayer
@@ -116,10 +117,13 @@ class SpikingLayer(SynapticLayer):
         `propagate_neurons`, and `SpecError` for a delay above `max_delay`."""
         self._check_synapses()
         w, d, exists = self.synapses
+        is_first = self.record is None
         emitted, _, self.record = propagate_neurons(
             spikes, w, d, self.equations, self.constants, exists=exists, into=self.states_raised,
             recurrent=self.recurrent,
         )
+        if is_first:
+            warn_of_seconds(self.all_d, spikes.duration)
         if self.warns_of_silence and self.w.requires_grad and torch.is_grad_enabled():
             self._warn_if_silent(spikes, emitted)
         return emitted

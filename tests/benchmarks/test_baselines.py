@@ -1,4 +1,4 @@
-"""`python -m benchmarks.baselines`: networks of torch on the files that the trainer reads."""
+"""`benchmarks.baselines`: networks of torch on the files that the trainer reads."""
 
 import json
 from pathlib import Path

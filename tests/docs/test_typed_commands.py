@@ -32,7 +32,7 @@ MEANING = {
     "COMMAND": f"run {CASE}", "CASE.json": CASE, "run FILE": f"run {CERTIFIED}",
     "reference FILE": f"reference {CERTIFIED}", "compare RUN RUN": "compare run other",
     "compare RUN": "compare run other", "RUN": "run", "{folder.path}": "run", "results FOLDER": "results run other",
-    "results runs/mine": "results run",
+    "results runs/mine": "results run", "--names learned drawn": "--names learned",
     "sweep.py FOLDER --task": "sweep.py sweeps/one --task yin-yang", "FOLDER": "data",
     "TRAIN.h5 VALID.h5 TEST.h5": "train.h5 valid.h5 test.h5", "TASK": "yin-yang", "{given['task']}": "yin-yang",
     "--neuron FILE": "--neuron my-neuron.json", "--neuron F": "--neuron my-neuron.json", "--neuron N": "--neuron adlif",

@@ -156,7 +156,6 @@ def test_no_delay(run: Run, read: str, measured: Measured) -> None:
     assert result.gradients.connections[1].dL_dd.any()
 
 
-@pytest.mark.filterwarnings("ignore:`d.max..` is 1e-06 ms")
 @pytest.mark.check(26, control=True)
 @every_run
 def test_control_a_delay_of_a_nanosecond_is_seen(run: Run, measured: Measured) -> None:

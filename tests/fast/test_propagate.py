@@ -96,7 +96,6 @@ def test_only_bins_that_may_hold_a_spike_are_solved() -> None:
     assert solved_by([[DURATION - 0.25]], [[0.5]])[1].solved_bins.tolist() == [[1]], "a spike arrives in the last bin"
 
 
-@pytest.mark.filterwarnings("ignore:`d.max..` is 0.01 ms")
 @pytest.mark.parametrize("delay", [0.01, 3.0])
 def test_a_bin_of_a_recurrent_layer_counts_once(delay: float) -> None:
     """Spikes that arrive in their own bin change predictions, but a bin is solved once."""

@@ -108,6 +108,9 @@ def test_given_delays_in_seconds_are_warned_of(seconds: float) -> None:
     layer.d.data = torch.tensor([[0.0, seconds], [0.01, 0.02]])
     with pytest.warns(UserWarning, match=rf"`d\.max\(\)` is {seconds} ms, which looks like seconds: .* s are "):
         layer(spikes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        layer(spikes)  # once, and delays that learn from 0 pass through small ones
 
 
 def test_no_delays_and_the_least_ones_of_a_loop_pass_without_a_warning() -> None:
