@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO
 
 from numba import config
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile
@@ -39,12 +39,15 @@ def keep(kernel: Any, folder: Path) -> None:
         setattr(config, "CACHE_DIR", before)  # noqa: B010
 
 
-class _Found(CompileResultCacheImpl):
-    """Finds `CACHE_DIR`, or nothing: no other folder is keyed by all sources."""
+def _of_users(locators: list[Any]) -> list[Any]:
+    """The one that finds `CACHE_DIR`: no other folder is keyed by all sources."""
+    return [one for one in locators if one.__name__.endswith("UserProvidedCacheLocator")]
 
-    _locator_classes: ClassVar = [
-        one for one in CompileResultCacheImpl._locator_classes if one.__name__.endswith("UserProvidedCacheLocator")
-    ]
+
+class _Found(CompileResultCacheImpl):
+    """Finds `CACHE_DIR`, or nothing."""
+
+    _locator_classes = _of_users(CompileResultCacheImpl._locator_classes)
 
 
 class _Durable(IndexDataCacheFile):
