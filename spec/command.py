@@ -2,7 +2,6 @@
 
 import argparse
 import difflib
-import gc
 import json
 import os
 import re
@@ -100,7 +99,6 @@ def run_and_exit(main: Callable[[], int]) -> NoReturn:
         # Python flushes the buffer again at exit; into the null device that raises nothing.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = READER_LEFT
-    gc.freeze()  # else Python collects at exit all that torch and Numba have made: seconds
     sys.exit(code)
 
 

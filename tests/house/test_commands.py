@@ -14,7 +14,7 @@ import pytest
 from delayprop.spec import load_case
 from delayprop.spec.command import READER_LEFT, OneLineParser, run_and_exit
 from tests import ROOT
-from tests.support.commands import lines_read, python, refusal_of, result_of, run, skeleton
+from tests.support.commands import lines_read, refusal_of, result_of, run, skeleton
 from tests.support.house.sources import PYTHON_FILES, read
 from tests.support.networks.bad_cases import changed
 from tests.support.tolerances import U32, U64, WELL_CONDITIONED, relative
@@ -120,22 +120,6 @@ def test_a_command_that_is_read_keeps_its_code(code: int, capfd: pytest.CaptureF
         run_and_exit(lambda: print("done") or code)
     assert stop.value.code == code
     assert capfd.readouterr() == ("done\n", "")
-
-
-def test_a_command_leaves_without_collecting_its_memory() -> None:
-    """That takes seconds, with torch and Numba; functions of `atexit` still run."""
-    program = (
-        "import atexit\nfrom delayprop.spec.command import run_and_exit\n"
-        "class Circle:\n"
-        "    def __init__(self): self.own = self\n"
-        "    def __del__(self): print('collected')\n"
-        "atexit.register(print, 'at exit')\n"
-        "kept = [Circle()]\n"
-    )
-    leaves = [python("-c", f"{program}{ending}") for ending in ("run_and_exit(lambda: 3)", "raise SystemExit(3)")]
-    assert [(done.returncode, done.stdout, done.stderr) for done in leaves] == [
-        (3, "at exit\n", ""), (3, "at exit\ncollected\n", ""),
-    ]
 
 
 MAIN = re.compile(r"^def main\(.*\) -> int:$", re.MULTILINE)
