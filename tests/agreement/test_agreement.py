@@ -76,6 +76,7 @@ def chained() -> tuple[Case, Result, float]:
     return case, exact, condition(case, exact)
 
 
+@pytest.mark.full
 def test_the_condition_number_bounds_the_cost_of_a_chain_of_spikes() -> None:
     """Of 20,000 seeded networks, 1250 of each family, this one alone has needed the condition
     number (the search was not kept): weights moved by 2^-50, with these signs, move its gradients
@@ -90,6 +91,7 @@ def test_the_condition_number_bounds_the_cost_of_a_chain_of_spikes() -> None:
     assert agreement(case).used < 1
 
 
+@pytest.mark.full
 @pytest.mark.check(17, control=True)
 def test_control_a_fault_of_a_billionth_exceeds_what_a_chain_may_cost(measured: Measured) -> None:
     """In the weights: all other blocks of this network cancel."""

@@ -113,6 +113,7 @@ CHANGES: dict[str, Callable[[dict], object]] = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.check(31, control=True)
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_control_another_record_is_refused(change: Callable[[dict], object]) -> None:

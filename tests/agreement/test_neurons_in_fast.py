@@ -61,6 +61,7 @@ layers.test_opposite_currents_hide_no_run_without_end()
 """
 
 
+@pytest.mark.full
 def test_kernels_of_each_neuron_in_python() -> None:
     """Each neuron that needs kernels of its own, and layers whose sources raise several states."""
     found = python("-c", IN_PYTHON, NUMBA_DISABLE_JIT="1")
@@ -261,6 +262,7 @@ def test_a_constant_may_have_the_name_of_an_attribute(name: str, run: Run) -> No
         assert all(np.array_equal(*pair) for pair in pairs)
 
 
+@pytest.mark.full
 def test_two_spellings_of_a_name_are_one_to_layers() -> None:
     """Python reads the micro sign as the Greek letter (specification, section 10)."""
     micro, mu = "\N{MICRO SIGN}", "\N{GREEK SMALL LETTER MU}"

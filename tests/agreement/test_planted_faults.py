@@ -28,7 +28,9 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.check(30, control=True)
-@pytest.mark.parametrize("package", ["reference", "fast", pytest.param("cuda", marks=pytest.mark.full)])
+@pytest.mark.parametrize("package", [
+    "reference", *(pytest.param(package, marks=pytest.mark.full) for package in ("fast", "cuda")),
+])
 def test_control_no_fault_no_finding(package: str, evidence: Path, tmp_path: Path) -> None:
     found = findings(package, None, tmp_path, evidence)
     assert all(found[check] <= 1.0 for check in KIND), found

@@ -19,6 +19,7 @@ from tests.support.truth import Problem, simulate, truth_of
 LEAST = 0.015  # minimum share of cases of each class
 
 
+@pytest.mark.full
 @pytest.mark.check(32)
 @pytest.mark.parametrize("feed_forward", [True, False])
 def test_seeded_cases_hit_every_class(feed_forward: bool, measured: Measured) -> None:
@@ -48,6 +49,7 @@ def test_ill_conditioned_seeds_are_rare() -> None:
     assert sum(truth.kappa_min is None for truth in truths) <= 60
 
 
+@pytest.mark.full
 def test_drawn_cases_hit_every_class() -> None:
     """Family by family: Hypothesis derives examples from each other, so few draws cover little."""
     found: list[set[str]] = []

@@ -39,6 +39,7 @@ CONSTANTS = {LIF: (20.0, 5.0, 1.0, 0.0), ALIF: (20.0, 5.0, 100.0, 1.0, 0.2, 0.0)
 MOST_SPILLED, MOST_OF_WIDE = 256, 600
 
 
+@pytest.mark.full
 def test_nothing_of_cuda_is_imported_on_the_cpu() -> None:
     done = python("-c", PROGRAM)
     assert done.returncode == 0, done.stderr

@@ -20,6 +20,7 @@ LONG = ("example-network", "example-explicit", "example-identities")
 """Whole networks, solved with symbols."""
 
 
+@pytest.mark.full
 @pytest.mark.check(1)
 @pytest.mark.parametrize("tag", [pytest.param(tag, marks=pytest.mark.full) if tag in LONG else tag for tag in THEOREMS])
 def test_proved(tag: str, measured: Measured) -> None:

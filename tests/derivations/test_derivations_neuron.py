@@ -47,6 +47,7 @@ MISTAKES: dict[str, tuple[str, Callable[..., Any], tuple[str, ...]]] = {
 """By name: the claim, the wrong one, and the neurons that show it."""
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("mistake", "name"), [(m, name) for m, (_, _, names) in MISTAKES.items() for name in names])
 def test_a_mistake_is_refuted(mistake: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     claim, wrong, _ = MISTAKES[mistake]

@@ -39,7 +39,7 @@ MEANING = {
     "--inputs N": "--inputs 3", "--jitter J": "--jitter 1", "--distractors R": "--distractors 1",
     "--seed S": "--seed 1", "--grid STEPS": "--grid 1", "WORKLOAD": "recurrent", "$n": "64", "julia mysim.jl": PEER,
     "PROGRAM": PEER, "python stepped_adapter.py": "python examples/conformance/stepped_adapter.py",
-    "pytest --evidence FILE": f"python -m pytest --evidence {os.devnull}", "FAMILY": "layers",
+    "pytest --evidence FILE": f"python -m pytest --evidence {os.devnull}",
     "REPORT PLANT OPTIONS of fast.train": "report.json - --task yin-yang --out sealed",
     "short_runs OPTIONS": "short_runs --task sequence", "make_certified NAME": "make_certified lower-one-neuron",
 }

@@ -50,6 +50,7 @@ def test_a_task_of_a_stranger_is_drawn_as_it_is(tmp_path: Path) -> None:
     assert r">$\frac{$, 4-6-3: 75.0% on the test split<" in (tmp_path / "picture.svg").read_text()
 
 
+@pytest.mark.full
 def test_drawing_leaves_the_backend_of_a_notebook_alone() -> None:
     program = "import matplotlib; matplotlib.use('svg'); from delayprop.fast.drawing import classification, sequence"
     assert python("-c", f"{program}; print(matplotlib.get_backend())").stdout == "svg\n"

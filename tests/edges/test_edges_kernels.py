@@ -63,6 +63,7 @@ assert len(emitted.times) > 4
 """
 
 
+@pytest.mark.full
 def test_a_missing_synapse_stays_within_the_ring() -> None:
     """Without the compiler, NumPy checks every index."""
     done = python("-c", WITHIN_BOUNDS, NUMBA_DISABLE_JIT="1")

@@ -180,6 +180,7 @@ def test_a_jacobian_is_offered_one_row_at_a_time() -> None:
     assert torch.equal(jacobian, torch.stack(rows)) and jacobian.any()
 
 
+@pytest.mark.full
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # the compiler reads `.grad` of all tensors
 @pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")  # the compiler's own advice
 def test_a_layer_is_a_graph_break_of_compiled_code() -> None:

@@ -24,6 +24,7 @@ DTYPES = [np.float32, np.float64]
 WIDTH, DURATION = 0.5, 9.75
 
 
+@pytest.mark.full
 @given(st.sampled_from(DTYPES), st.integers(0, 2000), st.integers(1, 4), st.integers(1, 5), st.integers(0, 2**32))
 def test_arriving_spikes_are_sorted_by_bin(dtype: type, longest: int, trials: int, sources: int, seed: int) -> None:
     """By torch: some at edges of bins and just before them, some after the last bin."""
@@ -96,6 +97,7 @@ def ranked(found, count, rank):
     gaps.rank_few(pointer(found), count, pointer(rank))
 
 
+@pytest.mark.full
 @given(st.sampled_from(DTYPES), st.integers(0, 70), st.integers(1, 40), st.integers(0, 2**32))
 def test_arrivals_are_in_order_of_time(dtype: type, count: int, different: int, seed: int) -> None:
     """Up to FEW are ranked side by side, up to 48 sorted by insertion, more in a heap. The latest
@@ -116,6 +118,7 @@ def test_arrivals_are_in_order_of_time(dtype: type, count: int, different: int, 
         assert weight.tolist() == [*order, -1]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("count", [0, 1, GAPS - 1, GAPS, 2 * GAPS, 5 * GAPS + 3])
 @pytest.mark.parametrize("first", [0, 1, GAPS])

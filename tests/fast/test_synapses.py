@@ -75,6 +75,7 @@ NARROW = drawn(1, 2, 33, np.float32, 120.0, "exp_weighted_voltage")
 WIDE = drawn(1, 2, 70, np.float64, 300.0, "exp_weighted_voltage")
 
 
+@pytest.mark.full
 @given(DRAWN)
 @example(NARROW)
 @example(WIDE)
@@ -96,6 +97,7 @@ def test_synapses_hold_their_delay_and_the_flow_behind_it(case: Drawn) -> None:
         assert found == pytest.approx([w * one for one in true[: len(found)]], rel=4 * u, abs=1e-300)
 
 
+@pytest.mark.full
 @given(DRAWN)
 @example(NARROW)
 @example(WIDE)

@@ -68,6 +68,7 @@ def test_a_check_may_end_the_work_between_pieces(number: int, use_threads: Calla
     assert len(done) >= 23
 
 
+@pytest.mark.full
 def test_a_fork_starts_threads_of_its_own() -> None:
     """The threads of the parent do not exist in a fork: work handed to them would wait for ever."""
     program = (

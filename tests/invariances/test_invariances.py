@@ -19,6 +19,7 @@ from tests.support.report_evidence import Measured
 from tests.support.tolerances import SAME_NETWORK, SAME_SUM, U64, VANISHES, relative
 from tests.support.truth import Problem, difference
 
+pytestmark = pytest.mark.full
 CASES = many(4)  # per family
 SEEDS = 200  # tried for them, however few: of one family every thirtieth network has a loss that a test needs
 PAIRS = [(run, family) for run in RUNS for family in families()]

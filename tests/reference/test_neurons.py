@@ -36,11 +36,12 @@ from tests.support.tolerances import DOT_PRODUCT, U64, relative
 
 EACH = [(name, readout) for name in NEURONS for readout in readouts(name)]
 OWN = [(name, "mean_voltage") for name in ALL if name not in NEURONS]
+FIRST = [one if one[1] == "mean_voltage" else pytest.param(*one, marks=pytest.mark.full) for one in EACH]
 SEEDS = many(3)
 
 
 @pytest.mark.check(7)
-@pytest.mark.parametrize(("name", "readout"), EACH + OWN)
+@pytest.mark.parametrize(("name", "readout"), FIRST + OWN)
 def test_tangent_is_adjoint_times_direction(name: str, readout: str, measured: Measured) -> None:
     found = []
     for seed in range(SEEDS):
@@ -123,6 +124,7 @@ def test_a_case_file_holds_any_neuron(name: str, tmp_path: Path) -> None:
     assert load_case(path).network.population("out").neuron == equations
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("name", "slow", "far"), [
     ("alif", "tau_a", 1e6), ("adlif", "tau_a", 1e-3), *(pytest.param(*far, marks=pytest.mark.full) for far in (
         ("rise", "tau_rise", 1e-3), ("coupled", "tau_syn", 1e-2), ("alif", "tau_a", 1e-3), ("adlif", "tau_a", 1e6),

@@ -122,7 +122,7 @@ def assert_slopes(
 
 
 @pytest.mark.check(5)
-@pytest.mark.parametrize("kind", in_core("w", "d", "tau_mem"))
+@pytest.mark.parametrize("kind", in_core("w", "d"))
 def test_float64(kind: str, measured: Measured) -> None:
     assert_slopes(FLOAT64, kind, many(3), STEPS, SLOPE, measured)
 
@@ -153,6 +153,7 @@ def constant_is_off(case: Case, kind: str, seed: int, factor: float = 1.0) -> fl
     return None
 
 
+@pytest.mark.full
 @pytest.mark.check(6)
 @pytest.mark.parametrize("kind", in_core("d"))
 def test_the_remainder_is_the_second_derivative(kind: str, measured: Measured) -> None:

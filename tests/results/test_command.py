@@ -29,6 +29,7 @@ def folder(tmp_path: Path, monkeypatch: Patch) -> Path:
     return tmp_path / "run"
 
 
+@pytest.mark.full
 def test_a_line_of_a_finished_run_without_a_test(folder: Path, capsys: Capture) -> None:
     assert "the folder of a finished run" in refusal(capsys, results, folder.parent)
     line = json.loads(printed(capsys, results, folder))

@@ -96,13 +96,13 @@ def serve() -> None:
     """Imports, then answers requests until the pipe closes."""
     import torch
 
-    from tests.support.kernels import run_both_precisions
+    from tests.support.kernels import run_once
 
     for name in ("h5py", "hypothesis", "matplotlib.pyplot", "pytest"):
         import_module(name)
     torch.set_num_threads(1)
     torch.optim.Adam([torch.zeros(1, requires_grad=True)]).zero_grad()  # imports torch's compiler
-    run_both_precisions("layers")
+    run_once("layers", "float64", "layers", "float32")
     for line in sys.stdin:
         request = json.loads(line)
         if "wait" in request:

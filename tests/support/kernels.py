@@ -1,5 +1,5 @@
-"""Compiles the kernels, once for all test processes; `python -m tests.support.kernels FAMILY`
-compiles those of one kind of layer, at both precisions."""
+"""Compiles the kernels, once for all test processes; `python -m tests.support.kernels layers float64`
+compiles those of one kind of layer, at one precision."""
 
 import subprocess
 import sys
@@ -9,19 +9,22 @@ from numba import njit
 
 from tests import ROOT
 
-FAMILIES = ("layers", "recurrent")  # a family with feed-forward layers, and one with a recurrent layer
+SHARES = (
+    ("layers", "float64", "recurrent_output", "float32"), ("recurrent_output", "float64", "layers", "float32"),
+)
+"""Families and precisions, by process: feed-forward layers, and a recurrent layer alone."""
 
 
 def compile_kernels() -> None:
-    """Starts one process per family, unless a stamp beside the kernels shows a complete cache. Two
-    that compile one function for two precisions at one moment might lose an entry of its index."""
+    """Starts two processes, unless a stamp beside the kernels shows a complete cache. Each begins with
+    float64: two that compile one function for two precisions at once might lose an entry of its index."""
     from delayprop.fast.compiling.compiler import KERNELS, cache_folder
 
     folder = cache_folder(KERNELS[-1])
     if folder is None or (stamp := folder / "complete").exists():
         return
     print("compiling the kernels, once for all test processes (about a minute)", file=sys.stderr, flush=True)
-    commands = [[sys.executable, "-m", "tests.support.kernels", family] for family in FAMILIES]
+    commands = [[sys.executable, "-m", "tests.support.kernels", *share] for share in SHARES]
     started = [subprocess.Popen(command, cwd=ROOT) for command in commands]
     for command, code in zip(commands, [process.wait() for process in started], strict=True):
         if code:
@@ -39,14 +42,14 @@ def from_python(function: Callable) -> Callable:
     return called
 
 
-def run_both_precisions(family: str) -> None:
-    """Compiles the kernels of a family, or loads them from the cache."""
+def run_once(*kernels: str) -> None:
+    """Compiles the kernels of families, each followed by a precision, or loads them from the cache."""
     from delayprop.fast.run import run_case
     from tests.support.networks.strategies import seeded_case
 
-    for precision in ("float64", "float32"):
+    for family, precision in zip(kernels[::2], kernels[1::2], strict=True):
         run_case(seeded_case(1, family), precision)
 
 
 if __name__ == "__main__":
-    run_both_precisions(*sys.argv[1:])
+    run_once(*sys.argv[1:])

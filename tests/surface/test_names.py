@@ -119,6 +119,7 @@ def own(folder: Path, name: str, package: bool) -> None:
     path.write_text(f"print({MARK!r})\n", encoding="utf-8")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("package", [False, pytest.param(True, marks=pytest.mark.full)], ids=["file", "folder"])
 def test_a_script_has_its_own_modules_and_ours(package: bool, tmp_path: Path) -> None:
     for name in LINKED:

@@ -210,7 +210,9 @@ def test_accuracies_are_drawn_over_a_setting(tmp_path: Path, monkeypatch: Patch,
     assert {tuple(point) for point in band.tolist()} == ends, "lowest to highest seed"
 
 
-@pytest.mark.parametrize("over", [[], ["--over", "$setting$"]], ids=["rows", "curves"])
+@pytest.mark.parametrize("over", [
+    pytest.param([], marks=pytest.mark.full), ["--over", "$setting$"],
+], ids=["rows", "curves"])
 def test_a_text_of_a_user_is_drawn_as_it_is(over: list[str], tmp_path: Path, capsys: Capture) -> None:
     """Not as a formula, which it may not be; and one of any length has room."""
     task, rate, out = r"a $\frac{$ task", "$\\nothing$ \\$5 \x1b", "$ long " * 3000

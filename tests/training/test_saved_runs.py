@@ -210,7 +210,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("command", ["evaluate", "export"])
+@pytest.mark.parametrize("command", ["evaluate", pytest.param("export", marks=pytest.mark.full)])
 @pytest.mark.parametrize(("change", "words"), HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_small_file_takes_little_memory(
     change: Callable[[Path], object], words: str, command: str, copy: Path

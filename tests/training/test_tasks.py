@@ -48,6 +48,7 @@ def test_a_point_is_four_spikes_in_order() -> None:
     assert data.units[0].tolist() == [0, 1, 3, 2] and data.units[1].tolist() == [2, 1, 3, 0]
 
 
+@pytest.mark.full
 def test_yin_yang_is_learned_beyond_chance(tmp_path: Path, monkeypatch: Patch) -> None:
     monkeypatch.setattr(yin_yang, "POINTS", {"train": 1000, "valid": 300, "test": 300})
     assert main(["--task", "yin-yang", "--epochs", "4", "--out", str(tmp_path / "run")]) == 0
