@@ -1,12 +1,14 @@
 """Shared by the commands: exit codes, and one line on standard error per error of the user."""
 
 import argparse
+import atexit
 import difflib
 import json
 import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import NoReturn
 
@@ -99,7 +101,19 @@ def run_and_exit(main: Callable[[], int]) -> NoReturn:
         # Python flushes the buffer again at exit; into the null device that raises nothing.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = READER_LEFT
+    atexit.register(_leave, code)
     sys.exit(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """Ends the process after its threads and exit handlers. Python would then free each object of
+    torch, which takes a second, and more on a busy machine."""
+    atexit.unregister(_leave)
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):  # without a stream, a reader, or closed
+            stream.flush()
+    os._exit(code)
 
 
 def report(prog: str, message: object, code: int = BAD_INPUT) -> int:

@@ -14,7 +14,7 @@ import pytest
 from delayprop.spec import load_case
 from delayprop.spec.command import READER_LEFT, OneLineParser, run_and_exit
 from tests import ROOT
-from tests.support.commands import lines_read, refusal_of, result_of, run, skeleton
+from tests.support.commands import lines_read, python, refusal_of, result_of, run, skeleton
 from tests.support.house.sources import PYTHON_FILES, read
 from tests.support.networks.bad_cases import changed
 from tests.support.tolerances import U32, U64, WELL_CONDITIONED, relative
@@ -114,12 +114,24 @@ def test_control_a_plain_print_complains() -> None:
     assert code not in (0, READER_LEFT) and "BrokenPipeError" in complaint
 
 
-@pytest.mark.parametrize("code", [0, 1, 2, 3])
-def test_a_command_that_is_read_keeps_its_code(code: int, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stop:
-        run_and_exit(lambda: print("done") or code)
-    assert stop.value.code == code
-    assert capfd.readouterr() == ("done\n", "")
+LEAVES = """
+import atexit, sys, threading, time
+from delayprop.spec.command import run_and_exit
+class Kept:
+    def __del__(self): print("freed")
+kept = Kept()
+atexit.register(print, "handler")
+threading.Thread(target=lambda: time.sleep(0.3) or print("thread")).start()
+"""
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_command_keeps_its_code_and_frees_nothing_at_its_end(code: int) -> None:
+    """Threads and exit handlers end before; to free all of torch takes a second."""
+    done = python("-c", f"{LEAVES}run_and_exit(lambda: print('done') or {code})")
+    assert (done.returncode, done.stdout, done.stderr) == (code, "done\nthread\nhandler\n", "")
+    plain = python("-c", f"{LEAVES}print('done'); sys.exit({code})")
+    assert (plain.returncode, plain.stdout) == (code, "done\nthread\nhandler\nfreed\n"), "control"
 
 
 MAIN = re.compile(r"^def main\(.*\) -> int:$", re.MULTILINE)

@@ -36,12 +36,12 @@ from tests.support.tolerances import DOT_PRODUCT, U64, relative
 
 EACH = [(name, readout) for name in NEURONS for readout in readouts(name)]
 OWN = [(name, "mean_voltage") for name in ALL if name not in NEURONS]
-FIRST = [one if one[1] == "mean_voltage" else pytest.param(*one, marks=pytest.mark.full) for one in EACH]
+CORE = [pytest.param(*one, marks=[] if one[1] == "mean_voltage" else pytest.mark.full) for one in EACH + OWN]
 SEEDS = many(3)
 
 
 @pytest.mark.check(7)
-@pytest.mark.parametrize(("name", "readout"), FIRST + OWN)
+@pytest.mark.parametrize(("name", "readout"), CORE)
 def test_tangent_is_adjoint_times_direction(name: str, readout: str, measured: Measured) -> None:
     found = []
     for seed in range(SEEDS):

@@ -1,5 +1,7 @@
-"""Compiles the kernels, once for all test processes; `python -m tests.support.kernels layers float64`
-compiles those of one kind of layer, at one precision."""
+"""Compiles the kernels, once for all test processes.
+
+`python -m tests.support.kernels layers float64` compiles those of a kind of layer and a precision.
+"""
 
 import subprocess
 import sys
@@ -16,8 +18,9 @@ SHARES = (
 
 
 def compile_kernels() -> None:
-    """Starts two processes, unless a stamp beside the kernels shows a complete cache. Each begins with
-    float64: two that compile one function for two precisions at once might lose an entry of its index."""
+    """Starts two processes, unless a stamp beside the kernels shows a complete cache. Each begins
+    with float64: two that compile one function for two precisions at one moment might lose an entry
+    of its index."""
     from delayprop.fast.compiling.compiler import KERNELS, cache_folder
 
     folder = cache_folder(KERNELS[-1])
@@ -43,7 +46,7 @@ def from_python(function: Callable) -> Callable:
 
 
 def run_once(*kernels: str) -> None:
-    """Compiles the kernels of families, each followed by a precision, or loads them from the cache."""
+    """Compiles the kernels of families, each followed by a precision, or loads them."""
     from delayprop.fast.run import run_case
     from tests.support.networks.strategies import seeded_case
 
