@@ -1,7 +1,7 @@
 """`solve` on the CPU: a problem packed, and swept forward and back in pieces on threads; spikes of
 sources without a synapse onto a piece are left out of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,7 +49,7 @@ class SweptOnCpu:
     """Results of the forward sweeps of all pieces, for their backward sweeps.
 
     Attributes:
-        arriving, layer: NumPy views of input and layer.
+        arriving, layer: NumPy views of input and layer, and `clock`: for the sweep back.
         masked: whether some synapses do not exist.
         pieces, spikes: `spikes[k]` belongs to `pieces[k]`.
         rank: `[n]`: place by (trial, neuron) of each spike in this order.
@@ -105,19 +105,23 @@ def solve(problem: Problem) -> Solved:
             `fast.solving.bound`.
     """
     # Packing copies, so tensors that are changed in place later do not reach the backward pass.
-    layer = packing.layer(problem, int(packing.longest_delay(problem)))
-    arrays = _as_arrays(layer)
-    _pack(problem, arrays)
+    longest = int(packing.longest_delay(problem))
+    layer = packing.layer(problem, longest, np.float64)
+    arrays = _packed(problem, layer)
     arriving, order = _arriving(problem, layer.ticks)
     trains, swept = _swept(problem, arriving, arrays)
+    if problem.dtype is not np.float64:
+        layer = packing.layer(problem, longest, problem.dtype)
+        swept = replace(swept, layer=_packed(problem, layer), clock=problem.clock.in_precision(problem.dtype))
     return solved(problem, layer, order, trains, swept)
 
 
-def _pack(problem: Problem, layer: Layer) -> None:
-    """Fill the synapses of a layer."""
+def _packed(problem: Problem, layer: Layer) -> Layer:
+    """A layer with its synapses, as arrays."""
     w, d, exists = (values.numpy() for values in packing.in_lanes(problem))
-    per_ms, last = 1.0 / problem.width, problem.clock.last
-    in_threads(lambda number: write_synapses(number, w, d, exists, per_ms, last, layer), range(len(layer.constants)))
+    arrays, per_ms, last = _as_arrays(layer), 1.0 / problem.width, problem.clock.last
+    in_threads(lambda number: write_synapses(number, w, d, exists, per_ms, last, arrays), range(len(layer.constants)))
+    return arrays
 
 
 def _arriving(problem: Problem, ticks: Ticks) -> tuple[Arriving, Tensor]:

@@ -7,6 +7,7 @@ spikes than a buffer has room for, the sweep is made once more.
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -59,15 +60,22 @@ def solve(problem: Problem) -> Solved:
     # Packing copies, so tensors that are changed in place later do not reach the backward pass.
     found, order = _arriving(problem)
     sizes = _sizes(problem, packing.longest_delay(problem), found)
-    layer = packing.layer(problem, sizes.longest)
-    launches.write_synapses(problem, layer)
+    layer = _packed(problem, sizes.longest, np.float64)
     times = packing.instants(found.bin, found.time, layer.ticks)
     arriving = Arriving(*map(some, found._replace(time=times)))
     emitted = launches.forward(problem, arriving, layer, sizes)
-    swept = SweptOnGpu(
-        arriving, len(order), layer, problem.clock, emitted.own, emitted.order, emitted.neuron_record
-    )
+    if problem.dtype is not np.float64:
+        layer = _packed(problem, sizes.longest, problem.dtype)
+    clock = problem.clock.in_precision(problem.dtype)
+    swept = SweptOnGpu(arriving, len(order), layer, clock, emitted.own, emitted.order, emitted.neuron_record)
     return solved(problem, layer, order, emitted.trains, swept)
+
+
+def _packed(problem: Problem, longest: int, dtype: type) -> Layer:
+    """A layer with its synapses, for a sweep of this precision."""
+    layer = packing.layer(problem, longest, dtype)
+    launches.write_synapses(problem, layer)
+    return layer
 
 
 def _arriving(problem: Problem) -> tuple[Arriving, Tensor]:

@@ -1,6 +1,6 @@
 """Instants as whole numbers of ticks: one addition gives the bin and the rest of an arrival.
 
-A tick is the power of two of a bin that the precision of the numbers resolves. An instant counts
+A tick is the power of two of a bin that the precision of the weights resolves. An instant counts
 the ticks since the start of a turn of the ring of bins ahead, `bin << bits | rest`, so the sum of
 the instant of a spike and a delay holds the bin of the arrival in its upper bits and the rest in
 its lower ones. The arithmetic is exact: deposits, the solution of a bin and look-ups agree on every
@@ -46,9 +46,13 @@ class Ticks(NamedTuple):
         """The type of an instant."""
         return np.int32 if self.turn < 2**31 else np.int64
 
+    def in_precision(self, dtype: type) -> "Ticks":
+        """For numbers of a precision; the division is the same."""
+        return self._replace(tick=dtype(self.tick), one=dtype(1))
+
 
 def ticks_for(longest: int, dtype: type, width: float) -> Ticks:
-    """The ticks of a layer; `longest`: its longest delay, in whole bins.
+    """The ticks of a layer; `longest`: its longest delay, in whole bins; `dtype`: of its weights.
 
     The ring has room for the bins that a batch of spikes reaches.
 
@@ -63,7 +67,7 @@ def ticks_for(longest: int, dtype: type, width: float) -> Ticks:
     size = 4 if number.itemsize == 4 and ring_bits <= RING_BITS else 8
     bits = min(REST_BITS[number.itemsize], 8 * size - 1 - ring_bits)
     turn = (2**ring_bits - 1) << bits
-    return Ticks(bits, 2**bits - 1, turn, 2**ring_bits, dtype(2.0**-bits), dtype(1))
+    return Ticks(bits, 2**bits - 1, turn, 2**ring_bits, 2.0**-bits, 1.0)
 
 
 def _whole(instruction: str) -> Any:

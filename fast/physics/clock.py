@@ -22,8 +22,8 @@ MOST_BINS = 2**26  # counts of spikes per bin then take half a GB
 class Clock(NamedTuple):
     """The bins of a trial, `[0, T]` with `T = last + end`.
 
-    `end`, and the numbers 0 and 1, have the precision of the computation; `u` is its unit roundoff,
-    and `slack` that of a bound.
+    `end`, and the numbers 0 and 1, have the precision of a sweep; `u` is its unit roundoff, and
+    `slack` that of a bound.
     `terms` is a tuple as long as the polynomials of `fast.physics.polynomials`, so that their
     length is known to the compiler.
     """
@@ -36,6 +36,10 @@ class Clock(NamedTuple):
     one: float
     terms: tuple[int, ...]
 
+    def in_precision(self, dtype: type) -> "Clock":
+        """For a sweep of another precision."""
+        return _clock(self.last, self.end, dtype)
+
 
 def bin_width_for(shortest: float, duration: float) -> float:
     """Width of the bins, ms: a power of two.
@@ -46,7 +50,8 @@ def bin_width_for(shortest: float, duration: float) -> float:
 
 
 def clock_for(bin_width: float, duration: float, dtype: type) -> Clock:
-    """The bins of a trial of `duration` ms.
+    """The bins of a trial of `duration` ms, for a sweep in float64. `T` is rounded to `dtype`, the
+    precision of the weights, so that every sweep has the same end.
 
     Raises:
         UnsupportedError: there are more bins than can be counted.
@@ -55,7 +60,11 @@ def clock_for(bin_width: float, duration: float, dtype: type) -> Clock:
     if last > MOST_BINS:
         got = Verbatim(f"{duration} ms in bins of {bin_width} ms")
         raise UnsupportedError("duration", f"at most {MOST_BINS} bins long", got, "`python -m reference` needs no bins")
-    end, u = (duration - last * bin_width) / bin_width, float(np.finfo(dtype).eps) / 2
+    return _clock(last, dtype((duration - last * bin_width) / bin_width), np.float64)
+
+
+def _clock(last: int, end: float, dtype: type) -> Clock:
+    u = float(np.finfo(dtype).eps) / 2
     return Clock(last, dtype(end), u, SLACK * u, dtype(0), dtype(1), tuple(range(TERMS[np.dtype(dtype).itemsize])))
 
 

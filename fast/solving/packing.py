@@ -9,9 +9,6 @@ from delayprop.fast.layout.arrays import LANES, Layer, Others, Synapses
 from delayprop.fast.layout.instants import Ticks, ticks_for
 from delayprop.fast.solving.problem import Problem
 from delayprop.fast.solving.tables import tables
-from delayprop.spec.errors import UnsupportedError
-
-MOST_SOURCES = 2**24  # a number of float32 that stands for a source is exact
 
 
 def split(times: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
@@ -52,18 +49,15 @@ def in_lanes(problem: Problem) -> list[Tensor]:
     return [pad(values, (0, without)).contiguous() for values in (problem.w, problem.d, exists)]
 
 
-def layer(problem: Problem, longest: int) -> Layer:
+def layer(problem: Problem, longest: int, dtype: type) -> Layer:
     """The neurons of a problem, and room for its synapses, which `fast.physics.synapse` fills.
-    `longest`: its `longest_delay`, on the host. `UnsupportedError`: delays of more bins, or more
-    sources, than can be counted."""
-    w, (sources, post), empty = problem.w, problem.w.shape, problem.w.new_empty
-    ticks = ticks_for(longest, problem.dtype, problem.width)
-    key = problem.neuron, problem.host_constants.tobytes(), post, problem.width, problem.rate, problem.dtype
+    `longest`: its `longest_delay`, on the host. `dtype`: of the numbers of a sweep.
+    `UnsupportedError`: delays of more bins than can be counted."""
+    w, (sources, post) = problem.w, problem.w.shape
+    ticks = ticks_for(longest, problem.dtype, problem.width).in_precision(dtype)
+    key = problem.neuron, problem.host_constants.tobytes(), post, problem.width, problem.rate, dtype
     constants, flow, factors, exact = (torch.from_numpy(values).to(w.device) for values in tables(*key))
     neurons = problem.matrices
-    if (neurons.reached or neurons.currents) and problem.dtype is np.float32 and sources > MOST_SOURCES:
-        expected = f"of at most {MOST_SOURCES} sources in float32, where arrivals raise or reach several states"
-        raise UnsupportedError("w", expected, sources, "use float64")
     states, learned = (0,) * len(neurons.c), (0,) * len(neurons.learned)
     others = Others(states, states if neurons.reached else (), (0,) * neurons.currents)
     into = torch.tensor(neurons.into, dtype=torch.int32, device=w.device)
@@ -72,11 +66,11 @@ def layer(problem: Problem, longest: int) -> Layer:
     alike = bool((arriving == arriving[..., :1]).all())
     packs = -(-post // LANES)
     shape, none = (packs, sources, LANES), (packs, 0, LANES)
-    synapses = Synapses(
-        empty(shape, dtype=torch.int32 if ticks.kind is np.int32 else torch.int64), empty(shape),
-        empty(none if neurons.reached else shape), empty(none if neurons.reached else shape),
-        empty(shape if problem.rate >= 0 else none),
-    )
+    number, instant = (torch.from_numpy(np.empty(0, kind)).dtype for kind in (dtype, ticks.kind))
+    synapses = Synapses(*(w.new_empty(size, dtype=kind) for size, kind in (
+        (shape, instant), (shape, number), *2 * [(none if neurons.reached else shape, number)],
+        (shape if problem.rate >= 0 else none, number),
+    )))
     return Layer(
         synapses, ticks, longest + 2, constants, flow, factors, exact, others, learned,
         into, neurons.resets, alike, problem.rate, problem.readout == "max_voltage", problem.sources,

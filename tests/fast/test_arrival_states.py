@@ -18,7 +18,6 @@ from delayprop.fast.nn.synaptic_layer import SynapticLayer
 from delayprop.fast.nn.traces import membrane_traces
 from delayprop.fast.nn.wiring import Into
 from delayprop.fast.run import run_case
-from delayprop.fast.solving import packing
 from delayprop.fast.solving.matrices import read
 from delayprop.spec import Case, Connection, Network, Neuron, Population, SpikeTimeMSE, SpikeTrains, UnsupportedError
 from tests.support.implementations import agreement
@@ -170,13 +169,6 @@ def test_opposite_currents_hide_no_run_without_end() -> None:
     for run in (reference.run, run_case):
         with pytest.raises(ArithmeticError, match="spikes too fast, or without end"):
             run(given)
-
-
-def test_sources_that_float32_cannot_count_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packing, "MOST_SOURCES", 2)
-    layer = Spiking(3, 1, neuron="two-synapses", **CONSTANTS)  # type: ignore[arg-type]
-    with pytest.raises(UnsupportedError, match="`w` must be of at most 2 sources in float32, where arrivals raise or"):
-        layer(SPIKES)
 
 
 def all_into_the_first(network: Network) -> Network:

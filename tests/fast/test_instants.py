@@ -24,6 +24,7 @@ from delayprop.spec import UnsupportedError
 from delayprop.spec.neuron import LIF
 from tests.support.convolution import convolution
 from tests.support.kernels import from_python
+from tests.support.tolerances import U64
 
 DTYPES = [np.float32, np.float64]
 arrival_of, in_bins, instant_of, time_of, to_tick = map(
@@ -102,7 +103,7 @@ def pack(pm: float, ps: float, rate: float, dtype: type) -> Pack:
 def test_the_flow_of_an_arrival_is_the_product_of_spike_and_synapse(pm: float, ps: float, dtype: type) -> None:
     """With and without a carry, for an integral readout too, and for almost equal constants."""
     rate, b = 0.01, pack(pm, ps, 0.01, dtype)
-    u, terms, scale = float(np.finfo(dtype).eps) / 2, clock_for(1.0, 9.0, dtype).terms, 2**b.ticks.bits
+    u, terms, scale = float(np.finfo(dtype).eps) / 2, clock_for(1.0, 9.0, dtype).in_precision(dtype).terms, 2**b.ticks.bits
     for q, r in ((0, 0), (scale // 3, scale // 2), (scale // 2, scale // 2), (scale - 1, scale - 1), (7, scale - 1)):
         carried = q + r >= scale
         x, y = Fraction(scale - q, scale), Fraction(r, scale)
@@ -164,10 +165,11 @@ def highest(V: float, I: float, x_end: float, pm: float, ps: float) -> mpmath.mp
     return voltage(V, I, low, pm, ps)
 
 
-def check(dtype: type, V: float, I: float, x_end: float, pm: float, ps: float) -> float:
+def check(V: float, I: float, x_end: float, pm: float, ps: float) -> float:
     """The crossing, in bins, or -1, as the kernels find it; asserts that it is one."""
-    values, clock = np.array([[1 / pm], [1 / ps], [V_TH], [0.0]]), clock_for(1.0, 10.0, dtype)
-    constants, _, coefficients, _ = tables(LIF, np.repeat(values, LANES, axis=1).tobytes(), LANES, 1.0, -1.0, dtype)
+    values, clock = np.array([[1 / pm], [1 / ps], [V_TH], [0.0]]), clock_for(1.0, 10.0, np.float64)
+    key = np.repeat(values, LANES, axis=1).tobytes(), LANES, 1.0, -1.0, np.float64
+    constants, _, coefficients, _ = tables(LIF, *key)
     u = clock.u
     with mpmath.workdps(40):
         V_end, I_end = float(voltage(V, I, x_end, pm, ps)), float(current(I, x_end, ps))
@@ -190,19 +192,18 @@ def check(dtype: type, V: float, I: float, x_end: float, pm: float, ps: float) -
 
 @pytest.mark.full
 @given(
-    st.sampled_from(DTYPES), st.floats(-3, 1, exclude_max=True), st.floats(-12, 4), st.floats(1e-6, 1),
+    st.floats(-3, 1, exclude_max=True), st.floats(-12, 4), st.floats(1e-6, 1),
     st.sampled_from([1 / 80, 1 / 20, 1 / 4]), st.sampled_from([1 / 80, 1 / 20, 1 / 4]),
 )
-@example(np.float64, -3.0, 15.0, 1.0, 1 / 80, 1 / 4)  # a current beyond all that networks have
-@example(np.float32, 0.0, 15.0, 1e-6, 1 / 4, 1 / 4)
-def test_crossings_lie_at_threshold(dtype: type, V: float, above: float, x_end: float, pm: float, ps: float) -> None:
+@example(-3.0, 15.0, 1.0, 1 / 80, 1 / 4)  # a current beyond all that networks have
+@example(0.0, 15.0, 1e-6, 1 / 4, 1 / 4)
+def test_crossings_lie_at_threshold(V: float, above: float, x_end: float, pm: float, ps: float) -> None:
     """`above`: power of ten of the current beyond the threshold."""
-    check(dtype, V, 1.0 + 10.0**above, x_end, pm, ps)
+    check(V, 1.0 + 10.0**above, x_end, pm, ps)
 
 
-@pytest.mark.parametrize("dtype", [np.float64, pytest.param(np.float32, marks=pytest.mark.full)])
 @given(st.floats(-15, -1), st.floats(0.05, 0.95), st.sampled_from([(1 / 20, 1 / 5), (1 / 5, 1 / 20), (1 / 10, 1 / 10)]))
-def test_grazing_crossings(dtype: type, beyond: float, x_peak: float, rates: tuple[float, float]) -> None:
+def test_grazing_crossings(beyond: float, x_peak: float, rates: tuple[float, float]) -> None:
     """The voltage peaks at `x_peak`, 10^beyond above its threshold: there it equals the current."""
     pm, ps = rates
     with mpmath.workdps(40):
@@ -210,9 +211,9 @@ def test_grazing_crossings(dtype: type, beyond: float, x_peak: float, rates: tup
         driven = voltage(0.0, I, x_peak, pm, ps)
         V = float((current(I, x_peak, ps) - driven) * mpmath.exp(pm * x_peak))
     assume(V < V_TH)
-    x = check(dtype, V, I, 1.0, pm, ps)
-    assert x < 0 or x <= x_peak + math.sqrt(64 * clock_for(1.0, 10.0, dtype).u)
-    if 10.0**beyond > 100 * clock_for(1.0, 10.0, dtype).u:
+    x = check(V, I, 1.0, pm, ps)
+    assert x < 0 or x <= x_peak + math.sqrt(64 * U64)
+    if 10.0**beyond > 100 * U64:
         assert x >= 0
 
 

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from delayprop.fast import LI, Spikes
-from delayprop.fast.cpu.solver import _as_arrays, _pack
+from delayprop.fast.cpu.solver import _packed
 from delayprop.fast.cpu.synapses import gradients_of_pack
 from delayprop.fast.layout.arrays import LANES, Layer
 from delayprop.fast.layout.instants import ABSENT
@@ -53,11 +53,10 @@ def drawn(seed: int, sources: int, post: int, dtype: type, duration: float, read
         sources=sources, duration=duration, w=w, d=d_, exists=exists, constants=tuple(neurons), readout=readout,
         bin_width=WIDTH, neuron=LIF,
     )
-    layer: Layer = _as_arrays(packing.layer(problem, int(packing.longest_delay(problem))))
+    layer = packing.layer(problem, int(packing.longest_delay(problem)), dtype)
     for part in layer.synapses:
-        part.fill(7)  # what the memory held before
-    _pack(problem, layer)
-    return Drawn(problem, layer, max(problem.rate, 0.0))
+        part.fill_(7)  # what the memory held before
+    return Drawn(problem, _packed(problem, layer), max(problem.rate, 0.0))
 
 
 def behind(rates: tuple[float, ...], r: Fraction) -> float:
