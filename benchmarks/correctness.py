@@ -41,7 +41,7 @@ def agree(workload: Workload) -> dict[str, Any]:
     timed = step(workload)
     double = workload.in_float64()
     true, identities = certified(double)
-    found = precision(workload, timed, double, true)
+    errors = precision(timed, true, workload.sizes.dtype)
     applying = {name: residual for name, residual in vars(identities).items() if residual is not None}
     if not applying:
         raise Disagreement("the identities have nothing to certify: the gradient is 0")
@@ -51,7 +51,9 @@ def agree(workload: Workload) -> dict[str, Any]:
     error, h = differences(double.of_trials(TRIALS)) or (None, None)
     if error is not None:
         limit(f"the gradient against finite differences with step {h:g}", error, FINITE_DIFFERENCES)
-    return {"precision": found, "residuals": vars(identities), "followed": neurons, "finite_difference_error": error}
+    return {
+        "gradient_error": errors, "residuals": vars(identities), "followed": neurons, "finite_difference_error": error
+    }
 
 
 def certified(workload: Workload) -> tuple[Step, Residuals]:

@@ -100,14 +100,12 @@ def readable(found: dict) -> str:
 
 
 def _checks(checks: dict) -> str:
-    precision, followed = checks["precision"], checks["followed"]
+    followed = checks["followed"]
     shown = {
-        "neurons with other spike counts than in float64": f"{precision['neurons_off']}",
+        "gradients": f"{max(checks['gradient_error'].values()):.0e} off",
         "residuals": " ".join(f"{n} {'-' if r is None else format(r, '.0e')}" for n, r in checks["residuals"].items()),
         f"{followed['spikes']} spikes followed one by one": f"{followed['spike_time_error_ms']:.0e} ms off",
     }
-    errors = precision["neuron_gradient_error"] or precision["gradient_error"]
-    shown["gradients"] = f"{max(errors.values()):.0e} off"
     difference = checks["finite_difference_error"]
     shown["finite differences"] = "none without other spike counts" if difference is None else f"{difference:.0e} off"
     return ", ".join(f"{name}: {value}" for name, value in shown.items())

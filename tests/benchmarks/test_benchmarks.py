@@ -13,7 +13,7 @@ from torch import Tensor
 
 from benchmarks import speed
 from benchmarks.correctness import agree, certified, followed
-from benchmarks.precision import Disagreement
+from benchmarks.precision import BLOCKS, Disagreement
 from benchmarks.sizes import DEFAULTS, Sizes
 from benchmarks.step import step
 from benchmarks.workloads import Link, arrivals, build, neurons_of, through
@@ -72,7 +72,7 @@ def test_every_workload_is_right(workload: str, dtype: str) -> None:
     assert found["followed"]["spikes"] > 0 and 0 < found["followed"]["spike_time_error_ms"] <= 1e-6
     assert found["residuals"]["A"] is not None and found["residuals"]["B"] is not None
     assert found["finite_difference_error"] is not None
-    assert (found["precision"]["neuron_gradient_error"] is None) == (dtype == "float64")
+    assert max(found["gradient_error"].values()) < BLOCKS[dtype]
 
 
 class _Scaled(torch.autograd.Function):
@@ -96,7 +96,7 @@ FAULTS: dict[str, tuple[Callable, str]] = {
     "delays": (lambda run, s, w, d, *c, **k: run(s, w, _Scaled.apply(d), *c, **k), "identity B"),
     "float32 alone": (
         lambda run, s, w, d, *c, **k: run(s, _Scaled.apply(w) if w.dtype == torch.float32 else w, d, *c, **k),
-        "against float64, median over neurons",
+        r"gradient of w[0] against float64: error 2.0e-03, allowed 1e-04",
     ),
     "late spikes": (
         lambda run, s, *rest, **k: (lambda found: (late(found[0], 1e-4), *found[1:]))(run(s, *rest, **k)),
