@@ -146,9 +146,9 @@ def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_re
                 x_cross = 0.0
             else:
                 x_cross = time_to_threshold(V, I, O, (above, slope), (above_next, slope_next), h, lane, neurons)
-        touches = -above_next <= touch * v_th < slope_next / unit
+        touches = -above_next <= max(touch * v_th, pack.ticks.tick * slope_next) and touch * v_th < slope_next / unit
         if x_cross < 0.0 and (n < count or is_last) and touches:
-            x_cross = h  # an arrival, or T, at the very instant of a crossing: the crossing comes first
+            x_cross = h  # an arrival, or T, at the very instant (tick) of a crossing: the crossing comes first
         crosses = x_cross >= 0.0
         if crosses:
             h = x_cross

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from delayprop.fast import Spikes, propagate
 from tests.support.commands import python
+from tests.support.tolerances import U64
 
 T = 20.0
 
@@ -34,11 +35,11 @@ def test_no_source_at_all() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 def test_a_reset_within_rounding_of_the_threshold_is_an_error(dtype: torch.dtype) -> None:
     """The neuron would spike for ever at the instant of the next arrival."""
-    u = torch.finfo(dtype).eps / 2
     spikes = Spikes.from_trains([[[1.0], [8.0]]], T)
     w = torch.tensor([[7.0], [0.1]], dtype=dtype)
+    *taus, v_th, v_reset = constants(1, dtype, 1.0)
     with pytest.raises(ArithmeticError, match="spikes too fast, or without end"):
-        propagate(spikes, w, 0 * w, *constants(1, dtype, 1.0 - 12 * u))
+        propagate(spikes, w, 0 * w, *taus, v_th, v_reset.double() - 12 * U64)
 
 
 WITHIN_BOUNDS = """
