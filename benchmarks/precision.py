@@ -1,10 +1,8 @@
-"""The timed step against the float64 step of its network: spike counts, and whole blocks of gradients.
+"""The timed step against the float64 step of its network: spike counts, whole blocks of gradients.
 
 A float32 step has float32 weights, delays and gradients, and sweeps forward in float64
 (`fast.solving.problem`). So it has every spike of the float64 step with the same weights.
 """
-
-from typing import Any
 
 import torch
 

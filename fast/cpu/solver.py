@@ -106,13 +106,14 @@ def solve(problem: Problem) -> Solved:
     """
     # Packing copies, so tensors that are changed in place later do not reach the backward pass.
     longest = int(packing.longest_delay(problem))
-    layer = packing.layer(problem, longest, np.float64)
+    layer = packing.layer(problem, longest, problem.clock)
     arrays = _packed(problem, layer)
     arriving, order = _arriving(problem, layer.ticks)
     trains, swept = _swept(problem, arriving, arrays)
     if problem.dtype is not np.float64:
-        layer = packing.layer(problem, longest, problem.dtype)
-        swept = replace(swept, layer=_packed(problem, layer), clock=problem.clock.in_precision(problem.dtype))
+        clock = problem.clock.in_precision(problem.dtype)
+        layer = packing.layer(problem, longest, clock)
+        swept = replace(swept, layer=_packed(problem, layer), clock=clock)
     return solved(problem, layer, order, trains, swept)
 
 

@@ -60,20 +60,20 @@ def solve(problem: Problem) -> Solved:
     # Packing copies, so tensors that are changed in place later do not reach the backward pass.
     found, order = _arriving(problem)
     sizes = _sizes(problem, packing.longest_delay(problem), found)
-    layer = _packed(problem, sizes.longest, np.float64)
+    layer = _packed(problem, sizes.longest, problem.clock)
     times = packing.instants(found.bin, found.time, layer.ticks)
     arriving = Arriving(*map(some, found._replace(time=times)))
     emitted = launches.forward(problem, arriving, layer, sizes)
-    if problem.dtype is not np.float64:
-        layer = _packed(problem, sizes.longest, problem.dtype)
     clock = problem.clock.in_precision(problem.dtype)
+    if problem.dtype is not np.float64:
+        layer = _packed(problem, sizes.longest, clock)
     swept = SweptOnGpu(arriving, len(order), layer, clock, emitted.own, emitted.order, emitted.neuron_record)
     return solved(problem, layer, order, emitted.trains, swept)
 
 
-def _packed(problem: Problem, longest: int, dtype: type) -> Layer:
-    """A layer with its synapses, for a sweep of this precision."""
-    layer = packing.layer(problem, longest, dtype)
+def _packed(problem: Problem, longest: int, clock: Clock) -> Layer:
+    """A layer with its synapses, for a sweep of this clock."""
+    layer = packing.layer(problem, longest, clock)
     launches.write_synapses(problem, layer)
     return layer
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from delayprop.fast.compiling.compiler import inlined
-from delayprop.fast.physics.polynomials import TERMS
+from delayprop.fast.physics.polynomials import FORWARD_TERMS, TERMS
 from delayprop.spec import UnsupportedError
 from delayprop.spec.errors import Verbatim
 
@@ -37,8 +37,8 @@ class Clock(NamedTuple):
     terms: tuple[int, ...]
 
     def in_precision(self, dtype: type) -> "Clock":
-        """For a sweep of another precision."""
-        return _clock(self.last, self.end, dtype)
+        """For a sweep back in the precision of the weights."""
+        return _clock(self.last, self.end, dtype, TERMS[np.dtype(dtype).itemsize])
 
 
 def bin_width_for(shortest: float, duration: float) -> float:
@@ -60,12 +60,13 @@ def clock_for(bin_width: float, duration: float, dtype: type) -> Clock:
     if last > MOST_BINS:
         got = Verbatim(f"{duration} ms in bins of {bin_width} ms")
         raise UnsupportedError("duration", f"at most {MOST_BINS} bins long", got, "`python -m reference` needs no bins")
-    return _clock(last, dtype((duration - last * bin_width) / bin_width), np.float64)
+    end = dtype((duration - last * bin_width) / bin_width)
+    return _clock(last, end, np.float64, FORWARD_TERMS[np.dtype(dtype).itemsize])
 
 
-def _clock(last: int, end: float, dtype: type) -> Clock:
+def _clock(last: int, end: float, dtype: type, terms: int) -> Clock:
     u = float(np.finfo(dtype).eps) / 2
-    return Clock(last, dtype(end), u, SLACK * u, dtype(0), dtype(1), tuple(range(TERMS[np.dtype(dtype).itemsize])))
+    return Clock(last, dtype(end), u, SLACK * u, dtype(0), dtype(1), tuple(range(terms)))
 
 
 @inlined

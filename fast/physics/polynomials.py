@@ -32,12 +32,15 @@ RA, RAB, RAA, RAAB, RABB, RB = map(np.int64, range(9, 15))  # [-r, pm], [-r, pm,
 TERMS = {4: 6, 8: 11}
 """Terms of a polynomial, by bytes of a number: on [-1, 1] the truncation error stays below u,
 relative (a test)."""
+FORWARD_TERMS = {4: 8, 8: 11}
+"""Of the sweep forward, by bytes of a weight: for float32 weights the truncation error stays below
+2^-36, far below a tick (a test)."""
 EXACT = tuple(range(TERMS[8]))  # as long as the polynomials of `fast.layout.arrays.Layer.exact`
 _TAYLOR = 18
 _CHEBYSHEV = [cheb2poly([0.0] * m + [1.0]) / 2.0 ** max(m - 1, 0) for m in range(_TAYLOR)]  # highest coefficient 1
 
 
-def flow_coefficients(A: np.ndarray, A_by: np.ndarray, reached: bool, dtype: type) -> np.ndarray:
+def flow_coefficients(A: np.ndarray, A_by: np.ndarray, reached: bool, terms: int) -> np.ndarray:
     """Coefficients `[entries, terms, neurons]` of the blocks of `F`, and of its derivatives.
 
     Args:
@@ -45,12 +48,12 @@ def flow_coefficients(A: np.ndarray, A_by: np.ndarray, reached: bool, dtype: typ
         A_by: `[constants, neurons, states, states]`: its derivatives by constants.
         reached: whether arrivals reach further states.
     """
-    terms, powers = TERMS[np.dtype(dtype).itemsize], _powers(A)
+    powers = _powers(A)
     found = _block(powers, divided=~np.eye(A.shape[1], dtype=bool), reached=reached, terms=terms)
     everywhere = np.ones(A.shape[1:], dtype=bool)
     for slope in A_by:
         found += _block(_powers_by(A, slope, powers), divided=everywhere, reached=reached, terms=terms)
-    return np.stack(found).astype(dtype)
+    return np.stack(found)
 
 
 def _powers(A: np.ndarray) -> np.ndarray:
@@ -85,12 +88,11 @@ def block_order(states: int, reached: bool) -> list[tuple[int, int]]:
     return [(0, 0), (0, 1), (1, 1), *((i, k) for i in range(states) for k in range(2, states)), *of_reached]
 
 
-def integral_coefficients(pm: np.ndarray, ps: np.ndarray, rate: float, dtype: type) -> np.ndarray:
+def integral_coefficients(pm: np.ndarray, ps: np.ndarray, rate: float, terms: int) -> np.ndarray:
     """Coefficients `[convolutions, terms, neurons]` of an integral readout of rate `r`, per bin."""
     r = np.full_like(pm, -rate)
     sets = [(r, pm), (r, pm, ps), (r, pm, pm), (r, pm, pm, ps), (r, pm, ps, ps), (r, ps)]
-    terms = TERMS[np.dtype(dtype).itemsize]
-    return np.stack([_economised(_series(rates), terms) for rates in sets]).astype(dtype)
+    return np.stack([_economised(_series(rates), terms) for rates in sets])
 
 
 def _series(rates: tuple[np.ndarray, ...]) -> np.ndarray:

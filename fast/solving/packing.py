@@ -1,5 +1,7 @@
 """A problem in the layouts of `fast.layout.arrays`, on the device of its tensors."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -7,6 +9,7 @@ from torch.nn.functional import pad
 
 from delayprop.fast.layout.arrays import LANES, Layer, Others, Synapses
 from delayprop.fast.layout.instants import Ticks, ticks_for
+from delayprop.fast.physics.clock import Clock
 from delayprop.fast.solving.problem import Problem
 from delayprop.fast.solving.tables import tables
 
@@ -49,14 +52,16 @@ def in_lanes(problem: Problem) -> list[Tensor]:
     return [pad(values, (0, without)).contiguous() for values in (problem.w, problem.d, exists)]
 
 
-def layer(problem: Problem, longest: int, dtype: type) -> Layer:
+def layer(problem: Problem, longest: int, clock: Clock) -> Layer:
     """The neurons of a problem, and room for its synapses, which `fast.physics.synapse` fills.
-    `longest`: its `longest_delay`, on the host. `dtype`: of the numbers of a sweep.
+    `longest`: its `longest_delay`, on the host. `clock`: of a sweep, whose numbers it takes.
     `UnsupportedError`: delays of more bins than can be counted."""
     w, (sources, post) = problem.w, problem.w.shape
+    dtype: Any = type(clock.end)
     ticks = ticks_for(longest, problem.dtype, problem.width).in_precision(dtype)
-    key = problem.neuron, problem.host_constants.tobytes(), post, problem.width, problem.rate, dtype
-    constants, flow, factors, exact = (torch.from_numpy(values).to(w.device) for values in tables(*key))
+    key = problem.neuron, problem.host_constants.tobytes(), post, problem.width, problem.rate
+    found = tables(*key, dtype, len(clock.terms))
+    constants, flow, factors, exact = (torch.from_numpy(values).to(w.device) for values in found)
     neurons = problem.matrices
     states, learned = (0,) * len(neurons.c), (0,) * len(neurons.learned)
     others = Others(states, states if neurons.reached else (), (0,) * neurons.currents)

@@ -48,8 +48,10 @@ class Problem:
 
     @property
     def dtype(self) -> type:
-        """The precision of weights, delays, gradients and the sweep back, as a NumPy type. The sweep
-        forward is in float64: a spike is where a small difference of large sums vanishes."""
+        """The precision of weights, delays, gradients and the sweep back, as a NumPy type.
+
+        The sweep forward is in float64: a spike is where a small difference of large sums vanishes.
+        """
         return np.float32 if self.w.dtype == torch.float32 else np.float64
 
     @cached_property

@@ -8,7 +8,7 @@ import torch
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.layout.rows import V_TH
 from delayprop.fast.physics.clock import SLACK
-from delayprop.fast.physics.polynomials import block_order, flow_coefficients, integral_coefficients
+from delayprop.fast.physics.polynomials import EXACT, block_order, flow_coefficients, integral_coefficients
 from delayprop.fast.solving.matrices import matrices
 from delayprop.spec.neuron import Neuron
 
@@ -18,7 +18,7 @@ _INTEGRALS = 6  # convolutions of an integral readout
 
 @lru_cache(maxsize=64)
 def tables(
-    neuron: Neuron, constants: bytes, post: int, width: float, rate: float, dtype: type
+    neuron: Neuron, constants: bytes, post: int, width: float, rate: float, dtype: type, terms: int
 ) -> tuple[np.ndarray, ...]:
     """`constants`, `flow`, `coefficients` and `exact` of a layer, see `fast.layout.arrays.Layer`.
 
@@ -27,21 +27,22 @@ def tables(
     Args:
         constants: `[constants, post]`, float64, in the order of `neuron.constants`.
         width: of a bin, ms. `rate`: of an integral readout, per bin; negative: none.
+        dtype, terms: of `coefficients`.
     """
     n = matrices(neuron, np.frombuffer(constants).reshape(len(neuron.constants), post))
     A, A_by = np.moveaxis(n.A * width, -1, 0), np.moveaxis(n.A_by * width, -1, 1)
     states = A.shape[1]
     of_currents = [(_exchanged(A, current), _exchanged(A_by, current)) for current in range(1 + n.currents)]
     polynomials, exact = (
-        np.concatenate([flow_coefficients(*of_one, n.reached, kind) for of_one in of_currents])
-        for kind in (dtype, np.float64)
+        np.concatenate([flow_coefficients(*of_one, n.reached, length) for of_one in of_currents])
+        for length in (terms, len(EXACT))
     )
     # per current: the flow over a bin, and its derivatives
     at_end, *at_end_of_others = np.split(exact.sum(axis=1), len(of_currents))
     integrals = np.zeros((_INTEGRALS, post))
     if rate >= 0:
-        kinds = (integral_coefficients(A[:, 0, 1], -A[:, 1, 1], rate, kind) for kind in (dtype, np.float64))
-        polynomials, exact = (np.concatenate(pair) for pair in zip((polynomials, exact), kinds, strict=True))
+        added = (integral_coefficients(A[:, 0, 1], -A[:, 1, 1], rate, length) for length in (terms, len(EXACT)))
+        polynomials, exact = (np.concatenate(pair) for pair in zip((polynomials, exact), added, strict=True))
         integrals = exact[-_INTEGRALS:].sum(axis=1)
     level = np.ascontiguousarray(n.level.T)
     rise = _times(level, A)
@@ -67,7 +68,8 @@ def tables(
     packed = _in_packs(np.array(rows))
     without = np.arange(packed.shape[0] * LANES).reshape(-1, LANES) >= post
     packed[:, V_TH][without] = np.inf
-    tables_ = np.array(flow), np.concatenate([polynomials.reshape(-1, post), np.array(of_A, dtype)]), exact
+    coefficients: np.ndarray = np.concatenate([polynomials.reshape(-1, post), np.array(of_A)]).astype(dtype)
+    tables_: tuple[np.ndarray, ...] = np.array(flow), coefficients, exact
     others = (_in_packs(table.reshape(-1, post)) for table in tables_)
     # torch, unlike NumPy, begins an array at a cache line: a load across two is slower.
     return packed, *(torch.from_numpy(table.reshape(len(packed), -1)).clone().numpy() for table in others)

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from benchmarks.precision import BLOCKS
 from delayprop import public as public_names
 from delayprop import reference
 from delayprop.fast.training.settings import kind_of_delays
@@ -168,7 +169,7 @@ def test_the_readme_counts_the_planted_faults() -> None:
 
 
 def test_the_readme_has_the_tolerances_of_the_tests() -> None:
-    limits = [WELL_CONDITIONED, TRUTH, identity(U64)]
+    limits = [WELL_CONDITIONED, TRUTH, identity(U64), BLOCKS["float32"]]
     _, table = TEXTS["README"].split("| compared | error allowed |")
     rows = table.split("\n\n")[0].splitlines()[2:]
     assert [float(row.split("|")[2].removesuffix("of the sum of absolute terms ")) for row in rows] == limits

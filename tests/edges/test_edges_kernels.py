@@ -37,9 +37,9 @@ def test_a_reset_within_rounding_of_the_threshold_is_an_error(dtype: torch.dtype
     """The neuron would spike for ever at the instant of the next arrival."""
     spikes = Spikes.from_trains([[[1.0], [8.0]]], T)
     w = torch.tensor([[7.0], [0.1]], dtype=dtype)
-    *taus, v_th, v_reset = constants(1, dtype, 1.0)
+    tau_mem, tau_syn, v_th, v_reset = constants(1, torch.float64, 1.0 - 12 * U64)
     with pytest.raises(ArithmeticError, match="spikes too fast, or without end"):
-        propagate(spikes, w, 0 * w, *taus, v_th, v_reset.double() - 12 * U64)
+        propagate(spikes, w, 0 * w, tau_mem, tau_syn, v_th, v_reset)
 
 
 WITHIN_BOUNDS = """

@@ -19,7 +19,7 @@ from delayprop.fast.nn.traces import membrane_traces
 from delayprop.fast.nn.wiring import Into
 from delayprop.fast.run import run_case
 from delayprop.fast.solving.matrices import read
-from delayprop.spec import Case, Connection, Network, Neuron, Population, SpikeTimeMSE, SpikeTrains, UnsupportedError
+from delayprop.spec import Case, Connection, Network, Neuron, Population, SpikeTimeMSE, SpikeTrains
 from tests.support.implementations import agreement
 from tests.support.networks.neurons import ALL, network, with_short_loops
 from tests.support.networks.nir_networks import bits

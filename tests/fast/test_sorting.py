@@ -133,7 +133,7 @@ def test_the_factors_of_gaps_are_those_of_one_gap(
     ps = np.where(np.arange(LANES) % 4, 0.25 - pm / 2, pm)  # the rates are equal in every fourth lane
     rows = [[-pm, pm, -pm, pm / 4], [0 * pm, -ps, ps, pm / 5], [pm / 2, ps / 3, -ps, pm], [ps, pm, ps / 7, -pm]]
     A = np.moveaxis(np.array(rows), -1, 0)[:, : 2 + len(others.states), : 2 + len(others.states)]
-    given = flow_coefficients(A, A[:0, None], len(others.reached) > 0, dtype).reshape(-1)
+    given: np.ndarray = flow_coefficients(A, A[:0, None], len(others.reached) > 0, len(terms)).astype(dtype).reshape(-1)
     rest: np.ndarray = end * np.sort(np.random.default_rng(count).random(count)).astype(dtype)
     first = min(first, count)
     factors_of_gaps(rest, first, count, end, lane, given, others, terms, scratch)

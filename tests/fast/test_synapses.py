@@ -53,7 +53,7 @@ def drawn(seed: int, sources: int, post: int, dtype: type, duration: float, read
         sources=sources, duration=duration, w=w, d=d_, exists=exists, constants=tuple(neurons), readout=readout,
         bin_width=WIDTH, neuron=LIF,
     )
-    layer = packing.layer(problem, int(packing.longest_delay(problem)), dtype)
+    layer = packing.layer(problem, int(packing.longest_delay(problem)), problem.clock.in_precision(dtype))
     for part in layer.synapses:
         part.fill_(7)  # what the memory held before
     return Drawn(problem, _packed(problem, layer), max(problem.rate, 0.0))
@@ -213,4 +213,4 @@ def test_tables_begin_at_a_cache_line(dtype: type) -> None:
     """A load of 64 bytes across two lines is slower."""
     constants = np.array([[20.0] * 3, [5.0] * 3, [1.0] * 3, [0.0] * 3])
     for width in (0.25, 0.5, 1.0):
-        assert [t.ctypes.data % 64 for t in tables(LIF, constants.tobytes(), 3, width, -1.0, dtype)[1:]] == [0, 0, 0]
+        assert [t.ctypes.data % 64 for t in tables(LIF, constants.tobytes(), 3, width, -1.0, dtype, 8)[1:]] == [0, 0, 0]

@@ -13,8 +13,8 @@ from tests.support.tolerances import VANISHES
 from tests.support.truth import Problem, simulate
 
 MEDIAN_32, P99_32 = 1e-6, 3e-4
-"""Quantiles of errors in float32, with float32 weights. The second: of blocks that are 0 in truth, since
-large terms cancel."""
+"""Quantiles of errors in float32, with float32 weights. The second is that of blocks that are 0 in
+truth, since large terms cancel."""
 
 MARGIN_32 = 1e-6
 """The distance from grazing at which float32 may lose or gain a spike: some ticks of 2^-24 of a
@@ -31,8 +31,8 @@ class Float32:
     lost: list[str] = field(default_factory=list)
 
     def add(self, case: Case, name: str) -> None:
-        """Compare a network, its parameters rounded to float32; unless near grazing, it must have the
-        right spikes."""
+        """Compare a network, its parameters rounded to float32; it has the right spikes, unless they
+        nearly graze."""
         case = in_float32(case)
         found, true = run_case(case, "float32", self.device), reference.run(case)
         if counts(found) == counts(true):

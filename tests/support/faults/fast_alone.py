@@ -111,6 +111,7 @@ def excluded() -> int:
     """How often the bound of a bin excludes that a level is passed, which an instant passes."""
     from delayprop.fast.layout.arrays import Others
     from delayprop.fast.physics.bin_step import level_may_pass, state_across_bin
+    from delayprop.fast.physics.polynomials import EXACT
     from delayprop.fast.solving.matrices import matrices
     from delayprop.fast.solving.tables import tables
 
@@ -118,7 +119,8 @@ def excluded() -> int:
     for name in FAST:
         neuron = ALL[name]
         constants = np.array([random.uniform(*RANGES[each], post) for each in neuron.constants])
-        flow, n = tables(neuron, constants.tobytes(), post, width, -1.0, np.float64)[1][0], matrices(neuron, constants)
+        key = neuron, constants.tobytes(), post, width, -1.0, np.float64, len(EXACT)
+        flow, n = tables(*key)[1][0], matrices(neuron, constants)
         others = Others((0,) * len(n.c), (0,) * len(n.c) if n.reached else (), (0,) * n.currents)
         for lane in range(post):
             A, c = n.A[..., lane] * width, np.array([1.0, 0.0, *n.c[:, lane]])
