@@ -31,8 +31,8 @@ class Float32:
     lost: list[str] = field(default_factory=list)
 
     def add(self, case: Case, name: str) -> None:
-        """Compare a network, its parameters rounded to float32; it has the right spikes, unless they
-        nearly graze."""
+        """Compare a network, its parameters rounded to float32; it has the right spikes, unless
+        they nearly graze."""
         case = in_float32(case)
         found, true = run_case(case, "float32", self.device), reference.run(case)
         if counts(found) == counts(true):
