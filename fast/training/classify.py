@@ -27,7 +27,16 @@ from delayprop.fast.training.checkpoints import saved
 from delayprop.fast.training.conclusion import conclude, page_arrays
 from delayprop.fast.training.epoch import Epoch, Progress, printed_line, silence_warnings
 from delayprop.fast.training.evaluation import Evaluable, Evaluation, correct, count_baseline, evaluate
-from delayprop.fast.training.gradient_checks import LEGEND, certify, check_certificate, check_finite, smallest_kappa
+from delayprop.fast.training.gradient_checks import (
+    LEGEND,
+    ROUNDING,
+    UNKNOWN,
+    certify,
+    check_certificate,
+    check_finite,
+    rounding,
+    smallest_kappa,
+)
 from delayprop.fast.training.model import Classifier, kept_neurons, scale_first_weights_
 from delayprop.fast.training.optimiser import Optimiser
 from delayprop.fast.training.processes import Processes
@@ -100,7 +109,7 @@ class Classification:
         for doubt in [*doubts(self.data["train"], self.duration), *unseen(self.data)]:
             print(f"warning: {doubt}")
         settings = "  ".join(f"{name} {value}" for name, value in vars(self.settings).items())
-        print(settings, *self.rates, f"{LEGEND}; the worst of an epoch", sep="\n", flush=True)
+        print(settings, *self.rates, f"{LEGEND}; {ROUNDING}; the worst of an epoch", sep="\n", flush=True)
 
     def step(self, number: int, folder: Folder, check: Callable[[], None]) -> None:
         """Learns from one batch, or ends an epoch."""
@@ -121,7 +130,7 @@ class Classification:
         self.last_batch = spikes, labels, kept = spikes.to(device), labels.to(device), self._kept(number)
         check_finite(self.network.named_parameters())
         due = self.settings.certify and (number % self.batches.per_epoch) % self.settings.certify == 0
-        residuals = self._certified(spikes, labels, kept) if due else Residuals(None, None, None)
+        residuals = self._certified(spikes, labels, kept) if due else {}
         self.optimiser.zero_grad()
         y, hidden_spikes = self.data_parallel(spikes, kept)
         loss = self.network.loss(y, labels, self.settings.label_smoothing)
@@ -157,12 +166,19 @@ class Classification:
     def _by_layer(self, fired: Tensor) -> tuple[Tensor, ...]:
         return fired.split(list(self.settings.hidden))
 
-    def _certified(self, spikes: Spikes, labels: Tensor, kept: list[Tensor] | None) -> Residuals:
-        """Checks the gradient of this batch; the largest residuals over all processes."""
-        found, usual, limit = certify(self.network, spikes, labels, kept, self.settings.label_smoothing)
-        worst = {name: self.processes.max(-1.0 if r is None else r) for name, r in vars(found).items()}
-        found = Residuals(**{name: None if r < 0 else r for name, r in worst.items()})
-        for warning in check_certificate(found, usual, self.processes.max(limit)):
+    def _certified(self, spikes: Spikes, labels: Tensor, kept: list[Tensor] | None) -> dict[str, float | None]:
+        """Checks the gradient of this batch; the largest residuals, and the largest error of
+        rounding, over all processes."""
+        given = self.network, spikes, labels, kept, self.settings.label_smoothing
+        residuals, usual, limit = certify(*given)
+        own = {**vars(residuals), "rounding": rounding(*given)}
+        worst = {name: self.processes.max(-1.0 if r is None else r) for name, r in own.items()}
+        found = {name: None if r < 0 else r for name, r in worst.items()}
+        warnings = check_certificate(Residuals(*(found[name] for name in "ABC")), usual, self.processes.max(limit))
+        if worst["rounding"] > UNKNOWN:
+            off = f"{worst['rounding']:.0%}"
+            warnings.append(f"rounding puts a block of the gradient of one trial {off} off; --dtype float64 does not")
+        for warning in warnings:
             print(f"warning: {warning}", flush=True)
         return found
 

@@ -13,6 +13,7 @@ from delayprop.fast.training.evaluation import Evaluation
 from delayprop.fast.training.progress import Bar
 
 MANY = 0.5  # silent hidden neurons, of all
+CERTIFIED = ("A", "B", "C", "rounding")  # residuals of the identities, and an error against float64
 SUMS = ("steps", "trials", "loss", "right", "silent_steps", "clamped")  # `loss`: weighted by the trials of each step
 
 
@@ -26,17 +27,18 @@ class Epoch:
         fired: spikes of each hidden neuron.
         norms: sum over steps of the gradient's norm, for each parameter group.
         kappa_min: the worst conditioning of a spike.
-        residuals: the largest residual of each identity.
+        residuals: the largest residual of each identity, and the largest error of rounding.
     """
 
     sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(SUMS, 0.0))
     fired: Tensor = field(default_factory=lambda: torch.zeros(1, dtype=torch.float64))
     norms: dict[str, float] = field(default_factory=dict)
     kappa_min: float = math.inf
-    residuals: dict[str, float | None] = field(default_factory=lambda: dict.fromkeys("ABC"))
+    residuals: dict[str, float | None] = field(default_factory=lambda: dict.fromkeys(CERTIFIED))
 
     def add(
-        self, fired: Tensor, norms: dict[str, float], kappa_min: float, residuals: Residuals, **sums: float
+        self, fired: Tensor, norms: dict[str, float], kappa_min: float, residuals: dict[str, float | None],
+        **sums: float,
     ) -> None:
         """Adds one step."""
         self.fired = self.fired + fired
@@ -44,9 +46,9 @@ class Epoch:
         for total, values in ((self.sums, {"steps": 1, **sums}), (self.norms, norms)):
             for name, value in values.items():
                 total[name] = total.get(name, 0.0) + value
-        for name, residual in vars(residuals).items():
+        for name, residual in residuals.items():
             if residual is not None:
-                self.residuals[name] = max(residual, self.residuals[name] or 0.0)
+                self.residuals[name] = max(residual, self.residuals.get(name) or 0.0)
 
     def log_entry(self, number: int, valid: Evaluation, seconds: float) -> dict[str, Any]:
         """The line of `history.jsonl`."""
@@ -63,7 +65,9 @@ class Epoch:
 
 def printed_line(entry: dict[str, Any], valid: str = "valid") -> str:
     """The printed line of a `log_entry`; `valid`: what the validation trials are called."""
-    certificate = Residuals(entry["A"], entry["B"], entry["C"])
+    certificate = str(Residuals(entry["A"], entry["B"], entry["C"]))
+    if entry.get("rounding") is not None:
+        certificate += f"  rounding {entry['rounding']:.0e}"
     return (
         f"{entry['epoch']:3d}  loss {entry['train_loss']:.3f}  train {entry['train_accuracy']:.1%}  "
         f"{valid} {entry['valid_accuracy']:.1%}  spikes per neuron {entry['spikes_per_neuron']:.2f}  "

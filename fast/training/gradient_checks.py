@@ -1,4 +1,4 @@
-"""Checks of a gradient before the optimiser uses it: finite numbers, and the identities.
+"""Checks of a gradient before the optimiser uses it: finite numbers, the identities, float64.
 
 The identities are those of `fast.nn.certificate`. Kernels compute each gradient to a few units of
 roundoff of the sum of its absolute terms, however many these are; a residual is relative to the
@@ -8,8 +8,12 @@ break the identities by as much. Its gradient may be off by `100 u / kappa`
 (`spec/SPECIFICATION.md`, section 5), but nearly all of this obeys the identities: it is the exact
 gradient of a network nearby. A residual above `USUAL` units gives a warning; one above `MOST`, or
 more where spikes graze, stops the run.
+
+So the identities are blind to rounding. In float32 a step that is certified also repeats one trial
+in float64, with the same weights, and compares whole blocks of the gradient.
 """
 
+import copy
 import math
 from collections.abc import Iterable, Sequence
 
@@ -28,6 +32,8 @@ LEGEND = (
     "A (scale of weights), B (unit of time), C (shift of time): residuals of the identities of an exact gradient, "
     "-: does not apply to that step"
 )
+ROUNDING = "rounding: the largest error of a block of the gradient of one trial, against float64 with the same weights"
+UNKNOWN = 0.1  # error of a block above which to warn
 
 
 class NotFiniteError(ArithmeticError):
@@ -77,6 +83,26 @@ def certify(
     exceeded = [limit for one, limit in zip(largest, limits, strict=True) if one > limit]
     worst = {name: max((one[name] for one in found if one[name] is not None), default=None) for name in "ABC"}
     return Residuals(**worst), u * max(USUAL, of_times), min(exceeded, default=max(limits))
+
+
+def rounding(
+    network: Classifier, spikes: Spikes, labels: Tensor, kept: Sequence[Tensor] | None = None,
+    label_smoothing: float = 0.0,
+) -> float | None:
+    """The largest error of a block of the gradient of the first trial, against float64 with equal
+    weights and relative to the block. None in float64, and where all blocks are 0."""
+    if network.out.w.dtype == torch.float64:
+        return None
+    one = None if kept is None else [neurons[:1] for neurons in kept]
+
+    def gradient(of: Classifier) -> list[Tensor]:
+        learned = [parameter for parameter in of.parameters() if parameter.requires_grad]
+        loss = of.loss(of(spikes[:1].detach(), one)[0], labels[:1], label_smoothing)
+        return [block.double() for block in torch.autograd.grad(loss, learned)]
+
+    pairs = zip(gradient(network), gradient(copy.deepcopy(network).double()), strict=True)
+    errors = [float((found - true).norm() / true.norm()) for found, true in pairs if bool(true.any() | found.any())]
+    return max(errors, default=None)
 
 
 def smallest_kappa(layers: Sequence[SynapticLayer]) -> float:

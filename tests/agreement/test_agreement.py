@@ -1,5 +1,6 @@
 """`fast` equals `reference` in float64, block by block; both share the specification alone."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,12 +9,14 @@ import pytest
 from hypothesis import given, settings
 
 import delayprop.reference as reference
+from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.run import run_case
 from delayprop.spec import Case, CrossEntropy, Result, Tie, load_case
 from delayprop.spec.results import TIE_KINDS
 from tests.support.comparison import assert_same_results, block_errors, scaled, share
 from tests.support.conditioning import condition
 from tests.support.effort import many
+from tests.support.float32 import P99_32, Float32
 from tests.support.implementations import DIGITS, agreement
 from tests.support.networks.documents import cross_entropy, li, lif, one_neuron, read, ties, wire
 from tests.support.networks.failures import stored_on_failure
@@ -24,6 +27,8 @@ from tests.support.tangent import directional_derivative, dot_product, random_di
 from tests.support.tolerances import DOT_PRODUCT, U64, relative
 
 SEEDS = many(25)  # of each family: 400 in all
+WIDE = {"layers": (65, 200), "mixed": (33, 70), "recurrent": (33, 50), "recurrent_mixed": (20, 40)}
+"""Families whose layers fill several packs of 32 neurons, but for the last; and their sizes."""
 
 
 @pytest.mark.check(17)
@@ -47,6 +52,23 @@ def test_float64_on_seeded_networks(family: str, measured: Measured) -> None:
     blocks, zero = sum(one.blocks for one in found), sum(one.zero for one in found)
     assert zero < blocks
     measured(max(one.used for one in found), 1.0, SEEDS, f"0 to {SEEDS - 1} of each family")
+
+
+@pytest.mark.full
+@pytest.mark.check(17)
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("family", WIDE)
+def test_float64_on_wide_layers(
+    family: str, threads: int, use_threads: Callable[[int], None], measured: Measured
+) -> None:
+    use_threads(threads)
+    networks = [seeded_case(seed, family, size=WIDE[family]) for seed in range(1, 1 + many(4))]
+    assert max(p.size for case in networks for p in case.network.populations) > LANES
+    found, in_float32 = [agreement(case) for case in networks], Float32()
+    for seed, case in enumerate(networks, 1):
+        in_float32.add(case, f"{family} {seed}")
+    assert max(in_float32.errors) < P99_32 and not in_float32.lost
+    measured(max(one.used for one in found), 1.0, len(found), f"1 to {len(found)} of each wide family")
 
 
 def with_moved_weights(case: Case, share: float, seed: int) -> Case:

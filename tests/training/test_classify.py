@@ -24,7 +24,7 @@ from delayprop.fast.training.checkpoints import Checkpoints, digest
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.conclusion import page_arrays, shown_trials
 from delayprop.fast.training.engine import REPRODUCER
-from delayprop.fast.training.gradient_checks import CertificateError, certify, check_certificate
+from delayprop.fast.training.gradient_checks import CertificateError, certify, check_certificate, rounding
 from delayprop.fast.training.model import Classifier
 from delayprop.fast.training.run_folder import Folder, ScalarWriter
 from delayprop.fast.training.settings import Settings
@@ -150,7 +150,7 @@ def test_the_certificate_sees_a_wrong_gradient_and_leaves_the_training_alone(mon
 def test_the_certified_loss_is_the_one_that_is_learned(tmp_path: Path, monkeypatch: Patch) -> None:
     seen = calls(monkeypatch, Classifier, "loss", lambda self, *given: (torch.is_grad_enabled(), *given[2:]))
     trained(tmp_path, label_smoothing=0.1)
-    certified = 3 * 2  # steps 1 and 3 of three epochs
+    certified = 3 * 2 * 3  # steps 1 and 3 of three epochs; the first trial at two precisions
     assert seen.count((True, 0.1)) == 3 * 3 + certified and set(seen) == {(True, 0.1), (False,)}
 
 
@@ -268,6 +268,25 @@ def test_delay_gradients_are_checked(readout: str, changed: dict, monkeypatch: P
         monkeypatch.setattr(Solved, "backward", fault)
         with pytest.raises(CertificateError, match=r"identity [BC] is off"):
             check_certificate(*certify(network, *given))
+
+
+def test_the_first_trial_is_compared_with_float64(monkeypatch: Patch) -> None:
+    network, given = classifier("max_voltage"), batch(1.0)
+    network.requires_grad_(True)
+    before = [parameter.grad for parameter in network.parameters()]
+    found = rounding(network, *given)
+    assert found is not None and 1e-9 < found < 1e-4
+    assert rounding(classifier("max_voltage", torch.float64), *given) is None
+    assert [parameter.grad for parameter in network.parameters()] == before
+    right = Solved.backward
+
+    def off(solved: Solved, *arguments: Any) -> Gradients:
+        gradients = right(solved, *arguments)
+        return gradients._replace(w=1.2 * gradients.w) if gradients.w.dtype == torch.float32 else gradients
+
+    monkeypatch.setattr(Solved, "backward", off)
+    found = rounding(network, *given)
+    assert found is not None and 0.15 < found < 0.5, "control"
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

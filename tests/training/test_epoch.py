@@ -6,20 +6,23 @@ import time
 import pytest
 import torch
 
-from delayprop.fast.nn.certificate import Residuals
 from delayprop.fast.training import epoch
 from delayprop.fast.training.epoch import Epoch, Progress, silence_warnings
 from delayprop.fast.training.evaluation import Evaluation
 from tests.support.runs.reading import Capture, Patch, screen
 
 
+def named(*certified: float | None) -> dict[str, float | None]:
+    return dict(zip(epoch.CERTIFIED, certified, strict=True))
+
+
 def test_the_line_of_an_epoch_is_of_all_its_steps() -> None:
     """Three steps of 5, 3 and 2 trials, two neurons; the extremes are in none of them alone."""
     sums = Epoch()
     for fired, norms, kappa, residuals, trials, loss, right, silent, clamped in (
-        ([4.0, 0.0], {"w": 1.0, "d": 3.0}, 1e-2, Residuals(1e-9, None, 4e-9), 5, 10.0, 4, False, 2),
-        ([1.0, 0.0], {"w": 3.0, "d": 1.0}, 1e-4, Residuals(1e-8, 5e-9, None), 3, 4.0, 1, True, 1),
-        ([0.0, 0.0], {"w": 5.0, "d": 0.5}, 1e-3, Residuals(2e-9, 1e-9, None), 2, 1.0, 0, True, 0),
+        ([4.0, 0.0], {"w": 1.0, "d": 3.0}, 1e-2, named(1e-9, None, 4e-9, 3e-7), 5, 10.0, 4, False, 2),
+        ([1.0, 0.0], {"w": 3.0, "d": 1.0}, 1e-4, named(1e-8, 5e-9, None, 2e-7), 3, 4.0, 1, True, 1),
+        ([0.0, 0.0], {"w": 5.0, "d": 0.5}, 1e-3, {}, 2, 1.0, 0, True, 0),
     ):
         sums.add(
             torch.tensor(fired), norms, kappa, residuals, trials=trials, loss=loss, right=right, silent_steps=silent,
@@ -29,13 +32,14 @@ def test_the_line_of_an_epoch_is_of_all_its_steps() -> None:
         "epoch": 7, "train_loss": 1.5, "train_accuracy": 0.5, "valid_accuracy": 0.75, "valid_loss": 0.75,
         "spikes_per_neuron": 0.25, "silent": 0.5, "silent_steps": 2, "clamped": 3, "gradient": {"w": 3.0, "d": 1.5},
         "kappa_min": 1e-4, "seconds": 2.5, "A": 1e-8, "B": 5e-9, "C": 4e-9,
+        "rounding": 3e-7,
     }
 
 
 def test_a_hidden_layer_of_one_neuron_has_its_spikes_in_the_line() -> None:
     sums = Epoch()
     for fired in (3.0, 0.0):
-        sums.add(torch.tensor([fired]), {}, 0.5, Residuals(None, None, None), trials=2, loss=1.0, right=1)
+        sums.add(torch.tensor([fired]), {}, 0.5, {}, trials=2, loss=1.0, right=1)
     found = sums.log_entry(1, Evaluation([[1, 0]], 0.5), 1.0)
     assert (found["spikes_per_neuron"], found["silent"], found["kappa_min"]) == (0.75, 0.0, 0.5)
 

@@ -46,7 +46,7 @@ class Family:
     """The options of each feature; a network has one of each. `taus`: the two time constants of a
     neuron. `reset`: its sign. `gain`: mean input current, in units of the threshold. `inhibitory`:
     inhibitory synapses in 8, of strength `inhibition`. `losses`: readout, and kind of the
-    population read."""
+    population read. `size`: least and most neurons of a hidden layer."""
 
     hidden: tuple[int, ...] = (0, 1, 2)
     recurrent: tuple[bool, ...] = (False,)
@@ -64,6 +64,7 @@ class Family:
     inhibitory: tuple[int, ...] = (1, 2)
     inhibition: float = 0.4
     losses: tuple[str, ...] = field(default=(*SPIKE_LOSSES, *VOLTAGE_LOSSES))
+    size: tuple[int, int] = (1, 3)
 
     @property
     def feed_forward(self) -> bool:

@@ -1,7 +1,7 @@
 """Cases that tests draw, by Hypothesis or by a seed, with one builder."""
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -23,12 +23,15 @@ def cases(draw: st.DrawFn, feed_forward: bool | None = None, family: str | None 
     return _Builder(Picker(lambda low, high: draw(st.integers(low, high))), FAMILIES[name]).case()
 
 
-def seeded_case(seed: int, family: str | None = None, feed_forward: bool | None = None) -> Case:
+def seeded_case(
+    seed: int, family: str | None = None, feed_forward: bool | None = None, size: tuple[int, int] = (1, 3)
+) -> Case:
     """The case of a seed, equal on every machine; seeds cycle through families if none is given."""
     names = families(feed_forward)
     name = names[seed % len(names)] if family is None else family
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    return _Builder(Picker(lambda low, high: int(rng.integers(low, high + 1))), FAMILIES[name]).case()
+    pick = Picker(lambda low, high: int(rng.integers(low, high + 1)))
+    return _Builder(pick, replace(FAMILIES[name], size=size)).case()
 
 
 @dataclass
@@ -41,7 +44,8 @@ class _Builder:
         pick, family = self.pick, self.family
         read = pick.one(family.losses)
         layers = [f"hidden{n}" for n in range(1, pick.one(family.hidden) + 1)] + ["out"]
-        sizes = {"in": pick.whole(1, 4)} | {name: pick.whole(1, 3) for name in layers} | {"out": pick.whole(2, 3)}
+        hidden = {name: pick.whole(*family.size) for name in layers}
+        sizes = {"in": pick.whole(1, 4)} | hidden | {"out": pick.whole(2, 3)}
         kinds = dict.fromkeys(layers, "lif") | {"out": "li" if read.endswith(":li") else "lif"}
         plan = self._plan(layers, kinds)
         features = (family.constants, family.taus, family.reset, family.threshold)
