@@ -47,6 +47,7 @@ def flow_coefficients(A: np.ndarray, A_by: np.ndarray, reached: bool, terms: int
         A: `[neurons, states, states]`, per bin; states in the order V, a current, others.
         A_by: `[constants, neurons, states, states]`: its derivatives by constants.
         reached: whether arrivals reach further states.
+        terms: of each polynomial.
     """
     powers = _powers(A)
     found = _block(powers, divided=~np.eye(A.shape[1], dtype=bool), reached=reached, terms=terms)

@@ -34,6 +34,7 @@ LEGEND = (
 )
 ROUNDING = "rounding: the largest error of a block of the gradient of one trial, against float64 with the same weights"
 UNKNOWN = 0.1  # error of a block above which to warn
+SMALL = 1e-3  # a block below this share of the largest may nearly cancel
 
 
 class NotFiniteError(ArithmeticError):
@@ -90,7 +91,8 @@ def rounding(
     label_smoothing: float = 0.0,
 ) -> float | None:
     """The largest error of a block of the gradient of the first trial, against float64 with equal
-    weights and relative to the block. None in float64, and where all blocks are 0."""
+    weights, relative to the block, or to a thousandth of the largest. None in float64, and where
+    the gradient is 0."""
     if network.out.w.dtype == torch.float64:
         return None
     one = None if kept is None else [neurons[:1] for neurons in kept]
@@ -100,9 +102,13 @@ def rounding(
         loss = of.loss(of(spikes[:1].detach(), one)[0], labels[:1], label_smoothing)
         return [block.double() for block in torch.autograd.grad(loss, learned)]
 
-    pairs = zip(gradient(network), gradient(copy.deepcopy(network).double()), strict=True)
-    errors = [float((found - true).norm() / true.norm()) for found, true in pairs if bool(true.any() | found.any())]
-    return max(errors, default=None)
+    found, true = gradient(network), gradient(copy.deepcopy(network).double())
+    sizes = [float(block.norm()) for block in true]
+    least = SMALL * max(sizes)
+    if least == 0.0:
+        return None
+    errors = [float((a - b).norm()) for a, b in zip(found, true, strict=True)]
+    return max(error / max(size, least) for error, size in zip(errors, sizes, strict=True))
 
 
 def smallest_kappa(layers: Sequence[SynapticLayer]) -> float:
