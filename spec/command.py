@@ -3,6 +3,7 @@
 import argparse
 import atexit
 import difflib
+import errno
 import json
 import os
 import re
@@ -90,17 +91,23 @@ def guarded(prog: str, body: Callable[[], int], codes: Codes = MappingProxyType(
 
 
 def run_and_exit(main: Callable[[], int]) -> NoReturn:
-    """Run a command and exit with its code; silently if the reader of its output left (`head`).
+    """Run a command and exit with its code; silently if the reader of its output left (`head`), in
+    one line if its output is a file on a full disk.
 
     SIGPIPE's default is no alternative: it would end the program at a write to any pipe or socket.
     """
     try:
         code = main()
-        sys.stdout.flush()  # here, because an error of the flush at exit cannot be caught
-    except BrokenPipeError:
+        if sys.stdout is not None:  # else it was closed before
+            sys.stdout.flush()  # here, because an error of the flush at exit cannot be caught
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EDQUOT) or error.filename is not None:
+            raise
         # Python flushes the buffer again at exit; into the null device that raises nothing.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = READER_LEFT
+        if error.errno != errno.EPIPE:
+            code = report("delayprop", f"standard output cannot be written: {error.strerror}; make room", NO_ROOM)
     atexit.register(_leave, code)
     sys.exit(code)
 

@@ -6,8 +6,9 @@
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path, PurePosixPath
-from subprocess import CompletedProcess
 
 import pytest
 
@@ -36,7 +37,7 @@ def test_a_result_has_the_layout_of_the_stored_one(command: str, name: str) -> N
     assert found["loss"] == pytest.approx(expected["loss"], rel=relative(U64, expected["kappa_min"]))
 
 
-def numbers(done: CompletedProcess[str]) -> list[float]:
+def numbers(done: subprocess.CompletedProcess[str]) -> list[float]:
     """The numbers with a point of the printed result, in order."""
     found: list[float] = []
     json.loads(json.dumps(result_of(done)), parse_float=lambda text: found.append(float(text)))
@@ -132,6 +133,16 @@ def test_a_command_keeps_its_code_and_frees_nothing_at_its_end(code: int) -> Non
     assert (done.returncode, done.stdout, done.stderr) == (code, "done\nthread\nhandler\n", "")
     plain = python("-c", f"{LEAVES}print('done'); sys.exit({code})")
     assert (plain.returncode, plain.stdout) == (code, "done\nthread\nhandler\nfreed\n"), "control"
+
+
+FULL = "delayprop: standard output cannot be written: No space left on device; make room\n"
+
+
+@pytest.mark.parametrize(("where", "code", "words"), [(">&-", 0, ""), ("> /dev/full", 4, FULL)])
+def test_output_that_cannot_be_written(where: str, code: int, words: str) -> None:
+    command = f"exec {sys.executable} -m delayprop conformance --list {where}"
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (code, words)
 
 
 MAIN = re.compile(r"^def main\(.*\) -> int:$", re.MULTILINE)
