@@ -36,6 +36,15 @@ def test_the_line_of_an_epoch_is_of_all_its_steps() -> None:
     }
 
 
+@pytest.mark.parametrize(("rounding", "words"), [(3.2e-7, "C -  rounding 3e-07  2 s"), (None, "C -  2 s")])
+def test_the_printed_line_has_the_certificate(rounding: float | None, words: str) -> None:
+    entry = Epoch(sums=dict.fromkeys(epoch.SUMS, 1.0), residuals=named(1e-8, None, None, rounding))
+    logged = entry.log_entry(7, Evaluation([[1, 0]], 0.5), 2.4)
+    line, old = epoch.printed_line(logged), {name: logged[name] for name in logged if name != "rounding"}
+    assert line.startswith("  7  loss 1.000  train 100.0%") and line.endswith(f"A 1e-08  B -  {words}")
+    assert epoch.printed_line(old).endswith("C -  2 s"), "of a run before there was such a number"
+
+
 def test_a_hidden_layer_of_one_neuron_has_its_spikes_in_the_line() -> None:
     sums = Epoch()
     for fired in (3.0, 0.0):
