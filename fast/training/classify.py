@@ -174,7 +174,8 @@ class Classification:
         own = {**vars(residuals), "rounding": rounding(*given)}
         worst = {name: self.processes.max(-1.0 if r is None else r) for name, r in own.items()}
         found = {name: None if r < 0 else r for name, r in worst.items()}
-        warnings = check_certificate(Residuals(*(found[name] for name in "ABC")), usual, self.processes.max(limit))
+        identities = Residuals(found["A"], found["B"], found["C"])
+        warnings = check_certificate(identities, usual, self.processes.max(limit))
         if worst["rounding"] > UNKNOWN:
             off = f"{worst['rounding']:.0%}"
             warnings.append(f"rounding puts a block of the gradient of one trial {off} off; --dtype float64 does not")

@@ -69,7 +69,8 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
     ],
     "training/test_classify.py": [
         ("the last network tested", CLASSIFY, '.load_state_dict(best["network"])', ".eval()", "network_that_is_kept"),
-        ("nothing certified", CLASSIFY, "check_certificate(found, usual, self.processes.max(limit))", "[]", "breaks"),
+        ("nothing certified", CLASSIFY, "check_certificate(identities, usual, self.processes.max(limit))", "[]",
+         "breaks"),
         ("chosen on test", CLASSIFY, 'self.evaluate("valid"', 'self.evaluate("test"', "looked_at"),
         ("the end forgotten", CLASSIFY, 'self.ended = state["ended"]', "pass", "stays_ended"),
         ("another loss certified", CLASSIFY, "kept, self.settings.label_smoothing", "kept", "certified_loss"),
@@ -114,7 +115,7 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
     ],
     "training/test_epoch.py": [
         ("kappa of the last step", "training/epoch.py", "min(self.kappa_min, kappa_min)", "kappa_min", "the_line"),
-        ("residual of the last step", "training/epoch.py", "max(residual, self.residuals[name] or 0.0)", "residual",
+        ("residual of the last step", "training/epoch.py", "max(residual, self.residuals.get(name) or 0.0)", "residual",
          "the_line"),
         ("spikes of the last step", "training/epoch.py", "self.fired + fired", "fired", "the_line"),
         ("norm per trial", "training/epoch.py", "{name: total / steps for", "{name: total / trials for", "the_line"),

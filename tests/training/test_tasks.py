@@ -122,7 +122,7 @@ def test_one_trial_is_enough(tmp_path: Path, monkeypatch: Patch, capsys: Capture
     assert main(["--task", "braille", "--epochs", "1", "--hidden", "4", "--out", str(tmp_path / "run")]) in (0, 1)
     assert result(tmp_path / "run")["count_baseline"] in (0.0, 1.0)
     out = capsys.readouterr().out
-    assert "-: does not apply to that step; the worst of an epoch" in out and "spike counts alone give" in out
+    assert "with the same weights; the worst of an epoch" in out and "spike counts alone give" in out
 
 
 def test_silence_is_never_a_right_answer(tmp_path: Path) -> None:

@@ -44,8 +44,8 @@ class _Builder:
         pick, family = self.pick, self.family
         read = pick.one(family.losses)
         layers = [f"hidden{n}" for n in range(1, pick.one(family.hidden) + 1)] + ["out"]
-        hidden = {name: pick.whole(*family.size) for name in layers}
-        sizes = {"in": pick.whole(1, 4)} | hidden | {"out": pick.whole(2, 3)}
+        sizes = {"in": pick.whole(1, 4)}
+        sizes |= {name: pick.whole(*family.size) for name in layers} | {"out": pick.whole(2, 3)}
         kinds = dict.fromkeys(layers, "lif") | {"out": "li" if read.endswith(":li") else "lif"}
         plan = self._plan(layers, kinds)
         features = (family.constants, family.taus, family.reset, family.threshold)
