@@ -28,7 +28,7 @@ from tests.support.tolerances import DOT_PRODUCT, U64, relative
 
 SEEDS = many(25)  # of each family: 400 in all
 WIDE = {"layers": (65, 200), "mixed": (33, 70), "recurrent": (33, 50), "recurrent_mixed": (33, 45)}
-"""Families, and sizes of their hidden layers: several packs of 32 neurons, the last one not full."""
+"""Families, with sizes of hidden layers: several packs of 32 neurons, the last one not full."""
 
 
 @pytest.mark.check(17)
