@@ -14,6 +14,7 @@ from delayprop.fast.nn.certificate import Residuals, residuals, watched
 from delayprop.fast.nn.interchange import case_of, network_of
 from delayprop.fast.nn.loading import load_into
 from delayprop.fast.nn.network import Activity
+from delayprop.fast.nn.rounding import Doubtful, Rounding, rounding
 from delayprop.fast.nn.spiking_layer import SilentLayerWarning
 from delayprop.fast.nn.traces import membrane_traces
 from delayprop.fast.run import run_case
@@ -35,11 +36,11 @@ from delayprop.spec.spikes import SpikeTrains
 
 __all__ = [
     "ALIF", "LI", "LIF", "NEURONS", "READOUTS", "VOLTAGE_READOUTS", "Activity", "AdLIF", "Case", "Connection",
-    "ConnectionGradient", "CrossEntropy", "CrossEntropyLoss", "FirstSpikeTime", "Gradients", "Loss", "Network",
-    "NetworkSpec", "Neuron", "Population", "Record", "Residuals", "Result", "Run", "SilentLayerWarning", "SpecError",
-    "SpikeTimeMSE", "SpikeTimeMSELoss", "SpikeTrains", "Spikes", "Spiking", "Tie", "UnsupportedError", "case_from_text",
-    "case_of", "case_to_dict", "check", "collate", "confusion_matrix", "cross_entropy", "draw", "first_spike_time",
-    "from_nir", "joined", "load_case", "load_into", "load_neuron", "membrane_traces", "network_of", "param_groups",
-    "plot_confusion", "project_", "propagate", "propagate_neurons", "residuals", "run_case", "save_case",
-    "spike_count_penalty", "spike_time_mse", "to_nir", "train", "wake_", "watched", "write_spike_file",
+    "ConnectionGradient", "CrossEntropy", "CrossEntropyLoss", "Doubtful", "FirstSpikeTime", "Gradients", "Loss",
+    "Network", "NetworkSpec", "Neuron", "Population", "Record", "Residuals", "Result", "Rounding", "Run",
+    "SilentLayerWarning", "SpecError", "SpikeTimeMSE", "SpikeTimeMSELoss", "SpikeTrains", "Spikes", "Spiking", "Tie",
+    "UnsupportedError", "case_from_text", "case_of", "case_to_dict", "check", "collate", "confusion_matrix",
+    "cross_entropy", "draw", "first_spike_time", "from_nir", "joined", "load_case", "load_into", "load_neuron",
+    "membrane_traces", "network_of", "param_groups", "plot_confusion", "project_", "propagate", "propagate_neurons",
+    "residuals", "rounding", "run_case", "save_case", "spike_count_penalty", "spike_time_mse", "to_nir", "train", "wake_", "watched", "write_spike_file",
 ]

@@ -5,8 +5,8 @@ from importlib import import_module
 from delayprop.derivations.proof import Theorem
 
 NAMES = (
-    "flow", "crossing", "adjoint", "arrival", "spike_jump", "parameters", "readouts", "maximum", "neuron", "isolation",
-    "identities", "example_network", "example_explicit", "errata",
+    "flow", "crossing", "adjoint", "arrival", "spike_jump", "parameters", "readouts", "maximum", "rounding", "neuron",
+    "isolation", "identities", "example_network", "example_explicit", "errata",
 )
 CHAPTERS = tuple(import_module(f"delayprop.derivations.{name}") for name in NAMES)
 

@@ -230,3 +230,46 @@ def moment_of_running_readout(
     integral_I = (1 + r * tau_mem) * T * y + tau_mem * at_end * V_T
     moment_I = tau_syn * (late - T * at_end * I_T + integral_I) / (1 + r * tau_syn)
     return (moment_I / T + tau_mem * (y - at_end * V_T)) / (1 + r * tau_mem)
+
+
+# Rounding: how an error of a time, or of a level, is carried on.
+
+
+def Vddot_minus(I: Expr, Vdot_minus: Expr, tau_mem: Expr, tau_syn: Expr) -> Expr:
+    return -(I / tau_syn + Vdot_minus) / tau_mem
+
+
+def jump_moved(Vddot_minus: Expr, Vdot_minus: Expr, dt_post: Expr) -> Expr:
+    """Relative change of a jump, which is proportional to 1/Vdot_minus, if the spike moves."""
+    return -Vddot_minus / Vdot_minus * dt_post
+
+
+def dV_dt_post_before(Vdot_plus: Expr, h: Expr, tau_mem: Expr) -> Expr:
+    """Derivative of V, a time h after a spike, by the time of this spike."""
+    return -Vdot_plus * sp.exp(-h / tau_mem)
+
+
+def Vddot_at_maximum(V: Expr, tau_mem: Expr, tau_syn: Expr) -> Expr:
+    return -V / (tau_mem * tau_syn)
+
+
+def trace_sum(tau_syn: Expr) -> Expr:
+    """Integral over all time of the trace K, the voltage that an arrival of weight 1 causes."""
+    return tau_syn
+
+
+def trace_squared(order: int, tau_mem: Expr, tau_syn: Expr) -> Expr:
+    """Integral over all time of the square of K, or of its first or second derivative."""
+    a, b = 1 / tau_mem, 1 / tau_syn
+    return (a / (2 * b * (a + b)), a**2 / (2 * (a + b)), a**2 * (a**2 + 3 * a * b + b**2) / (2 * (a + b)))[order]
+
+
+def trace_parts_squared(tau_mem: Expr, tau_syn: Expr) -> Expr:
+    """Integral of (V/tau_mem)^2 + (I/tau_mem)^2, the parts of the slope of K, which round apart."""
+    a, b = 1 / tau_mem, 1 / tau_syn
+    return a**2 / (2 * b) * (1 + a / (a + b))
+
+
+def mean_voltage_moved(h: Expr, T: Expr, tau_mem: Expr, tau_syn: Expr) -> Expr:
+    """Derivative of the mean of V over [0, T] by the time of an arrival of weight 1 at T - h."""
+    return -V_flow(sp.S.Zero, sp.S.One, h, tau_mem, tau_syn) / T

@@ -45,7 +45,8 @@ class BackwardInput(NamedTuple):
     """Input of the backward pass: both spike trains, the loss, and the record of the forward pass.
 
     `emitted, ends`: spikes of the packs that are solved together, as the forward sweep left them;
-    `dL_dt`: derivative of the loss by each. `dL_dy [trials, packs, LANES]`. `neuron_record
+    `dL_dt`: derivative of the loss by each, to which a recurrent layer adds that through its own
+    arrivals. `dL_dy [trials, packs, LANES]`. `neuron_record
     [trials, packs, NEURON_RECORD, LANES]`. `want_dt, want_tau`: whether the gradients of input
     times, and of constants in `A`, are asked for.
     """

@@ -167,6 +167,7 @@ def take_spikes(trial, bin_, slot, e, later, e_first, given, layer, clock, work,
             )
             for copy in range(copies):
                 dL_dt += own.dL_dt[first + copy]
+            given.dL_dt[spike] = dL_dt
             number, lane = emitted.neuron[spike] // LANES, lane_of(emitted.neuron[spike])
             b = adjoint_of(number, trial, given, layer, work, found)
             x = float(emitted.rest[spike])

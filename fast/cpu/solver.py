@@ -93,7 +93,9 @@ class SweptOnCpu:
         dL_dw, dL_dd = (np.empty((sources, packs * LANES), layer.synapses.w.dtype) for _ in range(2))
         in_threads(lambda pack: gradients_of_pack(pack, sums[pack], layer, dL_dw, dL_dd), range(packs))
         in_neurons = (np.ascontiguousarray(part[:, : layer.post]) for part in (dL_dw, dL_dd))
-        return Sums(*map(torch.from_numpy, (*in_neurons, dL_dt_pre, dL_dconstants)))
+        dL_dt_out = np.empty_like(dL_dt)
+        dL_dt_out[self.rank] = dL_dt
+        return Sums(*map(torch.from_numpy, (*in_neurons, dL_dt_pre, dL_dconstants, dL_dt_out)))
 
 
 def solve(problem: Problem) -> Solved:

@@ -236,4 +236,4 @@ def backward(given: BackwardInput, spikes: int, layer: Layer, clock: Clock, want
     found = SynapseGradients(of_synapses.sum(dim=0), dL_dw, dL_dd)
     _for_each_synapse(gradients_kernel, layer, found, layer)
     dL_dw, dL_dd = (part[:, : layer.post].contiguous() for part in (dL_dw, dL_dd))
-    return Sums(dL_dw, dL_dd, torch.cat(dL_dt_pre), dL_dconstants.sum(dim=0))
+    return Sums(dL_dw, dL_dd, torch.cat(dL_dt_pre), dL_dconstants.sum(dim=0), given.dL_dt)

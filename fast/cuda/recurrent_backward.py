@@ -58,12 +58,14 @@ def dL_dt_of_own(thread, threads, e, chunk, trial, bin_, sweep):
 
 @compiled
 def take_own(e, dL_dt, chunk, trial, bin_, slot, sweep):
-    """Let own spike `e` jump the adjoint; `dL_dt`: the derivative through its arrivals."""
+    """Let own spike `e` jump the adjoint; `dL_dt`, the derivative through its arrivals, is added to
+    that of the spike."""
     given = sweep.given
     number, x = given.own_neuron[e], float(given.own_rest[e])
     b = adjoint_at(number, trial, chunk, sweep)
     I, O = given.own_I[e], others_in(given.own_others.T, 0, e, sweep.layer.others)
-    take_spike(e, number % LANES, bin_, slot, x, I, O, given.dL_dt[e] + dL_dt, sweep.clock, sweep.want_tau, b)
+    given.dL_dt[e] += dL_dt
+    take_spike(e, number % LANES, bin_, slot, x, I, O, given.dL_dt[e], sweep.clock, sweep.want_tau, b)
 
 
 @compiled

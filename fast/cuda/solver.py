@@ -46,7 +46,8 @@ class SweptOnGpu:
             dL_dt = torch.empty_like(dL_dt_post).index_copy_(0, self.order, dL_dt_post)
         own = Trains(*map(some, self.own))
         given = BackwardInput(*self.arriving, *own, some(dL_dt), dL_dy, self.neuron_record)
-        return launches.backward(given, self.spikes, self.layer, self.clock, want_dt, want_tau)
+        found = launches.backward(given, self.spikes, self.layer, self.clock, want_dt, want_tau)
+        return found if self.order is None else found._replace(dL_dt_post=dL_dt.index_select(0, self.order))
 
 
 def solve(problem: Problem) -> Solved:

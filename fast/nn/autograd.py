@@ -15,10 +15,30 @@ from delayprop.fast.nn.devices import on_gpu
 from delayprop.fast.nn.layer_checks import check_arguments, check_into, check_lif, check_pair, constants_of
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.solving.problem import Problem
-from delayprop.fast.solving.solved import Solved
+from delayprop.fast.solving.solved import Gradients, Solved
 from delayprop.spec import SpecError
 from delayprop.spec.checks import positive_number
 from delayprop.spec.neuron import LI, LIF, Neuron
+
+
+@dataclass(eq=False)
+class Step:
+    """A layer's part in one step, forward and back; times in ms.
+
+    Attributes:
+        problem: the problem as it was solved; its tensors share the memory of the parameters.
+        tick: to which arrivals are rounded.
+        times, offsets, y: as in `fast.solving.solved.Solved`.
+        gradients, dL_dy: of the last backward pass; None before. `dL_dy`: `[trials, post]`.
+    """
+
+    problem: Problem
+    tick: float
+    times: Tensor
+    offsets: Tensor
+    y: Tensor
+    gradients: Gradients | None = None
+    dL_dy: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +54,7 @@ class Record:
             reached there.
         solved_bins: `[trials, size]`: number of bins in which a bound could not exclude a spike, a
             tie or a new largest voltage, so that the neuron was solved event by event.
-        integrated: the problem, as it was solved, if an integral of the voltage is read.
+        step: the pass itself, for `fast.nn.rounding`.
     """
 
     kappa: np.ndarray
@@ -42,7 +62,7 @@ class Record:
     spikes_at_end: bool
     dy_dT: np.ndarray
     solved_bins: np.ndarray
-    integrated: Problem | None
+    step: Step
 
     def split(self, sizes: Sequence[int], counts: Tensor) -> "list[Record]":
         """One record per population, for populations side by side of `sizes` neurons; `counts`:
@@ -54,9 +74,14 @@ class Record:
         of_spikes = np.repeat(np.tile(part, len(counts)), counts.flatten().cpu().numpy())
         ties, dy_dT, solved = (np.split(one, ends, axis=1) for one in (self.ties, self.dy_dT, self.solved_bins))
         return [
-            Record(self.kappa[of_spikes == n], ties[n], self.spikes_at_end, dy_dT[n], solved[n], self.integrated)
+            replace(self, kappa=self.kappa[of_spikes == n], ties=ties[n], dy_dT=dy_dT[n], solved_bins=solved[n])
             for n in range(len(sizes))
         ]
+
+    @property
+    def integrated(self) -> Problem | None:
+        """The problem, if an integral of the voltage is read."""
+        return self.step.problem if self.step.problem.rate >= 0 else None
 
     @property
     def kappa_min(self) -> float | None:
@@ -158,12 +183,12 @@ def propagate_neurons(
             raise SpecError("bin_width", expected, bin_width, "leave it out")
         problem = replace(problem, bin_width=2.0 ** math.floor(math.log2(bin_width)))
     solved = _solver(w.device)(problem)
-    times_out, y = _Propagate.apply(solved, *variables)
+    step = Step(problem, solved.layer.ticks.tick * solved.width, solved.times, solved.offsets, solved.y)
+    times_out, y = _Propagate.apply(solved, step, *variables)
     emitted = Spikes(times_out, solved.offsets, spikes.trials, w.shape[1], spikes.duration)
     outcomes = (solved.kappa, solved.ties, solved.dy_dT, solved.solved_bins)
     kappa, ties, dy_dT, solved_bins = (tensor.cpu().numpy() for tensor in outcomes)
-    integrated = problem if problem.rate >= 0 else None
-    return emitted, y if readout else None, Record(kappa, ties, solved.spikes_at_end, dy_dT, solved_bins, integrated)
+    return emitted, y if readout else None, Record(kappa, ties, solved.spikes_at_end, dy_dT, solved_bins, step)
 
 
 def _solver(device: torch.device) -> Callable[[Problem], Solved]:
@@ -178,8 +203,8 @@ class _Propagate(torch.autograd.Function):
     """The outputs of a solved problem, joined to the input tensors of the problem."""
 
     @staticmethod
-    def forward(ctx: Any, solved: Solved, *given: Tensor) -> tuple[Tensor, Tensor]:
-        ctx.solved, ctx.variables, ctx.dtypes = solved, given, [tensor.dtype for tensor in given]
+    def forward(ctx: Any, solved: Solved, step: Step, *given: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.solved, ctx.step, ctx.variables, ctx.dtypes = solved, step, given, [tensor.dtype for tensor in given]
         ctx.save_for_backward(solved.times.new_empty(0))  # so that torch refuses a second backward pass
         # New tensors, since torch ties the graph to its outputs, and the graph keeps `solved`.
         return solved.times.detach(), solved.y.to(given[1].dtype, copy=True)
@@ -187,10 +212,11 @@ class _Propagate(torch.autograd.Function):
     @staticmethod
     @differentiable_once
     def backward(ctx: Any, dL_dt_post: Tensor, dL_dy: Tensor) -> tuple[Tensor | None, ...]:
-        _, want_dt, _, _, *wanted = ctx.needs_input_grad
+        _, _, want_dt, _, _, *wanted = ctx.needs_input_grad
         names = ctx.solved.neuron.constants
         found = ctx.solved.backward(
             dL_dt_post, dL_dy.double(), want_dt, [name for name, want in zip(names, wanted, strict=True) if want]
         )
+        ctx.step.gradients, ctx.step.dL_dy = found, dL_dy
         pairs = zip((found.t_in, found.w, found.d, *found.constants), ctx.dtypes, strict=True)
-        return None, *(None if gradient is None else gradient.to(dtype) for gradient, dtype in pairs)
+        return None, None, *(None if gradient is None else gradient.to(dtype) for gradient, dtype in pairs)

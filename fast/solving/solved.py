@@ -41,12 +41,14 @@ class Sums(NamedTuple):
         dL_dt_pre: by arriving spike, in the order of the kernels; empty unless wanted.
         dL_dconstants: `[packs, rows, LANES]`: by the constants in `A`, zeros unless wanted; then by
             the entries of the level and of the reset (`fast.physics.adjoint`).
+        dL_dt_post: by emitted spike; of a recurrent layer through its own arrivals too.
     """
 
     dL_dw: Tensor
     dL_dd: Tensor
     dL_dt_pre: Tensor
     dL_dconstants: Tensor
+    dL_dt_post: Tensor
 
 
 class Swept(Protocol):
@@ -64,14 +66,16 @@ class Gradients(NamedTuple):
     """Gradients of a problem, times in ms.
 
     `t_in`: by arriving spike, None unless wanted; `w, d [sources, post]`, in the precision of the
-    weights; `constants`: of the neurons, `[post]` each, in their order, None unless wanted. All but
-    `w` and `d` are float64.
+    weights; `constants`: of the neurons, `[post]` each, in their order, None unless wanted;
+    `t_out`: by emitted spike, of a recurrent layer through its own arrivals too. All but `w` and
+    `d` are float64.
     """
 
     t_in: Tensor | None
     w: Tensor
     d: Tensor
     constants: list[Tensor | None]
+    t_out: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +133,7 @@ class Solved:
             raise ArithmeticError(f"a spike grazes its threshold, so its gradient is infinite; {remedy}")
         layer, post, width = self.layer, self.layer.post, self.width
         in_lanes = pad(dL_dy.contiguous(), (0, len(layer.constants) * LANES - post)).reshape(len(dL_dy), -1, LANES)
-        dL_dw, dL_dd, dL_dt_pre, dL_dconstants = self.swept.backward(
+        dL_dw, dL_dd, dL_dt_pre, dL_dconstants, dL_dt_out = self.swept.backward(
             dL_dt_post.contiguous() * width, in_lanes, want_dt, any(name in self.matrices.learned for name in wanted)
         )
         if layer.read_maximum:  # the readout of a neuron that spikes is `v_th` itself
@@ -140,7 +144,7 @@ class Solved:
         t_in = None
         if want_dt:
             t_in = dL_dt_pre.new_zeros(self.given).index_copy_(0, self.order, dL_dt_pre / width)
-        return Gradients(t_in, dL_dw, dL_dd / width, constants)
+        return Gradients(t_in, dL_dw, dL_dd / width, constants, dL_dt_out / width)
 
     def _of_constant(self, name: str, rows: Tensor) -> Tensor:
         """The gradient by a constant: through `A`, and through the level and the reset."""

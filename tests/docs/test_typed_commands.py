@@ -159,6 +159,7 @@ def create_study(study_name, storage, direction, load_if_exists): return Study()
 def run(command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """The outcome of a command of `TEXTS`, completed or shortened."""
     assert folder != ROOT, "`make clean` would remove .venv"
+    activated = {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]), **environment}
     match shlex.split(f"{command} {added(command)}"):
         case ["python", "-m", "pytest", *words]:
             return forking.command("pytest", *words)
@@ -167,11 +168,12 @@ def run(command: str, folder: Path, **environment: str) -> subprocess.CompletedP
         case ["python", "-m", name, *words] if name.startswith("tests.tools."):
             return python("-m", name, *words, folder=folder, PYTHONPATH=str(folder))
         case ["python", "-m", name, *words] | ["delayprop" as name, *words]:
-            return forking.called(f"{UNDRAWN}:undrawn_module", name, *words, folder=folder, environment=environment)
+            return forking.called(f"{UNDRAWN}:undrawn_module", name, *words, folder=folder, environment=activated)
         case ["python", *words]:
             return python(*words, folder=folder, PYTHONPATH=f"{folder.parent / 'stubs'}:{ROOT}")
         case ["make", *words]:
-            return subprocess.run(["make", *words], cwd=folder, capture_output=True, text=True)
+            own = {name: value for name, value in os.environ.items() if not name.endswith("FLAGS")}  # of a `make` above
+            return subprocess.run(["make", *words], cwd=folder, env=own, capture_output=True, text=True)
         case [program, *words]:
             line = [str(Path(sys.executable).parent / program.removeprefix(".venv/bin/")), *words]
             return subprocess.run(line, cwd=folder, capture_output=True, text=True)

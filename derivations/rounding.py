@@ -1,0 +1,81 @@
+"""How rounding moves a gradient: what error bars are made of (specification, section 5).
+
+Assumed: an error of a level or of a time is small, so that first order decides; errors are
+independent, so that variances add; the arrivals of a window come at random instants in it, as shot
+noise. K is the trace: the voltage that an arrival of weight 1 causes in a neuron at rest.
+
+Shown: what an error of the level does to the spike, to the jump of the adjoint there and to the
+next spike; what an arrival that moves does to a maximum and to a mean voltage; and the sums that
+shot noise makes of K and its derivatives (Campbell's theorem: a window of length L with n arrivals
+adds n/L times the integral of the square to the variance).
+"""
+
+import sympy as sp
+
+from delayprop.derivations import formulas
+from delayprop.derivations.proof import Nonzero, Residuals, exponential_terms, theorem
+from delayprop.derivations.symbols import I, T, V, Vdot_minus, h, s, tau_mem, tau_syn, v_reset, v_th
+from delayprop.derivations.trajectory import forwards
+
+K = forwards(sp.S.Zero, sp.S.One, s)[0]
+
+
+@theorem("rounding-jump", "a spike that moves by dt changes its jump by -(Vddot_minus/Vdot_minus) dt, relatively")
+def jump_moved() -> Residuals:
+    V_s, I_s = forwards(V, I, s)
+    slope = formulas.Vdot(V_s, I_s, tau_mem)
+    jump, at = 1 / slope, {s: 0}
+    start = {V: I - tau_mem * Vdot_minus}
+    second = formulas.Vddot_minus(I, Vdot_minus, tau_mem, tau_syn)
+    relative = (sp.diff(jump, s) / jump).subs(at).subs(start)
+    return {
+        "the second derivative": sp.diff(slope, s).subs(at).subs(start) - second,
+        "the jump": relative - formulas.jump_moved(second, Vdot_minus, sp.S.One),
+        "a slope that errs by dV changes it by dV/Vdot_minus": sp.diff(1 / Vdot_minus, Vdot_minus) * Vdot_minus
+        + 1 / Vdot_minus,
+    }
+
+
+@theorem("rounding-spike", "a spike that moves by dt moves the level at the next by -Vdot_plus exp(-h/tau_mem) dt")
+def next_spike_moved() -> Residuals:
+    # The current flows on; V starts anew at v_reset, at s instead of 0, and is read at h.
+    current = formulas.I_flow(I, s, tau_syn)
+    V_next = formulas.V_flow(v_reset, current, h - s, tau_mem, tau_syn)
+    moved = sp.diff(V_next, s).subs(s, 0)
+    claimed = formulas.dV_dt_post_before(formulas.Vdot(v_reset, I, tau_mem), h, tau_mem)
+    wrong = formulas.dV_dt_post_before(formulas.Vdot(v_th, I, tau_mem), h, tau_mem)
+    return {
+        "by the spike before": moved - claimed,
+        "not by the slope before the reset": Nonzero((moved - wrong).subs({v_th: 1, v_reset: 0})),
+    }
+
+
+@theorem("rounding-maximum", "at a maximum Vddot = -V/(tau_mem tau_syn), so its instant moves by dVdot over this")
+def maximum_moved() -> Residuals:
+    V_s, _ = forwards(V, V, s)  # where V = I the slope is 0
+    return {
+        "the slope": sp.diff(V_s, s).subs(s, 0),
+        "the curvature": sp.diff(V_s, s, 2).subs(s, 0) - formulas.Vddot_at_maximum(V, tau_mem, tau_syn),
+    }
+
+
+@theorem("rounding-integral", "an arrival at T - h that moves by dt changes the mean voltage by -K(h)/T dt")
+def mean_moved() -> Residuals:
+    mean = formulas.V_integral(sp.S.Zero, sp.S.One, h, sp.S.Zero, tau_mem, tau_syn) / T
+    # A later arrival has less time left: h falls.
+    return {"by the arrival": -sp.diff(mean, h) - formulas.mean_voltage_moved(h, T, tau_mem, tau_syn)}
+
+
+@theorem("rounding-noise", "the integrals over all time of K, and of the squares of K, of its slopes and their parts")
+def shot_noise() -> Residuals:
+    def over_all_time(of_s: sp.Expr) -> sp.Expr:
+        """Every term is `factor * exp(power)`, with a power that falls in proportion to s."""
+        return sum(-factor / sp.diff(power, s) for factor, power in exponential_terms(of_s))
+
+    current = formulas.I_flow(sp.S.One, s, tau_syn)
+    found = {"K": over_all_time(K) - formulas.trace_sum(tau_syn)}
+    for order, name in enumerate(("K", "its slope", "the slope of its slope")):
+        square = over_all_time(sp.diff(K, s, order) ** 2)
+        found[f"the square of {name}"] = square - formulas.trace_squared(order, tau_mem, tau_syn)
+    parts = over_all_time((K**2 + current**2) / tau_mem**2)
+    return found | {"the squares of the parts": parts - formulas.trace_parts_squared(tau_mem, tau_syn)}

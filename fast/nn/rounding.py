@@ -1,0 +1,156 @@
+"""Error bars of a gradient: how far rounding has moved each block, from the record of one step.
+
+Rounding moves each spike by the error of its level over its slope, and this moves the jump of the
+adjoint there by the curvature over the slope. Both are carried as variances, those of spike times
+forward and those of adjoints back, and added as independent (`spec/SPECIFICATION.md`, section 5;
+proofs: `derivations`). The terms of one layer: `fast.nn.rounding_terms`.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from delayprop.fast.nn.rounding_terms import Integral, Maximum, Part, Spiking, in_numpy
+from delayprop.fast.nn.synaptic_layer import SynapticLayer
+from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim
+from delayprop.spec.neuron import LI, LIF
+
+SMALL = 1e-3  # a block below this share of the largest may nearly cancel
+NAMED = 3  # spikes that are named
+
+
+@dataclass(frozen=True)
+class Doubtful:
+    """A spike whose jump is known badly: `share` of the error of its layer's adjoint."""
+
+    layer: int
+    trial: int
+    neuron: int
+    time: float
+    kappa: float
+    share: float
+
+    def __str__(self) -> str:
+        place = f"layers[{self.layer}], trial {self.trial}, neuron {self.neuron}, {self.time:.3f} ms"
+        return f"{place} (kappa {self.kappa:.0e}, {self.share:.0%} of the error)"
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """Estimates of the rounding error of each block of a gradient.
+
+    Attributes:
+        errors, norms: by layer, for `w`, `d`, and `w_rec`, `d_rec` of a recurrent one: the norms of
+            the error and of the gradient.
+        doubtful: the spikes that add most to the error, the worst first.
+    """
+
+    errors: list[dict[str, float]]
+    norms: list[dict[str, float]]
+    doubtful: list[Doubtful]
+
+    @property
+    def relative(self) -> list[dict[str, float]]:
+        """The error of each block relative to its gradient; 0 where both are 0."""
+        pairs = zip(self.errors, self.norms, strict=True)
+        return [{name: _ratio(error, norms[name]) for name, error in errors.items()} for errors, norms in pairs]
+
+    @property
+    def largest(self) -> float:
+        """The largest error of a block, relative to its gradient, or to a thousandth of the largest
+        gradient of its kind (`w`, `d`)."""
+        most: dict[str, float] = {}
+        for norms in self.norms:
+            for name, norm in norms.items():
+                most[name[0]] = max(most.get(name[0], 0.0), norm)
+        pairs = zip(self.errors, self.norms, strict=True)
+        return max(
+            _ratio(error, max(norms[name], SMALL * most[name[0]]))
+            for errors, norms in pairs for name, error in errors.items()
+        )
+
+    def __str__(self) -> str:
+        of_layers = (", ".join(f"{name} {error:.0e}" for name, error in one.items()) for one in self.relative)
+        return "; ".join(f"layers[{n}]: {text}" for n, text in enumerate(of_layers))
+
+
+def rounding(layers: Sequence[SynapticLayer]) -> Rounding:
+    """Error bars of the gradient of the last backward pass, from its record alone.
+
+    Args:
+        layers: LIF and LI layers in order; each receives spikes of the one before it, or some.
+
+    Raises:
+        SpecError: a layer has no record of a backward pass, or receives other spikes.
+        UnsupportedError: a layer has other equations than LIF and LI.
+
+    The loss is taken to bend on the scale of a time constant, or of one unit of the readout. Call
+    it before the optimiser moves the parameters.
+    """
+    if not layers:
+        raise SpecError("layers", "", "is empty", "give the layers of a network, in order")
+    parts = [_part(layer, n) for n, layer in enumerate(layers)]
+    passed = [_passed_on(parts[n - 1], part, n) if n else slice(None) for n, part in enumerate(parts)]
+    moved = np.zeros(len(parts[0].at))
+    for part, which in zip(parts, passed, strict=True):
+        moved = part.move_spikes(moved[which])
+    unsure = parts[-1].of_the_loss(moved)
+    for n in reversed(range(len(parts))):
+        arriving = parts[n].move_adjoints(unsure)
+        if n > 0:
+            unsure = np.zeros(len(parts[n - 1].kappa))
+            unsure[passed[n]] = arriving
+    errors = [{name: math.sqrt(square) for name, square in part.squares.items()} for part in parts]
+    norms = [_norms(part, layer) for part, layer in zip(parts, layers, strict=True)]
+    doubtful = [one for n, part in enumerate(parts) if isinstance(part, Spiking) for one in _doubtful(part, n)]
+    return Rounding(errors, norms, sorted(doubtful, key=lambda one: -one.share)[:NAMED])
+
+
+def _ratio(error: float, size: float) -> float:
+    return error / size if size > 0 else (0.0 if error == 0 else math.inf)
+
+
+def _doubtful(part: Spiking, layer: int) -> list[Doubtful]:
+    """The spikes that add most to the error of the adjoint of a layer."""
+    least = np.partition(part.added, -NAMED)[-NAMED] if len(part.added) > NAMED else 0.0
+    worst = np.flatnonzero((part.added >= least) & (part.added > 0)).tolist()
+    share, times = part.added / max(part.added.sum(), 1e-300), in_numpy(part.step.times)
+    return [
+        Doubtful(layer, *divmod(int(part.cell[k]), part.post), float(times[k]), float(part.kappa[k]), float(share[k]))
+        for k in worst
+    ]
+
+
+def _norms(part: Part, layer: SynapticLayer) -> dict[str, float]:
+    """The norm of the gradient of each block."""
+    found = {}
+    for name in part.squares:
+        rows = slice(layer.pre, None) if name.endswith("_rec") else slice(layer.pre)
+        block = in_numpy(getattr(part.step.gradients, name[0])[rows])
+        for axis, size in enumerate(getattr(layer, name).shape):  # a delay that synapses share
+            block = block.sum(axis, keepdims=True) if size == 1 else block
+        found[name] = float(np.linalg.norm(block))
+    return found
+
+
+def _part(layer: SynapticLayer, n: int) -> Maximum | Integral | Spiking:
+    record = layer.record
+    if record is None or record.step.gradients is None:
+        remedy = "call `loss.backward()` after the forward pass, and then this"
+        raise SpecError(f"layers[{n}]", "", "has no record of a backward pass", remedy)
+    if layer.equations not in (LI, LIF):
+        remedy = "compare with float64: `copy.deepcopy(network).double()`"
+        raise UnsupportedError(f"layers[{n}]", "of LIF or LI neurons", Verbatim("other equations"), remedy)
+    reads = Maximum if record.step.problem.rate < 0.0 else Integral
+    return (reads if layer.equations == LI else Spiking)(record.step, record.kappa)
+
+
+def _passed_on(source: Part, target: Part, n: int) -> np.ndarray:
+    """Which spikes of a layer the next one receives, all or none of each train, `[n]`, boolean."""
+    emitted = source.emitted if isinstance(source, Spiking) else np.empty(0, np.int64)
+    if len(emitted) != len(target.counts) or ((target.counts != emitted) & (target.counts != 0)).any():
+        remedy = "give the layers in order, each fed by the one before it"
+        raise SpecError(f"layers[{n}]", "", f"receives other spikes than those of layers[{n - 1}]", remedy)
+    return np.repeat(target.counts != 0, emitted)

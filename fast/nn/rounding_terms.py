@@ -1,0 +1,292 @@
+"""What rounding does to one layer of a step: variances of spike times, and then of adjoints.
+
+A neuron feels its arrivals as shot noise: those of a window as if they came at random instants in
+it (Campbell's theorem; `derivations`). So sums over arrivals are products of matrices, cheap beside
+a step. Times are in ms, variances of times in ms^2.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from torch import Tensor
+
+from delayprop.fast.nn.autograd import Step
+
+VARIANCE = 1 / 6  # of one rounding, in units of `(u x)^2`: uniform, at most `u x` to either side
+FORWARD, BACK = 32 * VARIANCE, 192 * VARIANCE  # 4 roundings in each of 8 bins; and sums over arrivals
+U64 = 2.0**-53  # the unit roundoff of the sweep forward
+MOST_WINDOWS = 8  # of a trial
+
+
+class Part:
+    """A layer of a step: its arrivals by window, and the errors that they pass on.
+
+    Attributes:
+        step, kappa: of the record of the layer.
+        a, b: `1 / tau_mem` and `1 / tau_syn`, `[post]`.
+        rounded: variance of the instant of an arrival, as the kernels round it.
+        back: variance of a number of the sweep back, relative.
+        w2: squared weights, a row per source, 0 where no synapse is; `exists`: None, if all do.
+        soonest, latest: the smallest and the largest delay, at most the trial.
+        windows, window: number of windows in a trial, and the length of one.
+        mean, trace, slope, bend: `[post]`: the mean of the trace of an arrival at a random instant
+            of two windows, and the mean squares of the trace, of its slope and of the derivative of
+            this [rounding-noise]. `parts, apart`: of the parts `V / tau_mem` and `I / tau_mem` of
+            the slope, which round apart: their mean square, and the mean of one.
+        counts: `[trials * sources]`, of arriving spikes; `at`: place of each in an array `[trials,
+            windows, sources]`.
+        felt: `[trials, windows, sources]`: number of arrivals in a window and in the one before.
+        noise: `[trials, windows, post]`: the sum of `w^2` times the variances of these arrivals.
+        squares: of the norm of the error, by block.
+    """
+
+    def __init__(self, step: Step, kappa: np.ndarray, most_windows: int = MOST_WINDOWS) -> None:
+        self.step, self.kappa, problem = step, kappa, step.problem
+        tau_mem, tau_syn = problem.host_constants[:2]
+        a, b = self.a, self.b = 1.0 / tau_mem, 1.0 / tau_syn
+        self.rounded = step.tick**2 / 6 + FORWARD * U64**2 * float((tau_mem * tau_syn).mean())
+        self.back = BACK * (float(np.finfo(problem.dtype).eps) / 2) ** 2
+        w, d = in_numpy(problem.w).astype(float), in_numpy(problem.d).clip(max=problem.duration)
+        self.exists = None if problem.exists is None else in_numpy(problem.exists).astype(float)
+        self.w2 = w * w if self.exists is None else w * w * self.exists
+        self.soonest, self.latest = float(d.min(initial=problem.duration)), float(d.max(initial=0.0))
+        memory = 2.0 * float(max(tau_mem.max(), tau_syn.max()))
+        self.windows = max(1, min(most_windows, int(problem.duration / (self.latest - self.soonest + memory))))
+        self.window = problem.duration / self.windows
+        density = 1.0 / max(min(2, self.windows) * self.window, memory)
+        self.mean, self.trace = density / b, density * a / (2 * b * (a + b))
+        self.slope = density * a * a / (2 * (a + b))
+        self.bend = self.slope * (a * a + 3 * a * b + b * b)
+        self.parts, self.apart = density * a * a / (2 * b) * (1 + a / (a + b)), a * self.mean
+        self.counts = np.diff(in_numpy(problem.offsets))
+        self.at = self.places(in_numpy(problem.times), self.counts, problem.sources)
+        self.felt = self.in_windows(self.at, None, problem.sources)
+        self.noise = np.empty(0)
+        self.squares: dict[str, float] = {}
+
+    def places(self, times: np.ndarray, counts: np.ndarray, neurons: int) -> np.ndarray:
+        """The place in `[trials, windows, neurons]` of spikes by (trial, neuron): the window in
+        which they begin to arrive."""
+        trial, neuron = np.divmod(np.repeat(np.arange(len(counts)), counts), max(1, neurons))
+        window = np.minimum(((times + self.soonest) / self.window).astype(np.int64), self.windows - 1)
+        return (trial * self.windows + window) * neurons + neuron
+
+    def in_each(self, at: np.ndarray, values: np.ndarray | None, neurons: int) -> np.ndarray:
+        """The sum of values of spikes in each window (None: their number)."""
+        shape = self.step.problem.trials, self.windows, neurons
+        return np.bincount(at, values, math.prod(shape)).reshape(shape).astype(float)
+
+    def in_windows(self, at: np.ndarray, values: np.ndarray | None, neurons: int) -> np.ndarray:
+        """The sum of values of spikes in each window and in the one before."""
+        sums = self.in_each(at, values, neurons)
+        sums[:, 1:] += sums[:, :-1].copy()
+        return sums
+
+    def of_the_loss(self, moved: np.ndarray) -> np.ndarray:
+        """The variance of the derivative by each spike that the loss reads; none is."""
+        return moved
+
+    def move_spikes(self, moved: np.ndarray) -> np.ndarray:
+        """The variance of the time of each emitted spike, given those of arriving ones."""
+        sources = self.step.problem.sources
+        self.noise = self.in_windows(self.at, moved + self.rounded, sources) @ self.w2[:sources]
+        return np.zeros(0)
+
+    def add_errors(
+        self, name: str, errors: np.ndarray, rounded: np.ndarray, rows: slice, felt: Sequence[np.ndarray]
+    ) -> np.ndarray:
+        """Keeps the squared norms of the errors of the blocks `w` and `d` with this ending.
+
+        Args:
+            errors: variances of the jumps, `[trials, windows, post]`; `rounded`: the part of these
+                that is rounding in the sweep back.
+            rows: of the sources in `w2`.
+            felt: number of arrivals; sums of the squares, and of the sizes, of their slopes, in
+                units of `slope` and `apart`; `[trials, windows, sources]` each.
+
+        Returns:
+            The variance of the derivative by a spike that arrives in a window, with a slope of 1,
+            `[trials, windows, sources]`.
+        """
+        squares, means = errors * self.trace, errors * self.mean**2
+        if self.exists is None:
+            squares, means = (values.sum(-1, keepdims=True) for values in (squares, means))
+        else:
+            squares, means = (values @ self.exists[rows].T for values in (squares, means))
+        self.squares[f"w{name}"] = float((felt[0] * squares + felt[0] ** 2 * means).sum())
+        onto = (errors * self.slope + rounded * self.parts) @ self.w2[rows].T
+        together = (rounded * self.apart**2) @ self.w2[rows].T
+        self.squares[f"d{name}"] = float((felt[1] * onto + felt[2] ** 2 * together).sum())
+        onto[:, :-1] += onto[:, 1:].copy()
+        return onto
+
+    def add_apart(self, name: str, rows: slice) -> None:
+        """Adds to the error of `d` that of the parts of the slope, each about `a w dL/dw`."""
+        gradients = self.step.gradients
+        assert gradients is not None
+        apart = self.w2[rows] * (self.a * in_numpy(gradients.w)[rows]) ** 2
+        self.squares[f"d{name}"] += self.back * float(apart.sum())
+
+
+class Maximum(Part):
+    """A layer whose largest voltage is read: its instant is the only event."""
+
+    def move_adjoints(self, _: np.ndarray) -> np.ndarray:
+        """The variance of the derivative by each arriving spike."""
+        assert self.step.dL_dy is not None
+        read, y, noise = in_numpy(self.step.dL_dy), in_numpy(self.step.y), self.noise.mean(1)
+        rounded = self.back * read**2
+        # [rounding-maximum] the instant moves by the error of the slope over the curvature
+        curvature = np.where(y == 0.0, math.inf, y * self.a * self.b)
+        errors = rounded + read**2 * noise * self.bend / curvature**2 * (self.a**2 + self.b**2)
+        errors += (read**2).max(initial=0.0) * noise * self.slope
+        errors, rounded = (np.repeat(one[:, None] / self.windows, self.windows, 1) for one in (errors, rounded))
+        onto = self.add_errors("", errors, rounded, slice(None), [self.felt] * 3)
+        self.add_apart("", slice(None))
+        return onto.reshape(-1)[self.at]
+
+
+class Integral(Part):
+    """A layer of which an integral of the voltage is read: one window, and no event.
+
+    Attributes:
+        late: of each arriving spike: the largest size of the derivative, by its time, of the
+            integral that it adds for a weight of 1 [rounding-integral].
+    """
+
+    def __init__(self, step: Step, kappa: np.ndarray) -> None:
+        super().__init__(step, kappa, most_windows=1)
+        T, a, b = step.problem.duration, float(self.a.mean()), float(self.b.mean())
+        self.mean = 1.0 / (self.b * T)
+        self.trace, self.slope, self.parts, self.apart = self.mean**2, *(np.ones_like(self.a) for _ in range(3))
+        peak = math.log(b / a) / (b - a) if a != b else 1.0 / a  # of a trace, which then falls
+        left = (T - in_numpy(step.problem.times) - self.latest).clip(min=peak)
+        apart = np.maximum(abs(b - a) * left, 1e-12)
+        self.late = a * left * np.exp(-min(a, b) * left) * -np.expm1(-apart) / apart / T
+        if step.problem.rate > 0.0:
+            self.late += float(self.mean.mean()) / T
+
+    def move_spikes(self, moved: np.ndarray) -> np.ndarray:
+        moved = (moved + self.rounded) * self.late**2
+        self.noise = self.in_windows(self.at, moved, self.step.problem.sources) @ self.w2
+        return np.zeros(0)
+
+    def move_adjoints(self, _: np.ndarray) -> np.ndarray:
+        """The variance of the derivative by each arriving spike."""
+        assert self.step.dL_dy is not None
+        read = in_numpy(self.step.dL_dy)[:, None]
+        rounded = self.back * read**2
+        errors = rounded + (read**2).max(initial=0.0) * self.noise
+        felt = [self.felt, *(self.in_windows(self.at, one, len(self.w2)) for one in (self.late**2, self.late))]
+        return self.add_errors("", errors, rounded, slice(None), felt).reshape(-1)[self.at] * self.late**2
+
+
+class Spiking(Part):
+    """A layer of neurons that spike.
+
+    Attributes, of each spike:
+        cell, neuron: its place in `[trials, post]`, and its neuron.
+        at_own: its place in `[trials, windows, post]`.
+        first: the derivative of the voltage; `curvature` the second; `level`: the size of the terms
+            of the voltage; `carry`: the size of the derivative of the voltage by the time of the
+            spike before it, 0 of the first of a train [rounding-spike].
+        moved, slope_moved: the variances of its time, and of its slope.
+        added: what it adds to the variance of the adjoint of its layer.
+        turns: spikes of each window of a recurrent layer, or of the whole trial, in groups: those
+            of one group follow, in their trains, on spikes of groups before it.
+    """
+
+    def __init__(self, step: Step, kappa: np.ndarray) -> None:
+        super().__init__(step, kappa)
+        _, _, v_th, v_reset = step.problem.host_constants
+        self.post, self.w2_own = len(v_th), self.w2[step.problem.sources :]
+        self.recurrent = len(self.w2_own) > 0
+        times, offsets = in_numpy(step.times), in_numpy(step.offsets)
+        counts = self.emitted = np.diff(offsets)
+        self.cell = np.repeat(np.arange(len(counts)), counts)
+        self.neuron, self.at_own = self.cell % self.post, self.places(times, counts, self.post)
+        a, b, v_th = self.a[self.neuron], self.b[self.neuron], v_th[self.neuron]
+        self.first = np.sqrt(kappa) * v_th * a  # [crossing-slope]
+        I = self.first / a + v_th
+        self.curvature, self.level = np.abs(a * (b * I + self.first)), v_th + np.abs(I)
+        self.carry = np.zeros(len(times))
+        self.carry[1:] = a[1:] * (I - v_reset[self.neuron])[:-1] * np.exp(-a[1:] * np.diff(times).clip(min=0.0))
+        self.carry[offsets[:-1][counts > 0]] = 0.0
+        self.moved, self.slope_moved, self.added = (np.zeros(len(times)) for _ in range(3))
+        most, place = int(counts.max(initial=0)) + 1, np.arange(len(times)) - offsets[:-1][self.cell]
+        turns = self.windows if self.recurrent else 1
+        turn = self.at_own // self.post % turns if self.recurrent else 0
+        key = turn * most + place
+        few = key.astype(np.min_scalar_type(turns * most))  # NumPy sorts 16 bits faster
+        order, ends = np.argsort(few, kind="stable"), np.bincount(key, minlength=turns * most).cumsum()
+        groups = [order[first:last] for first, last in pairwise([0, *ends.tolist()])]
+        self.turns = [[k for k in groups[n : n + most] if len(k)] for n in range(0, len(groups), most)]
+
+    @property
+    def by_spike(self) -> np.ndarray:
+        """The derivative of the loss by the time of each spike."""
+        assert self.step.gradients is not None
+        return in_numpy(self.step.gradients.t_out)
+
+    def of_the_loss(self, moved: np.ndarray) -> np.ndarray:
+        fastest = np.maximum(self.a, self.b)[self.neuron]
+        return np.where(self.by_spike == 0.0, 0.0, (self.by_spike**2).max(initial=0.0) * fastest**2 * moved)
+
+    def move_spikes(self, moved: np.ndarray) -> np.ndarray:
+        super().move_spikes(moved)
+        noise, slope = self.noise.reshape(-1)[self.at_own], self.slope[self.neuron]
+        floor = FORWARD * (U64 * self.level) ** 2
+        last: np.ndarray = np.zeros(len(self.emitted))  # of own spikes in the last window, and the one before
+        before = last
+        for groups in self.turns:
+            turn: np.ndarray = np.concatenate([np.empty(0, np.int64), *groups])
+            if self.recurrent:
+                noise[turn] += self.through_own(last + before, self.w2_own)[self.cell[turn]]
+            for k in groups:
+                level = noise[k] * slope[k] + floor[k] + self.carry[k] ** 2 * self.moved[k - 1]
+                self.moved[k] = level / self.first[k] ** 2 + self.step.tick**2 / 12
+            before, last = last, np.bincount(self.cell[turn], self.moved[turn] + self.rounded, len(self.emitted))
+        self.slope_moved = noise * self.bend[self.neuron]
+        return self.moved
+
+    def through_own(self, values: np.ndarray, w2: np.ndarray) -> np.ndarray:
+        """The sums over own synapses of values `[trials * post]`."""
+        return (values.reshape(-1, self.post) @ w2).reshape(-1)
+
+    def move_adjoints(self, unsure: np.ndarray) -> np.ndarray:
+        """The variance of the derivative by each arriving spike, given those by emitted ones."""
+        a, b, by_spike, unsure = self.a[self.neuron], self.b[self.neuron], self.by_spike, unsure.copy()
+        # [rounding-jump] of a jump, relative
+        relative = self.moved * ((self.curvature / self.first) ** 2 + a**2 + b**2)
+        relative += self.slope_moved / self.first**2 + self.back
+        onto_before = np.append(self.carry[1:], 0.0)  # the `carry` of the next spike of the train
+        jump, errors = np.zeros(len(self.cell) + 1), np.zeros(len(self.cell) + 1)
+        last: np.ndarray = np.zeros(len(self.emitted))  # of own spikes in the next window, and the one after
+        after = last
+        slope = np.tile(self.slope, len(last) // self.post)
+        for groups in reversed(self.turns):
+            turn = np.concatenate([np.empty(0, np.int64), *groups])
+            if self.recurrent:
+                unsure[turn] += self.through_own((last + after) * slope, self.w2_own.T)[self.cell[turn]]
+            for k in reversed(groups):
+                jump[k] = (by_spike[k] + jump[k + 1] * onto_before[k]) / self.first[k]
+                passed_on = unsure[k] + errors[k + 1] * onto_before[k] ** 2
+                errors[k] = passed_on / self.first[k] ** 2 + relative[k] * jump[k] ** 2
+            after, last = last, np.bincount(self.cell[turn], errors[turn], len(self.emitted))
+        self.added, rounded = relative * jump[:-1] ** 2, self.back * jump[:-1] ** 2
+        in_errors, in_rounded = (self.in_each(self.at_own, one, self.post) for one in (errors[:-1], rounded))
+        external, own = slice(self.step.problem.sources), slice(self.step.problem.sources, None)
+        onto = self.add_errors("", in_errors, in_rounded, external, [self.felt] * 3)
+        self.add_apart("", external)
+        if self.recurrent:
+            felt = self.in_windows(self.at_own, None, self.post)
+            self.add_errors("_rec", in_errors, in_rounded, own, [felt] * 3)
+            self.add_apart("_rec", own)
+        return onto.reshape(-1)[self.at]
+
+
+def in_numpy(tensor: Tensor) -> np.ndarray:
+    """The numbers of a tensor, on the host."""
+    return tensor.detach().cpu().numpy()
