@@ -264,12 +264,6 @@ def trace_squared(order: int, tau_mem: Expr, tau_syn: Expr) -> Expr:
     return (a / (2 * b * (a + b)), a**2 / (2 * (a + b)), a**2 * (a**2 + 3 * a * b + b**2) / (2 * (a + b)))[order]
 
 
-def trace_parts_squared(tau_mem: Expr, tau_syn: Expr) -> Expr:
-    """Integral of (V/tau_mem)^2 + (I/tau_mem)^2, the parts of the slope of K, which round apart."""
-    a, b = 1 / tau_mem, 1 / tau_syn
-    return a**2 / (2 * b) * (1 + a / (a + b))
-
-
 def mean_voltage_moved(h: Expr, T: Expr, tau_mem: Expr, tau_syn: Expr) -> Expr:
     """Derivative of the mean of V over [0, T] by the time of an arrival of weight 1 at T - h."""
     return -V_flow(sp.S.Zero, sp.S.One, h, tau_mem, tau_syn) / T

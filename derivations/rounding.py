@@ -66,16 +66,14 @@ def mean_moved() -> Residuals:
     return {"by the arrival": -sp.diff(mean, h) - formulas.mean_voltage_moved(h, T, tau_mem, tau_syn)}
 
 
-@theorem("rounding-noise", "the integrals over all time of K, and of the squares of K, of its slopes and their parts")
+@theorem("rounding-noise", "the integrals over all time of K, and of the squares of K, its slope and the slope of this")
 def shot_noise() -> Residuals:
     def over_all_time(of_s: sp.Expr) -> sp.Expr:
         """Every term is `factor * exp(power)`, with a power that falls in proportion to s."""
         return sum(-factor / sp.diff(power, s) for factor, power in exponential_terms(of_s))
 
-    current = formulas.I_flow(sp.S.One, s, tau_syn)
     found = {"K": over_all_time(K) - formulas.trace_sum(tau_syn)}
     for order, name in enumerate(("K", "its slope", "the slope of its slope")):
         square = over_all_time(sp.diff(K, s, order) ** 2)
         found[f"the square of {name}"] = square - formulas.trace_squared(order, tau_mem, tau_syn)
-    parts = over_all_time((K**2 + current**2) / tau_mem**2)
-    return found | {"the squares of the parts": parts - formulas.trace_parts_squared(tau_mem, tau_syn)}
+    return found

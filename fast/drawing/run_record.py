@@ -17,6 +17,7 @@ LINE = {
     "spikes_per_neuron": NUMBER, "silent": NUMBER, "silent_steps": COUNT, "clamped": COUNT,
     "gradient": {f"{group}?": NUMBER for group in GROUPS}, "kappa_min": NUMBER_OR_NULL, "seconds": AMOUNT,
     "A": NUMBER_OR_NULL, "B": NUMBER_OR_NULL, "C": NUMBER_OR_NULL, "rounding?": NUMBER_OR_NULL,
+    "float64?": NUMBER_OR_NULL,
 }
 RESULT = {
     "task": TEXT, "network": TEXT, "best_epoch": COUNT, "test_accuracy": NUMBER, "interval": (NUMBER, NUMBER),
@@ -50,8 +51,9 @@ class Run:
 
     @property
     def residuals(self) -> dict[str, list]:
-        """The residuals of the identities, and the error of rounding, by epoch, where certified."""
-        by_epoch = {name: [line.get(name) for line in self.log] for name in (*"ABC", "rounding")}
+        """The residuals of the identities, the error bar, and the error of one trial, by epoch,
+        where certified."""
+        by_epoch = {name: [line.get(name) for line in self.log] for name in (*"ABC", "rounding", "float64")}
         return {name: values for name, values in by_epoch.items() if any_known(values)}
 
     @property

@@ -60,16 +60,14 @@ class Rounding:
     @property
     def largest(self) -> float:
         """The largest error of a block, relative to its gradient, or to a thousandth of the largest
-        gradient of its kind (`w`, `d`)."""
-        most: dict[str, float] = {}
-        for norms in self.norms:
-            for name, norm in norms.items():
-                most[name[0]] = max(most.get(name[0], 0.0), norm)
-        pairs = zip(self.errors, self.norms, strict=True)
-        return max(
-            _ratio(error, max(norms[name], SMALL * most[name[0]]))
-            for errors, norms in pairs for name, error in errors.items()
-        )
+        gradient of its kind (`w`, `d`); 0 where all are 0."""
+        blocks = [
+            (name[0], error, norms[name]) for errors, norms in zip(self.errors, self.norms, strict=True)
+            for name, error in errors.items()
+        ]
+        most = {kind: max(norm for one, _, norm in blocks if one == kind) for kind in ("w", "d")}
+        found = (error / max(norm, SMALL * most[kind]) for kind, error, norm in blocks if most[kind] > 0)
+        return max(found, default=0.0)
 
     def __str__(self) -> str:
         of_layers = (", ".join(f"{name} {error:.0e}" for name, error in one.items()) for one in self.relative)

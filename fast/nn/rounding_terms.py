@@ -6,7 +6,6 @@ a step. Times are in ms, variances of times in ms^2.
 """
 
 import math
-from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -33,8 +32,7 @@ class Part:
         windows, window: number of windows in a trial, and the length of one.
         mean, trace, slope, bend: `[post]`: the mean of the trace of an arrival at a random instant
             of two windows, and the mean squares of the trace, of its slope and of the derivative of
-            this [rounding-noise]. `parts, apart`: of the parts `V / tau_mem` and `I / tau_mem` of
-            the slope, which round apart: their mean square, and the mean of one.
+            this [rounding-noise].
         counts: `[trials * sources]`, of arriving spikes; `at`: place of each in an array `[trials,
             windows, sources]`.
         felt: `[trials, windows, sources]`: number of arrivals in a window and in the one before.
@@ -59,7 +57,6 @@ class Part:
         self.mean, self.trace = density / b, density * a / (2 * b * (a + b))
         self.slope = density * a * a / (2 * (a + b))
         self.bend = self.slope * (a * a + 3 * a * b + b * b)
-        self.parts, self.apart = density * a * a / (2 * b) * (1 + a / (a + b)), a * self.mean
         self.counts = np.diff(in_numpy(problem.offsets))
         self.at = self.places(in_numpy(problem.times), self.counts, problem.sources)
         self.felt = self.in_windows(self.at, None, problem.sources)
@@ -69,9 +66,9 @@ class Part:
     def places(self, times: np.ndarray, counts: np.ndarray, neurons: int) -> np.ndarray:
         """The place in `[trials, windows, neurons]` of spikes by (trial, neuron): the window in
         which they begin to arrive."""
-        trial, neuron = np.divmod(np.repeat(np.arange(len(counts)), counts), max(1, neurons))
+        trial, neuron = np.divmod(np.arange(len(counts)), max(1, neurons))
         window = np.minimum(((times + self.soonest) / self.window).astype(np.int64), self.windows - 1)
-        return (trial * self.windows + window) * neurons + neuron
+        return np.repeat(trial * self.windows * neurons + neuron, counts) + window * neurons
 
     def in_each(self, at: np.ndarray, values: np.ndarray | None, neurons: int) -> np.ndarray:
         """The sum of values of spikes in each window (None: their number)."""
@@ -94,40 +91,32 @@ class Part:
         self.noise = self.in_windows(self.at, moved + self.rounded, sources) @ self.w2[:sources]
         return np.zeros(0)
 
-    def add_errors(
-        self, name: str, errors: np.ndarray, rounded: np.ndarray, rows: slice, felt: Sequence[np.ndarray]
-    ) -> np.ndarray:
+    def add_errors(self, name: str, errors: np.ndarray, left: np.ndarray, rows: slice, felt: np.ndarray) -> np.ndarray:
         """Keeps the squared norms of the errors of the blocks `w` and `d` with this ending.
 
         Args:
-            errors: variances of the jumps, `[trials, windows, post]`; `rounded`: the part of these
-                that is rounding in the sweep back.
-            rows: of the sources in `w2`.
-            felt: number of arrivals; sums of the squares, and of the sizes, of their slopes, in
-                units of `slope` and `apart`; `[trials, windows, sources]` each.
+            errors: variances of the jumps, `[trials, windows, post]`; `left`: these times the
+                squared share of a trace that is left.
+            rows: of the sources in `w2`. `felt`: their arrivals, `[trials, windows, sources]`.
 
         Returns:
-            The variance of the derivative by a spike that arrives in a window, with a slope of 1,
-            `[trials, windows, sources]`.
+            The variance of the derivative by a spike that arrives in a window, `[trials, windows,
+            sources]`.
         """
-        squares, means = errors * self.trace, errors * self.mean**2
+        squares, means, of_trace, of_mean = felt, felt**2, left * self.trace, left * self.mean**2
         if self.exists is None:
-            squares, means = (values.sum(-1, keepdims=True) for values in (squares, means))
+            squares, means, of_trace, of_mean = (one.sum(-1) for one in (squares, means, of_trace, of_mean))
         else:
-            squares, means = (values @ self.exists[rows].T for values in (squares, means))
-        self.squares[f"w{name}"] = float((felt[0] * squares + felt[0] ** 2 * means).sum())
-        onto = (errors * self.slope + rounded * self.parts) @ self.w2[rows].T
-        together = (rounded * self.apart**2) @ self.w2[rows].T
-        self.squares[f"d{name}"] = float((felt[1] * onto + felt[2] ** 2 * together).sum())
-        onto[:, :-1] += onto[:, 1:].copy()
-        return onto
-
-    def add_apart(self, name: str, rows: slice) -> None:
-        """Adds to the error of `d` that of the parts of the slope, each about `a w dL/dw`."""
+            of_trace, of_mean = (one @ self.exists[rows].T for one in (of_trace, of_mean))
+        self.squares[f"w{name}"] = float(np.vdot(squares, of_trace) + np.vdot(means, of_mean))
+        onto = (errors * self.slope) @ self.w2[rows].T
+        # the parts `V / tau_mem` and `I / tau_mem` of a slope round apart, each about `a dL/dw`
         gradients = self.step.gradients
         assert gradients is not None
         apart = self.w2[rows] * (self.a * in_numpy(gradients.w)[rows]) ** 2
-        self.squares[f"d{name}"] += self.back * float(apart.sum())
+        self.squares[f"d{name}"] = float(np.vdot(felt, onto)) + self.back * float(apart.sum())
+        onto[:, :-1] += onto[:, 1:].copy()
+        return onto
 
 
 class Maximum(Part):
@@ -137,15 +126,12 @@ class Maximum(Part):
         """The variance of the derivative by each arriving spike."""
         assert self.step.dL_dy is not None
         read, y, noise = in_numpy(self.step.dL_dy), in_numpy(self.step.y), self.noise.mean(1)
-        rounded = self.back * read**2
         # [rounding-maximum] the instant moves by the error of the slope over the curvature
         curvature = np.where(y == 0.0, math.inf, y * self.a * self.b)
-        errors = rounded + read**2 * noise * self.bend / curvature**2 * (self.a**2 + self.b**2)
-        errors += (read**2).max(initial=0.0) * noise * self.slope
-        errors, rounded = (np.repeat(one[:, None] / self.windows, self.windows, 1) for one in (errors, rounded))
-        onto = self.add_errors("", errors, rounded, slice(None), [self.felt] * 3)
-        self.add_apart("", slice(None))
-        return onto.reshape(-1)[self.at]
+        relative = noise * self.bend / curvature**2 * (self.a**2 + self.b**2) + self.back
+        errors = read**2 * relative + (read**2).max(initial=0.0) * noise * self.slope
+        errors = np.repeat(errors[:, None] / self.windows, self.windows, 1)
+        return self.add_errors("", errors, errors, slice(None), self.felt).reshape(-1)[self.at]
 
 
 class Integral(Part):
@@ -160,7 +146,6 @@ class Integral(Part):
         super().__init__(step, kappa, most_windows=1)
         T, a, b = step.problem.duration, float(self.a.mean()), float(self.b.mean())
         self.mean = 1.0 / (self.b * T)
-        self.trace, self.slope, self.parts, self.apart = self.mean**2, *(np.ones_like(self.a) for _ in range(3))
         peak = math.log(b / a) / (b - a) if a != b else 1.0 / a  # of a trace, which then falls
         left = (T - in_numpy(step.problem.times) - self.latest).clip(min=peak)
         apart = np.maximum(abs(b - a) * left, 1e-12)
@@ -179,8 +164,12 @@ class Integral(Part):
         read = in_numpy(self.step.dL_dy)[:, None]
         rounded = self.back * read**2
         errors = rounded + (read**2).max(initial=0.0) * self.noise
-        felt = [self.felt, *(self.in_windows(self.at, one, len(self.w2)) for one in (self.late**2, self.late))]
-        return self.add_errors("", errors, rounded, slice(None), felt).reshape(-1)[self.at] * self.late**2
+        exists = np.ones_like(self.w2) if self.exists is None else self.exists
+        self.squares["w"] = float(np.vdot(self.felt**2, (errors * self.mean**2) @ exists.T))
+        onto = (errors @ self.w2.T).reshape(-1)[self.at] * self.late**2
+        late = self.in_each(self.at, self.late, len(self.w2))
+        self.squares["d"] = float(onto.sum() + np.vdot(late**2, rounded @ self.w2.T))
+        return onto
 
 
 class Spiking(Part):
@@ -191,7 +180,8 @@ class Spiking(Part):
         at_own: its place in `[trials, windows, post]`.
         first: the derivative of the voltage; `curvature` the second; `level`: the size of the terms
             of the voltage; `carry`: the size of the derivative of the voltage by the time of the
-            spike before it, 0 of the first of a train [rounding-spike].
+            spike before it, 0 of the first of a train [rounding-spike]; `left`: the share of the
+            mean trace of an arrival that came after this spike, or as current outlived it.
         moved, slope_moved: the variances of its time, and of its slope.
         added: what it adds to the variance of the adjoint of its layer.
         turns: spikes of each window of a recurrent layer, or of the whole trial, in groups: those
@@ -211,9 +201,10 @@ class Spiking(Part):
         self.first = np.sqrt(kappa) * v_th * a  # [crossing-slope]
         I = self.first / a + v_th
         self.curvature, self.level = np.abs(a * (b * I + self.first)), v_th + np.abs(I)
-        self.carry = np.zeros(len(times))
-        self.carry[1:] = a[1:] * (I - v_reset[self.neuron])[:-1] * np.exp(-a[1:] * np.diff(times).clip(min=0.0))
-        self.carry[offsets[:-1][counts > 0]] = 0.0
+        fallen = np.zeros(len(times))  # from the spike before
+        fallen[1:] = np.exp(-a[1:] * np.diff(times).clip(min=0.0))
+        fallen[offsets[:-1][counts > 0]] = 0.0
+        self.carry, self.left = a * np.roll(I - v_reset[self.neuron], 1) * fallen, 1.0 - fallen
         self.moved, self.slope_moved, self.added = (np.zeros(len(times)) for _ in range(3))
         most, place = int(counts.max(initial=0)) + 1, np.arange(len(times)) - offsets[:-1][self.cell]
         turns = self.windows if self.recurrent else 1
@@ -245,7 +236,8 @@ class Spiking(Part):
             if self.recurrent:
                 noise[turn] += self.through_own(last + before, self.w2_own)[self.cell[turn]]
             for k in groups:
-                level = noise[k] * slope[k] + floor[k] + self.carry[k] ** 2 * self.moved[k - 1]
+                # the same arrivals have moved the spike before, and to the other side
+                level = np.maximum(noise[k] * slope[k], self.carry[k] ** 2 * self.moved[k - 1]) + floor[k]
                 self.moved[k] = level / self.first[k] ** 2 + self.step.tick**2 / 12
             before, last = last, np.bincount(self.cell[turn], self.moved[turn] + self.rounded, len(self.emitted))
         self.slope_moved = noise * self.bend[self.neuron]
@@ -275,15 +267,12 @@ class Spiking(Part):
                 passed_on = unsure[k] + errors[k + 1] * onto_before[k] ** 2
                 errors[k] = passed_on / self.first[k] ** 2 + relative[k] * jump[k] ** 2
             after, last = last, np.bincount(self.cell[turn], errors[turn], len(self.emitted))
-        self.added, rounded = relative * jump[:-1] ** 2, self.back * jump[:-1] ** 2
-        in_errors, in_rounded = (self.in_each(self.at_own, one, self.post) for one in (errors[:-1], rounded))
+        self.added = relative * jump[:-1] ** 2
+        whole, left = (self.in_each(self.at_own, one, self.post) for one in (errors[:-1], errors[:-1] * self.left**2))
         external, own = slice(self.step.problem.sources), slice(self.step.problem.sources, None)
-        onto = self.add_errors("", in_errors, in_rounded, external, [self.felt] * 3)
-        self.add_apart("", external)
+        onto = self.add_errors("", whole, left, external, self.felt)
         if self.recurrent:
-            felt = self.in_windows(self.at_own, None, self.post)
-            self.add_errors("_rec", in_errors, in_rounded, own, [felt] * 3)
-            self.add_apart("_rec", own)
+            self.add_errors("_rec", whole, left, own, self.in_windows(self.at_own, None, self.post))
         return onto.reshape(-1)[self.at]
 
 

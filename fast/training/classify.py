@@ -30,11 +30,12 @@ from delayprop.fast.training.evaluation import Evaluable, Evaluation, correct, c
 from delayprop.fast.training.gradient_checks import (
     LEGEND,
     ROUNDING,
-    UNKNOWN,
+    beside_float64,
     certify,
     check_certificate,
     check_finite,
-    rounding,
+    error_bars,
+    rounding_warnings,
     smallest_kappa,
 )
 from delayprop.fast.training.model import Classifier, kept_neurons, scale_first_weights_
@@ -167,19 +168,20 @@ class Classification:
         return fired.split(list(self.settings.hidden))
 
     def _certified(self, spikes: Spikes, labels: Tensor, kept: list[Tensor] | None) -> dict[str, float | None]:
-        """Checks the gradient of this batch; the largest residuals, and the largest error of
-        rounding, over all processes."""
+        """Checks the gradient of this batch; the largest residuals, error bar, and error of a trial
+        in float32, over all processes."""
         given = self.network, spikes, labels, kept, self.settings.label_smoothing
         residuals, usual, limit = certify(*given)
-        own = {**vars(residuals), "rounding": rounding(*given)}
+        bars, beside = error_bars(self.network), beside_float64(*given)
+        own = {
+            **vars(residuals), "rounding": None if bars is None else bars.largest,
+            "float64": None if beside is None else beside.error,
+        }
         worst = {name: self.processes.max(-1.0 if r is None else r) for name, r in own.items()}
         found = {name: None if r < 0 else r for name, r in worst.items()}
         identities = Residuals(found["A"], found["B"], found["C"])
         warnings = check_certificate(identities, usual, self.processes.max(limit))
-        if worst["rounding"] > UNKNOWN:
-            off = f"{worst['rounding']:.0%}"
-            warnings.append(f"rounding puts a block of the gradient of one trial {off} off; --dtype float64 does not")
-        for warning in warnings:
+        for warning in [*warnings, *rounding_warnings(bars, beside)]:
             print(f"warning: {warning}", flush=True)
         return found
 

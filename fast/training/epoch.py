@@ -13,7 +13,7 @@ from delayprop.fast.training.evaluation import Evaluation
 from delayprop.fast.training.progress import Bar
 
 MANY = 0.5  # silent hidden neurons, of all
-CERTIFIED = ("A", "B", "C", "rounding")  # residuals of the identities, and an error against float64
+CERTIFIED = ("A", "B", "C", "rounding", "float64")  # residuals of the identities; error bars; an error
 SUMS = ("steps", "trials", "loss", "right", "silent_steps", "clamped")  # `loss`: weighted by the trials of each step
 
 
@@ -27,7 +27,8 @@ class Epoch:
         fired: spikes of each hidden neuron.
         norms: sum over steps of the gradient's norm, for each parameter group.
         kappa_min: the worst conditioning of a spike.
-        residuals: the largest residual of each identity, and the largest error of rounding.
+        residuals: the largest residual of each identity, the largest error bar, and the largest
+            error of one trial against float64.
     """
 
     sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(SUMS, 0.0))

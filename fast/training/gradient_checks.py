@@ -9,21 +9,25 @@ break the identities by as much. Its gradient may be off by `100 u / kappa`
 gradient of a network nearby. A residual above `USUAL` units gives a warning; one above `MOST`, or
 more where spikes graze, stops the run.
 
-So the identities are blind to rounding. In float32 a step that is certified also repeats one trial
-in float64, with the same weights, and compares whole blocks of the gradient.
+So the identities are blind to rounding. A step that is certified also has error bars
+(`fast.nn.rounding`), and in float32 it repeats one trial in float64, with the same weights, which
+holds the bars of this trial against the error of whole blocks.
 """
 
 import copy
 import math
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from delayprop.fast.nn.certificate import Residuals, residuals, watched
+from delayprop.fast.nn.rounding import Rounding, rounding
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.synaptic_layer import SynapticLayer
 from delayprop.fast.training.model import Classifier
+from delayprop.spec.errors import UnsupportedError
 
 USUAL = 1e3  # units of roundoff: 10 per term, and terms that cancel to 1 % of their sizes
 MOST = 1e4  # units of roundoff: terms that cancel to 0.1 %
@@ -32,9 +36,13 @@ LEGEND = (
     "A (scale of weights), B (unit of time), C (shift of time): residuals of the identities of an exact gradient, "
     "-: does not apply to that step"
 )
-ROUNDING = "rounding: the largest error of a block of the gradient of one trial, against float64 with the same weights"
+ROUNDING = (
+    "rounding: the largest error bar of a block of the gradient; float64: the largest error of one of its trials, "
+    "against float64 with the same weights"
+)
 UNKNOWN = 0.1  # error of a block above which to warn
 SMALL = 1e-3  # a block below this share of the largest may nearly cancel
+BEYOND, NOTABLE = 10.0, 1e-5  # an error of so many bars, and of this size, above which to warn
 
 
 class NotFiniteError(ArithmeticError):
@@ -86,29 +94,67 @@ def certify(
     return Residuals(**worst), u * max(USUAL, of_times), min(exceeded, default=max(limits))
 
 
-def rounding(
+def error_bars(network: Classifier) -> Rounding | None:
+    """The error bars of the last backward pass; None where neurons have other equations than LIF
+    and LI."""
+    try:
+        return rounding(network.layers)
+    except UnsupportedError:
+        return None
+
+
+class Beside(NamedTuple):
+    """The error of a trial in float32: the largest of a block, relative to the block or to a
+    thousandth of the largest of its kind; and the largest of one in units of its error bar (0
+    without bars)."""
+
+    error: float
+    bars: float
+
+
+def beside_float64(
     network: Classifier, spikes: Spikes, labels: Tensor, kept: Sequence[Tensor] | None = None,
     label_smoothing: float = 0.0,
-) -> float | None:
-    """The largest error of a block of the gradient of the first trial, against float64 with equal
-    weights, relative to the block, or to a thousandth of the largest. None in float64, and where
-    the gradient is 0."""
+) -> Beside | None:
+    """The gradient of the first trial beside that in float64, with equal weights. None in float64,
+    and where the gradient is 0."""
     if network.out.w.dtype == torch.float64:
         return None
     one = None if kept is None else [neurons[:1] for neurons in kept]
 
-    def gradient(of: Classifier) -> list[Tensor]:
-        learned = [parameter for parameter in of.parameters() if parameter.requires_grad]
+    def gradient(of: Classifier) -> dict[tuple[int, str], Tensor]:
+        blocks = {(n, name): one for n, layer in enumerate(of.layers) for name, one in layer.named_parameters()}
+        learned = {place: block for place, block in blocks.items() if block.requires_grad}
         loss = of.loss(of(spikes[:1].detach(), one)[0], labels[:1], label_smoothing)
-        return [block.double() for block in torch.autograd.grad(loss, learned)]
+        return dict(zip(learned, (g.double() for g in torch.autograd.grad(loss, [*learned.values()])), strict=True))
 
     found, true = gradient(network), gradient(copy.deepcopy(network).double())
-    sizes = [float(block.norm()) for block in true]
-    least = SMALL * max(sizes)
+    errors = {place: float((found[place] - block).norm()) for place, block in true.items()}
+    norms = {place: float(block.norm()) for place, block in true.items()}
+    least = SMALL * max(norms.values(), default=0.0)
     if least == 0.0:
         return None
-    errors = [float((a - b).norm()) for a, b in zip(found, true, strict=True)]
-    return max(error / max(size, least) for error, size in zip(errors, sizes, strict=True))
+    bars, known = error_bars(network), dict[tuple[int, str], float]()
+    if bars is not None:
+        known = {(n, name): bar for n, one in enumerate(bars.relative) for name, bar in one.items()}
+    return Beside(
+        max(error / max(norms[place], least) for place, error in errors.items()),
+        max((errors[place] / (bar * norms[place]) for place, bar in known.items() if errors.get(place)), default=0.0),
+    )
+
+
+def rounding_warnings(bars: Rounding | None, beside: Beside | None) -> list[str]:
+    """Warnings of a gradient that is known badly, and of bars that do not hold."""
+    found = []
+    if bars is not None and bars.largest > UNKNOWN:
+        spikes = "; ".join(map(str, bars.doubtful))
+        found.append(f"rounding may put a block of the gradient {bars.largest:.0%} off, mostly by {spikes}")
+    if beside is not None and beside.error > UNKNOWN:
+        off = f"{beside.error:.0%}"
+        found.append(f"rounding puts a block of the gradient of one trial {off} off; --dtype float64 does not")
+    if beside is not None and beside.error > NOTABLE and beside.bars > BEYOND:
+        found.append(f"a block of the gradient of one trial is {beside.bars:.0f} error bars off that in float64")
+    return found
 
 
 def smallest_kappa(layers: Sequence[SynapticLayer]) -> float:

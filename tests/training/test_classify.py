@@ -17,6 +17,7 @@ from torch import Tensor
 
 from delayprop.fast import Spikes
 from delayprop.fast.nn.certificate import Residuals
+from delayprop.fast.nn.rounding import Doubtful, Rounding
 from delayprop.fast.solving.solved import Gradients, Solved
 from delayprop.fast.train import main
 from delayprop.fast.training import classify
@@ -24,10 +25,19 @@ from delayprop.fast.training.checkpoints import Checkpoints, digest
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.conclusion import page_arrays, shown_trials
 from delayprop.fast.training.engine import REPRODUCER
-from delayprop.fast.training.gradient_checks import CertificateError, certify, check_certificate, rounding
+from delayprop.fast.training.gradient_checks import (
+    Beside,
+    CertificateError,
+    beside_float64,
+    certify,
+    check_certificate,
+    error_bars,
+    rounding_warnings,
+)
 from delayprop.fast.training.model import Classifier
 from delayprop.fast.training.run_folder import Folder, ScalarWriter
 from delayprop.fast.training.settings import Settings
+from delayprop.spec.neuron import NEURONS
 from tests.support.runs.reading import Patch, calls, result
 from tests.support.runs.short_runs import classification, killed, log, run, trained, trials_of, with_validation
 
@@ -270,23 +280,44 @@ def test_delay_gradients_are_checked(readout: str, changed: dict, monkeypatch: P
             check_certificate(*certify(network, *given))
 
 
+def off(solved: Solved, *arguments: Any, right: Any = Solved.backward) -> Gradients:
+    gradients = right(solved, *arguments)
+    return gradients._replace(w=1.2 * gradients.w) if gradients.w.dtype == torch.float32 else gradients
+
+
 def test_the_first_trial_is_compared_with_float64(monkeypatch: Patch) -> None:
     network, given = classifier("max_voltage"), batch(1.0)
     network.requires_grad_(True)
     before = [parameter.grad for parameter in network.parameters()]
-    found = rounding(network, *given)
-    assert found is not None and 1e-9 < found < 1e-4
-    assert rounding(classifier("max_voltage", torch.float64), *given) is None
+    found = beside_float64(network, *given)
+    assert found is not None and 1e-9 < found.error < 1e-4 and 0 < found.bars < 10
+    assert rounding_warnings(error_bars(network), found) == []
+    assert beside_float64(classifier("max_voltage", torch.float64), *given) is None
     assert [parameter.grad for parameter in network.parameters()] == before
-    right = Solved.backward
-
-    def off(solved: Solved, *arguments: Any) -> Gradients:
-        gradients = right(solved, *arguments)
-        return gradients._replace(w=1.2 * gradients.w) if gradients.w.dtype == torch.float32 else gradients
-
     monkeypatch.setattr(Solved, "backward", off)
-    found = rounding(network, *given)
-    assert found is not None and 0.15 < found < 0.5, "control"
+    found = beside_float64(network, *given)
+    assert found is not None and 0.15 < found.error < 0.5 and found.bars > 1e4, "control"
+    of_trial, of_bars = rounding_warnings(error_bars(network), found)
+    assert of_trial.startswith("rounding puts a block of the gradient of one trial ")
+    assert of_trial.endswith(f" {found.error:.0%} off; --dtype float64 does not")
+    assert of_bars == f"a block of the gradient of one trial is {found.bars:.0f} error bars off that in float64"
+
+
+def test_a_gradient_that_is_known_badly_names_its_spikes() -> None:
+    spike = Doubtful(0, 3, 17, 12.5, 2e-9, 0.97)
+    bars = Rounding([{"w": 0.3, "d": 0.0}], [{"w": 1.0, "d": 1.0}], [spike])
+    (words,) = rounding_warnings(bars, None)
+    where = "layers[0], trial 3, neuron 17, 12.500 ms (kappa 2e-09, 97% of the error)"
+    assert words == f"rounding may put a block of the gradient 30% off, mostly by {where}"
+    assert rounding_warnings(None, Beside(1e-6, 50.0)) == rounding_warnings(None, Beside(1e-3, 5.0)) == []
+
+
+def test_neurons_of_other_equations_have_no_bars() -> None:
+    network, given = classifier("max_voltage"), batch(1.0)
+    network.loss(network(given[0])[0], given[1]).backward()
+    assert error_bars(network) is not None
+    network.hidden_layers[0].equations = NEURONS["alif"]
+    assert error_bars(network) is None
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from delayprop.fast import LI, LIF, Spikes, cross_entropy, first_spike_time
 from delayprop.fast.nn.interchange import network_of
 from delayprop.fast.nn.synaptic_layer import SynapticLayer
-from delayprop.spec import Case, CrossEntropy, SpecError
+from delayprop.spec import Case, CrossEntropy, SpecError, SpikeTrains
 
 T_ = TypeVar("T_")
 SCALE = 5.0  # ms, of first spikes
@@ -47,7 +47,8 @@ class Stack:
         last, one = self.layers[-1], self.spikes[trial].detach()
         of_spikes = CrossEntropy("first_spike_time", "out", int(self.labels[trial]), SCALE)
         loss = CrossEntropy(last.readout, "out", int(self.labels[trial])) if isinstance(last, LI) else of_spikes
-        return Case(network_of(self.layers), one.duration, {"in": one.trains()[0]}, loss)
+        arriving = SpikeTrains(tuple(map(np.array, one.to_lists()[0])))
+        return Case(network_of(self.layers), one.duration, {"in": arriving}, loss)
 
 
 def stack(seed: int, dtype: torch.dtype, small: bool = False) -> Stack:
