@@ -1,6 +1,7 @@
 """`python -m results FOLDER...`: print one line of JSON for each finished run.
 
-The line of a run with `--no-test` has no accuracy on the test split.
+The line of a run with `--no-test` has no accuracy on the test split. A run must have certified its
+steps: its line has the largest error bar of its gradients, `rounding`.
 """
 
 import argparse
@@ -25,7 +26,7 @@ OF_THE_TEST = ("test_accuracy", "count_baseline", "trials_sha256", "wrong")
 
 def entry(folder: Path) -> dict:
     """The result of a finished run; `SpecError`: the folder holds no finished run of a task that
-    classifies, or a damaged one."""
+    classifies, or a damaged one, or one whose steps were not certified."""
     untested = (folder / NETWORK).exists() and not (folder / RESULT).exists()
     options, result, log = records(folder, untested)
     check_classifies(folder, options)
@@ -37,12 +38,15 @@ def entry(folder: Path) -> dict:
     if lack or (untested and options["test"]):
         got = Verbatim(lack or f"one without {RESULT}")
         raise SpecError(str(folder), "the folder of a finished run", got, "let it finish, or --resume it")
+    if not options["certify"]:
+        raise SpecError(str(folder), "a run that certifies its steps", Verbatim("`--certify 0`"), "leave that out")
     best = next(line for line in log if line["epoch"] == training["best"]["epoch"])
     return {
         **{name: value for name, value in options.items() if name not in HOW_IT_RAN},
         "network": _sizes(training["network"]), "best_epoch": best["epoch"],
         **{name: result[name] for name in OF_THE_TEST if name in result},
         "train_accuracy": best["train_accuracy"], "valid_accuracy": best["valid_accuracy"],
+        "rounding": max((line["rounding"] for line in log if line.get("rounding") is not None), default=None),
         "seconds": round(sum(line["seconds"] for line in log), 1), "machine": platform.machine(),
         "state_sha256": digest(training),
     }

@@ -114,10 +114,11 @@ def _doubtful(part: Spiking, layer: int) -> list[Doubtful]:
     """The spikes that add most to the error of the adjoint of a layer."""
     least = np.partition(part.added, -NAMED)[-NAMED] if len(part.added) > NAMED else 0.0
     worst = np.flatnonzero((part.added >= least) & (part.added > 0)).tolist()
-    share, times = part.added / max(part.added.sum(), 1e-300), in_numpy(part.step.times)
+    total, times = float(part.added.sum()), in_numpy(part.step.times)
+    places = (divmod(int(part.cell[k]), part.post) for k in worst)
     return [
-        Doubtful(layer, *divmod(int(part.cell[k]), part.post), float(times[k]), float(part.kappa[k]), float(share[k]))
-        for k in worst
+        Doubtful(layer, *place, float(times[k]), float(part.kappa[k]), float(part.added[k]) / total)
+        for k, place in zip(worst, places, strict=True)
     ]
 
 

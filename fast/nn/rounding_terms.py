@@ -148,8 +148,10 @@ class Integral(Part):
         self.mean = 1.0 / (self.b * T)
         peak = math.log(b / a) / (b - a) if a != b else 1.0 / a  # of a trace, which then falls
         left = (T - in_numpy(step.problem.times) - self.latest).clip(min=peak)
-        apart = np.maximum(abs(b - a) * left, 1e-12)
-        self.late = a * left * np.exp(-min(a, b) * left) * -np.expm1(-apart) / apart / T
+        # the trace, accurate near equal time constants [flow-V-I]
+        apart = abs(b - a) * left if a != b else np.ones_like(left)
+        shared = -np.expm1(-apart) / apart if a != b else apart
+        self.late = a * left * np.exp(-min(a, b) * left) * shared / T
         if step.problem.rate > 0.0:
             self.late += float(self.mean.mean()) / T
 

@@ -47,6 +47,13 @@ def test_a_line_of_a_finished_run_without_a_test(folder: Path, capsys: Capture) 
     assert [*map(same, of_line.runs.values())] == [*map(same, of_folder.runs.values())], "`compare` takes either"
 
 
+def test_a_run_that_was_not_certified_has_no_line(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
+    monkeypatch.setattr(yin_yang, "POINTS", {"train": 50, "valid": 50, "test": 50})
+    assert train([*FEW, "--out", str(tmp_path / "run"), "--no-test", "--certify", "0"]) == 0
+    assert "must be a run that certifies its steps, got `--certify 0`" in refusal(capsys, results, tmp_path / "run")
+
+
+@pytest.mark.full
 def test_a_line_is_of_the_kept_epoch(folder: Path, monkeypatch: Patch, tmp_path: Path, capsys: Capture) -> None:
     """Validation is best in the second of three epochs; the time is that of all."""
     with_validation(monkeypatch, [0.4, 0.8, 0.6])
