@@ -7,7 +7,7 @@ import numpy as np
 from delayprop.fast.compiling.compiler import allocating, compiled, inlined
 from delayprop.fast.cpu.intrinsics import moved, pointer
 from delayprop.fast.layout.arrays import LANES, Others
-from delayprop.fast.layout.instants import Ticks, carries, masked, shifted, sum_of
+from delayprop.fast.layout.instants import Ticks, carries
 from delayprop.fast.physics.clock import Clock
 from delayprop.fast.physics.currents import currents
 from delayprop.fast.physics.factors import both_factors
@@ -108,7 +108,7 @@ def factors_at(k, current, factors):
 def place_of(delay, time, lane, ticks, size):
     """Place of an arrival in a ring with `size` numbers (a literal power of two) per place, and
     whether the rests of spike and delay carry."""
-    instant = sum_of(delay, time)
-    here = np.int32(shifted(masked(instant, ticks.turn), ticks.bits)) * np.int32(LANES)
+    instant = delay + time
+    here = np.int32((instant & ticks.turn) >> ticks.bits) * np.int32(LANES)
     place = np.int32(size * ((np.int32(ticks.bins * LANES) if delay < 0 else here) + lane))
     return place, carries(instant, time, ticks)

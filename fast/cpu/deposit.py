@@ -24,7 +24,7 @@ from delayprop.fast.cpu.arrivals import (
 from delayprop.fast.cpu.intrinsics import CELL, add_to_cell, clear_cell, moved, pointer
 from delayprop.fast.cpu.rows import add_row
 from delayprop.fast.layout.arrays import LANES
-from delayprop.fast.layout.instants import left_in_bin, masked
+from delayprop.fast.layout.instants import left_in_bin
 from delayprop.fast.layout.rows import FLOW_A_VI
 from delayprop.fast.physics.currents import current_of, currents, lane_of_coefficients
 from delayprop.fast.physics.factors import (
@@ -172,7 +172,7 @@ def deposit_in_bin(slot, n, time, source, lane, pack, links, cells):
     place, carried = place_of(pack.delay[at], time, lane, pack.ticks, CELL)
     if carried or place != CELL * (slot + lane):
         return False
-    x = left_in_bin(masked(time, pack.ticks.rest), pack.ticks)
+    x = left_in_bin(time & pack.ticks.rest, pack.ticks)
     current = current_of(source, pack)
     at_current = lane_of_coefficients(current, lane, pack, pack.clock.terms)
     vv, vi, ii = factors_of(x, at_current, pack.coefficients, pack.clock.terms)
@@ -193,7 +193,7 @@ def deposit_integral(first, last, spikes, pack, integral):
         delay, w_I, w_V, w_y = (
             moved(pack.delay, row), moved(pack.w_I, row), moved(pack.w_V, row), moved(pack.w_y, row)
         )
-        x = left_in_bin(masked(time, ticks.rest), ticks)
+        x = left_in_bin(time & ticks.rest, ticks)
         for lane in range(LANES):
             place, carried = place_of(delay[lane], time, lane, ticks, 1)
             vv, vi, ii = factors_of(x, lane, pack.coefficients, terms)

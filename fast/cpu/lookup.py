@@ -28,7 +28,7 @@ from delayprop.fast.cpu.sensitivities import (
     ring_size,
 )
 from delayprop.fast.layout.arrays import LANES
-from delayprop.fast.layout.instants import arrival_of, carries, left_in_bin, sum_of
+from delayprop.fast.layout.instants import arrival_of, carries, left_in_bin
 from delayprop.fast.physics.adjoint import DIFFERENCE, DRIVE, EXCESS, P_I, P_V, adjoint_rows, ring_numbers
 from delayprop.fast.physics.currents import current_of, lane_of_flow
 from delayprop.fast.physics.driven import driven_at_arrival
@@ -40,7 +40,7 @@ def add_to_sums(lane, time, both, row, pack, terms, keep, sums):
     """Add the terms of an arrival, whose adjoint is in `terms`, to the sums of its source; `both`:
     its factors; `row`: where the synapses of the source begin; `keep`: whether the terms take the
     place of the adjoint."""
-    vv, vi, ii = one_of(carries(sum_of(pack.delay[row + lane], time), time, pack.ticks), both)
+    vv, vi, ii = one_of(carries(pack.delay[row + lane] + time, time, pack.ticks), both)
     p_V, p_I = terms[OF_V + lane], terms[OF_I + lane]
     is_nan = p_V != p_V  # nan-ok: NaN marks a bin with own events
     of_V, of_I = adjoint_terms(p_V, p_I, vv, vi, ii)

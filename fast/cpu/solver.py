@@ -132,7 +132,7 @@ def _arriving(problem: Problem, ticks: Ticks) -> tuple[Arriving, Tensor]:
     n = len(problem.times)
     counts, order = np.empty(problem.clock.last + 2, np.int64), np.empty(n, np.int64)
     found = Arriving(
-        np.empty(problem.trials + 1, np.int64), np.empty(n, np.int32), np.empty(n, ticks.kind), np.empty(n, np.int32)
+        np.empty(problem.trials + 1, np.int64), np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n, np.int32)
     )
     sort_by_bin(problem.times.numpy(), problem.offsets.numpy(), 1.0 / problem.width, ticks, counts, found, order)
     kept = found.offsets[-1]

@@ -53,7 +53,7 @@ def look_up_special(base, first, last, bins, time, source, clock, want_tau, scra
         turn, ticks_after, carried = arrival
         row = -1
         if b.pack.rate < 0.0 and turn != last_turn:
-            row = row_around_one_event(turn, float(in_bins(ticks_after, ticks)), lane, events)
+            row = row_around_one_event(turn, in_bins(ticks_after, ticks), lane, events)
         if row >= 0:
             p, h, event = moved(events.at_end, row * rows), float(left_in_bin(ticks_after, ticks)), -1
             p_O = others_of(moved(p, P_O), b.pack.others)

@@ -13,7 +13,7 @@ from numba import cuda
 from delayprop.fast.compiling.compiler import compiled, inlined, read_anew
 from delayprop.fast.cuda.compiling import Array, kernel
 from delayprop.fast.layout.arrays import LANES, pack_of
-from delayprop.fast.layout.instants import arrival_of, left_in_bin, masked
+from delayprop.fast.layout.instants import arrival_of, left_in_bin
 from delayprop.fast.layout.neuron_record import INTEGRAL, MAX_BIN, RECENT_BIN, RECENT_SLOPE
 from delayprop.fast.layout.rows import FLOW_A_VI, V_TH, flow_a
 from delayprop.fast.physics.bin_step import (
@@ -125,7 +125,7 @@ def deposit_in_lane(n, time, source, lane, layer, clock, ahead, here, pack):
 def integral_of(time, carried, source, lane, b, clock):
     """What an arrival adds to the integral readout of its bin."""
     pm, synapses = b.flow[FLOW_A_VI + lane], b.synapses
-    x = left_in_bin(masked(time, b.ticks.rest), b.ticks)
+    x = left_in_bin(time & b.ticks.rest, b.ticks)
     vv, vi, ii = factors_of(x, lane, b.coefficients, clock.terms)
     yv, yi, e = driven_factors_of(x, vv, pm, b.rate, lane, b.coefficients, clock.terms)
     if carried:

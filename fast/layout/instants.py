@@ -1,16 +1,14 @@
 """Instants as whole numbers of ticks: one addition gives the bin and the rest of an arrival.
 
-A tick is the power of two of a bin that the precision of the weights resolves. An instant counts
+A tick is the power of two of a bin that float64 resolves, or that 63 bits leave. An instant counts
 the ticks since the start of a turn of the ring of bins ahead, `bin << bits | rest`, so the sum of
 the instant of a spike and a delay holds the bin of the arrival in its upper bits and the rest in
 its lower ones. The arithmetic is exact: deposits, the solution of a bin and look-ups agree on every
-arrival. Delays and spike times are rounded to ticks, as they are rounded to the precision anyway.
+arrival, in float32 and in float64.
 """
 
 import math
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from delayprop.fast.compiling.compiler import built, inlined
 from delayprop.spec import UnsupportedError
@@ -18,9 +16,8 @@ from delayprop.spec.errors import Verbatim
 
 BATCH = 16  # bins whose spikes are deposited, or looked up, at once
 ABSENT = -1  # in place of the delay of a synapse that does not exist, or is longer than the trial
-RING_BITS = 10  # of the bins of a ring that leave float32 a tick of 2^-21 in 32 bits; longer rings take 64
 MOST_RING_BITS = 23  # numbers of a ring, four per place, are counted in 32 bits
-REST_BITS = {4: 24, 8: 53}  # that a number resolves, by its bytes
+REST_BITS = 53  # that a number resolves
 
 
 class Ticks(NamedTuple):
@@ -41,18 +38,13 @@ class Ticks(NamedTuple):
     tick: float
     one: float
 
-    @property
-    def kind(self) -> type[np.signedinteger]:
-        """The type of an instant."""
-        return np.int32 if self.turn < 2**31 else np.int64
-
     def in_precision(self, dtype: type) -> "Ticks":
         """For numbers of a precision; the division is the same."""
         return self._replace(tick=dtype(self.tick), one=dtype(1))
 
 
-def ticks_for(longest: int, dtype: type, width: float) -> Ticks:
-    """The ticks of a layer; `longest`: its longest delay, in whole bins; `dtype`: of its weights.
+def ticks_for(longest: int, width: float) -> Ticks:
+    """The ticks of a layer; `longest`: its longest delay, in whole bins; `width`: of a bin, ms.
 
     The ring has room for the bins that a batch of spikes reaches.
 
@@ -63,25 +55,9 @@ def ticks_for(longest: int, dtype: type, width: float) -> Ticks:
     if ring_bits > MOST_RING_BITS:
         got, most = Verbatim(f"one of {longest} bins of {width} ms"), 2**MOST_RING_BITS - 2 - BATCH
         raise UnsupportedError("d", f"at most {most} bins long", got, "use `python -m reference`, which needs no bins")
-    number = np.dtype(dtype)
-    size = 4 if number.itemsize == 4 and ring_bits <= RING_BITS else 8
-    bits = min(REST_BITS[number.itemsize], 8 * size - 1 - ring_bits)
+    bits = min(REST_BITS, 63 - ring_bits)
     turn = (2**ring_bits - 1) << bits
     return Ticks(bits, 2**bits - 1, turn, 2**ring_bits, 2.0**-bits, 1.0)
-
-
-def _whole(instruction: str) -> Any:
-    """An LLVM instruction on an instant and a whole number, in the type of the instant."""
-
-    def typed(typing: Any, instant: Any, other: Any) -> Any:
-        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            kind = arguments[0].type
-            narrowed = builder.trunc(arguments[1], kind) if arguments[1].type.width > kind.width else arguments[1]
-            return getattr(builder, instruction)(arguments[0], narrowed)
-
-        return instant(instant, other), build
-
-    return typed
 
 
 def _as_number(typing: Any, instant: Any, number: Any) -> Any:
@@ -93,10 +69,7 @@ def _as_number(typing: Any, instant: Any, number: Any) -> Any:
     return number(instant, number), build
 
 
-# Numba's own operators would widen 32 bits to 64, and halve the number of lanes of an instruction.
-sum_of = built(_whole("add"), lambda delay, time: int(delay) + int(time))
-masked = built(_whole("and_"), lambda instant, mask: int(instant) & int(mask))
-shifted = built(_whole("lshr"), lambda instant, bits: int(instant) >> int(bits))
+# Numba's own product of an instant and a float32 would be float64.
 as_number = built(_as_number, lambda instant, number: type(number)(instant))
 
 
@@ -104,15 +77,15 @@ as_number = built(_as_number, lambda instant, number: type(number)(instant))
 def arrival_of(delay, time, ticks):
     """Bin in the ring, and rest, of the arrival of a spike; whether the rests carry into the next
     bin."""
-    instant = sum_of(delay, time)
-    return shifted(masked(instant, ticks.turn), ticks.bits), masked(instant, ticks.rest), carries(instant, time, ticks)
+    instant = delay + time
+    return (instant & ticks.turn) >> ticks.bits, instant & ticks.rest, carries(instant, time, ticks)
 
 
 @inlined
 def carries(instant, time, ticks):
     """Whether the rests of a spike at `time` and of its delay carry into the next bin; `instant`:
     their sum."""
-    return masked(instant, ticks.rest) < masked(time, ticks.rest)
+    return (instant & ticks.rest) < (time & ticks.rest)
 
 
 @inlined
@@ -123,8 +96,8 @@ def bin_of(turn, bin_, ticks):
 
 @inlined
 def in_bins(rest, ticks):
-    """A rest in bins, exactly, in the precision of the numbers."""
-    return as_number(rest, ticks.tick) * ticks.tick
+    """A rest in bins, exactly."""
+    return float(rest) * float(ticks.tick)
 
 
 @inlined
@@ -163,5 +136,5 @@ def _nearest(x):
 
 @inlined
 def left_in_bin(rest, ticks):
-    """Time left in a bin after a rest, exactly, in the precision of the numbers."""
+    """Time left in a bin after a rest, in the precision of the numbers."""
     return ticks.one - as_number(rest, ticks.tick) * ticks.tick

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from delayprop.fast.compiling.compiler import inlined
-from delayprop.fast.physics.polynomials import FORWARD_TERMS, TERMS
+from delayprop.fast.physics.polynomials import TERMS
 from delayprop.spec import UnsupportedError
 from delayprop.spec.errors import Verbatim
 
@@ -22,8 +22,8 @@ MOST_BINS = 2**26  # counts of spikes per bin then take half a GB
 class Clock(NamedTuple):
     """The bins of a trial, `[0, T]` with `T = last + end`.
 
-    `end`, and the numbers 0 and 1, have the precision of a sweep; `u` is its unit roundoff, and
-    `slack` that of a bound.
+    The numbers 0 and 1 have the precision of a sweep; `u` is its unit roundoff, and `slack` that of
+    a bound.
     `terms` is a tuple as long as the polynomials of `fast.physics.polynomials`, so that their
     length is known to the compiler.
     """
@@ -38,7 +38,7 @@ class Clock(NamedTuple):
 
     def in_precision(self, dtype: type) -> "Clock":
         """For a sweep back in the precision of the weights."""
-        return _clock(self.last, self.end, dtype, TERMS[np.dtype(dtype).itemsize])
+        return _clock(self.last, self.end, dtype)
 
 
 def bin_width_for(shortest: float, duration: float) -> float:
@@ -49,9 +49,8 @@ def bin_width_for(shortest: float, duration: float) -> float:
     return 2.0 ** math.floor(math.log2(min(shortest, duration) / 4))
 
 
-def clock_for(bin_width: float, duration: float, dtype: type) -> Clock:
-    """The bins of a trial of `duration` ms, for a sweep in float64. `T` is rounded to `dtype`, the
-    precision of the weights, so that every sweep has the same end.
+def clock_for(bin_width: float, duration: float) -> Clock:
+    """The bins of a trial of `duration` ms, for a sweep in float64.
 
     Raises:
         UnsupportedError: there are more bins than can be counted.
@@ -60,13 +59,12 @@ def clock_for(bin_width: float, duration: float, dtype: type) -> Clock:
     if last > MOST_BINS:
         got = Verbatim(f"{duration} ms in bins of {bin_width} ms")
         raise UnsupportedError("duration", f"at most {MOST_BINS} bins long", got, "`python -m reference` needs no bins")
-    end = dtype((duration - last * bin_width) / bin_width)
-    return _clock(last, end, np.float64, FORWARD_TERMS[np.dtype(dtype).itemsize])
+    return _clock(last, np.float64((duration - last * bin_width) / bin_width), np.float64)
 
 
-def _clock(last: int, end: float, dtype: type, terms: int) -> Clock:
+def _clock(last: int, end: np.float64, dtype: type) -> Clock:
     u = float(np.finfo(dtype).eps) / 2
-    return Clock(last, dtype(end), u, SLACK * u, dtype(0), dtype(1), tuple(range(terms)))
+    return Clock(last, end, u, SLACK * u, dtype(0), dtype(1), tuple(range(TERMS[np.dtype(dtype).itemsize])))
 
 
 @inlined

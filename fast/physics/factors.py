@@ -10,7 +10,7 @@ entries of the flow are its factors: VV, VI and II, or those of its current in t
 import math
 
 from delayprop.fast.compiling.compiler import inlined
-from delayprop.fast.layout.instants import left_in_bin, masked
+from delayprop.fast.layout.instants import left_in_bin
 from delayprop.fast.layout.rows import FLOW_A_II, FLOW_A_VI, FLOW_A_VV, FLOW_II, FLOW_RA, FLOW_RAB, FLOW_VI, FLOW_VV
 from delayprop.fast.physics.currents import lane_of_coefficients, lane_of_flow
 from delayprop.fast.physics.polynomials import F_II, F_VI, F_VV, RA, RAB, polynomial
@@ -33,7 +33,7 @@ def a_bin_more(vv, vi, ii, lane, flow):
 def arrival_factors(time, carried, current, lane, pack, terms):
     """The factors of an arrival at a current of a neuron. `carried`: the fractions of spike time
     and delay sum to more than one bin."""
-    x = left_in_bin(masked(time, pack.ticks.rest), pack.ticks)
+    x = left_in_bin(time & pack.ticks.rest, pack.ticks)
     vv, vi, ii = factors_of(x, lane_of_coefficients(current, lane, pack, terms), pack.coefficients, terms)
     if carried:
         vv, vi, ii = a_bin_more(vv, vi, ii, lane_of_flow(current, lane), pack.flow)
@@ -43,7 +43,7 @@ def arrival_factors(time, carried, current, lane, pack, terms):
 @inlined
 def both_factors(time, current, lane, pack, terms):
     """`arrival_factors` not carried, and carried."""
-    x = left_in_bin(masked(time, pack.ticks.rest), pack.ticks)
+    x = left_in_bin(time & pack.ticks.rest, pack.ticks)
     vv, vi, ii = factors_of(x, lane_of_coefficients(current, lane, pack, terms), pack.coefficients, terms)
     vv_more, vi_more, ii_more = a_bin_more(vv, vi, ii, lane_of_flow(current, lane), pack.flow)
     return vv, vi, ii, vv_more, vi_more, ii_more

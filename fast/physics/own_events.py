@@ -4,7 +4,7 @@ import math
 
 from delayprop.fast.compiling.compiler import inlined
 from delayprop.fast.layout.arrays import LANES
-from delayprop.fast.layout.instants import bin_of, in_bins, masked
+from delayprop.fast.layout.instants import bin_of, in_bins
 from delayprop.fast.layout.neuron_record import MAX_BIN, MAX_GROUP, MAX_REST, MAX_SLOPE
 from delayprop.fast.layout.rows import A_VI, OF_TAU_MEM, flow_a
 from delayprop.fast.physics.adjoint import (
@@ -143,7 +143,7 @@ def add_pinned_kick(arrival, source, lane, bin_, clock, b):
     w, target = pack.synapses.w[source, lane], bin_of(arrival[0], bin_, pack.ticks)
     if record[MAX_BIN, lane] != target or record[MAX_GROUP, lane] == 0.0 or w == 0.0:
         return 0.0
-    r = float(in_bins(masked(pack.synapses.delay[source, lane], pack.ticks.rest), pack.ticks))
+    r = in_bins(pack.synapses.delay[source, lane] & pack.ticks.rest, pack.ticks)
     A_entry = pack.constants[A_VI, lane]
     kick = b.dL_dy[lane] * max(0.0, record[MAX_SLOPE, lane] - A_entry * w)
     of_V, of_I = adjoint_terms(-kick / (w * A_entry), 0.0, *factors_of(r, lane, pack.coefficients, clock.terms))
@@ -208,7 +208,7 @@ def adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b):
     to the gradients of the constants in `A`, if wanted.
     """
     pack, (turn, ticks_after, _) = b.pack, arrival
-    target, rest = bin_of(turn, bin_, pack.ticks), float(in_bins(ticks_after, pack.ticks))
+    target, rest = bin_of(turn, bin_, pack.ticks), in_bins(ticks_after, pack.ticks)
     if target == clock.last and (rest > clock.end or (rest == clock.end and pack.rate >= 0.0)):
         return (0.0, 0.0, 0.0, 0.0, 0.0), 0.0, -1
     row, event = events_around(lane, turn * LANES, rest, b)

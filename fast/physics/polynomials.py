@@ -32,9 +32,6 @@ RA, RAB, RAA, RAAB, RABB, RB = map(np.int64, range(9, 15))  # [-r, pm], [-r, pm,
 TERMS = {4: 6, 8: 11}
 """Terms of a polynomial, by bytes of a number: on [-1, 1] the truncation error stays below u,
 relative (a test)."""
-FORWARD_TERMS = {4: 8, 8: 11}
-"""Of the sweep forward, by bytes of a weight: for float32 weights the truncation error stays below
-2^-36, far below a tick (a test)."""
 EXACT = tuple(range(TERMS[8]))  # as long as the polynomials of `fast.layout.arrays.Layer.exact`
 _TAYLOR = 18
 _CHEBYSHEV = [cheb2poly([0.0] * m + [1.0]) / 2.0 ** max(m - 1, 0) for m in range(_TAYLOR)]  # highest coefficient 1

@@ -27,9 +27,8 @@ def split(times: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
 
 def instants(bin_: Tensor, rest: Tensor, ticks: Ticks) -> Tensor:
     """Times, split, as instants of the ring (`fast.layout.instants`), for the GPU."""
-    kind = torch.int32 if ticks.kind is np.int32 else torch.int64
     in_ticks = (rest * 2.0**ticks.bits).round_().clamp_(max=ticks.rest).to(torch.int64)
-    return in_ticks.bitwise_or_(bin_.to(torch.int64).bitwise_left_shift_(ticks.bits).bitwise_and_(ticks.turn)).to(kind)
+    return in_ticks.bitwise_or_(bin_.to(torch.int64).bitwise_left_shift_(ticks.bits).bitwise_and_(ticks.turn))
 
 
 def longest_delay(problem: Problem) -> Tensor:
@@ -57,8 +56,8 @@ def layer(problem: Problem, longest: int, clock: Clock) -> Layer:
     `longest`: its `longest_delay`, on the host. `clock`: of a sweep, whose numbers it takes.
     `UnsupportedError`: delays of more bins than can be counted."""
     w, (sources, post) = problem.w, problem.w.shape
-    dtype: Any = type(clock.end)
-    ticks = ticks_for(longest, problem.dtype, problem.width).in_precision(dtype)
+    dtype: Any = type(clock.one)
+    ticks = ticks_for(longest, problem.width).in_precision(dtype)
     key = problem.neuron, problem.host_constants.tobytes(), post, problem.width, problem.rate
     found = tables(*key, dtype, len(clock.terms))
     constants, flow, factors, exact = (torch.from_numpy(values).to(w.device) for values in found)
@@ -71,9 +70,9 @@ def layer(problem: Problem, longest: int, clock: Clock) -> Layer:
     alike = bool((arriving == arriving[..., :1]).all())
     packs = -(-post // LANES)
     shape, none = (packs, sources, LANES), (packs, 0, LANES)
-    number, instant = (torch.from_numpy(np.empty(0, kind)).dtype for kind in (dtype, ticks.kind))
+    number = torch.from_numpy(np.empty(0, dtype)).dtype
     synapses = Synapses(*(w.new_empty(size, dtype=kind) for size, kind in (
-        (shape, instant), (shape, number), *2 * [(none if neurons.reached else shape, number)],
+        (shape, torch.int64), (shape, number), *2 * [(none if neurons.reached else shape, number)],
         (shape if problem.rate >= 0 else none, number),
     )))
     return Layer(

@@ -76,7 +76,7 @@ class Problem:
     @cached_property
     def clock(self) -> Clock:
         """The bins of a trial; `UnsupportedError`: it has more than can be counted."""
-        return clock_for(self.width, self.duration, self.dtype)
+        return clock_for(self.width, self.duration)
 
     @property
     def rate(self) -> float:

@@ -312,3 +312,16 @@ def test_nothing_spikes_and_nothing_is_off(recurrent: bool) -> None:
     cross_entropy(out(hidden(Spikes.from_trains([[[], []]], 10.0))), torch.tensor([0])).backward()
     found = rounding([hidden, out])
     assert found.largest == 0.0 and found.doubtful == []
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_spikes_and_readouts_of_float32_are_those_of_float64(seed: int) -> None:
+    """With equal weights, delays and constants: bit by bit."""
+    narrow = stack(seed, torch.float32)
+    wide = narrow.in_float64()
+    for drawn in (narrow, wide):
+        drawn.gradient()
+    for one, other in zip(narrow.layers, wide.layers, strict=True):
+        of_float32, of_float64 = one.record.step, other.record.step
+        assert torch.equal(of_float32.times, of_float64.times) and torch.equal(of_float32.y, of_float64.y)
+        assert np.array_equal(one.record.kappa, other.record.kappa)

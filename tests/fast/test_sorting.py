@@ -40,11 +40,11 @@ def test_arriving_spikes_are_sorted_by_bin(dtype: type, longest: int, trials: in
         duration=DURATION, w=w, d=w, exists=None, readout=None, bin_width=WIDTH, neuron=LIF,
         constants=tuple(torch.tensor([value], dtype=w.dtype) for value in (20.0, 5.0, 1.0, 0.0)),
     )
-    ticks = ticks_for(longest, dtype, WIDTH)
+    ticks = ticks_for(longest, WIDTH)
     bin_, rest = packing.split(problem.times, problem)
     time = packing.instants(bin_, rest, ticks).numpy()
     last, n = problem.clock.last, len(times)
-    found = Arriving(np.empty(trials + 1, np.int64), np.empty(n, np.int32), np.empty(n, ticks.kind),
+    found = Arriving(np.empty(trials + 1, np.int64), np.empty(n, np.int32), np.empty(n, np.int64),
                      np.empty(n, np.int32))
     order = np.empty(n, np.int64)
     sort_by_bin(times, offsets, 1 / WIDTH, ticks, np.empty(last + 2, np.int64), found, order)

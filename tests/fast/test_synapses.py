@@ -127,14 +127,15 @@ def test_gradients_are_the_adjoint_taken_on_to_the_arrivals(case: Drawn) -> None
         assert [dL_dw[source, j], dL_dd[source, j]] == pytest.approx(expected, rel=near, abs=1e-12)
 
 
-def test_a_delay_in_the_last_half_of_a_tick_stays_in_its_bin() -> None:
-    """Delays of the drawn problems that would round up to the next bin; at both precisions."""
+def test_a_delay_just_below_a_bin_stays_in_its_bin() -> None:
+    """Delays of the drawn problems; at both precisions."""
     for dtype, duration in ((np.float32, 120.0), (np.float64, 300.0)):
         problem, layer, _ = drawn(1, 2, 70, dtype, duration, None)
         below = problem.d.numpy() == np.nextafter(dtype(WIDTH), dtype(0.0))
         below &= problem.exists.numpy()
         delays = layer.synapses.delay.transpose(1, 0, 2).reshape(2, -1)[:, :70][below]
-        assert below.any() and (delays == layer.ticks.rest).all()
+        tick = max(2.0**-layer.ticks.bits, float(np.finfo(dtype).epsneg))
+        assert below.any() and (delays == round((1.0 - tick) * 2**layer.ticks.bits)).all()
 
 
 def test_an_absent_synapse_does_not_lengthen_the_ring() -> None:
