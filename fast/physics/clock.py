@@ -59,10 +59,10 @@ def clock_for(bin_width: float, duration: float) -> Clock:
     if last > MOST_BINS:
         got = Verbatim(f"{duration} ms in bins of {bin_width} ms")
         raise UnsupportedError("duration", f"at most {MOST_BINS} bins long", got, "`python -m reference` needs no bins")
-    return _clock(last, np.float64((duration - last * bin_width) / bin_width), np.float64)
+    return _clock(last, (duration - last * bin_width) / bin_width, np.float64)
 
 
-def _clock(last: int, end: np.float64, dtype: type) -> Clock:
+def _clock(last: int, end: float, dtype: type) -> Clock:
     u = float(np.finfo(dtype).eps) / 2
     return Clock(last, end, u, SLACK * u, dtype(0), dtype(1), tuple(range(TERMS[np.dtype(dtype).itemsize])))
 
