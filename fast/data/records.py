@@ -12,8 +12,8 @@ from delayprop.spec.errors import SpecError, Verbatim
 
 T = TypeVar("T")
 NUMBER = "a finite number"
-NUMBER_OR_NULL = "a finite number or null"
 AMOUNT = "a finite number of at least 0"
+AMOUNT_OR_NULL = f"{AMOUNT} or null"
 COUNT = "a whole number of at least 0"
 TEXT = "text"
 
@@ -65,7 +65,7 @@ def checked(text: str, shape: dict, name: str) -> dict:
 def check_shape(value: object, shape: object, name: str) -> None:
     """Refuses a value of another shape, by the name of the first entry that differs.
 
-    A shape is `NUMBER`, `NUMBER_OR_NULL`, `AMOUNT`, `COUNT` or `TEXT`; a set of choices; a dict of
+    A shape is `NUMBER`, `AMOUNT_OR_NULL`, `AMOUNT`, `COUNT` or `TEXT`; a set of choices; a dict of
     required keys (`key?` may be missing); a list of one shape: a list of one or more such values; a
     tuple of shapes: a list of that length.
     """
@@ -96,10 +96,10 @@ def _is(value: object, shape: object) -> bool:
     if shape == COUNT:
         return type(value) is int and value >= 0
     if value is None:
-        return shape == NUMBER_OR_NULL
+        return shape == AMOUNT_OR_NULL
     if type(value) not in (int, float) or not abs(value) < math.inf:  # type: ignore[arg-type]
         return False
-    return shape != AMOUNT or value >= 0  # type: ignore[operator]  # a number by now
+    return shape not in (AMOUNT, AMOUNT_OR_NULL) or value >= 0  # type: ignore[operator]  # a number by now
 
 
 def _described(value: object) -> object:

@@ -8,16 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from delayprop.fast.data.records import AMOUNT, COUNT, NUMBER, NUMBER_OR_NULL, TEXT, RecordError, history, record
+from delayprop.fast.data.records import AMOUNT, AMOUNT_OR_NULL, COUNT, NUMBER, TEXT, RecordError, history, record
 from delayprop.fast.drawing.arrays import Page, page
 
 GROUPS = ("w", "w_out", "d", "tau")
 LINE = {
     "epoch": COUNT, "train_accuracy": NUMBER, "train_loss": NUMBER, "valid_accuracy": NUMBER, "valid_loss": NUMBER,
     "spikes_per_neuron": NUMBER, "silent": NUMBER, "silent_steps": COUNT, "clamped": COUNT,
-    "gradient": {f"{group}?": NUMBER for group in GROUPS}, "kappa_min": NUMBER_OR_NULL, "seconds": AMOUNT,
-    "A": NUMBER_OR_NULL, "B": NUMBER_OR_NULL, "C": NUMBER_OR_NULL, "rounding?": NUMBER_OR_NULL,
-    "float64?": NUMBER_OR_NULL,
+    "gradient": {f"{group}?": NUMBER for group in GROUPS}, "kappa_min": AMOUNT_OR_NULL, "seconds": AMOUNT,
+    **dict.fromkeys(("A", "B", "C", "rounding?", "float64?"), AMOUNT_OR_NULL),
 }
 RESULT = {
     "task": TEXT, "network": TEXT, "best_epoch": COUNT, "test_accuracy": NUMBER, "interval": (NUMBER, NUMBER),

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from delayprop.fast.data.records import NUMBER, NUMBER_OR_NULL, RecordError, history, record
+from delayprop.fast.data.records import AMOUNT_OR_NULL, NUMBER, RecordError, history, record
 from delayprop.fast.drawing.style import COLOURS, plain, save, subplots, write
 from delayprop.fast.nn.traces import voltage_of
 
@@ -24,7 +24,7 @@ PAUSE, STEP = 2000, 150  # ms that the first and the last frame are shown, and e
 LINE = {"presentation": NUMBER, "loss": NUMBER, "accuracy": NUMBER}
 TRACE = {"pattern": {"A", "B"}, "output": {0, 1}, "t": [NUMBER], "V": [NUMBER], "arrivals": [NUMBER]}
 TRACES = (TRACE, TRACE, TRACE, TRACE)
-RESULT = {"presentations": NUMBER_OR_NULL, "before": TRACES, "after": TRACES}
+RESULT = {"presentations": AMOUNT_OR_NULL, "before": TRACES, "after": TRACES}
 TWO = {"optimum": NUMBER, "gap?": NUMBER, "tau_mem?": NUMBER, "tau_syn?": NUMBER}  # older runs: only the optimum
 
 
@@ -34,7 +34,7 @@ def draw(run: Path) -> list[str]:
     inputs = record(run, "result.json", {"inputs?": {*range(3, 17)}}).get("inputs", 2)
     matrix = ((NUMBER,) * inputs,) * inputs
     log = history(run, {**LINE, **({"d": matrix} if inputs == 2 else {})})
-    more = TWO if inputs == 2 else {"gap": NUMBER, "kept_from": NUMBER_OR_NULL, "d": matrix}
+    more = TWO if inputs == 2 else {"gap": NUMBER, "kept_from": AMOUNT_OR_NULL, "d": matrix}
     found = record(run, "result.json", {**RESULT, **more, "d_start": matrix})
     for n, trace in enumerate([*found["before"], *found["after"]]):
         if len(trace["t"]) != len(trace["V"]):

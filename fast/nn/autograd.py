@@ -28,7 +28,7 @@ class Step:
     Attributes:
         problem: the problem as it was solved; its tensors share the memory of the parameters.
         tick: to which arrivals are rounded.
-        times, offsets, y: as in `fast.solving.solved.Solved`.
+        times, offsets, y, reached: as in `fast.solving.solved.Solved`.
         gradients, dL_dy: of the last backward pass; None before. `dL_dy`: `[trials, post]`.
     """
 
@@ -37,6 +37,7 @@ class Step:
     times: Tensor
     offsets: Tensor
     y: Tensor
+    reached: Tensor
     gradients: Gradients | None = None
     dL_dy: Tensor | None = None
 
@@ -183,7 +184,8 @@ def propagate_neurons(
             raise SpecError("bin_width", expected, bin_width, "leave it out")
         problem = replace(problem, bin_width=2.0 ** math.floor(math.log2(bin_width)))
     solved = _solver(w.device)(problem)
-    step = Step(problem, solved.layer.ticks.tick * solved.width, solved.times, solved.offsets, solved.y)
+    tick = solved.layer.ticks.tick * solved.width
+    step = Step(problem, tick, solved.times, solved.offsets, solved.y, solved.reached)
     times_out, y = _Propagate.apply(solved, step, *variables)
     emitted = Spikes(times_out, solved.offsets, spikes.trials, w.shape[1], spikes.duration)
     outcomes = (solved.kappa, solved.ties, solved.dy_dT, solved.solved_bins)

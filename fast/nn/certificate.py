@@ -32,7 +32,7 @@ from delayprop.fast.nn.exponents import exponents
 from delayprop.fast.nn.joining import check_spikes
 from delayprop.fast.nn.layers import LI
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.fast.nn.synaptic_layer import SynapticLayer
+from delayprop.fast.nn.synaptic_layer import SynapticLayer, check_layers
 from delayprop.fast.solving.problem import Problem
 from delayprop.spec.errors import SpecError, Verbatim
 
@@ -68,6 +68,7 @@ def watched(layers: Sequence[SynapticLayer], spikes: Spikes) -> Iterator[None]:
         spikes: the input of the first layer.
     """
     check_spikes(spikes)
+    layers = check_layers(layers)
     parameters = [spikes.times, *(parameter for layer in layers for parameter in layer.parameters())]
     before = [(parameter.requires_grad, parameter.grad) for parameter in parameters]
     for parameter, (_, grad) in zip(parameters, before, strict=True):
@@ -97,6 +98,7 @@ def residuals(layers: Sequence[SynapticLayer], spikes: Spikes, output: Tensor, d
         SpecError: a gradient is missing, since the call is not within `watched`, or since `output`
             did not retain its own.
     """
+    layers = check_layers(layers)
     if dL_doutput is None:
         remedy = "call `output.retain_grad()` before the backward pass"
         raise SpecError("dL_doutput", "the gradient of `output`", Verbatim("None"), remedy)

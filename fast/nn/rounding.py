@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from delayprop.fast.nn.rounding_terms import Integral, Maximum, Part, Spiking, in_numpy
-from delayprop.fast.nn.synaptic_layer import SynapticLayer
+from delayprop.fast.nn.synaptic_layer import SynapticLayer, check_layers
 from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim
 from delayprop.spec.neuron import LI, LIF
 
@@ -43,30 +43,36 @@ class Rounding:
 
     Attributes:
         errors, norms: by layer, for `w`, `d`, and `w_rec`, `d_rec` of a recurrent one: the norms of
-            the error and of the gradient.
+            the error and of the gradient. A frozen layer below all that learn has none.
+        terms: of delays: the norm of the terms `w dL/dw / tau_mem` that cancel in their gradient.
         doubtful: the spikes that add most to the error, the worst first.
     """
 
     errors: list[dict[str, float]]
     norms: list[dict[str, float]]
+    terms: list[dict[str, float]]
     doubtful: list[Doubtful]
 
     @property
     def relative(self) -> list[dict[str, float]]:
-        """The error of each block relative to its gradient; 0 where both are 0."""
+        """The error of each block relative to its gradient; 0 where this is 0."""
         pairs = zip(self.errors, self.norms, strict=True)
-        return [{name: _ratio(error, norms[name]) for name, error in errors.items()} for errors, norms in pairs]
+        return [
+            {name: error / norms[name] if norms[name] > 0 else 0.0 for name, error in errors.items()}
+            for errors, norms in pairs
+        ]
 
     @property
     def largest(self) -> float:
         """The largest error of a block, relative to its gradient, or to a thousandth of the largest
-        gradient of its kind (`w`, `d`); 0 where all are 0."""
+        gradient of its kind (`w`, `d`), or of the terms that cancel; 0 where all are 0."""
         blocks = [
-            (name[0], error, norms[name]) for errors, norms in zip(self.errors, self.norms, strict=True)
+            (name[0], error, norms[name], max(norms[name], terms.get(name, 0.0)))
+            for errors, norms, terms in zip(self.errors, self.norms, self.terms, strict=True)
             for name, error in errors.items()
         ]
-        most = {kind: max(norm for one, _, norm in blocks if one == kind) for kind in ("w", "d")}
-        found = (error / max(norm, SMALL * most[kind]) for kind, error, norm in blocks if most[kind] > 0)
+        most = {kind: max((size for one, _, _, size in blocks if one == kind), default=0.0) for kind in ("w", "d")}
+        found = (error / max(norm, SMALL * most[kind]) for kind, error, norm, _ in blocks if most[kind] > 0)
         return max(found, default=0.0)
 
     def __str__(self) -> str:
@@ -84,30 +90,33 @@ def rounding(layers: Sequence[SynapticLayer]) -> Rounding:
         SpecError: a layer has no record of a backward pass, or receives other spikes.
         UnsupportedError: a layer has other equations than LIF and LI.
 
-    The loss is taken to bend on the scale of a time constant, or of one unit of the readout. Call
-    it before the optimiser moves the parameters.
+    They are those of the last backward pass, also where `.grad` adds up several. The loss is taken
+    to bend on the scale of a time constant, or of one unit of the readout: a loss that is nearly
+    minimal for each readout (a squared error, a softmax that is sure) may lose more, since readouts
+    are handed to it in the precision of the weights. Call it before the optimiser moves the
+    parameters.
     """
-    if not layers:
-        raise SpecError("layers", "", "is empty", "give the layers of a network, in order")
+    layers = check_layers(layers)
     parts = [_part(layer, n) for n, layer in enumerate(layers)]
+    learned = [n for n, part in enumerate(parts) if part.step.gradients is not None]
+    if not learned or learned[-1] != len(parts) - 1:
+        remedy = "call `loss.backward()` after the forward pass, and then this"
+        raise SpecError(f"layers[{len(parts) - 1}]", "", "has no record of a backward pass", remedy)
     passed = [_passed_on(parts[n - 1], part, n) if n else slice(None) for n, part in enumerate(parts)]
     moved = np.zeros(len(parts[0].at))
     for part, which in zip(parts, passed, strict=True):
         moved = part.move_spikes(moved[which])
     unsure = parts[-1].of_the_loss(moved)
-    for n in reversed(range(len(parts))):
+    for n in reversed(learned):
         arriving = parts[n].move_adjoints(unsure)
-        if n > 0:
+        if n > learned[0]:
             unsure = np.zeros(len(parts[n - 1].kappa))
             unsure[passed[n]] = arriving
     errors = [{name: math.sqrt(square) for name, square in part.squares.items()} for part in parts]
     norms = [_norms(part, layer) for part, layer in zip(parts, layers, strict=True)]
     doubtful = [one for n, part in enumerate(parts) if isinstance(part, Spiking) for one in _doubtful(part, n)]
-    return Rounding(errors, norms, sorted(doubtful, key=lambda one: -one.share)[:NAMED])
-
-
-def _ratio(error: float, size: float) -> float:
-    return error / size if size > 0 else (0.0 if error == 0 else math.inf)
+    terms = [part.terms for part in parts]
+    return Rounding(errors, norms, terms, sorted(doubtful, key=lambda one: -one.share)[:NAMED])
 
 
 def _doubtful(part: Spiking, layer: int) -> list[Doubtful]:
@@ -136,9 +145,8 @@ def _norms(part: Part, layer: SynapticLayer) -> dict[str, float]:
 
 def _part(layer: SynapticLayer, n: int) -> Maximum | Integral | Spiking:
     record = layer.record
-    if record is None or record.step.gradients is None:
-        remedy = "call `loss.backward()` after the forward pass, and then this"
-        raise SpecError(f"layers[{n}]", "", "has no record of a backward pass", remedy)
+    if record is None:
+        raise SpecError(f"layers[{n}]", "", "has no record of a step", "run a forward and a backward pass first")
     if layer.equations not in (LI, LIF):
         remedy = "compare with float64: `copy.deepcopy(network).double()`"
         raise UnsupportedError(f"layers[{n}]", "of LIF or LI neurons", Verbatim("other equations"), remedy)

@@ -14,8 +14,7 @@ from torch import Tensor
 from delayprop.fast.nn.autograd import Step
 
 VARIANCE = 1 / 6  # of one rounding, in units of `(u x)^2`: uniform, at most `u x` to either side
-FORWARD, BACK = 32 * VARIANCE, 192 * VARIANCE  # 4 roundings in each of 8 bins; and sums over arrivals
-U64 = 2.0**-53  # the unit roundoff of the sweep forward
+FORWARD, BACK = 96 * VARIANCE, 192 * VARIANCE  # 4 in each bin of a usual tau_mem; and in sums over arrivals
 MOST_WINDOWS = 8  # of a trial
 
 
@@ -26,10 +25,11 @@ class Part:
         step, kappa: of the record of the layer.
         a, b: `1 / tau_mem` and `1 / tau_syn`, `[post]`.
         rounded: variance of the instant of an arrival, as the kernels round it.
-        back: variance of a number of the sweep back, relative.
+        forward, back: relative variance of a number of the sweeps.
         w2: squared weights, a row per source, 0 where no synapse is; `exists`: None, if all do.
         soonest, latest: the smallest and the largest delay, at most the trial.
-        windows, window: number of windows in a trial, and the length of one.
+        begin, windows, window: start of the first window, their number, and the length of one: they
+            cover the arrivals.
         mean, trace, slope, bend: `[post]`: the mean of the trace of an arrival at a random instant
             of two windows, and the mean squares of the trace, of its slope and of the derivative of
             this [rounding-noise].
@@ -37,38 +37,46 @@ class Part:
             windows, sources]`.
         felt: `[trials, windows, sources]`: number of arrivals in a window and in the one before.
         noise: `[trials, windows, post]`: the sum of `w^2` times the variances of these arrivals.
-        squares: of the norm of the error, by block.
+        squares: of the norm of the error, by block; `terms`: the norm of terms that may cancel.
     """
 
     def __init__(self, step: Step, kappa: np.ndarray, most_windows: int = MOST_WINDOWS) -> None:
         self.step, self.kappa, problem = step, kappa, step.problem
         tau_mem, tau_syn = problem.host_constants[:2]
         a, b = self.a, self.b = 1.0 / tau_mem, 1.0 / tau_syn
-        self.rounded = step.tick**2 / 6 + FORWARD * U64**2 * float((tau_mem * tau_syn).mean())
+        memory = 2.0 * float(max(tau_mem.max(), tau_syn.max()))
+        self.forward = FORWARD * (float(np.finfo(float).eps) / 2) ** 2
         self.back = BACK * (float(np.finfo(problem.dtype).eps) / 2) ** 2
-        w, d = in_numpy(problem.w).astype(float), in_numpy(problem.d).clip(max=problem.duration)
+        self.rounded = step.tick**2 / 6 + self.forward * float((tau_mem * tau_syn).mean())
+        w, d = in_numpy(problem.w), in_numpy(problem.d).clip(max=problem.duration)
         self.exists = None if problem.exists is None else in_numpy(problem.exists).astype(float)
         self.w2 = w * w if self.exists is None else w * w * self.exists
         self.soonest, self.latest = float(d.min(initial=problem.duration)), float(d.max(initial=0.0))
-        memory = 2.0 * float(max(tau_mem.max(), tau_syn.max()))
-        self.windows = max(1, min(most_windows, int(problem.duration / (self.latest - self.soonest + memory))))
-        self.window = problem.duration / self.windows
+        times, spread = in_numpy(problem.times), self.latest - self.soonest
+        self.begin = float(times.min(initial=problem.duration)) + self.soonest
+        whole = max(0.0, float(times.max(initial=0.0)) + self.latest - self.begin) + memory
+        self.windows = max(1, min(most_windows, int(whole / (spread + memory))))
+        self.window = whole / self.windows
         density = 1.0 / max(min(2, self.windows) * self.window, memory)
         self.mean, self.trace = density / b, density * a / (2 * b * (a + b))
         self.slope = density * a * a / (2 * (a + b))
         self.bend = self.slope * (a * a + 3 * a * b + b * b)
         self.counts = np.diff(in_numpy(problem.offsets))
-        self.at = self.places(in_numpy(problem.times), self.counts, problem.sources)
+        self.at = self.places(times, self.counts, problem.sources)
         self.felt = self.in_windows(self.at, None, problem.sources)
         self.noise = np.empty(0)
         self.squares: dict[str, float] = {}
+        self.terms: dict[str, float] = {}
 
     def places(self, times: np.ndarray, counts: np.ndarray, neurons: int) -> np.ndarray:
         """The place in `[trials, windows, neurons]` of spikes by (trial, neuron): the window in
         which they begin to arrive."""
         trial, neuron = np.divmod(np.arange(len(counts)), max(1, neurons))
-        window = np.minimum(((times + self.soonest) / self.window).astype(np.int64), self.windows - 1)
+        window = self.window_of(times + self.soonest)
         return np.repeat(trial * self.windows * neurons + neuron, counts) + window * neurons
+
+    def window_of(self, times: np.ndarray) -> np.ndarray:
+        return ((times - self.begin) / self.window).astype(np.int64).clip(0, self.windows - 1)
 
     def in_each(self, at: np.ndarray, values: np.ndarray | None, neurons: int) -> np.ndarray:
         """The sum of values of spikes in each window (None: their number)."""
@@ -91,12 +99,14 @@ class Part:
         self.noise = self.in_windows(self.at, moved + self.rounded, sources) @ self.w2[:sources]
         return np.zeros(0)
 
-    def add_errors(self, name: str, errors: np.ndarray, left: np.ndarray, rows: slice, felt: np.ndarray) -> np.ndarray:
+    def add_errors(
+        self, name: str, errors: np.ndarray, rounded: np.ndarray, left: np.ndarray, rows: slice, felt: np.ndarray
+    ) -> np.ndarray:
         """Keeps the squared norms of the errors of the blocks `w` and `d` with this ending.
 
         Args:
-            errors: variances of the jumps, `[trials, windows, post]`; `left`: these times the
-                squared share of a trace that is left.
+            errors: variances of the jumps, `[trials, windows, post]`; `rounded`: the part that the
+                sweep back rounds; `left`: all, times the squared share of a trace that is left.
             rows: of the sources in `w2`. `felt`: their arrivals, `[trials, windows, sources]`.
 
         Returns:
@@ -109,12 +119,14 @@ class Part:
         else:
             of_trace, of_mean = (one @ self.exists[rows].T for one in (of_trace, of_mean))
         self.squares[f"w{name}"] = float(np.vdot(squares, of_trace) + np.vdot(means, of_mean))
-        onto = (errors * self.slope) @ self.w2[rows].T
-        # the parts `V / tau_mem` and `I / tau_mem` of a slope round apart, each about `a dL/dw`
+        # the parts of a slope round apart, each about a trace over a time constant
+        fast = self.a**2 + self.b**2
+        onto = (errors * self.slope + rounded * fast * self.trace) @ self.w2[rows].T
         gradients = self.step.gradients
         assert gradients is not None
-        apart = self.w2[rows] * (self.a * in_numpy(gradients.w)[rows]) ** 2
-        self.squares[f"d{name}"] = float(np.vdot(felt, onto)) + self.back * float(apart.sum())
+        apart = float((self.w2[rows] * fast * in_numpy(gradients.w)[rows] ** 2).sum())
+        self.squares[f"d{name}"] = float(np.vdot(felt, onto)) + self.back * apart
+        self.terms[f"d{name}"] = math.sqrt(apart)
         onto[:, :-1] += onto[:, 1:].copy()
         return onto
 
@@ -125,35 +137,40 @@ class Maximum(Part):
     def move_adjoints(self, _: np.ndarray) -> np.ndarray:
         """The variance of the derivative by each arriving spike."""
         assert self.step.dL_dy is not None
-        read, y, noise = in_numpy(self.step.dL_dy), in_numpy(self.step.y), self.noise.mean(1)
+        read, y, reached = (in_numpy(one) for one in (self.step.dL_dy, self.step.y, self.step.reached))
+        read, window = np.where(y == 0.0, 0.0, read), self.window_of(reached)[:, None]  # no event
+        noise = np.take_along_axis(self.noise, window, 1)[:, 0]
         # [rounding-maximum] the instant moves by the error of the slope over the curvature
         curvature = np.where(y == 0.0, math.inf, y * self.a * self.b)
         relative = noise * self.bend / curvature**2 * (self.a**2 + self.b**2) + self.back
-        errors = read**2 * relative + (read**2).max(initial=0.0) * noise * self.slope
-        errors = np.repeat(errors[:, None] / self.windows, self.windows, 1)
-        return self.add_errors("", errors, errors, slice(None), self.felt).reshape(-1)[self.at]
+        errors = read**2 * relative + (read**2).max(initial=0.0) * (noise * self.slope + self.back * y**2)
+        errors = np.where(y == 0.0, 0.0, errors)
+        whole, rounded = np.zeros_like(self.noise), np.zeros_like(self.noise)
+        for in_windows, one in ((whole, errors), (rounded, self.back * read**2)):
+            np.put_along_axis(in_windows, window, one[:, None], 1)
+        return self.add_errors("", whole, rounded, whole, slice(None), self.felt).reshape(-1)[self.at]
 
 
 class Integral(Part):
     """A layer of which an integral of the voltage is read: one window, and no event.
 
     Attributes:
-        late: of each arriving spike: the largest size of the derivative, by its time, of the
-            integral that it adds for a weight of 1 [rounding-integral].
+        grown, late: of each arriving spike: the integral that it adds for a weight of 1, at most,
+            and the largest size of the derivative of this by its time [rounding-integral].
     """
 
     def __init__(self, step: Step, kappa: np.ndarray) -> None:
         super().__init__(step, kappa, most_windows=1)
         T, a, b = step.problem.duration, float(self.a.mean()), float(self.b.mean())
-        self.mean = 1.0 / (self.b * T)
+        times, rate = in_numpy(step.problem.times), (1.0 / T if step.problem.rate > 0.0 else 0.0)
+        left = (T - times - self.soonest).clip(min=0.0)  # the trace rises at most by a per ms
+        self.grown = np.minimum(1.0 / b, a * left**2 / 2) * np.exp(-rate * (times + self.soonest)) / T
         peak = math.log(b / a) / (b - a) if a != b else 1.0 / a  # of a trace, which then falls
-        left = (T - in_numpy(step.problem.times) - self.latest).clip(min=peak)
+        left = np.minimum(left, (left + self.soonest - self.latest).clip(min=peak))
         # the trace, accurate near equal time constants [flow-V-I]
-        apart = abs(b - a) * left if a != b else np.ones_like(left)
-        shared = -np.expm1(-apart) / apart if a != b else apart
-        self.late = a * left * np.exp(-min(a, b) * left) * shared / T
-        if step.problem.rate > 0.0:
-            self.late += float(self.mean.mean()) / T
+        apart = abs(b - a) * left
+        shared = np.divide(-np.expm1(-apart), apart, out=np.ones_like(apart), where=apart > 0.0)
+        self.late = a * left * np.exp(-min(a, b) * left) * shared / T + rate * self.grown
 
     def move_spikes(self, moved: np.ndarray) -> np.ndarray:
         moved = (moved + self.rounded) * self.late**2
@@ -163,11 +180,12 @@ class Integral(Part):
     def move_adjoints(self, _: np.ndarray) -> np.ndarray:
         """The variance of the derivative by each arriving spike."""
         assert self.step.dL_dy is not None
-        read = in_numpy(self.step.dL_dy)[:, None]
+        read, y = in_numpy(self.step.dL_dy)[:, None], in_numpy(self.step.y)[:, None]
         rounded = self.back * read**2
-        errors = rounded + (read**2).max(initial=0.0) * self.noise
+        errors = rounded + (read**2).max(initial=0.0) * (self.noise + self.back * y**2)
         exists = np.ones_like(self.w2) if self.exists is None else self.exists
-        self.squares["w"] = float(np.vdot(self.felt**2, (errors * self.mean**2) @ exists.T))
+        grown = self.in_each(self.at, self.grown, len(self.w2))
+        self.squares["w"] = float(np.vdot(grown**2, errors @ exists.T))
         onto = (errors @ self.w2.T).reshape(-1)[self.at] * self.late**2
         late = self.in_each(self.at, self.late, len(self.w2))
         self.squares["d"] = float(onto.sum() + np.vdot(late**2, rounded @ self.w2.T))
@@ -230,7 +248,7 @@ class Spiking(Part):
     def move_spikes(self, moved: np.ndarray) -> np.ndarray:
         super().move_spikes(moved)
         noise, slope = self.noise.reshape(-1)[self.at_own], self.slope[self.neuron]
-        floor = FORWARD * (U64 * self.level) ** 2
+        floor = self.forward * self.level**2
         last: np.ndarray = np.zeros(len(self.emitted))  # of own spikes in the last window, and the one before
         before = last
         for groups in self.turns:
@@ -270,14 +288,17 @@ class Spiking(Part):
                 errors[k] = passed_on / self.first[k] ** 2 + relative[k] * jump[k] ** 2
             after, last = last, np.bincount(self.cell[turn], errors[turn], len(self.emitted))
         self.added = relative * jump[:-1] ** 2
-        whole, left = (self.in_each(self.at_own, one, self.post) for one in (errors[:-1], errors[:-1] * self.left**2))
+        all_three = errors[:-1], self.back * jump[:-1] ** 2, errors[:-1] * self.left**2
+        whole, rounded, left = (self.in_each(self.at_own, one, self.post) for one in all_three)
         external, own = slice(self.step.problem.sources), slice(self.step.problem.sources, None)
-        onto = self.add_errors("", whole, left, external, self.felt)
+        onto = self.add_errors("", whole, rounded, left, external, self.felt)
         if self.recurrent:
-            self.add_errors("_rec", whole, left, own, self.in_windows(self.at_own, None, self.post))
+            self.add_errors("_rec", whole, rounded, left, own, self.in_windows(self.at_own, None, self.post))
         return onto.reshape(-1)[self.at]
 
 
 def in_numpy(tensor: Tensor) -> np.ndarray:
-    """The numbers of a tensor, on the host."""
-    return tensor.detach().cpu().numpy()
+    """The numbers of a tensor, on the host; those of float32 as float64, whose squares are far from
+    its ends."""
+    host = tensor.detach().cpu()
+    return (host.double() if host.is_floating_point() else host).numpy()

@@ -1,6 +1,6 @@
 """Synapses onto neurons: the weights, delays and constants that both kinds of layers have."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +15,8 @@ from delayprop.fast.nn.units import BRIEFEST_DELAYS, warn_if_short
 from delayprop.fast.nn.wiring import Mask, Wiring, boolean, states_raised
 from delayprop.fast.solving.matrices import Matrices, matrices
 from delayprop.spec import Population, SpecError
-from delayprop.spec.checks import finite_number, non_negative_time, whole_number
+from delayprop.spec.checks import described, finite_number, non_negative_time, of_type, whole_number
+from delayprop.spec.errors import Verbatim
 from delayprop.spec.neuron import Neuron
 
 Constant = float | Sequence[float]
@@ -180,7 +181,7 @@ class SynapticLayer(Neurons):
             check_shapes(w, d, self.post if n else self.pre, self.post, "_rec" * n)
         if self.max_delay is not None:
             largest = max(float(d.detach().max()) for d in self.all_d)
-            if largest > float(torch.tensor(self.max_delay, dtype=self.d.dtype)):
+            if largest > max(self.max_delay, float(torch.tensor(self.max_delay, dtype=torch.float32))):
                 expected = f"at most max_delay, {self.max_delay} (ms)"
                 remedy = "call `layer.project_()` after each optimiser step; for loaded delays, raise `layer.max_delay`"
                 raise SpecError("d", expected, largest, remedy)
@@ -205,3 +206,16 @@ class SynapticLayer(Neurons):
                 counts = zip(self.equations.arrivals, into.bincount().tolist(), strict=False)
                 parts.append(f"{name}: {' and '.join(f'{state} from {n}' for state, n in counts if n)}")
         return ", ".join(part for part in parts if part)
+
+
+def check_layers(layers: Any) -> list[SynapticLayer]:
+    """The layers of a network, in order; `SpecError`: none, or something else."""
+    expected, remedy = "layers in order", "give a list, such as `[net.hidden, net.out]`"
+    if isinstance(layers, SynapticLayer) or not isinstance(layers, Iterable):
+        raise SpecError("layers", expected, described(layers), remedy)
+    given = list(layers)
+    if not given:
+        raise SpecError("layers", expected, Verbatim("none"), remedy)
+    for n, layer in enumerate(given):
+        of_type(layer, f"layers[{n}]", SynapticLayer, "a layer such as `LIF`", remedy)
+    return given

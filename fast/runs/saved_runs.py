@@ -11,7 +11,17 @@ from pathlib import Path
 import torch
 
 from delayprop.fast.data.new_files import content_of
-from delayprop.fast.data.records import AMOUNT, COUNT, NUMBER, TEXT, RecordError, check_shape, history, record
+from delayprop.fast.data.records import (
+    AMOUNT,
+    AMOUNT_OR_NULL,
+    COUNT,
+    NUMBER,
+    TEXT,
+    RecordError,
+    check_shape,
+    history,
+    record,
+)
 from delayprop.fast.data.spike_data import unseen
 from delayprop.fast.nn.devices import DTYPES
 from delayprop.fast.nn.layers import LI
@@ -110,7 +120,8 @@ def records(folder: Path, untested: bool = False) -> tuple[dict, dict, list[dict
     try:
         given = with_defaults(record(folder, "options.json", {"seed": COUNT, "task": TEXT}))
         found = {} if untested else record(folder, RESULT, TESTED)
-        line = {"valid_accuracy": NUMBER, "seconds": AMOUNT} if untested or "test_accuracy" in found else {}
+        classified = untested or "test_accuracy" in found
+        line = {"valid_accuracy": NUMBER, "seconds": AMOUNT, "rounding?": AMOUNT_OR_NULL} if classified else {}
         return given, found, history(folder, line)
     except RecordError as error:
         expected, remedy = "the folder of a finished run", "let it finish, or --resume it"

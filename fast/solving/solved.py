@@ -91,6 +91,7 @@ class Solved:
         ties: `[trials, post]`, bits as in `fast.layout.neuron_record`.
         spikes_at_end: whether a neuron spikes exactly at `T`.
         dy_dT: `[trials, post]`: derivative of a largest voltage by `T`.
+        reached: `[trials, post]`: the instant of a largest voltage; 0 without one.
         solved_bins: `[trials, post]`: number of bins that were solved event by event.
         width: of a bin.
         given: number of input spikes.
@@ -108,6 +109,7 @@ class Solved:
     ties: Tensor
     spikes_at_end: bool
     dy_dT: Tensor
+    reached: Tensor
     solved_bins: Tensor
     width: float
     given: int
@@ -160,7 +162,7 @@ def solved(problem: Problem, layer: Layer, order: Tensor, trains: Trains, swept:
     """The solution, from the results of the forward sweep of a device, whose `neuron_record` loses
     the maxima of neurons that spike; other arguments: as the attributes of `Solved`."""
     scale = (layer.constants[:, UNIT_RATE] * layer.constants[:, V_TH]).flatten().index_select(0, trains.neuron)
-    y, ties, dy_dT = _read(swept.neuron_record, layer, problem)
+    y, ties, dy_dT, reached = _read(swept.neuron_record, layer, problem)
     return Solved(
         times=(trains.bin + trains.rest.double()) * problem.width,
         offsets=trains.offsets,
@@ -170,6 +172,7 @@ def solved(problem: Problem, layer: Layer, order: Tensor, trains: Trains, swept:
         ties=ties,
         spikes_at_end=bool((ties & SPIKE_AT_END).any()),
         dy_dT=dy_dT,
+        reached=reached,
         solved_bins=_by_neuron(swept.neuron_record[:, :, row.SOLVED], layer),
         width=problem.width,
         given=len(problem.times),
@@ -186,15 +189,16 @@ def too_fast(neuron: int) -> ArithmeticError:
     return ArithmeticError(f"neuron {neuron} of a layer spikes too fast, or without end; lower its weights")
 
 
-def _read(record: Tensor, layer: Layer, problem: Problem) -> tuple[Tensor, Tensor, Tensor]:
-    """Readout, ties and `dy_dT`, `[trials, post]` each; clears the maxima of neurons that spike."""
+def _read(record: Tensor, layer: Layer, problem: Problem) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Readout, ties, `dy_dT` and `reached`, `[trials, post]` each; clears the maxima of neurons
+    that spike."""
     clock, nothing = problem.clock, record.new_zeros(len(record), layer.post)
     ties = record[:, :, row.TIES].to(torch.uint8)
     if layer.rate >= 0:
         mean = _by_neuron(record[:, :, row.INTEGRAL], layer) / (clock.last + float(clock.end))
-        return mean, _by_neuron(ties, layer), nothing
+        return mean, _by_neuron(ties, layer), nothing, nothing
     if not layer.read_maximum:
-        return nothing, _by_neuron(ties, layer), nothing
+        return nothing, _by_neuron(ties, layer), nothing, nothing
     # The largest voltage of a neuron that spikes is its threshold: a constant, and no event.
     spiked, group = record[:, :, row.RECENT_BIN] >= 0, record[:, :, row.MAX_GROUP]
     record[:, :, row.MAX_BIN].masked_fill_(spiked, -1.0)
@@ -203,7 +207,10 @@ def _read(record: Tensor, layer: Layer, problem: Problem) -> tuple[Tensor, Tenso
     ties = torch.where(spiked, ties & (0xFF & ~at_maximum), ties | SIMULTANEOUS_AT_MAXIMUM * (group > 1))
     at_end = (record[:, :, row.MAX_BIN] == clock.last) & (record[:, :, row.MAX_REST] == float(clock.end)) & (group == 0)
     slope = torch.where(at_end, record[:, :, row.MAX_SLOPE], 0.0) / problem.width
-    return _by_neuron(y, layer), _by_neuron(ties.to(torch.uint8), layer), _by_neuron(slope, layer)
+    reached = torch.where(record[:, :, row.MAX_BIN] < 0, 0.0, record[:, :, row.MAX_BIN] + record[:, :, row.MAX_REST])
+    of_neurons = y, ties.to(torch.uint8), slope, reached * problem.width
+    y, ties, slope, reached = (_by_neuron(one, layer) for one in of_neurons)
+    return y, ties, slope, reached
 
 
 def _by_neuron(values: Tensor, layer: Layer) -> Tensor:

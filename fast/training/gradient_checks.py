@@ -105,8 +105,8 @@ def error_bars(network: Classifier) -> Rounding | None:
 
 class Beside(NamedTuple):
     """The error of a trial in float32: the largest of a block, relative to the block or to a
-    thousandth of the largest of its kind; and the largest of one in units of its error bar (0
-    without bars)."""
+    thousandth of the largest; and the largest of a notable one in units of its error bar, 0 without
+    such errors or bars."""
 
     error: float
     bars: float
@@ -121,6 +121,11 @@ def beside_float64(
     if network.out.w.dtype == torch.float64:
         return None
     one = None if kept is None else [neurons[:1] for neurons in kept]
+    narrow = copy.deepcopy(network)
+    if kept is not None:  # with the scaled weights, so that both precisions have the same
+        for layer in narrow.layers[1:]:
+            layer.w.data.mul_(1 / (1 - network.dropout))
+        narrow.dropout = 0.0
 
     def gradient(of: Classifier) -> dict[tuple[int, str], Tensor]:
         blocks = {(n, name): one for n, layer in enumerate(of.layers) for name, one in layer.named_parameters()}
@@ -128,19 +133,18 @@ def beside_float64(
         loss = of.loss(of(spikes[:1].detach(), one)[0], labels[:1], label_smoothing)
         return dict(zip(learned, (g.double() for g in torch.autograd.grad(loss, [*learned.values()])), strict=True))
 
-    found, true = gradient(network), gradient(copy.deepcopy(network).double())
+    found, true = gradient(narrow), gradient(copy.deepcopy(narrow).double())
     errors = {place: float((found[place] - block).norm()) for place, block in true.items()}
     norms = {place: float(block.norm()) for place, block in true.items()}
     least = SMALL * max(norms.values(), default=0.0)
     if least == 0.0:
         return None
-    bars, known = error_bars(network), dict[tuple[int, str], float]()
+    relative = {place: error / max(norms[place], least) for place, error in errors.items()}
+    bars, known = error_bars(narrow), dict[tuple[int, str], float]()
     if bars is not None:
-        known = {(n, name): bar for n, one in enumerate(bars.relative) for name, bar in one.items()}
-    return Beside(
-        max(error / max(norms[place], least) for place, error in errors.items()),
-        max((errors[place] / (bar * norms[place]) for place, bar in known.items() if errors.get(place)), default=0.0),
-    )
+        known = {(n, name): bar for n, of_layer in enumerate(bars.errors) for name, bar in of_layer.items() if bar > 0}
+    notable = [errors[place] / bar for place, bar in known.items() if relative.get(place, 0.0) > NOTABLE]
+    return Beside(max(relative.values()), max(notable, default=0.0))
 
 
 def rounding_warnings(bars: Rounding | None, beside: Beside | None) -> list[str]:
@@ -148,11 +152,11 @@ def rounding_warnings(bars: Rounding | None, beside: Beside | None) -> list[str]
     found = []
     if bars is not None and bars.largest > UNKNOWN:
         spikes = "; ".join(map(str, bars.doubtful))
-        found.append(f"rounding may put a block of the gradient {bars.largest:.0%} off, mostly by {spikes}")
+        found.append(f"rounding may put a block of the gradient {bars.largest:.0%} off; known worst: {spikes}")
     if beside is not None and beside.error > UNKNOWN:
         off = f"{beside.error:.0%}"
         found.append(f"rounding puts a block of the gradient of one trial {off} off; --dtype float64 does not")
-    if beside is not None and beside.error > NOTABLE and beside.bars > BEYOND:
+    if beside is not None and beside.bars > BEYOND:
         found.append(f"a block of the gradient of one trial is {beside.bars:.0f} error bars off that in float64")
     return found
 

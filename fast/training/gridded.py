@@ -46,6 +46,7 @@ class Gridded(nn.Module):
         self.delays = self.cut = 0
         with torch.no_grad():
             for layer in self.network.layers:
+                layer.max_delay = None  # a rounded delay may lie above
                 layer.d.copy_(self._held(layer.d, layer.mask))
                 if layer.d_rec is not None:
                     layer.d_rec.copy_(self._held(layer.d_rec, layer.mask_rec).clamp_(min=step))

@@ -261,3 +261,15 @@ def test_any_subset_can_be_frozen() -> None:
             if gradient is not None and full is not None:
                 assert float((gradient - full).norm()) <= SAME_SUM * float(full.norm()), (frozen, name)
     assert not first_layer().requires_grad_(False)(given_spikes()).times.requires_grad
+
+
+def test_a_copy_in_float64_keeps_delays_at_a_bound_that_float32_rounds_up() -> None:
+    layer = LIF(1, 1, max_delay=20.1)
+    layer.d.data.fill_(30.0)
+    layer.project_()
+    assert float(layer.d.detach()) > 20.1
+    spikes = Spikes.from_trains([[[1.0]]], 60.0)
+    layer.double()(spikes)
+    layer.d.data.add_(1e-5)
+    with pytest.raises(SpecError, match="`d` must be at most max_delay"):
+        layer(spikes)

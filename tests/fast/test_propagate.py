@@ -34,6 +34,7 @@ def test_a_bin_width_is_rounded_down_to_a_power_of_two() -> None:
     for given, width in ((0.625, 0.5), (0.5, 0.5), (0.3, 0.25)):
         record = propagated(given_spikes(), readout="mean_voltage", bin_width=given, **taus)[2]
         assert record.integrated.width == width
+        assert record.step.tick == width * 2.0**-53
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

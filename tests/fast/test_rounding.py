@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import sympy as sp
 import torch
+from torch import nn
 
 import delayprop.reference as reference
 from delayprop import LI, LIF, Spikes, Spiking, cross_entropy, joined, rounding
@@ -177,7 +178,7 @@ def test_shot_noise_has_the_sums_of_the_proofs() -> None:
     part = Part(step, drawn.layers[0].record.kappa)
     tau_mem, tau_syn = sp.Integer(20), sp.Integer(5)
     span = 2 * part.window
-    assert part.windows == 6 and span > 40
+    assert 4 <= part.windows <= 8 and span > 40
 
     def same(found: np.ndarray, claim: sp.Expr) -> None:
         np.testing.assert_allclose(found * span, float(claim), rtol=1e-12)
@@ -185,7 +186,7 @@ def test_shot_noise_has_the_sums_of_the_proofs() -> None:
     same(part.mean, formulas.trace_sum(tau_syn))
     for order, found in enumerate((part.trace, part.slope, part.bend)):
         same(found, formulas.trace_squared(order, tau_mem, tau_syn))
-    assert part.felt.sum() == pytest.approx(2 * len(step.times.new_zeros(len(step.problem.times))), rel=0.2)
+    assert part.felt.sum() == pytest.approx(2 * len(step.problem.times), rel=0.2)
 
 
 def test_slopes_of_a_spike_and_of_the_next_are_those_of_differences() -> None:
@@ -228,8 +229,7 @@ def test_a_mean_voltage_moves_with_its_arrivals_as_proved() -> None:
     layer(spikes).sum().backward()
     part = Integral(layer.record.step, layer.record.kappa)
     found = -spikes.times.grad.numpy()
-    np.testing.assert_allclose(part.late[:2], found[:2], rtol=1e-10)
-    assert part.late[2] > found[2]  # before the peak of the trace: at most the peak
+    np.testing.assert_allclose(part.late, found, rtol=1e-10)
 
 
 def test_a_recurrent_layer_passes_the_whole_derivative_by_its_spikes() -> None:
@@ -284,9 +284,11 @@ def test_spikes_of_some_neurons_alone_are_passed_on() -> None:
 
 
 @pytest.mark.parametrize(("change", "words"), [
-    (lambda layers: [], "`layers` is empty; give the layers of a network, in order"),
+    (lambda layers: [], "`layers` must be layers in order, got none; give a list"),
+    (lambda layers: layers[0], "`layers` must be layers in order, got LIF("),
+    (lambda layers: [layers[0], torch.nn.ReLU()], "`layers[1]` must be a layer such as `LIF`"),
     (lambda layers: layers[::-1], "receives other spikes than those of layers"),
-    (lambda layers: [layers[0], LI(40, 3, readout="max_voltage")], "layers[1]` has no record of a backward pass"),
+    (lambda layers: [layers[0], LI(40, 3, readout="max_voltage")], "layers[1]` has no record of a step; run a forward"),
 ])
 def test_wrong_layers_are_refused(change: object, words: str) -> None:
     drawn = dense()
@@ -325,3 +327,37 @@ def test_spikes_and_readouts_of_float32_are_those_of_float64(seed: int) -> None:
         of_float32, of_float64 = one.record.step, other.record.step
         assert torch.equal(of_float32.times, of_float64.times) and torch.equal(of_float32.y, of_float64.y)
         assert np.array_equal(one.record.kappa, other.record.kappa)
+
+
+def test_a_layer_that_does_not_learn_has_no_blocks_and_a_forward_pass_alone_is_refused() -> None:
+    drawn = dense()
+    drawn.layers[0].requires_grad_(False)
+    out = nn.Sequential(*drawn.layers)(drawn.spikes)
+    with pytest.raises(SpecError, match=r"`layers\[1\]` has no record of a backward pass; call `loss.backward"):
+        rounding(drawn.layers)
+    cross_entropy(out, drawn.labels).backward()
+    frozen, learned = rounding(iter(drawn.layers)).relative
+    assert frozen == {} and 0 < learned["w"] < 1e-12
+
+
+@pytest.mark.parametrize("factor", [1e-24, 1.0, 1e20])
+def test_bars_do_not_depend_on_the_unit_of_the_loss(factor: float) -> None:
+    """Squares of float32 numbers are far from the ends of the precision they are taken in."""
+    relative = []
+    for unit in (1.0, factor):
+        drawn = stack(3, torch.float32)
+        (unit * cross_entropy(nn.Sequential(*drawn.layers)(drawn.spikes), drawn.labels)).backward()
+        relative.append(rounding(drawn.layers).relative)
+    for one, other in zip(*relative, strict=True):
+        assert one == pytest.approx(other, rel=1e-3)
+
+
+def test_a_gradient_that_cancels_is_no_alarm() -> None:
+    """One spike moves with its input, and the largest voltage with it: delays change nothing."""
+    hidden, out = LIF(1, 1), LI(1, 2, readout="max_voltage")
+    with torch.no_grad():
+        hidden.w.fill_(20.0)
+        out.w.fill_(0.5)
+    cross_entropy(out(hidden(Spikes.from_trains([[[1.0]]], 60.0))), torch.tensor([0])).backward()
+    bars = rounding([hidden, out])
+    assert len(hidden.record.kappa) >= 1 and bars.largest < 0.1

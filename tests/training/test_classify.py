@@ -290,7 +290,7 @@ def test_the_first_trial_is_compared_with_float64(monkeypatch: Patch) -> None:
     network.requires_grad_(True)
     before = [parameter.grad for parameter in network.parameters()]
     found = beside_float64(network, *given)
-    assert found is not None and 1e-9 < found.error < 1e-4 and 0 < found.bars < 10
+    assert found is not None and 1e-9 < found.error < 1e-5 and found.bars == 0
     assert rounding_warnings(error_bars(network), found) == []
     assert beside_float64(classifier("max_voltage", torch.float64), *given) is None
     assert [parameter.grad for parameter in network.parameters()] == before
@@ -303,13 +303,34 @@ def test_the_first_trial_is_compared_with_float64(monkeypatch: Patch) -> None:
     assert of_bars == f"a block of the gradient of one trial is {found.bars:.0f} error bars off that in float64"
 
 
+def test_dropout_scales_weights_alike_in_both_precisions() -> None:
+    """Otherwise the trial differs by a rounding of each weight, which spikes that graze enlarge."""
+    network, given = classifier("max_voltage"), batch(1.0)
+    network.dropout = 0.3
+    kept = [torch.rand(len(given[1]), layer.post) < 0.7 for layer in network.hidden_layers]
+    before = {name: one.clone() for name, one in network.state_dict().items()}
+    found = beside_float64(network, *given, kept)
+    assert found is not None and found.error < 1e-5 and found.bars == 0
+    assert all(torch.equal(before[name], one) for name, one in network.state_dict().items())
+
+
+def test_a_trial_that_is_classified_for_sure_has_no_error() -> None:
+    """Its gradient underflows, and nothing is divided by its bars."""
+    network, given = classifier("mean_voltage"), batch(1.0)
+    sure = network(given[0])[0].argmax(1)
+    for gain in (1e3, 1e4, 1e5, 1e6):
+        network.gain = gain
+        found = beside_float64(network, given[0], sure)
+        assert found is None or math.isfinite(found.error) and math.isfinite(found.bars)
+
+
 def test_a_gradient_that_is_known_badly_names_its_spikes() -> None:
     spike = Doubtful(0, 3, 17, 12.5, 2e-9, 0.97)
-    bars = Rounding([{"w": 0.3, "d": 0.0}], [{"w": 1.0, "d": 1.0}], [spike])
+    bars = Rounding([{"w": 0.3, "d": 0.0}], [{"w": 1.0, "d": 1.0}], [{}], [spike])
     (words,) = rounding_warnings(bars, None)
     where = "layers[0], trial 3, neuron 17, 12.500 ms (kappa 2e-09, 97% of the error)"
-    assert words == f"rounding may put a block of the gradient 30% off, mostly by {where}"
-    assert rounding_warnings(None, Beside(1e-6, 50.0)) == rounding_warnings(None, Beside(1e-3, 5.0)) == []
+    assert words == f"rounding may put a block of the gradient 30% off; known worst: {where}"
+    assert rounding_warnings(None, Beside(1e-3, 5.0)) == []
 
 
 def test_neurons_of_other_equations_have_no_bars() -> None:

@@ -133,3 +133,15 @@ def test_differences_are_in_points() -> None:
     found = on_grids([1.0], network(), lambda gridded: worse if gridded.times else exact)
     assert lines(exact, found)[1:] == [f"{'exact':>10}  {'90.0%':>11}",
                                        f"{'1':>10}  {'90.0% (+0.0, p 1)':>26}  {'80.0% (-10.0, p 0.62)':>26}"]
+
+
+def test_a_grid_may_round_a_delay_above_the_bound_of_the_run() -> None:
+    bounded = network()
+    for layer in bounded.layers:
+        layer.max_delay = 3.0
+        layer.d.data.fill_(3.0)
+        if layer.d_rec is not None:
+            layer.d_rec.data.fill_(3.0)
+    gridded = Gridded(bounded, 0.7, times=False)
+    assert float(gridded.network.layers[0].d.detach().max()) > 3.0
+    gridded(given())
