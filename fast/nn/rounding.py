@@ -7,7 +7,7 @@ proofs: `derivations`). The terms of one layer: `fast.nn.rounding_terms`.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,7 +80,7 @@ class Rounding:
         return "; ".join(f"layers[{n}]: {text}" for n, text in enumerate(of_layers))
 
 
-def rounding(layers: Sequence[SynapticLayer]) -> Rounding:
+def rounding(layers: Iterable[SynapticLayer]) -> Rounding:
     """Error bars of the gradient of the last backward pass, from its record alone.
 
     Args:

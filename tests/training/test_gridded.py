@@ -142,6 +142,6 @@ def test_a_grid_may_round_a_delay_above_the_bound_of_the_run() -> None:
         layer.d.data.fill_(3.0)
         if layer.d_rec is not None:
             layer.d_rec.data.fill_(3.0)
-    gridded = Gridded(bounded, 0.7, times=False)
+    gridded = Gridded(bounded, 0.8, times=False)
     assert float(gridded.network.layers[0].d.detach().max()) > 3.0
     gridded(given())
