@@ -42,5 +42,6 @@ __all__ = [
     "UnsupportedError", "case_from_text", "case_of", "case_to_dict", "check", "collate", "confusion_matrix",
     "cross_entropy", "draw", "first_spike_time", "from_nir", "joined", "load_case", "load_into", "load_neuron",
     "membrane_traces", "network_of", "param_groups", "plot_confusion", "project_", "propagate", "propagate_neurons",
-    "residuals", "rounding", "run_case", "save_case", "spike_count_penalty", "spike_time_mse", "to_nir", "train", "wake_", "watched", "write_spike_file",
+    "residuals", "rounding", "run_case", "save_case", "spike_count_penalty", "spike_time_mse", "to_nir", "train",
+    "wake_", "watched", "write_spike_file",
 ]
