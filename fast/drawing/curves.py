@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from delayprop.fast.drawing.run_record import GROUPS, Run, any_known
-from delayprop.fast.drawing.style import COLOURS, empty, legend_above, panels
+from delayprop.fast.drawing.style import COLOURS, FIFTH, empty, legend_above, panels
 
 FARTHEST = 100  # decades: the limit of a log axis
 FLAT = 1e-3  # relative range below which losses count as equal
@@ -73,7 +73,7 @@ def certificate(run: Run) -> Figure:
     figure, (axes,) = _over_epochs(run, {"residual": 1.8})
     _log(axes, run.epochs, run.residuals, run.roundoff)
     axes.axhline(run.roundoff, color="black", lw=1, label="unit roundoff")
-    legend_above(axes)
+    legend_above(axes, columns=6)
     return figure
 
 
@@ -98,7 +98,7 @@ def _from_zero(axes: Axes, run: Run, name: str, colour: str) -> None:
 def _log(axes: Axes, epochs: list[int], curves: dict[str, list], included: float | None = None) -> None:
     """Draws curves on a log axis of whole decades, with the value `included` if there is one; None
     is a gap, and 0 a triangle at the bottom."""
-    for (name, values), colour in zip(curves.items(), COLOURS):
+    for (name, values), colour in zip(curves.items(), (*COLOURS, FIFTH)):
         axes.plot(epochs, [value or math.nan for value in values], ".-", color=colour, label=name)
         zeros = [epoch for epoch, value in zip(epochs, values) if value == 0]
         bottom = axes.get_xaxis_transform()  # y in fractions of the axis

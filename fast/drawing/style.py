@@ -19,6 +19,7 @@ from delayprop.fast.data.new_files import write_whole
 from delayprop.spec.errors import printable
 
 COLOURS = ("#0b6fa4", "#d1495b", "#3a7d44", "#8a5a9e")
+FIFTH = "#b8860b"
 
 # Inches, of panels.
 WIDTH = 5.2  # of a figure, inches: its text can be read on a phone
@@ -85,8 +86,11 @@ def empty(axes: Axes, reason: str) -> None:
 
 
 def legend_above(axes: Axes, columns: int = 4) -> None:
-    """Adds a legend above the axes, where no curve crosses it."""
-    axes.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.1)
+    """Adds a legend above the axes, where no curve crosses it: a row of at most six short names."""
+    dense = {"handlelength": 1.2, "columnspacing": 1.0, "handletextpad": 0.5} if columns > 4 else {}
+    axes.legend(
+        frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.1, **dense
+    )
 
 
 def save(figure: Figure, run: Path, name: str) -> str:

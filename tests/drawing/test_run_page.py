@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from delayprop.fast.drawing.classification import html
+from delayprop.fast.drawing.curves import certificate
 from delayprop.fast.drawing.run_record import read
 from reports.__main__ import main
 from tests.support.house.docs_pages import Outline, after_scripts, browser
@@ -99,6 +100,17 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
         assert main([str(tmp_path)]) == 0
         found.append([(tmp_path / name).read_bytes() for name in ("training.png", "run.html")])
     assert found[0] == found[1]
+
+
+def test_the_certificate_names_each_of_its_curves_within_the_picture(tmp_path: Path) -> None:
+    lines(C=1e-9, rounding=1e-6, float64=2e-7)(made(tmp_path))
+    figure = certificate(read(tmp_path))
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names == ["A", "B", "C", "rounding", "float64", "unit roundoff"]
+    box, whole = legend.get_window_extent(), figure.bbox
+    assert whole.x0 <= box.x0 and box.x1 <= whole.x1 and box.y1 <= whole.y1
 
 
 def test_a_large_network_gives_a_page_that_can_be_sent(tmp_path: Path) -> None:
