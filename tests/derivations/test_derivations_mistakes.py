@@ -28,6 +28,9 @@ DECIDES = {
     "readout-adjoint": ("drive_of_readout",), "readout-spike": ("running_loss_drop",), "identity-A": ("scale_charge",),
     "identity-C": ("shift_charge",),
     "identity-readout": ("shift_of_running_readout", "unit_of_running_readout", "moment_of_running_readout"),
+    "rounding-jump": ("Vddot_minus", "jump_moved"), "rounding-spike": ("dV_dt_post_before",),
+    "rounding-maximum": ("Vddot_at_maximum",), "rounding-integral": ("mean_voltage_moved",),
+    "rounding-noise": ("trace_sum", "trace_squared"),
 }
 """The claims that a proof decides: it must fail for the negated claim."""
 DECIDED_BY = [(name, tag) for tag, names in DECIDES.items() for name in names]
