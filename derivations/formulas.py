@@ -258,10 +258,20 @@ def trace_sum(tau_syn: Expr) -> Expr:
     return tau_syn
 
 
-def trace_squared(order: int, tau_mem: Expr, tau_syn: Expr) -> Expr:
-    """Integral over all time of the square of K, or of its first or second derivative."""
+def trace_squared(tau_mem: Expr, tau_syn: Expr) -> Expr:
+    """Integral over all time of the square of K."""
+    return tau_syn**2 / (2 * (tau_mem + tau_syn))
+
+
+def trace_slope_squared(tau_mem: Expr, tau_syn: Expr) -> Expr:
+    """Integral over all time of the square of the derivative of K."""
+    return tau_syn / (2 * tau_mem * (tau_mem + tau_syn))
+
+
+def trace_bend_squared(tau_mem: Expr, tau_syn: Expr) -> Expr:
+    """Integral over all time of the square of the second derivative of K."""
     a, b = 1 / tau_mem, 1 / tau_syn
-    return (a / (2 * b * (a + b)), a**2 / (2 * (a + b)), a**2 * (a**2 + 3 * a * b + b**2) / (2 * (a + b)))[order]
+    return a**2 * (a**2 + 3 * a * b + b**2) / (2 * (a + b))
 
 
 def mean_voltage_moved(h: Expr, T: Expr, tau_mem: Expr, tau_syn: Expr) -> Expr:

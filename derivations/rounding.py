@@ -73,7 +73,8 @@ def shot_noise() -> Residuals:
         return sum(-factor / sp.diff(power, s) for factor, power in exponential_terms(of_s))
 
     found = {"K": over_all_time(K) - formulas.trace_sum(tau_syn)}
-    for order, name in enumerate(("K", "its slope", "the slope of its slope")):
+    squares = (formulas.trace_squared, formulas.trace_slope_squared, formulas.trace_bend_squared)
+    for order, claim in enumerate(squares):
         square = over_all_time(sp.diff(K, s, order) ** 2)
-        found[f"the square of {name}"] = square - formulas.trace_squared(order, tau_mem, tau_syn)
+        found[f"the square of derivative {order} of K"] = square - claim(tau_mem, tau_syn)
     return found

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests import ROOT
 from tests.support.faults.catalogue import AT_EDGES, CALLERS, CORE, FAULTS, ON_CUDA, Fault
 from tests.support.faults.evidence import gather
 from tests.support.faults.planting import findings, outcome
 from tests.support.report_evidence import Measured
+from tests.training.test_survival_faults import FAULTS as SURVIVAL_FAULTS
 
 KIND = {
     "finite differences": "truth", "conformance": "truth", "tangent": "tangent", "agreement": "other implementation",
@@ -25,6 +27,13 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("evidence") / "evidence.json"
     path.write_text(json.dumps(gather()), encoding="utf-8")
     return path
+
+
+def test_the_text_of_every_fault_occurs_once() -> None:
+    listed = [*FAULTS, *CALLERS, *ON_CUDA, *(fault for fault, _, _ in AT_EDGES + tuple(SURVIVAL_FAULTS))]
+    counts = [(ROOT / one.package / one.file).read_text("utf-8").count(one.text) for one in listed]
+    assert len(listed) > 100
+    assert not [one for one, count in zip(listed, counts, strict=True) if count != 1]
 
 
 @pytest.mark.check(30, control=True)

@@ -30,7 +30,7 @@ DECIDES = {
     "identity-readout": ("shift_of_running_readout", "unit_of_running_readout", "moment_of_running_readout"),
     "rounding-jump": ("Vddot_minus", "jump_moved"), "rounding-spike": ("dV_dt_post_before",),
     "rounding-maximum": ("Vddot_at_maximum",), "rounding-integral": ("mean_voltage_moved",),
-    "rounding-noise": ("trace_sum", "trace_squared"),
+    "rounding-noise": ("trace_sum", "trace_squared", "trace_slope_squared", "trace_bend_squared"),
 }
 """The claims that a proof decides: it must fail for the negated claim."""
 DECIDED_BY = [(name, tag) for tag, names in DECIDES.items() for name in names]
