@@ -83,7 +83,7 @@ def check_arguments(
 
 def warn_of_seconds(delays: Sequence[Tensor], duration: float) -> None:
     """Warn of first delays that look like seconds: not all 0, and far below the trial."""
-    largest = max(float(d.detach().max()) for d in delays)
+    largest = max((float(d.detach().max()) for d in delays if d.numel()), default=0.0)
     if 0 < largest < duration / 1000:
         warn_if_short(largest, "d.max()")
 

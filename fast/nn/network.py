@@ -11,6 +11,7 @@ from delayprop.fast.nn.autograd import Record, propagate_neurons
 from delayprop.fast.nn.constants import Neurons, constants_text
 from delayprop.fast.nn.graph import Group, arrival_states, groups, matrix
 from delayprop.fast.nn.joining import check_spikes, joined
+from delayprop.fast.nn.layer_checks import warn_of_seconds
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.spec import VOLTAGE_READOUTS, Connection, Population, SpecError
 from delayprop.spec import Network as NetworkSpec
@@ -74,6 +75,7 @@ class Network(nn.Module):
         of_type(network, "network", NetworkSpec, "a `delayprop.NetworkSpec`", remedy)
         self.network = network
         self.dtype = dtype
+        self._is_new = True  # until the first trials
         self.groups = groups(network)
         self._into = [arrival_states(network, group) for group in self.groups]
         self._inputs = {one.name: one.size for one in network.populations if one.kind == "input"}
@@ -121,6 +123,9 @@ class Network(nn.Module):
                 spikes[population.name], records[population.name] = its_spikes, its_record
             if found is not None:
                 y = found.split(sizes, dim=1)[asked.index(True)]
+        if self._is_new:
+            self._is_new = False
+            warn_of_seconds([connection.d for connection in self.synapses], any_input.duration)
         return Activity({name: s for name, s in spikes.items() if name not in inputs}, records, y)
 
     def _onto(

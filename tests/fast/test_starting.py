@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from delayprop.fast import LI, LIF, Spikes
+from delayprop.fast import LI, LIF, Network, Spikes
 from delayprop.fast.nn.calibration import scale_for
+from delayprop.fast.nn.interchange import network_of
 from delayprop.fast.nn.spiking_layer import SilentLayerWarning
 from delayprop.spec import SpecError
 from tests.support.networks.layers import filled, first_layer, given_spikes
@@ -102,16 +103,18 @@ def test_delays_in_seconds_are_warned_of(name: str, call: Callable[[], LIF]) -> 
         call()
 
 
+@pytest.mark.parametrize("as_network", [False, True])
 @pytest.mark.parametrize("seconds", [0.05, 0.0999])
-def test_given_delays_in_seconds_are_warned_of(seconds: float) -> None:
-    """The largest of a layer, also without a bound."""
+def test_given_delays_in_seconds_are_warned_of(seconds: float, as_network: bool) -> None:
+    """The largest of a layer, or of a network, also without a bound."""
     layer, spikes = LIF(2, 2), Spikes.from_trains([[[1.0], [2.0]]], 200.0)
     layer.d.data = torch.tensor([[0.0, seconds], [0.01, 0.02]])
-    with pytest.warns(UserWarning, match=rf"`d\.max\(\)` is {seconds} ms, which looks like seconds: .* s are "):
-        layer(spikes)
+    solve = Network(network_of([layer])) if as_network else layer
+    with pytest.warns(UserWarning, match=rf"`d\.max\(\)` is {seconds}\d* ms, which looks like seconds: .* s are "):
+        solve(spikes)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        layer(spikes)  # once, and delays that learn from 0 pass through small ones
+        solve(spikes)  # once, and delays that learn from 0 pass through small ones
 
 
 def test_no_delays_and_the_least_ones_of_a_loop_pass_without_a_warning() -> None:
