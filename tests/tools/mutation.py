@@ -7,15 +7,15 @@ until one has a finding. A mutant that raises or takes too long is counted apart
 nothing here. The processes are forked from one that has imported the unchanged modules, so a mutant
 takes some seconds; POSIX only.
 
+It is run before a release, with `--sample`, and not for each change of a file: the record tells the
+date at which a file was tried.
+
 Kernels of the GPU run in Numba's simulator: the room `cuda`, and others with `--simulated`, since
 some functions of `physics` serve the GPU alone.
 """
 
 import argparse
-import ast
-import hashlib
 import importlib
-import io
 import json
 import os
 import resource
@@ -24,7 +24,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import tokenize
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -148,26 +147,6 @@ def in_a_fork(work: Callable[[], str]) -> tuple[str, str]:
     return (NOTICED, said) if said else (SURVIVED, "")
 
 
-def code_sha256(file: str) -> str:
-    """Hash of the code of a file, without comments and docstrings, which no check can find."""
-    return hashlib.sha256(code(ROOT.joinpath(file).read_text(encoding="utf-8")).encode()).hexdigest()
-
-
-def code(source: str) -> str:
-    """The lines of a source without comments, docstrings and empty lines: on each Python the same,
-    as `ast.unparse` is not."""
-    lines = source.splitlines()
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1][:column]
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-            first, last = node.body[0].lineno, node.body[0].end_lineno
-            lines[first - 1 : last] = [""] * (last - first + 1)
-    return "\n".join(line.rstrip() for line in lines if line.strip())
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.tools.mutation", description=__doc__, allow_abbrev=False)
     parser.add_argument("--sample", type=int, default=0, help="number of mutants per room, drawn by seed 0 (0: all)")
@@ -184,7 +163,7 @@ def main() -> None:
     for name in ("torch", "numba", "mpmath", "hypothesis", "delayprop.spec"):
         importlib.import_module(name)
     evidence = {} if compiled else gathered(more=not on_cuda)
-    record: dict = {"format": "delayprop-mutation/1", "files": {}, "survivors": []}
+    record: dict = {"format": "delayprop-mutation/2", "files": {}, "survivors": []}
     if options.out.exists():
         record = json.loads(options.out.read_text(encoding="utf-8"))
     for room in options.rooms:
@@ -218,10 +197,10 @@ def gathered(more: bool) -> dict:
 
 
 def start(record: dict, files: list[str], mutants: Counter[str]) -> None:
-    """Begin the record of files anew: counts and hash of each, and the survivors."""
+    """Begin the record of files anew: date and counts of each, and the survivors."""
     for file in files:
         none = dict.fromkeys(("tried", NOTICED, BROKEN, TOO_LONG, SURVIVED), 0)
-        record["files"][file] = {"sha256": code_sha256(file), "mutants": mutants[file], **none}
+        record["files"][file] = {"date": time.strftime("%Y-%m-%d"), "mutants": mutants[file], **none}
     record["files"] = {file: record["files"][file] for file in MODULES if file in record["files"]}
     record["survivors"] = [one for one in record["survivors"] if one["file"] not in files]
 
