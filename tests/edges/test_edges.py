@@ -157,6 +157,7 @@ def test_no_delay(run: Run, read: str, measured: Measured) -> None:
 
 
 @pytest.mark.check(26, control=True)
+@pytest.mark.filterwarnings("ignore:.*which looks like seconds")
 @every_run
 def test_control_a_delay_of_a_nanosecond_is_seen(run: Run, measured: Measured) -> None:
     case = chain("spikes", [[0.0, 0.0], [0.0, 0.0]])
