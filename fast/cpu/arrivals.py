@@ -32,6 +32,8 @@ class PackPointers(NamedTuple):
     w_I: np.ndarray
     w_V: np.ndarray
     w_y: np.ndarray
+    shared_delay: np.ndarray
+    of_shared: np.ndarray
     coefficients: np.ndarray
     exact: np.ndarray
     flow: np.ndarray
@@ -55,9 +57,9 @@ def pointers_of(pack, clock):
     """Pointers to the arrays of a pack."""
     s = pack.synapses
     return PackPointers(
-        pointer(s.delay), pointer(s.w), pointer(s.w_I), pointer(s.w_V), pointer(s.w_y), pointer(pack.coefficients),
-        pointer(pack.exact), pointer(pack.flow), pointer(pack.into), pack.ticks, clock, pack.others, pack.learned,
-        pack.alike, pack.rate,
+        pointer(s.delay), pointer(s.w), pointer(s.w_I), pointer(s.w_V), pointer(s.w_y), pointer(s.shared_delay),
+        pointer(s.of_shared), pointer(pack.coefficients), pointer(pack.exact), pointer(pack.flow), pointer(pack.into),
+        pack.ticks, clock, pack.others, pack.learned, pack.alike, pack.rate,
     )
 
 

@@ -1,6 +1,7 @@
 """One bin of the rings ahead: what arrives in it, over all currents and other states."""
 
-from delayprop.fast.compiling.compiler import compiled, inlined
+from delayprop.fast.compiling.compiler import compiled, inlined, vectorised
+from delayprop.fast.cpu.in_step import collect_in_step
 from delayprop.fast.cpu.intrinsics import CELL, clear_cell, link_of, moved
 from delayprop.fast.cpu.rows import unzip_cells
 from delayprop.fast.layout.arrays import LANES
@@ -34,28 +35,38 @@ def arrived(rows, more, slot, lane, places, others):
     return V, I, (first, second), up
 
 
-@inlined
-def clear_place(cells, more, place, places, others):
-    """Empty a place of all rings. Pointers."""
-    for current in range(currents(others)):
-        clear_cell(cells, CELL * (current * places + place))
-    for k in range(len(others.reached)):
-        more[k * places + place] = 0.0
+@vectorised
+def clear_rows(others, rows):
+    """The rows of `unzip`, where nothing has been deposited. Pointer."""
+    for n in range(currents(others) * 3 * LANES):
+        rows[n] = 0.0
+
+
+@vectorised
+def clear_bin(slot, cells, more, places, others):
+    """Empty a bin of all rings; `slot`: the first of its places. Pointers."""
+    for place in range(slot, slot + LANES):
+        for current in range(currents(others)):
+            clear_cell(cells, CELL * (current * places + place))
+        for k in range(len(others.reached)):
+            more[k * places + place] = 0.0
 
 
 @inlined
-def any_arrival(cells, place, places, others):
-    """Whether any spike arrives at a place. Pointer."""
-    found = False
+def any_arrival(cells, in_step, place, places, others):
+    """Whether any spike arrives at a place. Pointers."""
+    found = in_step.last[place // LANES] >= 0
     for current in range(currents(others)):
         found |= link_of(cells, CELL * (current * places + place)) >= 0
     return found
 
 
 @compiled
-def collect_all(cells, place, places, lane, time, source, next_, pack, clock, is_last, rest, weight):
-    """`collect` over the chains of all currents. `cells`: pointer."""
-    count = 0
+def collect_all(cells, place, places, lane, time, source, next_, in_step, pack, clock, is_last, gaps):
+    """Write the arrivals of a bin into `gaps.rest, gaps.weight`: those in step, and those of the
+    chains of all currents; their count. `cells, in_step`: pointers."""
+    rest, weight, mask = gaps.rest, gaps.weight, next_.shape[0] - 1
+    count = collect_in_step(place // LANES, lane, source, mask, in_step, pack, clock, is_last, rest, weight)
     for current in range(currents(pack.others)):
         link = link_of(cells, CELL * (current * places + place))
         count = collect(count, link, lane, time, source, next_, pack, clock, is_last, rest, weight)

@@ -21,6 +21,7 @@ from delayprop.fast.cpu.arrivals import (
     ring_places,
     set_factors,
 )
+from delayprop.fast.cpu.in_step import list_in_step
 from delayprop.fast.cpu.intrinsics import CELL, add_to_cell, clear_cell, moved, pointer
 from delayprop.fast.cpu.rows import add_row
 from delayprop.fast.layout.arrays import LANES
@@ -131,8 +132,9 @@ def set_amount(lane, carried, both, row, pack, amount):
 
 
 @vectorised
-def deposit(first, last, spikes, pack, links, cells, scratch):
-    """Add the arrivals of spikes `first..last-1` to one pack; arrays are pointers.
+def deposit(first, last, spikes, pack, links, cells, in_step, scratch):
+    """Add the arrivals of spikes `first..last-1` to one pack, or list them in step; arrays are
+    pointers.
 
     The loops over lanes have no branch, so the compiler handles many lanes with one instruction.
     """
@@ -145,7 +147,10 @@ def deposit(first, last, spikes, pack, links, cells, scratch):
             k, time, row = n - start, spikes.time[n], spikes.source[n] * LANES
             current = current_of(spikes.source[n], pack)
             place, amount = moved(scratch.place, k * LANES), moved(scratch.amount, k * (AMOUNTS * LANES))
-            if pack.alike:
+            if pack.shared_delay[spikes.source[n]] >= 0:
+                both = factors_at(k, current, scratch.factors)
+                list_in_step(n, time, spikes.source[n], both, links.mask, pack, in_step)
+            elif pack.alike:
                 both = factors_at(k, current, scratch.factors)
                 for lane in range(LANES):
                     place[lane], carried = place_of(pack.delay[row + lane], time, lane, pack.ticks, CELL)
@@ -156,6 +161,8 @@ def deposit(first, last, spikes, pack, links, cells, scratch):
                     both = both_factors(time, current, lane, pack, pack.clock.terms)
                     set_amount(lane, carried, both, row, pack, amount)
         for n in range(start, stop):
+            if pack.shared_delay[spikes.source[n]] >= 0:
+                continue
             k = n - start
             place, amount = moved(scratch.place, k * LANES), moved(scratch.amount, k * (AMOUNTS * LANES))
             ring = ring_at(current_of(spikes.source[n], pack), cells, size)

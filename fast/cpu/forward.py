@@ -14,7 +14,7 @@ import numpy as np
 
 from delayprop.fast.compiling.compiler import allocating, compiled, inlined, outermost
 from delayprop.fast.cpu.arrivals import pointers_of, ring_places, spike_pointers
-from delayprop.fast.cpu.bin_ahead import any_arrival, collect_all
+from delayprop.fast.cpu.bin_ahead import any_arrival, clear_bin, clear_rows, collect_all, unzip
 from delayprop.fast.cpu.deposit import (
     DepositScratch,
     Links,
@@ -28,6 +28,7 @@ from delayprop.fast.cpu.deposit import (
 )
 from delayprop.fast.cpu.emitted import TOO_MANY, USUAL, emit, no_spikes, with_room
 from delayprop.fast.cpu.gaps import GapScratch, arrivals_with_gaps, gap_scratch, put_in_order
+from delayprop.fast.cpu.in_step import NO_SPIKE, InStep, add_in_step, all_in_step, empty_in_step, in_step_of
 from delayprop.fast.cpu.intrinsics import pointer
 from delayprop.fast.cpu.reached import deposit_reached
 from delayprop.fast.cpu.vector_step import advance, integrate, step
@@ -58,13 +59,15 @@ def start_trial(neuron_record, level, constants, read_maximum):
 class ForwardWork(NamedTuple):
     """Arrays of the sweep of one pack, reused by every trial.
 
-    `ring`: the bins ahead. `next [spikes under way, LANES]`: links of the chains. `rest, weight`:
-    arrivals of a bin that is solved; `gaps`: see `fast.cpu.gaps`. `state, ahead [states * LANES]`:
-    the state of each lane, at the start and at the end of a bin. `level [LANES]`: that above which
-    a lane is solved event by event; `needs_solve [LANES]`: whether it may pass.
+    `ring`: the bins ahead. `in_step`: see `fast.cpu.in_step`. `next [spikes under way, LANES]`:
+    links of the chains. `rest, weight`: arrivals of a bin that is solved; `gaps`: see
+    `fast.cpu.gaps`. `state, ahead [states * LANES]`: the state of each lane, at the start and at
+    the end of a bin. `level [LANES]`: that above which a lane is solved event by event;
+    `needs_solve [LANES]`: whether it may pass.
     """
 
     ring: Ring
+    in_step: InStep
     scratch: DepositScratch
     next: np.ndarray
     rest: np.ndarray
@@ -81,7 +84,8 @@ def forward_work(layer, most, clock):
     """Arrays for `most` spikes under way."""
     w, states = layer.synapses.w, 2 + len(layer.others.states)
     return ForwardWork(
-        empty_ring(layer, 1, clock), deposit_scratch(w, layer.others), np.empty((most, LANES), np.int32),
+        empty_ring(layer, 1, clock), empty_in_step(1, most, layer), deposit_scratch(w, layer.others),
+        np.empty((most, LANES), np.int32),
         np.empty(most, w.dtype), np.empty(most, w.dtype), gap_scratch(most, w, layer.others), np.empty(states * LANES),
         np.empty(states * LANES), np.empty(LANES), np.empty(LANES, np.uint8),
     )
@@ -103,7 +107,7 @@ def solve_needed(slot, bin_, number, arriving, pack, clock, neuron_record, work,
         x, k = 0.0, np.int64(0)
         count = collect_all(
             pointer(work.ring.cells), slot + lane, ring_places(pack.ticks), lane, arriving.time, arriving.source,
-            work.next, pack, clock, is_last, work.gaps.rest, work.gaps.weight,
+            work.next, in_step_of(0, work.in_step), pack, clock, is_last, work.gaps,
         )
         put_in_order(count, work.gaps, work.rest, work.weight)
         arrivals = arrivals_with_gaps(work.rest, work.weight, 0, count, bin_, lane, pack, clock, work.gaps)
@@ -140,8 +144,10 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
     state, ahead, level, needs_solve = (
         pointer(work.state), pointer(work.ahead), pointer(work.level), pointer(work.needs_solve)
     )
+    in_step, rows = in_step_of(0, work.in_step), scratch.amount
+    none_deposited = all_in_step(pack.synapses.w.shape[0], pointers)
     clear_ring(work.ring, clock)
-    work.state[:] = 0.0
+    work.state[:], work.in_step.last[:] = 0.0, NO_SPIKE
     start_trial(neuron_record, work.level, pack.constants, layer.read_maximum)
     n, n_last = arriving.offsets[trial], arriving.offsets[trial + 1]
     for bin_ in range(clock.last + 1):
@@ -153,16 +159,20 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
             if len(layer.others.reached) > 0:
                 deposit_reached(first, n, spikes, pointers, links, cells, more, places, scratch)
             else:
-                deposit(first, n, spikes, pointers, links, cells, scratch)
+                deposit(first, n, spikes, pointers, links, cells, in_step, scratch)
             if integral_read:
                 deposit_integral(first, n, spikes, pointers, integral)
+        if none_deposited:
+            clear_rows(pack.others, rows)
+        else:
+            unzip(cells, slot, places, pack.others, rows)
+        add_in_step(slot // LANES, spikes.source, links.mask, pointers, in_step, rows)
         any_needs_solve = step(
-            slot, state, pointers.flow, pack.others, level, cells, more, places, scratch.amount, clock.slack,
-            needs_solve, ahead,
+            slot, state, pointers.flow, pack.others, level, rows, more, places, clock.slack, needs_solve, ahead
         )
         if bin_ == clock.last:  # the last bin ends at T
             for lane in range(LANES):
-                if integral_read or any_arrival(cells, slot + lane, places, layer.others):
+                if integral_read or any_arrival(cells, in_step, slot + lane, places, layer.others):
                     work.needs_solve[lane], any_needs_solve = 1, 1
         if any_needs_solve:
             n_emitted, status = solve_needed(
@@ -173,7 +183,10 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
         if integral_read:
             weight_end = math.exp(-layer.rate * (bin_ + 1))
             integrate(slot, state, pointers.flow, integral, weight_end, needs_solve, pointer(neuron_record[INTEGRAL]))
-        advance(slot, state, pack.others, ahead, cells, more, places)
+        advance(state, pack.others, ahead)
+        if not none_deposited:
+            clear_bin(slot, cells, more, places, pack.others)
+        in_step.last[slot // LANES] = NO_SPIKE
     return n_emitted, REACHED_END
 
 

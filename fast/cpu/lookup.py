@@ -20,7 +20,7 @@ from delayprop.fast.cpu.arrivals import (
 from delayprop.fast.cpu.intrinsics import moved, pointer
 from delayprop.fast.cpu.lookup_scratch import OF_I, OF_V, PIECE, TERMS, LookupScratch, end_piece, terms_of
 from delayprop.fast.cpu.reached import add_reached, gather_states
-from delayprop.fast.cpu.rows import gather_row
+from delayprop.fast.cpu.rows import gather_row, read_pairs
 from delayprop.fast.cpu.sensitivities import (
     add_driven_sensitivities,
     add_plain_sensitivities,
@@ -36,11 +36,9 @@ from delayprop.fast.physics.factors import adjoint_terms, both_factors, dL_dt_ar
 
 
 @inlined
-def add_to_sums(lane, time, both, row, pack, terms, keep, sums):
-    """Add the terms of an arrival, whose adjoint is in `terms`, to the sums of its source; `both`:
-    its factors; `row`: where the synapses of the source begin; `keep`: whether the terms take the
-    place of the adjoint."""
-    vv, vi, ii = one_of(carries(pack.delay[row + lane] + time, time, pack.ticks), both)
+def add_to_sums(lane, vv, vi, ii, pack, terms, keep, sums):
+    """Add the terms of an arrival, whose adjoint is in `terms`, to the sums of its source; `keep`:
+    whether the terms take the place of the adjoint."""
     p_V, p_I = terms[OF_V + lane], terms[OF_I + lane]
     is_nan = p_V != p_V  # nan-ok: NaN marks a bin with own events
     of_V, of_I = adjoint_terms(p_V, p_I, vv, vi, ii)
@@ -58,14 +56,22 @@ def add_group(start, stop, first, spikes, pack, scratch, keep):
         time, source = spikes.time[n], spikes.source[n]
         row, current, add = source * LANES, current_of(source, pack), moved(scratch.piece, source * (TERMS * LANES))
         terms = terms_of(n - first, pack.others, scratch)
-        if pack.alike:
+        shared = pack.shared_delay[source]
+        if shared >= 0:
+            both = factors_at(n - start, current, scratch.factors)
+            vv, vi, ii = one_of(carries(shared + time, time, pack.ticks), both)
+            for lane in range(LANES):
+                add_to_sums(lane, vv, vi, ii, pack, terms, keep, add)
+        elif pack.alike:
             both = factors_at(n - start, current, scratch.factors)
             for lane in range(LANES):
-                add_to_sums(lane, time, both, row, pack, terms, keep, add)
+                vv, vi, ii = one_of(carries(pack.delay[row + lane] + time, time, pack.ticks), both)
+                add_to_sums(lane, vv, vi, ii, pack, terms, keep, add)
         else:
             for lane in range(LANES):
                 both = both_factors(time, current, lane, pack, pack.clock.terms)
-                add_to_sums(lane, time, both, row, pack, terms, keep, add)
+                vv, vi, ii = one_of(carries(pack.delay[row + lane] + time, time, pack.ticks), both)
+                add_to_sums(lane, vv, vi, ii, pack, terms, keep, add)
 
 
 @vectorised
@@ -79,12 +85,17 @@ def gather(first, last, spikes, pack, ring, scratch, keep, want_tau, sums, dL_dc
     """
     any_special, size = 0, ring_size(pack, want_tau)
     plain, reached = pack.rate < 0.0 and len(pack.others.reached) == 0, len(pack.others.reached) > 0
+    at_once = plain and not want_tau  # nothing else reads the places of arrivals in step
     for start in range(first, last, SIDE_BY_SIDE):
         stop = min(start + SIDE_BY_SIDE, last)
         if pack.alike and plain:
             set_factors(start, stop, spikes, pack, scratch.factors)
         for n in range(start, stop):
             time, row, place = spikes.time[n], spikes.source[n] * LANES, moved(scratch.place, (n - first) * LANES)
+            shared = pack.shared_delay[spikes.source[n]]
+            if at_once and shared >= 0:
+                place[0], _ = place_of(shared, time, 0, pack.ticks, ring_numbers(pack.others))
+                continue
             for lane in range(LANES):
                 place[lane], _ = place_of(pack.delay[row + lane], time, lane, pack.ticks, ring_numbers(pack.others))
         for k in range(start - first, stop - first):
@@ -92,8 +103,12 @@ def gather(first, last, spikes, pack, ring, scratch, keep, want_tau, sums, dL_dc
             if reached:
                 special = gather_states(ring, moved(scratch.place, k * LANES), found, pack.others)
             else:
-                of_current = ring_at(current_of(spikes.source[first + k], pack), ring, size)
-                special = gather_row(of_current, moved(scratch.place, k * LANES), found)
+                source, place = spikes.source[first + k], moved(scratch.place, k * LANES)
+                of_current = ring_at(current_of(source, pack), ring, size)
+                if at_once and pack.shared_delay[source] >= 0:
+                    special = read_pairs(moved(of_current, place[0]), found)
+                else:
+                    special = gather_row(of_current, place, found)
             scratch.special[k] = special
             any_special |= special
         if want_tau and plain:

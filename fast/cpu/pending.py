@@ -92,13 +92,14 @@ def touch(pending, number):
 
 
 @inlined
-def take_arrivals(pending, number, cells, place, spikes, next_, pack, clock, is_last):
-    """Collect the arrivals of a newly pending lane, at a place of the cells of its pack."""
+def take_arrivals(pending, number, cells, place, spikes, next_, in_step, pack, clock, is_last):
+    """Collect the arrivals of a newly pending lane, at a place of the cells of its pack. `cells,
+    in_step`: pointers."""
     first = pending.how_many[TAKEN]
     rest, weight, gaps = pending.rest[first:], pending.weight[first:], pending.gaps
     count = collect_all(
-        cells, place, ring_places(pack.ticks), lane_of(number), spikes.time, spikes.source, next_, pack, clock, is_last,
-        gaps.rest, gaps.weight,
+        cells, place, ring_places(pack.ticks), lane_of(number), spikes.time, spikes.source, next_, in_step, pack, clock,
+        is_last, gaps,
     )
     put_in_order(count, gaps, rest, weight)
     pending.first[number], pending.arrivals[number] = first, count

@@ -13,6 +13,7 @@ from delayprop.fast.compiling.compiler import compiled, inlined, outermost
 from delayprop.fast.cpu.deposit import clear_ring
 from delayprop.fast.cpu.emitted import TOO_MANY, USUAL, emit, no_spikes, with_room
 from delayprop.fast.cpu.forward import start_trial
+from delayprop.fast.cpu.in_step import NO_SPIKE
 from delayprop.fast.cpu.pending import TOUCHED, I, O, X, earliest, predict, settle, touch
 from delayprop.fast.cpu.recurrent_steps import deliver_same_bin, deposit_everywhere, enter_bin, leave_bin
 from delayprop.fast.cpu.workspace import (
@@ -39,7 +40,7 @@ from delayprop.fast.physics.within_bin import FULL, NONE, REACHED_END, STUCK
 def start(layer, clock, neuron_record, work):
     """Empty arrays, before the first bin."""
     clear_ring(work.ring, clock)
-    work.state[:], work.oldest_at[:] = 0.0, 0
+    work.state[:], work.oldest_at[:], work.in_step.last[:] = 0.0, 0, NO_SPIKE
     for b in range(layer.constants.shape[0]):
         start_trial(neuron_record[b], work.level[b], layer.constants[b], layer.read_maximum)
 

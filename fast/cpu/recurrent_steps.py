@@ -4,7 +4,7 @@ import math
 
 from delayprop.fast.compiling.compiler import compiled, inlined
 from delayprop.fast.cpu.arrivals import pointers_of, ring_places, spike_pointers
-from delayprop.fast.cpu.bin_ahead import any_arrival, arrived
+from delayprop.fast.cpu.bin_ahead import any_arrival, arrived, clear_bin, unzip
 from delayprop.fast.cpu.deposit import (
     Links,
     deposit,
@@ -12,6 +12,7 @@ from delayprop.fast.cpu.deposit import (
     deposit_integral,
     scratch_pointers,
 )
+from delayprop.fast.cpu.in_step import NO_SPIKE, add_in_step, add_in_step_at, in_step_of
 from delayprop.fast.cpu.intrinsics import CELL, CELL_I, CELL_UP, CELL_V, lowest_bit, pointer
 from delayprop.fast.cpu.pending import (
     CHOSEN,
@@ -79,7 +80,7 @@ def deposit_everywhere(first, last, layer, clock, work):
         if len(layer.others.reached) > 0:
             deposit_reached(first, last, spikes, pack, links, cells, more, places, scratch)
         else:
-            deposit(first, last, spikes, pack, links, cells, scratch)
+            deposit(first, last, spikes, pack, links, cells, in_step_of(b, work.in_step), scratch)
         if layer.rate >= 0.0:
             deposit_integral(first, last, spikes, pack, integral_of(b, layer, work))
 
@@ -92,8 +93,8 @@ def add_pending(number, slot, bin_, layer, clock, neuron_record, work):
         return False
     start_pending(pending, number, work.state[b], lane, neuron_record[b])
     take_arrivals(
-        pending, number, cells_of(b, layer, work), slot + lane, work.spikes, work.spikes.next[b], pack_of(layer, b),
-        clock, bin_ == clock.last,
+        pending, number, cells_of(b, layer, work), slot + lane, work.spikes, work.spikes.next[b],
+        in_step_of(b, work.in_step), pack_of(layer, b), clock, bin_ == clock.last,
     )
     work.needs_solve[b, lane] = 1
     return True
@@ -136,6 +137,7 @@ def deliver_same_bin(n, slot, bin_, layer, clock, neuron_record, work):
             V_end, I_end, O_end = state_across_bin(V_here, I_here, O_here, lane, flow, others)
             rows = pointer(work.scratch.amount)
             unzip_lane(cells, slot, lane, places, others, rows)
+            add_in_step_at(lane, slot // LANES, spikes.source, mask, pointers, in_step_of(b, work.in_step), rows)
             dV, dI, dO, up = arrived(rows, more, slot, lane, places, others)
             passes = level_may_pass(
                 (V_here, I_here, O_here), (V_end, I_end, O_end), up, lane, flow, others, work.level[b, lane],
@@ -170,7 +172,9 @@ def leave_bin(slot, bin_, layer, neuron_record, work):
             integrals = pointer(neuron_record[b, INTEGRAL])
             integrate(slot, state, flow, integral, weight_end, pointer(work.needs_solve[b]), integrals)
         cells, more, places = cells_of(b, layer, work), more_of(b, layer, work), ring_places(layer.ticks)
-        advance(slot, state, layer.others, pointer(work.ahead[b]), cells, more, places)
+        advance(state, layer.others, pointer(work.ahead[b]))
+        clear_bin(slot, cells, more, places, layer.others)
+        work.in_step.last[b, slot // LANES] = NO_SPIKE
 
 
 @inlined
@@ -178,20 +182,24 @@ def enter_bin(slot, bin_, layer, clock, neuron_record, work):
     """Step over the bin, and find the pending lanes in it. Returns whether there is room."""
     pending, is_last = work.pending, bin_ == clock.last
     pending.how_many[:] = 0
+    source, mask, rows = pointer(work.spikes.source), work.spikes.next.shape[1] - 1, pointer(work.scratch.amount)
     for b in range(layer.constants.shape[0]):
-        cells, needs_solve = cells_of(b, layer, work), work.needs_solve[b]
+        cells, needs_solve, in_step = cells_of(b, layer, work), work.needs_solve[b], in_step_of(b, work.in_step)
+        unzip(cells, slot, ring_places(layer.ticks), layer.others, rows)
+        add_in_step(slot // LANES, source, mask, pointers_of(pack_of(layer, b), clock), in_step, rows)
         any_needs_solve = step(
-            slot, pointer(work.state[b]), pointer(layer.flow[b]), layer.others, pointer(work.level[b]), cells,
-            more_of(b, layer, work), ring_places(layer.ticks), pointer(work.scratch.amount), clock.slack,
-            pointer(needs_solve), pointer(work.ahead[b]),
+            slot, pointer(work.state[b]), pointer(layer.flow[b]), layer.others, pointer(work.level[b]), rows,
+            more_of(b, layer, work), ring_places(layer.ticks), clock.slack, pointer(needs_solve),
+            pointer(work.ahead[b]),
         )
         if not (any_needs_solve or is_last):
             continue
         for lane in range(LANES):
             places = ring_places(layer.ticks)
-            arrives_last = is_last and (layer.rate >= 0.0 or any_arrival(cells, slot + lane, places, layer.others))
-            if not (needs_solve[lane] or arrives_last):
-                continue  # the last bin ends at T
+            # the last bin ends at T
+            reads = is_last and (layer.rate >= 0.0 or any_arrival(cells, in_step, slot + lane, places, layer.others))
+            if not (needs_solve[lane] or reads):
+                continue
             number = b * LANES + lane
             if not add_pending(number, slot, bin_, layer, clock, neuron_record, work):
                 return False

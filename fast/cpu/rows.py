@@ -72,6 +72,18 @@ def _gather_row(typing: Any, numbers: Any, place: Any, found: Any) -> Any:
     return _gathering(2, numbers, place, found)
 
 
+def _read_pairs(typing: Any, numbers: Any, found: Any) -> Any:
+    """`_gather_row` for LANES pairs that lie one after the other."""
+    pairs = ir.VectorType(float_type(numbers.dtype), 2 * LANES)
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        numbers, found = arguments
+        whole = row_at(builder, numbers, 0, pairs)
+        return _as_rows(builder, [_shuffled(builder, whole, whole, range(n, 2 * LANES, 2)) for n in range(2)], found)
+
+    return types.int64(numbers, found), build
+
+
 def _gather_threes(typing: Any, numbers: Any, place: Any, found: Any) -> Any:
     """The same of the first three of four numbers, as three rows."""
     return _gathering(3, numbers, place, found)
@@ -107,18 +119,22 @@ def _gathering(count: int, numbers: Any, place: Any, found: Any, shift: int = 0)
             p = builder.load(builder.gep(place, [ir.IntType(32)(lane)]), align=4)
             start = builder.gep(numbers, [builder.shl(builder.zext(p, ir.IntType(64)), ir.IntType(64)(shift))])
             loaded.append(builder.load(builder.bitcast(start, together.as_pointer()), align=4))
-        first, *_ = rows = rows_of(builder, loaded)
-        for n, values in enumerate(rows):
-            target = builder.gep(found, [ir.IntType(32)(n * LANES)])
-            builder.store(values, builder.bitcast(target, values.type.as_pointer()), align=4)
-        bits: Any = ir.IntType(64)(0)
-        for n in range(0, LANES, 8):  # by eight: one instruction for the bits of a vector of AVX
-            part = _shuffled(builder, first, first, range(n, n + 8))
-            is_nan = builder.bitcast(builder.fcmp_unordered("uno", part, part), ir.IntType(8))
-            bits = builder.or_(bits, builder.shl(builder.zext(is_nan, bits.type), bits.type(n)))
-        return bits
+        return _as_rows(builder, rows_of(builder, loaded), found)
 
     return types.int64(numbers, place, found), build
+
+
+def _as_rows(builder: Any, rows: list[Any], found: Any) -> Any:
+    """Store rows; a bit per lane whose number in the first is NaN."""
+    for n, values in enumerate(rows):
+        target = builder.gep(found, [ir.IntType(32)(n * LANES)])
+        builder.store(values, builder.bitcast(target, values.type.as_pointer()), align=4)
+    bits: Any = ir.IntType(64)(0)
+    for n in range(0, LANES, 8):  # by eight: one instruction for the bits of a vector of AVX
+        part = _shuffled(builder, rows[0], rows[0], range(n, n + 8))
+        is_nan = builder.bitcast(builder.fcmp_unordered("uno", part, part), ir.IntType(8))
+        bits = builder.or_(bits, builder.shl(builder.zext(is_nan, bits.type), bits.type(n)))
+    return bits
 
 
 def _shuffled(builder: Any, a: Any, b: Any, order: Any) -> Any:
@@ -179,6 +195,7 @@ def _gathered_row(numbers: Any, place: Any, found: Any, count: int = 2, shift: i
 add_row = built(_add_row, _added_row)
 unzip_cells = built(_unzip_cells, _unzipped_cells)
 gather_row = built(_gather_row, _gathered_row)
+read_pairs = built(_read_pairs, lambda numbers, found: _gathered_row(numbers, range(0, 2 * LANES, 2), found))
 gather_threes = built(_gather_threes, partial(_gathered_row, count=3))
 gather_fours = built(_gather_fours, partial(_gathered_row, count=4))
 gather_two_pairs = built(_gather_two_pairs, partial(_gathered_row, count=4, shift=1))

@@ -45,11 +45,15 @@ def look_up_special(base, first, last, bins, time, source, clock, want_tau, scra
     plain, last_turn = b.pack.rate < 0.0 and len(b.pack.others.reached) == 0, clock.last & (ticks.bins - 1)
     e, rows = b.events, b.events.at_end.shape[1]
     events = Events(pointer(e.rest), pointer(e.later), pointer(e.at_end), pointer(e.position), pointer(e.first))
-    listed, delay = pointer(scratch.listed), pointer(b.pack.synapses.delay)
+    listed, synapses = pointer(scratch.listed), b.pack.synapses
+    delay, shared_delay = pointer(synapses.delay), pointer(synapses.shared_delay)
     for m in range(list_special(first - base, last - base, pointer(scratch.special), listed)):
         n, lane = base + listed[m] // LANES, lane_of(listed[m])
         current = current_of(source[n], b.pack)
-        arrival = arrival_of(delay[source[n] * LANES + lane], time[n], ticks)
+        own_delay = shared_delay[source[n]]
+        if own_delay < 0:
+            own_delay = delay[source[n] * LANES + lane]
+        arrival = arrival_of(own_delay, time[n], ticks)
         turn, ticks_after, carried = arrival
         row = -1
         if b.pack.rate < 0.0 and turn != last_turn:

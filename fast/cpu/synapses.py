@@ -4,8 +4,12 @@ In torch each of some thirty operations would write an array as large as the wei
 `compiled` function: an `outermost` one would release the arrays of a pack, which it does not own.
 """
 
-from delayprop.fast.compiling.compiler import compiled, outermost, vectorised
+from delayprop.fast.compiling.compiler import compiled, inlined, outermost, vectorised
 from delayprop.fast.layout.arrays import LANES, pack_of
+from delayprop.fast.layout.instants import ABSENT
+from delayprop.fast.physics.currents import current_of, lane_of_coefficients
+from delayprop.fast.physics.factors import factors_of
+from delayprop.fast.physics.polynomials import EXACT
 from delayprop.fast.physics.synapse import gradients_of, write_synapse
 
 
@@ -24,12 +28,28 @@ def _write_rows(number, w, d, exists, per_ms, last, layer):
     lanes, pack = slice(number * LANES, (number + 1) * LANES), pack_of(layer, number)
     for source in range(w.shape[0]):
         _write_row(source, w[source, lanes], d[source, lanes], exists[source, lanes], per_ms, last, pack)
+        _write_shared(source, min(layer.post - number * LANES, LANES), source >= layer.external, pack)
 
 
 @vectorised
 def _write_row(source, w, d, exists, per_ms, last, pack):
     for lane in range(LANES):
         write_synapse(source, lane, w[lane], d[lane], exists[lane], per_ms, last, pack)
+
+
+@inlined
+def _write_shared(source, neurons, is_own, pack):
+    """Write the delay that a source has at all neurons, unless it has several. An own spike that
+    may arrive in its own bin is none of those that arrive in step (`fast.cpu.in_step`)."""
+    synapses, delay, ticks = pack.synapses, pack.synapses.delay[source], pack.ticks
+    shared = pack.alike and len(pack.others.reached) == 0 and delay[0] >= (1 << ticks.bits if is_own else 0)
+    for lane in range(neurons):
+        shared &= delay[lane] == delay[0]
+    synapses.shared_delay[source] = delay[0] if shared else ABSENT
+    if shared:
+        r = (delay[0] & ticks.rest) * float(ticks.tick)
+        _, vi, ii = factors_of(-r, lane_of_coefficients(current_of(source, pack), 0, pack, EXACT), pack.exact, EXACT)
+        synapses.of_shared[2 * source], synapses.of_shared[2 * source + 1] = ii, vi
 
 
 @outermost

@@ -4,7 +4,7 @@ The loops have no branch, so the compiler handles many lanes with one instructio
 """
 
 from delayprop.fast.compiling.compiler import compiled, vectorised
-from delayprop.fast.cpu.bin_ahead import arrived, clear_place, unzip
+from delayprop.fast.cpu.bin_ahead import arrived
 from delayprop.fast.cpu.intrinsics import moved
 from delayprop.fast.cpu.sensitivities import ring_part
 from delayprop.fast.layout.arrays import LANES
@@ -22,14 +22,13 @@ from delayprop.fast.physics.others import others_at, set_others
 
 
 @vectorised
-def step(slot, state, flow, others, level, cells, more, places, rows, slack, needs_solve, ahead):
+def step(slot, state, flow, others, level, rows, more, places, slack, needs_solve, ahead):
     """Step every lane to the end of its bin, into `ahead`; mark lanes that may pass `level`.
 
-    `slot`: first place of the bin; `cells, more, places, rows`: see `fast.cpu.bin_ahead`. Returns
-    whether any lane is marked. Arrays are pointers.
+    `slot`: first place of the bin; `rows, more, places`: see `fast.cpu.bin_ahead`. Returns whether
+    any lane is marked. Arrays are pointers.
     """
     found = 0
-    unzip(cells, slot, places, others, rows)
     for lane in range(LANES):
         V, I, O = state[lane], state[LANES + lane], others_at(state, 2, lane, others)
         V_end, I_end, O_end = state_across_bin(V, I, O, lane, flow, others)
@@ -46,12 +45,10 @@ def step(slot, state, flow, others, level, cells, more, places, rows, slack, nee
 
 
 @vectorised
-def advance(slot, state, others, ahead, cells, more, places):
-    """Take every lane to the end of the bin, and clear its cells. Arrays are pointers."""
+def advance(state, others, ahead):
+    """Take every lane to the end of the bin. Arrays are pointers."""
     for lane in range((2 + len(others.states)) * LANES):
         state[lane] = ahead[lane]
-    for lane in range(LANES):
-        clear_place(cells, more, slot + lane, places, others)
 
 
 @vectorised

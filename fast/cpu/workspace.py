@@ -7,6 +7,7 @@ import numpy as np
 from delayprop.fast.compiling.compiler import allocating
 from delayprop.fast.cpu.deposit import DepositScratch, Ring, deposit_scratch, empty_ring
 from delayprop.fast.cpu.emitted import USUAL
+from delayprop.fast.cpu.in_step import InStep, empty_in_step
 from delayprop.fast.cpu.pending import Pending, no_pending
 from delayprop.fast.layout.arrays import LANES
 
@@ -30,13 +31,14 @@ class Spikes(NamedTuple):
 class RecurrentWork(NamedTuple):
     """Arrays of the sweep, reused by every trial.
 
-    `ring`, `state, ahead [packs, states * LANES]`, `level, needs_solve [packs, LANES]`: as
-    `fast.cpu.forward.ForwardWork`, of every pack. `oldest_at [bins]`: the first spike of each bin
-    under way. `near [packs, copies * post]`: one bit per lane that a spike of the layer can reach
-    in the bin in which it is emitted. `position [5]`: resume point, see above.
+    `ring, in_step`, `state, ahead [packs, states * LANES]`, `level, needs_solve [packs, LANES]`:
+    as `fast.cpu.forward.ForwardWork`, of every pack. `oldest_at [bins]`: the first spike of each
+    bin under way. `near [packs, copies * post]`: one bit per lane that a spike of the layer can
+    reach in the bin in which it is emitted. `position [5]`: resume point, see above.
     """
 
     ring: Ring
+    in_step: InStep
     scratch: DepositScratch
     state: np.ndarray
     ahead: np.ndarray
@@ -67,8 +69,8 @@ def recurrent_work(layer, most, longest, clock):
         np.empty((packs, 2 * most, LANES), np.int32),
     )
     return RecurrentWork(
-        empty_ring(layer, packs, clock), deposit_scratch(w, layer.others), np.empty((packs, states * LANES)),
-        np.empty((packs, states * LANES)),
+        empty_ring(layer, packs, clock), empty_in_step(packs, 2 * most, layer), deposit_scratch(w, layer.others),
+        np.empty((packs, states * LANES)), np.empty((packs, states * LANES)),
         np.empty((packs, LANES)), np.empty((packs, LANES), np.uint8), np.empty(layer.ticks.bins, np.int64), near,
         np.zeros(5, np.int64), spikes, no_pending(packs * LANES, layer, 4 * most + 1024),
     )
@@ -79,19 +81,24 @@ def with_more(work, lack, layer):
     """The arrays with twice the room in the buffer that is full; contents stay, except pending
     lanes."""
     spikes, pending = work.spikes, work.pending
-    time, source, next_ = spikes.time, spikes.source, spikes.next
+    time, source, next_, in_step = spikes.time, spikes.source, spikes.next, work.in_step
     if lack == NO_SPIKES:
         time = np.concatenate((time, np.empty_like(time)))
         source = np.concatenate((source, np.empty_like(source)))
     elif lack == NO_LINKS:
         packs, room, _ = next_.shape
-        next_ = np.empty((packs, 2 * room, LANES), np.int32)
+        next_, more = np.empty((packs, 2 * room, LANES), np.int32), empty_in_step(packs, 2 * room, layer)
+        more.last[:] = in_step.last
         if work.position[BIN] != AT_START:
             for n in range(work.position[OLDEST], work.position[DEPOSITED]):
-                next_[:, n & (2 * room - 1)] = spikes.next[:, n & (room - 1)]
+                to, at = n & (2 * room - 1), n & (room - 1)
+                next_[:, to], more.before[:, to] = spikes.next[:, at], in_step.before[:, at]
+                more.of_one[:, 2 * to : 2 * to + 2] = in_step.of_one[:, 2 * at : 2 * at + 2]
+                more.rest[:, to] = in_step.rest[:, at]
+        in_step = more
     else:
         pending = no_pending(pending.lanes.size, layer, 2 * pending.rest.size)
     return RecurrentWork(
-        work.ring, work.scratch, work.state, work.ahead, work.level, work.needs_solve, work.oldest_at, work.near,
-        work.position, Spikes(time, source, next_), pending,
+        work.ring, in_step, work.scratch, work.state, work.ahead, work.level, work.needs_solve, work.oldest_at,
+        work.near, work.position, Spikes(time, source, next_), pending,
     )

@@ -35,6 +35,9 @@ class Synapses(NamedTuple):
         w_I, w_V: the current and `V` that an arrival gives, `w` times the column of the current in
             `exp(A x)`, at minus the rest of the delay; empty where arrivals reach other states.
         w_y: with an integral readout, its part of the integral of `V`.
+        shared_delay: `[packs, sources]`: the delay that a source has at all neurons of the pack, if
+            these are alike; else ABSENT. The CPU alone fills and reads it, and `of_shared`.
+        of_shared: `[packs, 2 * sources]`: `w_I` and `w_V` of such a source, of a weight of 1.
     """
 
     delay: Array
@@ -42,6 +45,8 @@ class Synapses(NamedTuple):
     w_I: Array
     w_V: Array
     w_y: Array
+    shared_delay: Array
+    of_shared: Array
 
 
 class Others(NamedTuple):
@@ -129,7 +134,10 @@ def lane_of(number):
 def pack_of(layer, number):
     """Pack `number` of a layer."""
     s = layer.synapses
-    synapses = Synapses(s.delay[number], s.w[number], s.w_I[number], s.w_V[number], s.w_y[number])
+    synapses = Synapses(
+        s.delay[number], s.w[number], s.w_I[number], s.w_V[number], s.w_y[number], s.shared_delay[number],
+        s.of_shared[number],
+    )
     return Pack(
         synapses, layer.ticks, layer.constants[number], layer.flow[number], layer.coefficients[number],
         layer.exact[number], layer.others, layer.learned, layer.into, layer.resets, layer.alike, layer.rate,

@@ -73,7 +73,7 @@ def layer(problem: Problem, longest: int, clock: Clock) -> Layer:
     number = torch.from_numpy(np.empty(0, dtype)).dtype
     synapses = Synapses(*(w.new_empty(size, dtype=kind) for size, kind in (
         (shape, torch.int64), (shape, number), *2 * [(none if neurons.reached else shape, number)],
-        (shape if problem.rate >= 0 else none, number),
+        (shape if problem.rate >= 0 else none, number), ((packs, sources), torch.int64), ((packs, 2 * sources), number),
     )))
     return Layer(
         synapses, ticks, longest + 2, constants, flow, factors, exact, others, learned,

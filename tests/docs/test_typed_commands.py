@@ -94,7 +94,7 @@ ELSEWHERE = {
     "tests/benchmarks/test_grid_findings.py::test_the_command_writes_the_gradients_and_keeps_the_rest":
         ["python -m benchmarks.grid", "python -m benchmarks.grid --out results/grid.json"],
     "tests/agreement/test_mutation.py::test_the_command_writes_a_record": [
-        f"python -m tests.tools.mutation {words}ROOM" for words in ("", "--file FILE ", "--sample 300 --file FILE ")
+        f"python -m tests.tools.mutation {words}ROOM" for words in ("", "--sample 300 ", "--sample 300 --file FILE ")
     ],
     # compiles the kernels of the copy
     "tests/docs/test_docs.py::test_the_figure_shows_the_numbers_of_today": ["python -m tests.tools.make_docs_figure"],

@@ -96,7 +96,7 @@ def pack(pm: float, ps: float, rate: float, dtype: type) -> Pack:
     constants, flow, coefficients, exact = tables(LIF, values.tobytes(), 1, width, rate, dtype, terms)
     none = np.empty((0, 32))
     ticks = ticks_for(3, width).in_precision(dtype)
-    synapses = Synapses(none, none, none, none, none)
+    synapses = Synapses(*7 * [none])
     fixed = Others((), (), ()), (0, 0), np.zeros(0, np.int64), False, True, rate, False
     return Pack(synapses, ticks, constants[0], flow[0], coefficients[0], exact[0], *fixed)
 
