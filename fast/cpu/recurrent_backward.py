@@ -106,7 +106,7 @@ def scratch_of(number, scratch):
     )
 
 
-@compiled
+@inlined
 def look_up_everywhere(trial, first, last, spikes, given, layer, clock, work, found, dL_dt):
     """`look_up_plain` in every pack; `spikes`: with `time, source`; `dL_dt`: by spike, empty if
     not wanted."""
@@ -117,7 +117,7 @@ def look_up_everywhere(trial, first, last, spikes, given, layer, clock, work, fo
         )
 
 
-@compiled
+@inlined
 def look_up_special_everywhere(trial, base, first, last, spikes, given, layer, clock, work, found, dL_dt):
     """`look_up_special` in every pack, of spikes `first..last-1` of the group that began with
     `base`."""

@@ -69,7 +69,7 @@ def unzip_lane(cells, slot, lane, places, others, rows):
         )
 
 
-@compiled
+@inlined
 def deposit_everywhere(first, last, layer, clock, work):
     """Deposit spikes `first..last-1` in every pack."""
     spikes, mask = spike_pointers(work.spikes.time, work.spikes.source), work.spikes.next.shape[1] - 1
