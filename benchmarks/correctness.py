@@ -79,7 +79,7 @@ def _follow(workload: Workload, true: Step) -> dict[str, float]:
     for n, stage in enumerate(workload.model.stages):
         here = [into.pop(0) for _ in links(stage)]
         arriving = [source.train(trial, i).detach().cpu().numpy() for source, _ in here for i in range(source.size)]
-        w, d = (np.concatenate([getattr(link, name).detach().cpu().numpy() for _, link in here]) for name in "wd")
+        w, d = (torch.cat(parts).detach().cpu().numpy() for parts in zip(*((link.w, link.delays) for _, link in here)))
         for j in random.choice(w.shape[1], min(FOLLOWED, w.shape[1]), replace=False).tolist():
             values = {name: getattr(stage, name) for name in CONSTANTS}
             own = {name: float(value[j]) for name, value in values.items() if value is not None}

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from delayprop.fast.nn.devices import DTYPES, check_device
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
+from delayprop.fast.nn.wiring import DELAYS
 from delayprop.spec import SpecError
-from delayprop.spec.checks import duration, non_negative_time, whole_number
+from delayprop.spec.checks import duration, non_negative_time, one_of, whole_number
 from delayprop.spec.errors import Verbatim
 
 MANY = 1_000_000_000
@@ -28,6 +29,7 @@ class Sizes:
     max_delay: float
     dtype: str = "float32"
     device: str = "cpu"
+    delays: str = "synaptic"
     outputs: int = 20
     w_mean: float | None = None  # mean weight onto hidden neurons; None: `workloads.build` searches for it
     seed: int = 0  # of inputs, weights and delays
@@ -41,6 +43,7 @@ class Sizes:
         if self.workload == "recurrent" and self.max_delay < LEAST_RECURRENT_DELAY:
             expected = f"at least {LEAST_RECURRENT_DELAY} (ms) for recurrent"
             raise SpecError("--max-delay", expected, self.max_delay, "a loop must take time")
+        one_of(self.delays, "--delays", DELAYS)
         check_device(self.device)
 
 
@@ -67,6 +70,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workload", choices=WORKLOADS, required=True, help="which network and input to run")
     for name, (kind, help_) in OPTIONS.items():
         parser.add_argument("--" + name.replace("_", "-"), type=kind, help=help_)
+    parser.add_argument("--delays", choices=DELAYS, help="of hidden neurons (default: synaptic)")
     parser.add_argument("--dtype", choices=tuple(DTYPES), help="precision (default: float32)")
     parser.add_argument("--device", choices=("cpu", "cuda"), help="where to run (default: cpu)")
 
@@ -74,7 +78,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def sizes_of(options: argparse.Namespace) -> Sizes:
     """The configuration that the options describe; `SpecError`: one that the workload lacks."""
     default = DEFAULTS[options.workload]
-    asked = (*OPTIONS, "dtype", "device")
+    asked = (*OPTIONS, "delays", "dtype", "device")
     chosen = {name: value for name in asked if (value := getattr(options, name)) is not None}
     if options.workload == "yin-yang":
         for name in ("inputs", "spikes"):

@@ -32,11 +32,17 @@ Stage = LIF | LI
 
 @dataclass(frozen=True, eq=False)
 class Link:
-    """One connection: `w` and `d` `[pre, post]`; `own`: whether it leads back to its source."""
+    """One connection: `w [pre, post]`, and `d`, which synapses may share; `own`: whether it leads
+    back to its source."""
 
     w: Tensor
     d: Tensor
     own: bool
+
+    @property
+    def delays(self) -> Tensor:
+        """Of each synapse, `[pre, post]`."""
+        return self.d.detach().expand_as(self.w)
 
 
 def links(stage: Stage) -> list[Link]:
@@ -106,7 +112,9 @@ def _hidden(sizes: Sizes, w_mean: float) -> Stage:
     per_ms = sizes.spikes / sizes.duration
     w_std = YIN_YANG_SD if sizes.workload == "yin-yang" else 0.05 * (8.0 / per_ms) ** 0.5
     recurrent = sizes.workload == "recurrent"
-    made = LIF(sizes.inputs, sizes.hidden, recurrent=recurrent, max_delay=sizes.max_delay, dtype=dtype)
+    made = LIF(
+        sizes.inputs, sizes.hidden, recurrent=recurrent, max_delay=sizes.max_delay, delays=sizes.delays, dtype=dtype
+    )
     made.initialise_(w_mean, w_std, sizes.max_delay, random)
     if recurrent:
         w_own = 0.005 * (8.0 * sizes.duration / (RATE * sizes.hidden)) ** 0.5
@@ -180,7 +188,7 @@ def sources(workload: Workload, trains: list[Spikes]) -> list[tuple[Spikes, Link
 
 def through(spikes: Spikes, link: Link) -> int:
     """The number of arrivals through one connection: pairs with `t + d <= T`."""
-    d = link.d.detach().double().cpu().numpy()
+    d = link.delays.double().cpu().numpy()
     times, neurons = spikes.times.detach().cpu().numpy(), neurons_of(spikes)
     count, rows = 0, max(1, AT_ONCE // d.shape[1])
     for first in range(0, len(times), rows):

@@ -50,7 +50,7 @@ class Grid(nn.Module):
         self.alpha, self.beta = math.exp(-dt / TAU_SYN), math.exp(-dt / TAU_MEM)
         self.gain = TAU_SYN / (TAU_SYN - TAU_MEM) * (self.alpha - self.beta)  # exact for arrivals on the grid
         self.w = nn.ParameterList(link.w.detach().clone() for link in workload.model.links())
-        self.d = nn.ParameterList(link.d.detach().clone() for link in workload.model.links())
+        self.d = nn.ParameterList(link.delays.clone() for link in workload.model.links())
         self.spikes_seen = 0.0
 
     def forward(self, times: Tensor, trials: Tensor, neurons: Tensor, batch: int) -> Tensor:

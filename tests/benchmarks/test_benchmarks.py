@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -65,10 +66,11 @@ def test_a_measurement_as_text(capsys: Capture) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("workload", DEFAULTS)
-def test_every_workload_is_right(workload: str, dtype: str) -> None:
+@pytest.mark.parametrize(("workload", "delays"),
+                         [*product(DEFAULTS, ["synaptic"]), ("shd-like", "axonal"), ("recurrent", "dendritic")])
+def test_every_workload_is_right(workload: str, delays: str, dtype: str) -> None:
     """Every check has data: spikes of each population, the identities, a difference of losses."""
-    found = agree(build(small(workload, dtype=dtype)))
+    found = agree(build(small(workload, delays=delays, dtype=dtype)))
     assert found["followed"]["spikes"] > 0 and 0 < found["followed"]["spike_time_error_ms"] <= 1e-6
     assert found["residuals"]["A"] is not None and found["residuals"]["B"] is not None
     assert found["finite_difference_error"] is not None
