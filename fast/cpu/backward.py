@@ -30,7 +30,7 @@ from delayprop.fast.cpu.vector_step import (
     retreat_full,
     retreat_sensitivities,
 )
-from delayprop.fast.layout.arrays import LANES, Arriving, lane_of, pack_of
+from delayprop.fast.layout.arrays import LANES, Arriving, lane_of, pack_of, reads_integral
 from delayprop.fast.layout.instants import BATCH
 from delayprop.fast.layout.neuron_record import MAX_BIN
 from delayprop.fast.layout.rows import A_VI
@@ -104,7 +104,7 @@ def most_in_a_trial(ends):
 def backward_work(layer, want_tau, most):
     """Arrays for trials of at most `most` own spikes."""
     size, places, w = most + LANES, ring_places(layer.ticks), layer.synapses.w
-    full = layer.rate >= 0.0 or want_tau
+    full = reads_integral(layer) or want_tau
     rows = adjoint_rows(layer.others, layer.learned) if full else P_O + len(layer.others.states)
     events = Events(
         np.empty(size), np.empty(size, np.int64), np.empty((2 * size, rows)), np.empty(2 * size),
@@ -112,7 +112,7 @@ def backward_work(layer, want_tau, most):
     )
     return BackwardWork(
         np.zeros(currents(layer.others) * ring_size(layer, want_tau), w.dtype),
-        np.zeros((places if layer.rate >= 0.0 else 0, rows)),
+        np.zeros((places if reads_integral(layer) else 0, rows)),
         lookup_scratch(w, layer.others, len(layer.learned)),
         np.zeros((rows, LANES)), np.zeros((rows, LANES)), np.zeros((rows, LANES)), np.zeros(LANES, np.uint8),
         np.zeros(LANES), np.zeros(LANES), events,
@@ -128,14 +128,14 @@ def enter_bin(bin_, slot, damping, first_maximum, clock, want_tau, b):
     """
     size = ring_size(b.pack, want_tau)
     publish(slot, pointer(b.adjoint), pointer(b.ring), size, b.pack.others, pointer(b.events.first))
-    if b.pack.rate < 0.0 and want_tau:
+    if not reads_integral(b.pack) and want_tau:
         places = ring_places(b.pack.ticks)
         publish_sensitivities(slot, pointer(b.adjoint), pointer(b.ring), size, places, b.pack.others, b.pack.learned)
-    elif b.pack.rate >= 0.0:
+    elif reads_integral(b.pack):
         rows = adjoint_rows(b.pack.others, b.pack.learned)
         publish_full(slot, b.adjoint, rows, b.drive, damping, b.full_adjoint_ring)
     any_marked = False
-    if b.pack.rate >= 0.0 and bin_ == clock.last:  # the last bin ends at T
+    if reads_integral(b.pack) and bin_ == clock.last:  # the last bin ends at T
         any_marked = True
         for lane in range(LANES):
             start_at_T(first_maximum + lane, lane, bin_, slot, clock, want_tau, b)
@@ -155,7 +155,7 @@ def leave_bin(bin_, damping, any_marked, want_tau, b):
             if b.marked[lane]:
                 back_to(0.0, lane, bin_, want_tau, b)
     pack, adjoint, flow = b.pack, pointer(b.adjoint), pointer(b.pack.flow)
-    if pack.rate >= 0.0:
+    if reads_integral(pack):
         retreat_full(damping, b)
     else:
         if want_tau:
@@ -177,13 +177,13 @@ def backward_trial(trial, number, e_first, e_last, given, layer, clock, work, fo
     ticks, rate, T = layer.ticks, layer.rate, clock.last + float(clock.end)
     b.ring[:], b.adjoint[:], b.full_adjoint_ring[:] = clock.zero, 0.0, 0.0
     for lane in range(LANES):
-        b.drive[lane] = b.dL_dy[lane] / T if rate >= 0.0 else 0.0
-        if rate >= 0.0:
+        b.drive[lane] = b.dL_dy[lane] / T if reads_integral(layer) else 0.0
+        if reads_integral(layer):
             b.adjoint[EXCESS, lane] = excess_at_T(b.drive[lane], b.pack.constants[A_VI, lane], rate, clock)
     n, n_first, e = arriving.offsets[trial + 1], arriving.offsets[trial], e_last - 1
     for bin_ in range(clock.last, -1, -1):
         slot = (bin_ & (ticks.bins - 1)) * LANES
-        damping = math.exp(-rate * (bin_ + 1)) if rate >= 0.0 else 0.0
+        damping = math.exp(-rate * (bin_ + 1)) if reads_integral(layer) else 0.0
         any_marked = enter_bin(bin_, slot, damping, e_last - e_first, clock, want_tau, b)
         while e >= e_first and emitted.bin[e] == bin_:
             lane, x, any_marked = lane_of(emitted.neuron[e]), float(emitted.rest[e]), True

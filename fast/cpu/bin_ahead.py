@@ -4,7 +4,7 @@ from delayprop.fast.compiling.compiler import compiled, inlined, vectorised
 from delayprop.fast.cpu.in_step import collect_in_step
 from delayprop.fast.cpu.intrinsics import CELL, clear_cell, link_of, moved
 from delayprop.fast.cpu.rows import unzip_cells
-from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.layout.arrays import LANES, reaches_others
 from delayprop.fast.physics.currents import currents
 from delayprop.fast.physics.within_bin import collect
 
@@ -26,7 +26,7 @@ def arrived(rows, more, slot, lane, places, others):
     `rows`: see `unzip`; `more`: of `fast.cpu.deposit.Ring`. Pointers.
     """
     V, I, up = rows[lane], rows[LANES + lane], rows[2 * LANES + lane]
-    first = more[slot + lane] if len(others.reached) > 0 else 0.0
+    first = more[slot + lane] if reaches_others(others) else 0.0
     second = more[places + slot + lane] if len(others.reached) > 1 else 0.0
     if len(others.currents) > 0:
         V, first, up = V + rows[3 * LANES + lane], rows[4 * LANES + lane], up + rows[5 * LANES + lane]

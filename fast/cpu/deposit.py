@@ -24,7 +24,7 @@ from delayprop.fast.cpu.arrivals import (
 from delayprop.fast.cpu.in_step import list_in_step
 from delayprop.fast.cpu.intrinsics import CELL, add_to_cell, clear_cell, moved, pointer
 from delayprop.fast.cpu.rows import add_row
-from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.layout.arrays import LANES, reads_integral
 from delayprop.fast.layout.instants import left_in_bin
 from delayprop.fast.layout.rows import FLOW_A_VI
 from delayprop.fast.physics.currents import current_of, currents, lane_of_coefficients
@@ -79,7 +79,7 @@ def empty_ring(layer, packs, clock):
     places = packs * ring_places(layer.ticks)
     return Ring(
         np.full(currents(layer.others) * CELL * places, clock.zero),
-        np.full(places if layer.rate >= 0.0 else 0, clock.zero),
+        np.full(places if reads_integral(layer) else 0, clock.zero),
         np.full(places * len(layer.others.reached), clock.zero),
     )
 

@@ -32,7 +32,7 @@ from delayprop.fast.cpu.in_step import NO_SPIKE, InStep, add_in_step, all_in_ste
 from delayprop.fast.cpu.intrinsics import pointer
 from delayprop.fast.cpu.reached import deposit_reached
 from delayprop.fast.cpu.vector_step import advance, integrate, step
-from delayprop.fast.layout.arrays import LANES, pack_of
+from delayprop.fast.layout.arrays import LANES, pack_of, reaches_others, reads_integral
 from delayprop.fast.layout.instants import BATCH
 from delayprop.fast.layout.neuron_record import INTEGRAL, MAX_BIN, RECENT_BIN, RECENT_SLOPE
 from delayprop.fast.layout.rows import V_TH
@@ -136,7 +136,7 @@ def solve_needed(slot, bin_, number, arriving, pack, clock, neuron_record, work,
 def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, emitted, n_emitted):
     """Pack `number` in one trial; fills `neuron_record [NEURON_RECORD, LANES]`. Returns as
     `solve_needed`."""
-    ticks, integral_read, pack = layer.ticks, layer.rate >= 0.0, pack_of(layer, number)
+    ticks, integral_read, pack = layer.ticks, reads_integral(layer), pack_of(layer, number)
     pointers, spikes = pointers_of(pack, clock), spike_pointers(arriving.time, arriving.source)
     cells, integral, more = pointer(work.ring.cells), pointer(work.ring.integral), pointer(work.ring.more)
     places = ring_places(ticks)
@@ -156,7 +156,7 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
             first = n
             while n < n_last and arriving.bin[n] < bin_ + BATCH:
                 n += 1
-            if len(layer.others.reached) > 0:
+            if reaches_others(layer.others):
                 deposit_reached(first, n, spikes, pointers, links, cells, more, places, scratch)
             else:
                 deposit(first, n, spikes, pointers, links, cells, in_step, scratch)

@@ -27,7 +27,7 @@ from delayprop.fast.cpu.sensitivities import (
     add_reached_sensitivities,
     ring_size,
 )
-from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.layout.arrays import LANES, reaches_others, reads_integral
 from delayprop.fast.layout.instants import arrival_of, carries, left_in_bin
 from delayprop.fast.physics.adjoint import DIFFERENCE, DRIVE, EXCESS, P_I, P_V, adjoint_rows, ring_numbers
 from delayprop.fast.physics.currents import current_of, lane_of_flow
@@ -84,7 +84,7 @@ def gather(first, last, spikes, pack, ring, scratch, keep, want_tau, sums, dL_dc
     there are any. Arrays are pointers.
     """
     any_special, size = 0, ring_size(pack, want_tau)
-    plain, reached = pack.rate < 0.0 and len(pack.others.reached) == 0, len(pack.others.reached) > 0
+    plain, reached = not reads_integral(pack) and not reaches_others(pack.others), reaches_others(pack.others)
     at_once = plain and not want_tau  # nothing else reads the places of arrivals in step
     for start in range(first, last, SIDE_BY_SIDE):
         stop = min(start + SIDE_BY_SIDE, last)
@@ -162,7 +162,7 @@ def add_dL_dt_pre(first, last, source, pack, scratch, dL_dt_pre):
     for n in range(first, last):
         found, row = terms_of(n - first, pack.others, scratch), source[n] * LANES
         total = 0.0
-        if pack.rate >= 0.0 or len(pack.others.reached) > 0:
+        if reads_integral(pack) or reaches_others(pack.others):
             for lane in range(LANES):
                 total -= pack.w[row + lane] * found[OF_V + lane]
         else:
@@ -189,12 +189,12 @@ def look_up_plain(first, last, time, source, clock, want_tau, scratch, b, dL_dt_
     ring, full_ring, sums = pointer(b.ring), pointer(b.full_adjoint_ring), pointer(b.sums)
     dL_dconstants, keep = pointer(b.dL_dconstants), dL_dt_pre.size > 0
     any_special = gather(first, last, spikes, pack, ring, scratch_, keep, want_tau, sums, dL_dconstants)
-    if pack.rate >= 0.0:
+    if reads_integral(pack):
         add_all_driven(first, last, spikes, pack, full_ring, ring, scratch_, sums)
-    if want_tau and pack.rate >= 0.0:
+    if want_tau and reads_integral(pack):
         constants = pointer(b.pack.constants)
         add_driven_sensitivities(first, last, spikes, pack, constants, full_ring, ring, scratch_, dL_dconstants)
-    elif want_tau and len(pack.others.reached) > 0:
+    elif want_tau and reaches_others(pack.others):
         add_reached_sensitivities(first, last, spikes, pack, ring, scratch_, dL_dconstants)
     if keep:
         add_dL_dt_pre(first, last, spikes.source, pack, scratch_, pointer(dL_dt_pre))

@@ -18,7 +18,7 @@ from delayprop.fast.cpu.lookup import look_up_plain
 from delayprop.fast.cpu.lookup_scratch import TERMS, LookupScratch, end_pieces
 from delayprop.fast.cpu.sensitivities import ring_size
 from delayprop.fast.cpu.special_lookup import look_up_special
-from delayprop.fast.layout.arrays import LANES, lane_of, pack_of
+from delayprop.fast.layout.arrays import LANES, lane_of, pack_of, reads_integral
 from delayprop.fast.layout.instants import BATCH, time_of
 from delayprop.fast.layout.rows import A_VI
 from delayprop.fast.physics.adjoint import EXCESS, P_O, Events, PackAdjoint, adjoint_rows, gradient_rows, ring_numbers
@@ -61,7 +61,7 @@ class RecurrentBackwardWork(NamedTuple):
 @allocating
 def recurrent_backward_work(layer, want_tau, most, own):
     """Arrays for trials of at most `most` own spikes."""
-    w, places, full = layer.synapses.w, ring_places(layer.ticks), layer.rate >= 0.0 or want_tau
+    w, places, full = layer.synapses.w, ring_places(layer.ticks), reads_integral(layer) or want_tau
     rows = adjoint_rows(layer.others, layer.learned) if full else P_O + len(layer.others.states)
     packs, group = w.shape[0], max(SIDE_BY_SIDE, layer.copies)
     size = 2 * most + packs * LANES
@@ -78,7 +78,7 @@ def recurrent_backward_work(layer, want_tau, most, own):
     )
     return RecurrentBackwardWork(
         np.zeros((packs, currents(layer.others) * ring_size(layer, want_tau)), w.dtype),
-        np.zeros((packs, places if layer.rate >= 0.0 else 0, rows)), scratch, np.zeros((packs, rows, LANES)),
+        np.zeros((packs, places if reads_integral(layer) else 0, rows)), scratch, np.zeros((packs, rows, LANES)),
         np.zeros((packs, rows, LANES)), np.zeros((rows, LANES)), np.zeros((packs, LANES), np.uint8),
         np.zeros((packs, LANES)), np.zeros((packs, LANES)), events, np.empty((packs, places), np.int64), own,
     )
@@ -184,14 +184,14 @@ def recurrent_backward_trial(trial, e_first, e_last, given, layer, clock, work, 
     work.ring[:], work.full_adjoint_ring[:], work.adjoint[:] = clock.zero, 0.0, 0.0
     for number in range(packs):
         for lane in range(LANES):
-            work.drive[number, lane] = given.dL_dy[trial, number, lane] / T if rate >= 0.0 else 0.0
-            if rate >= 0.0:
+            work.drive[number, lane] = given.dL_dy[trial, number, lane] / T if reads_integral(layer) else 0.0
+            if reads_integral(layer):
                 pm = layer.constants[number, A_VI, lane]
                 work.adjoint[number, EXCESS, lane] = excess_at_T(work.drive[number, lane], pm, rate, clock)
     n, n_first, e = arriving.offsets[trial + 1], arriving.offsets[trial], e_last
     for bin_ in range(clock.last, -1, -1):
         slot = (bin_ & (ticks.bins - 1)) * LANES
-        damping = math.exp(-rate * (bin_ + 1)) if rate >= 0.0 else 0.0
+        damping = math.exp(-rate * (bin_ + 1)) if reads_integral(layer) else 0.0
         for number in range(packs):
             b = adjoint_of(number, trial, given, layer, work, found)
             enter_bin(bin_, slot, damping, e_last - e_first + number * LANES, clock, given.want_tau, b)

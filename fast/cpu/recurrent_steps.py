@@ -28,7 +28,7 @@ from delayprop.fast.cpu.pending import (
 )
 from delayprop.fast.cpu.reached import deposit_reached, deposit_reached_in_bin
 from delayprop.fast.cpu.vector_step import advance, integrate, step
-from delayprop.fast.layout.arrays import LANES, lane_of, pack_of
+from delayprop.fast.layout.arrays import LANES, lane_of, pack_of, reaches_others, reads_integral
 from delayprop.fast.layout.instants import arrival_of, in_bins
 from delayprop.fast.layout.neuron_record import INTEGRAL
 from delayprop.fast.layout.rows import V_TH
@@ -77,11 +77,11 @@ def deposit_everywhere(first, last, layer, clock, work):
     for b in range(layer.constants.shape[0]):
         pack, links = pointers_of(pack_of(layer, b), clock), Links(pointer(work.spikes.next[b]), mask)
         cells, more, places = cells_of(b, layer, work), more_of(b, layer, work), ring_places(layer.ticks)
-        if len(layer.others.reached) > 0:
+        if reaches_others(layer.others):
             deposit_reached(first, last, spikes, pack, links, cells, more, places, scratch)
         else:
             deposit(first, last, spikes, pack, links, cells, in_step_of(b, work.in_step), scratch)
-        if layer.rate >= 0.0:
+        if reads_integral(layer):
             deposit_integral(first, last, spikes, pack, integral_of(b, layer, work))
 
 
@@ -115,7 +115,7 @@ def deliver_same_bin(n, slot, bin_, layer, clock, neuron_record, work):
         while bits:
             lane = lowest_bit(bits)
             bits &= bits - 1
-            if len(layer.others.reached) > 0:
+            if reaches_others(layer.others):
                 arrives = deposit_reached_in_bin(slot, n, time, source, lane, pointers, links, cells, more, places)
             else:
                 arrives = deposit_in_bin(slot, n, time, source, lane, pointers, links, cells)
@@ -167,7 +167,7 @@ def leave_bin(slot, bin_, layer, neuron_record, work):
         work.level[b, lane] = level_for_next_bin(neuron_record[b], lane, bin_, v_th, layer.read_maximum)
     for b in range(layer.constants.shape[0]):
         state, flow = pointer(work.state[b]), pointer(layer.flow[b])
-        if layer.rate >= 0.0:
+        if reads_integral(layer):
             integral, weight_end = integral_of(b, layer, work), math.exp(-layer.rate * (bin_ + 1))
             integrals = pointer(neuron_record[b, INTEGRAL])
             integrate(slot, state, flow, integral, weight_end, pointer(work.needs_solve[b]), integrals)
@@ -195,10 +195,8 @@ def enter_bin(slot, bin_, layer, clock, neuron_record, work):
         if not (any_needs_solve or is_last):
             continue
         for lane in range(LANES):
-            places = ring_places(layer.ticks)
-            # the last bin ends at T
-            reads = is_last and (layer.rate >= 0.0 or any_arrival(cells, in_step, slot + lane, places, layer.others))
-            if not (needs_solve[lane] or reads):
+            arrives = any_arrival(cells, in_step, slot + lane, ring_places(layer.ticks), layer.others)
+            if not (needs_solve[lane] or (is_last and (reads_integral(layer) or arrives))):  # the last bin ends at T
                 continue
             number = b * LANES + lane
             if not add_pending(number, slot, bin_, layer, clock, neuron_record, work):

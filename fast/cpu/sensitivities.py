@@ -14,7 +14,7 @@ from delayprop.fast.cpu.intrinsics import moved
 from delayprop.fast.cpu.lookup_scratch import terms_of
 from delayprop.fast.cpu.reached import gather_states
 from delayprop.fast.cpu.rows import gather_row, gather_two_pairs
-from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.layout.arrays import LANES, reads_integral
 from delayprop.fast.layout.instants import arrival_of, left_in_bin
 from delayprop.fast.layout.rows import A_VI, OF_TAU_MEM
 from delayprop.fast.physics.adjoint import (
@@ -42,7 +42,7 @@ VI, II, H, SUMS = (n * LANES for n in (4, 5, 6, 8))
 @inlined
 def ring_parts(layer, want_tau):
     """Parts of the ring: of the adjoint, and of each constant whose gradient is asked for."""
-    return 1 + (len(layer.learned) if want_tau and layer.rate < 0.0 else 0)
+    return 1 + (len(layer.learned) if want_tau and not reads_integral(layer) else 0)
 
 
 @inlined

@@ -7,7 +7,7 @@ an index and not by a branch, which the processor would often predict wrong.
 from delayprop.fast.compiling.compiler import inlined
 from delayprop.fast.cpu.arrivals import SIDE_BY_SIDE, factors_at
 from delayprop.fast.cpu.intrinsics import lowest_bit, moved, pointer
-from delayprop.fast.layout.arrays import LANES, lane_of
+from delayprop.fast.layout.arrays import LANES, lane_of, reaches_others, reads_integral
 from delayprop.fast.layout.instants import arrival_of, in_bins, left_in_bin
 from delayprop.fast.physics.adjoint import P_I, P_O, P_V, Events
 from delayprop.fast.physics.currents import current_of
@@ -42,7 +42,7 @@ def look_up_special(base, first, last, bins, time, source, clock, want_tau, scra
     `base` on."""
     want_dt, factors, ticks = dL_dt_pre.size > 0, pointer(scratch.factors), b.pack.ticks
     kept = b.pack.alike and scratch.place.shape[0] <= SIDE_BY_SIDE  # the factors of the whole group
-    plain, last_turn = b.pack.rate < 0.0 and len(b.pack.others.reached) == 0, clock.last & (ticks.bins - 1)
+    plain, last_turn = not reads_integral(b.pack) and not reaches_others(b.pack.others), clock.last & (ticks.bins - 1)
     e, rows = b.events, b.events.at_end.shape[1]
     events = Events(pointer(e.rest), pointer(e.later), pointer(e.at_end), pointer(e.position), pointer(e.first))
     listed, synapses = pointer(scratch.listed), b.pack.synapses
@@ -56,7 +56,7 @@ def look_up_special(base, first, last, bins, time, source, clock, want_tau, scra
         arrival = arrival_of(own_delay, time[n], ticks)
         turn, ticks_after, carried = arrival
         row = -1
-        if b.pack.rate < 0.0 and turn != last_turn:
+        if not reads_integral(b.pack) and turn != last_turn:
             row = row_around_one_event(turn, in_bins(ticks_after, ticks), lane, events)
         if row >= 0:
             p, h, event = moved(events.at_end, row * rows), float(left_in_bin(ticks_after, ticks)), -1

@@ -5,7 +5,7 @@ In torch each of some thirty operations would write an array as large as the wei
 """
 
 from delayprop.fast.compiling.compiler import compiled, inlined, outermost, vectorised
-from delayprop.fast.layout.arrays import LANES, pack_of
+from delayprop.fast.layout.arrays import LANES, pack_of, reaches_others
 from delayprop.fast.layout.instants import ABSENT
 from delayprop.fast.physics.currents import current_of, lane_of_coefficients
 from delayprop.fast.physics.factors import factors_of
@@ -42,7 +42,7 @@ def _write_shared(source, neurons, is_own, pack):
     """Write the delay that a source has at all neurons, unless it has several. An own spike that
     may arrive in its own bin is none of those that arrive in step (`fast.cpu.in_step`)."""
     synapses, delay, ticks = pack.synapses, pack.synapses.delay[source], pack.ticks
-    shared = pack.alike and len(pack.others.reached) == 0 and delay[0] >= (1 << ticks.bits if is_own else 0)
+    shared = pack.alike and not reaches_others(pack.others) and delay[0] >= (1 << ticks.bits if is_own else 0)
     for lane in range(neurons):
         shared &= delay[lane] == delay[0]
     synapses.shared_delay[source] = delay[0] if shared else ABSENT

@@ -7,7 +7,7 @@ from delayprop.fast.compiling.compiler import compiled, vectorised
 from delayprop.fast.cpu.bin_ahead import arrived
 from delayprop.fast.cpu.intrinsics import moved
 from delayprop.fast.cpu.sensitivities import ring_part
-from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.layout.arrays import LANES, reaches_others
 from delayprop.fast.physics.adjoint import DRIVE, P_I, P_O, P_V, adjoint_rows, ring_numbers, sensitivity_row
 from delayprop.fast.physics.bin_step import (
     adjoint_across_bin,
@@ -34,7 +34,7 @@ def step(slot, state, flow, others, level, rows, more, places, slack, needs_solv
         V_end, I_end, O_end = state_across_bin(V, I, O, lane, flow, others)
         dV, dI, dO, up = arrived(rows, more, slot, lane, places, others)
         ahead[lane], ahead[LANES + lane] = V_end + dV, I_end + dI
-        if len(others.currents) + len(others.reached) > 0:
+        if len(others.currents) > 0 or reaches_others(others):
             set_others(ahead, 2, lane, (O_end[0] + dO[0], O_end[1] + dO[1]), others)
         else:
             set_others(ahead, 2, lane, O_end, others)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from delayprop.fast.compiling.compiler import compiled
 from delayprop.fast.cuda.compiling import Array
-from delayprop.fast.layout.arrays import LANES, Layer, pack_of
+from delayprop.fast.layout.arrays import LANES, Layer, pack_of, reads_integral
 from delayprop.fast.layout.rows import A_VI
 from delayprop.fast.physics.adjoint import EXCESS, Events, PackAdjoint, adjoint_rows, ring_numbers
 from delayprop.fast.physics.clock import Clock
@@ -112,7 +112,7 @@ def start_at_end(lane, bins, clock, b):
     rows = adjoint_rows(b.pack.others, b.pack.learned)
     for k in range(rows):
         b.adjoint[k, lane] = 0.0
-    b.drive[lane] = b.dL_dy[lane] / (clock.last + float(clock.end)) if b.pack.rate >= 0.0 else 0.0
+    b.drive[lane] = b.dL_dy[lane] / (clock.last + float(clock.end)) if reads_integral(b.pack) else 0.0
     b.adjoint[EXCESS, lane] = excess_at_T(b.drive[lane], b.pack.constants[A_VI, lane], b.pack.rate, clock)
     b.marked[lane] = 0.0
     full = b.full_adjoint_ring.shape[1] > 1

@@ -14,7 +14,7 @@ from delayprop.fast.compiling.compiler import compiled
 from delayprop.fast.cuda.arrays import NARROW, BackwardSweep, adjoint_of, first_in_ring, start_at_end
 from delayprop.fast.cuda.compiling import THREADS, kernel
 from delayprop.fast.cuda.lookup import last_in_time, look_up_arrivals_in_lane
-from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.layout.arrays import LANES, reads_integral
 from delayprop.fast.layout.neuron_record import MAX_BIN
 from delayprop.fast.physics.adjoint import DRIVE, P_I, P_O, P_V, adjoint_rows
 from delayprop.fast.physics.bin_step import adjoint_across_bin, full_adjoint_across_bin
@@ -38,11 +38,11 @@ def enter_bin(lane, bin_, slot, last_event, clock, want_tau, b):
         for k in range(len(b.pack.others.reached)):
             b.ring[first + 2 + k] = b.adjoint[P_O + k, lane]
     b.events.first[slot + lane] = -1
-    if rate >= 0.0 or want_tau:
+    if reads_integral(b.pack) or want_tau:
         for k in range(adjoint_rows(b.pack.others, b.pack.learned)):
             b.full_adjoint_ring[k, slot + lane] = b.adjoint[k, lane]
         b.full_adjoint_ring[DRIVE, slot + lane] = b.drive[lane] * damping_of(bin_, rate)
-    if rate >= 0.0 and bin_ == clock.last:  # the last bin ends at T
+    if reads_integral(b.pack) and bin_ == clock.last:  # the last bin ends at T
         start_at_T(last_event, lane, bin_, slot, clock, want_tau, b)
     if b.pack.read_maximum and b.neuron_record[MAX_BIN, lane] == bin_:
         take_maximum(last_event, lane, bin_, slot, clock, want_tau, b)
@@ -64,7 +64,7 @@ def leave_bin(lane, bin_, want_tau, b):
         for k in range(adjoint_rows(others, b.pack.learned)):
             adjoint[k, lane] = b.solved[k, lane]
         b.marked[lane] = 0.0
-    elif rate >= 0.0 or want_tau:
+    elif reads_integral(b.pack) or want_tau:
         # The product that `enter_bin` publishes: in another grouping last digits would differ.
         driven = b.drive[lane] * damping_of(bin_, rate)
         full_adjoint_across_bin(adjoint, lane, b.pack, driven, 1.0)

@@ -12,7 +12,7 @@ from numba import cuda
 
 from delayprop.fast.compiling.compiler import compiled, inlined, read_anew
 from delayprop.fast.cuda.compiling import Array, kernel
-from delayprop.fast.layout.arrays import LANES, pack_of
+from delayprop.fast.layout.arrays import LANES, pack_of, reaches_others, reads_integral
 from delayprop.fast.layout.instants import arrival_of, left_in_bin
 from delayprop.fast.layout.neuron_record import INTEGRAL, MAX_BIN, RECENT_BIN, RECENT_SLOPE
 from delayprop.fast.layout.rows import FLOW_A_VI, V_TH, flow_a
@@ -97,7 +97,7 @@ def deposit_in_lane(n, time, source, lane, layer, clock, ahead, here, pack):
     turn, rest, carried = arrival_of(delay, time, layer.ticks)
     cell, deposits, chain = turn * LANES + lane, ahead.deposits[here, pack], ahead.chain[here, pack]
     first = deposit_numbers(layer.others) * cell
-    if len(layer.others.reached) > 0:
+    if reaches_others(layer.others):
         lane = read_anew(lane)
         h, into, of_A = left_in_bin(rest, layer.ticks), state_of(source, b), flow_a(layer.others)
         V, I, O = response(h, into, lane, layer.others, b.coefficients, clock.terms, clock.one)
@@ -115,7 +115,7 @@ def deposit_in_lane(n, time, source, lane, layer, clock, ahead, here, pack):
         sign = 0 if dV >= 0.0 else 2  # excitation, or inhibition
         deposits[first + sign] += dV
         deposits[first + (3 + current if current > 0 else sign + 1)] += dI
-    if layer.rate >= 0.0:
+    if reads_integral(layer):
         ahead.integral[here, pack, cell] += integral_of(time, carried, source, lane, b, clock)
     next_[n & (next_.shape[0] - 1), lane] = chain[cell]
     chain[cell] = n
@@ -138,9 +138,9 @@ def integral_of(time, carried, source, lane, b, clock):
 @compiled
 def passes_level(V, I, O, slot, lane, deposits, pack, level, slack):
     """Whether the level may pass `level` in this bin."""
-    lane = read_anew(lane) if len(pack.others.reached) > 0 else lane
+    lane = read_anew(lane) if reaches_others(pack.others) else lane
     first = deposit_numbers(pack.others) * (slot + lane)
-    up = deposits[first + (2 if len(pack.others.reached) > 0 else 0)]
+    up = deposits[first + (2 if reaches_others(pack.others) else 0)]
     end = state_across_bin(V, I, O, lane, pack.flow, pack.others)
     return level_may_pass((V, I, O), end, up, lane, pack.flow, pack.others, level, slack)
 
@@ -148,7 +148,7 @@ def passes_level(V, I, O, slot, lane, deposits, pack, level, slack):
 @compiled
 def integrate_bin(V, I, bin_, slot, lane, pack, integral, neuron_record):
     """Add the voltage of a bin that is not solved to the integral readout, if one is read."""
-    if pack.rate >= 0.0:
+    if reads_integral(pack):
         added = voltage_integral_across_bin(V, I, integral[slot + lane], lane, pack.flow)
         neuron_record[INTEGRAL, lane] += math.exp(-pack.rate * (bin_ + 1)) * added
 
@@ -158,7 +158,7 @@ def cross_in_one_step(V, I, O, slot, lane, deposits, pack):
     """The state at the end of a bin that is not solved."""
     d = deposit_numbers(pack.others) * (slot + lane)
     V_end, I_end, O_end = state_across_bin(V, I, O, lane, pack.flow, pack.others)
-    if len(pack.others.reached) > 0:
+    if reaches_others(pack.others):
         second = deposits[d + 4] if len(pack.others.states) > 1 else 0.0
         return V_end + deposits[d], I_end + deposits[d + 1], (O_end[0] + deposits[d + 3], O_end[1] + second)
     V_end, I_end = V_end + (deposits[d] + deposits[d + 2]), I_end + (deposits[d + 1] + deposits[d + 3])
@@ -174,7 +174,7 @@ def clear_bin(slot, lane, clock, layer, ahead, here, pack):
     count = deposit_numbers(layer.others)
     for d in range(count * (slot + lane), count * (slot + lane) + count):
         ahead.deposits[here, pack, d] = clock.zero
-    if layer.rate >= 0.0:
+    if reads_integral(layer):
         ahead.integral[here, pack, slot + lane] = clock.zero
     ahead.chain[here, pack, slot + lane] = -1
 
@@ -193,7 +193,7 @@ def forward_lane(trial, here, number, lane, arriving, layer, clock, ahead, found
 
     `ahead` is empty before and after.
     """
-    bins, integral_read, read_maximum = layer.ticks.bins, layer.rate >= 0.0, layer.read_maximum
+    bins, integral_read, read_maximum = layer.ticks.bins, reads_integral(layer), layer.read_maximum
     pack, record = pack_of(layer, number), found.neuron_record[trial, number]
     deposits, chain, next_ = ahead.deposits[here, number], ahead.chain[here, number], ahead.next[here, number]
     rest, weight = ahead.rest[here, number, :, lane], ahead.weight[here, number, :, lane]

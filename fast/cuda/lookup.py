@@ -3,7 +3,7 @@ neurons side by side."""
 
 from delayprop.fast.compiling.compiler import compiled, read_anew
 from delayprop.fast.cuda.arrays import first_in_ring
-from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.layout.arrays import LANES, reads_integral
 from delayprop.fast.layout.instants import arrival_of, left_in_bin
 from delayprop.fast.physics.adjoint import DIFFERENCE, DRIVE, EXCESS, P_I, P_V
 from delayprop.fast.physics.currents import current_of
@@ -25,7 +25,7 @@ def look_up_in_lane(time, source, bin_, lane, clock, want_tau, b):
     Returns the derivative of the loss by the time of the arrival.
     """
     pack, full = b.pack, b.full_adjoint_ring
-    delay, ticks, rate = pack.synapses.delay[source, lane], pack.ticks, pack.rate
+    delay, ticks = pack.synapses.delay[source, lane], pack.ticks
     if delay < 0:
         return 0.0
     arrival = turn, rest, carried = arrival_of(delay, time, ticks)
@@ -36,13 +36,13 @@ def look_up_in_lane(time, source, bin_, lane, clock, want_tau, b):
     there = float(b.ring[first]), float(b.ring[first + 1]), p_O[0], p_O[1], 0.0
     if there[0] != there[0]:  # nan-ok: NaN marks a bin with own events
         there, h, event = adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b)
-    elif rate >= 0.0 or want_tau:
+    elif reads_integral(pack) or want_tau:
         g = full[DRIVE, cell]
-        if rate >= 0.0:
+        if reads_integral(pack):
             there = full[P_V, cell], full[P_I, cell], full[EXCESS, cell], full[DIFFERENCE, cell], g
         if want_tau:
             add_sensitivities(source, lane, (full[P_V, cell], full[P_I + current, cell]), full, cell, h, g, b)
-    if rate >= 0.0 or count > 0:
+    if reads_integral(pack) or count > 0:
         lane = read_anew(lane) if count > 0 else lane
         return add_at_arrival(source, lane, there, h, clock, b)
     factors = arrival_factors(time, carried, current, lane, pack, clock.terms)

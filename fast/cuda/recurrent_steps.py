@@ -11,7 +11,7 @@ from delayprop.fast.cuda.forward import (
     passes_level,
     write_spike,
 )
-from delayprop.fast.layout.arrays import LANES, pack_of
+from delayprop.fast.layout.arrays import LANES, pack_of, reads_integral
 from delayprop.fast.layout.instants import time_of
 from delayprop.fast.layout.neuron_record import MAX_BIN, RECENT_BIN, RECENT_SLOPE
 from delayprop.fast.layout.rows import V_TH
@@ -130,7 +130,7 @@ def enter_bin(thread, threads, here, trial, bin_, ring_index, first, last, sweep
             together.V[here, number], together.I[here, number], others_of(together.others[here, number], layer.others),
             slot, lane, ahead.deposits[here, pack], pack_of(layer, pack), together.level[here, number], clock.slack,
         )
-        if bin_ == clock.last and (layer.rate >= 0.0 or ahead.chain[here, pack, slot + lane] >= 0):
+        if bin_ == clock.last and (reads_integral(layer) or ahead.chain[here, pack, slot + lane] >= 0):
             needs_solve = True  # the last bin ends at T
         together.needs_solve[here, number] = 0
         if needs_solve:

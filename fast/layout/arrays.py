@@ -143,3 +143,16 @@ def pack_of(layer, number):
         layer.exact[number], layer.others, layer.learned, layer.into, layer.resets, layer.alike, layer.rate,
         layer.read_maximum,
     )
+
+
+@inlined
+def reads_integral(of):
+    """Whether an integral of the voltage is read. `of`: a layer, a pack, or its pointers."""
+    return of.rate >= 0.0
+
+
+@inlined
+def reaches_others(others):
+    """Whether an arrival reaches more states than `V` and the one that it raises; the compiler
+    knows."""
+    return len(others.reached) > 0

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from delayprop.fast.compiling.compiler import inlined
-from delayprop.fast.layout.arrays import Pack
+from delayprop.fast.layout.arrays import Pack, reaches_others, reads_integral
 from delayprop.fast.layout.rows import (
     A_VI,
     II,
@@ -61,7 +61,7 @@ def copy_adjoint(source, lane, target, at, pack, want_tau):
     """Copy the rows of an adjoint that are read: column `lane` to column `at` of another."""
     for k in range(P_O + len(pack.others.states)):
         target[k, at] = source[k, lane]
-    if want_tau or pack.rate >= 0.0:
+    if want_tau or reads_integral(pack):
         for k in range(P_O + len(pack.others.states), adjoint_rows(pack.others, pack.learned)):
             target[k, at] = source[k, lane]
 
@@ -178,11 +178,11 @@ def flow_back(adjoint, lane, h, g, pack, want_tau):
     for k in range(len(others.states)):
         adjoint[P_O + k, lane] = _other_back(k, p_V, p_I, p_O, h, lane, polynomials, terms, others)
     adjoint[P_V, lane], adjoint[P_I, lane] = adjoint_terms(p_V, p_I, vv, vi, ii)
-    if len(others.reached) > 0:
+    if reaches_others(others):
         to_V, to_I = _reached_back(p_O, h, lane, polynomials, terms, others)
         adjoint[P_V, lane] += to_V
         adjoint[P_I, lane] += to_I
-    if pack.rate >= 0.0:
+    if reads_integral(pack):
         pm = constants[A_VI, lane]
         adjoint[P_V, lane] += g * h * polynomial(polynomials, RA, lane, h, terms)
         adjoint[P_I, lane] += g * pm * h * h * polynomial(polynomials, RAB, lane, h, terms)

@@ -7,6 +7,7 @@ lanes becomes vector instructions on the CPU.
 import math
 
 from delayprop.fast.compiling.compiler import compiled, inlined
+from delayprop.fast.layout.arrays import reaches_others
 from delayprop.fast.layout.neuron_record import MAX_V, RECENT_BIN, RECENT_REST
 from delayprop.fast.layout.rows import (
     A_VI,
@@ -59,7 +60,7 @@ def _other_across_bin(i, V, I, O, lane, flow, others):
     end = 0.0
     for k in range(len(others.states)):
         end += O[k] * flow[flow_entry(oo(i, k, others), others) + lane]
-    if len(others.reached) > 0:
+    if reaches_others(others):
         end += V * flow[flow_entry(ov(i, others), others) + lane] + I * flow[flow_entry(oi(i, others), others) + lane]
     return end
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from delayprop.fast.compiling.compiler import inlined
+from delayprop.fast.layout.arrays import reaches_others
 from delayprop.fast.layout.rows import II, VI, VV, io, oi, oo, ov, vo
 from delayprop.fast.physics.polynomials import F_II, F_VI, F_VV, polynomial
 
@@ -79,7 +80,7 @@ def flowed(block, V, I, O, x, others):
         first += O[k] * (block.OO[0][k] if k == 0 else x * block.OO[0][k])
         if len(others.states) > 1:
             second += O[k] * (block.OO[1][k] if k == 1 else x * block.OO[1][k])
-    if len(others.reached) > 0:
+    if reaches_others(others):
         first += V * (x * block.OV[0]) + I * (x * block.OI[0])
     if len(others.reached) > 1:
         second += V * (x * block.OV[1]) + I * (x * block.OI[1])

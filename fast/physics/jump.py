@@ -5,6 +5,7 @@ it `p` is `R^T p - q c`, where `q = (p.(R A x - A (R x + r)) + dL/dt) / (c.A x)`
 """
 
 from delayprop.fast.compiling.compiler import inlined
+from delayprop.fast.layout.arrays import reads_integral
 from delayprop.fast.layout.rows import A_II, A_VI, C_O, flow_a, reset_entry, reset_row
 from delayprop.fast.physics.adjoint import DIFFERENCE, EXCESS, P_I, P_O, P_V, sensitivity_row
 from delayprop.fast.physics.others import after_reset, level_of, others_in, rates_of, voltage_at_threshold
@@ -64,7 +65,7 @@ def jump_at_spike(adjoint, lane, I, O, dL_dt, driven, b, want_tau):
     for k in range(len(others.states)):
         adjoint[P_O + k, lane] = before_O[k]
     # [readout-adjoint] the two numbers that replace small differences
-    if b.pack.rate >= 0.0:
+    if reads_integral(b.pack):
         adjoint[EXCESS, lane] += before_V - p_V
         adjoint[DIFFERENCE, lane] = constants[A_VI, lane] * before_V + constants[A_II, lane] * before_I
 

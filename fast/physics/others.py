@@ -5,7 +5,7 @@ such states, so the compiler knows that no one reads them.
 """
 
 from delayprop.fast.compiling.compiler import inlined, read_anew
-from delayprop.fast.layout.arrays import LANES, lane_of
+from delayprop.fast.layout.arrays import LANES, lane_of, reaches_others
 from delayprop.fast.layout.rows import (
     C_O,
     II,
@@ -84,7 +84,7 @@ def _rate_of_other(i, V, I, O, at, numbers, others):
     rate = numbers[at + oo(i, 0, others) * LANES] * O[0]
     if len(others.states) > 1:
         rate += numbers[at + oo(i, 1, others) * LANES] * O[1]
-    if len(others.reached) > 0:
+    if reaches_others(others):
         rate += numbers[at + ov(i, others) * LANES] * V + numbers[at + oi(i, others) * LANES] * I
     return rate
 

@@ -3,7 +3,7 @@
 import math
 
 from delayprop.fast.compiling.compiler import inlined
-from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.layout.arrays import LANES, reaches_others, reads_integral
 from delayprop.fast.layout.instants import bin_of, in_bins
 from delayprop.fast.layout.neuron_record import MAX_BIN, MAX_GROUP, MAX_REST, MAX_SLOPE
 from delayprop.fast.layout.rows import A_VI, OF_TAU_MEM, flow_a
@@ -64,7 +64,7 @@ def note_event(event, lane, bin_, slot, rest, x, adjoint, clock, want_tau, b):
     for after in range(2 if is_last else 1):
         row, position = 2 * event + after, end_of(bin_, clock) if after else x
         copy_adjoint(b.adjoint if after else adjoint, lane, b.other, lane, b.pack, want_tau)
-        if b.pack.rate < 0.0 and position < 1.0:
+        if not reads_integral(b.pack) and position < 1.0:
             flow_back(b.other, lane, position - 1.0, 0.0, b.pack, want_tau)
             position = 1.0
         events.position[row] = position
@@ -163,7 +163,7 @@ def add_sensitivities(source, lane, p, sensitivities, at, h, g, b):
     for constant in range(len(pack.learned)):
         row, lane = sensitivity_row(constant, pack.others), lane_anew(lane, pack.others)
         m_V, m_I = sensitivities[row, at], sensitivities[row + 1 + current_of(source, pack), at]
-        if len(pack.others.reached) > 0:
+        if reaches_others(pack.others):
             p_O = others_in(sensitivities, P_O, at, pack.others)
             m_O = others_in(sensitivities, row + 2, at, pack.others)
             p_all, m_all = (p[0], p[1], p_O[0], p_O[1]), (m_V, m_I, m_O[0], m_O[1])
@@ -173,7 +173,7 @@ def add_sensitivities(source, lane, p, sensitivities, at, h, g, b):
         else:
             first = lane_of_coefficients(current_of(source, pack), lane, pack, EXACT)
             m = sensitivity_at_arrival(constant, p, (m_V, m_I), h, first, pack.others, pack.exact, EXACT)
-        if pack.rate >= 0.0:
+        if reads_integral(pack):
             pm, of_constant = pack.constants[A_VI, lane], pack.constants[OF_TAU_MEM + constant, lane]
             m += driven_sensitivity(constant, g, h, pm, of_constant, lane, pack.exact, EXACT)
         b.dL_dconstants[constant, lane] += w * m
@@ -209,7 +209,7 @@ def adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b):
     """
     pack, (turn, ticks_after, _) = b.pack, arrival
     target, rest = bin_of(turn, bin_, pack.ticks), in_bins(ticks_after, pack.ticks)
-    if target == clock.last and (rest > clock.end or (rest == clock.end and pack.rate >= 0.0)):
+    if target == clock.last and (rest > clock.end or (rest == clock.end and reads_integral(pack))):
         return (0.0, 0.0, 0.0, 0.0, 0.0), 0.0, -1
     row, event = events_around(lane, turn * LANES, rest, b)
     if row < 0:  # the adjoint itself is NaN
@@ -219,8 +219,8 @@ def adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b):
     p = b.other[P_V, lane], b.other[P_I + current_of(source, pack), lane]
     x = b.events.position[row] if row >= 0 else 1.0
     h, g = x - rest, drive_at(b.drive, lane, target, x, pack.rate)
-    more = (b.other[EXCESS, lane], b.other[DIFFERENCE, lane]) if pack.rate >= 0.0 else (0.0, 0.0)
-    if len(pack.others.reached) > 0:
+    more = (b.other[EXCESS, lane], b.other[DIFFERENCE, lane]) if reads_integral(pack) else (0.0, 0.0)
+    if reaches_others(pack.others):
         more = others_in(b.other, P_O, lane, pack.others)
     there = p[0], p[1], more[0], more[1], g
     if want_tau:
@@ -236,7 +236,7 @@ def add_at_arrival(source, lane, there, h, clock, b):
     `there`: a time `h` later, the adjoint of all states, or what `driven_at_arrival` takes.
     """
     pack, terms = b.pack, clock.terms
-    if len(pack.others.reached) > 0:
+    if reaches_others(pack.others):
         along, p = gradients_at_arrival(
             there, h, state_of(source, pack), lane, pack.flow, flow_a(pack.others), pack.others, pack.coefficients,
             terms, clock.one,

@@ -5,7 +5,7 @@ The flow over the rest `r` of a delay, backwards, is the flow at `-r`: the polyn
 """
 
 from delayprop.fast.compiling.compiler import inlined
-from delayprop.fast.layout.arrays import LANES
+from delayprop.fast.layout.arrays import LANES, reaches_others, reads_integral
 from delayprop.fast.layout.instants import ABSENT, instant_of
 from delayprop.fast.layout.rows import A_VI, FLOW_A_II, FLOW_A_VI
 from delayprop.fast.physics.currents import current_of, lane_of_coefficients, lane_of_flow
@@ -29,12 +29,12 @@ def write_synapse(source, lane, w, d, exists, per_ms, last, pack):
     whole = int(in_bins)
     delay = instant_of(whole, in_bins - whole, ticks)
     synapses.delay[source, lane], synapses.w[source, lane] = delay if counts else ABSENT, weight
-    if len(pack.others.reached) > 0:  # an arrival is a column of the flow (`fast.physics.response`)
+    if reaches_others(pack.others):  # an arrival is a column of the flow (`fast.physics.response`)
         return
     r = (delay & ticks.rest) * float(ticks.tick)
     _, vi, ii = factors_of(-r, lane_of_coefficients(current_of(source, pack), lane, pack, EXACT), pack.exact, EXACT)
     synapses.w_I[source, lane], synapses.w_V[source, lane] = weight * ii, weight * vi
-    if pack.rate >= 0.0:
+    if reads_integral(pack):
         rab = r * r * polynomial(pack.exact, RAB, lane, -r, EXACT)
         synapses.w_y[source, lane] = weight * pack.constants[A_VI, lane] * rab
 
@@ -50,7 +50,7 @@ def gradients_of(source, lane, sums, pack):
     delay = pack.synapses.delay[source, lane]
     r = (delay & pack.ticks.rest) * float(pack.ticks.tick)
     along, p_I = sums[lane], sums[LANES + lane]
-    if pack.rate < 0.0 and len(pack.others.reached) == 0:
+    if not reads_integral(pack) and not reaches_others(pack.others):
         current = current_of(source, pack)
         vv, vi, ii = factors_of(-r, lane_of_coefficients(current, lane, pack, EXACT), pack.exact, EXACT)
         p_V, p_I = adjoint_terms(along, p_I, vv, vi, ii)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from delayprop.fast.compiling.compiler import compiled, inlined, read_anew
-from delayprop.fast.layout.arrays import lane_of
+from delayprop.fast.layout.arrays import lane_of, reaches_others
 from delayprop.fast.layout.instants import arrival_of, in_bins, to_tick
 from delayprop.fast.layout.neuron_record import (
     ARRIVAL_AT_CROSSING,
@@ -69,7 +69,7 @@ class Arrivals(NamedTuple):
 @inlined
 def weight_is_source(others):
     """Whether `Arrivals.weight` holds sources: where arrivals raise or reach other states."""
-    return len(others.currents) + len(others.reached) > 0
+    return len(others.currents) > 0 or reaches_others(others)
 
 
 @inlined
