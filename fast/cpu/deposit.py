@@ -67,7 +67,8 @@ class DepositScratch(NamedTuple):
 
 
 class Links(NamedTuple):
-    """Chains of arrivals: `next`, pointer to `[mask + 1, LANES]`, by spike number `& mask`."""
+    """Chains of arrivals: `next`, pointer to `[mask + 1, LANES]`, by spike number `& mask`; lists
+    of spikes in step take the same mask."""
 
     next: np.ndarray
     mask: int

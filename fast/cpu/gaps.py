@@ -19,8 +19,8 @@ from delayprop.fast.physics.within_bin import Arrivals
 
 
 class GapScratch(NamedTuple):
-    """The arrivals of one bin, `[room]`: `rest, weight`, by current and latest first; `rank` of the
-    first FEW.
+    """The arrivals of one bin, `[room]`: `rest, weight`, those in step and then by current, the
+    latest spike first in each; `rank` of the first FEW.
 
     The gaps between them: `gap`, the length; `factors [block_size, room]`.
     """
@@ -56,8 +56,8 @@ def rank_few(found, count, rank):
 def put_in_order(count, scratch, rest, weight):
     """Write the `count` arrivals of a scratch into `rest, weight` in order of time.
 
-    At one instant, where arrivals commute, the earlier spike at a current goes first, if there are
-    few.
+    At one instant, where arrivals commute, of those in step and of those at one current the earlier
+    spike goes first, if there are few.
     """
     if count <= FEW:
         rank_few(pointer(scratch.rest), count, pointer(scratch.rank))

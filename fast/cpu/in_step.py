@@ -1,9 +1,9 @@
 """Spikes that arrive in step: at all neurons of a pack at one instant.
 
-So it is where the synapses of a source have one delay, as along an axon, or none. Such a spike is
-not deposited neuron by neuron. It is listed in the bin ahead in which it arrives, with the part of
-`V` and of its current that an arrival of weight 1 has at the end of that bin; there its weights,
-times these, are added at once.
+So it is where the synapses of a source have one delay, as along an axon, which may be 0, and the
+neurons are alike (`fast.layout.arrays.Layer`). Such a spike is not deposited neuron by neuron. It
+is listed in the bin ahead in which it arrives, with the part of `V` and of its current that an
+arrival of weight 1 has at the end of that bin; there its weights, times these, are added at once.
 """
 
 from typing import NamedTuple
@@ -85,7 +85,8 @@ def add_in_step_at(lane, turn, source, mask, pack, in_step, rows):
     while n >= 0:
         w, of_one = pack.w[source[n] * LANES + lane], moved(in_step.of_one, 2 * (n & mask))
         row, dV = moved(rows, current_of(source[n], pack) * (3 * LANES) + lane), of_one[0] * w
-        row[0], row[LANES], row[2 * LANES] = row[0] + dV, row[LANES] + of_one[1] * w, row[2 * LANES] + max(dV, 0.0)
+        row[0], row[LANES] = row[0] + dV, row[LANES] + of_one[1] * w
+        row[2 * LANES] += max(dV, pack.clock.zero)
         n = in_step.before[n & mask]
 
 

@@ -36,7 +36,8 @@ class Synapses(NamedTuple):
             `exp(A x)`, at minus the rest of the delay; empty where arrivals reach other states.
         w_y: with an integral readout, its part of the integral of `V`.
         shared_delay: `[packs, sources]`: the delay that a source has at all neurons of the pack, if
-            these are alike; else ABSENT. The CPU alone fills and reads it, and `of_shared`.
+            these are alike, arrivals reach `V` and their current alone, and no own spike can arrive
+            in its own bin; else ABSENT. The CPU alone fills and reads it, and `of_shared`.
         of_shared: `[packs, 2 * sources]`: `w_I` and `w_V` of such a source, of a weight of 1.
     """
 

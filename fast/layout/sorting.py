@@ -7,8 +7,8 @@ from delayprop.fast.compiling.compiler import compiled
 def sort_by_rest(rest, weight, count):
     """Sort the first `count` arrivals of a bin by time, in place: few by insertion, many as a heap.
 
-    The input has the latest spike first. At one instant the earlier spike goes first (in a heap:
-    any).
+    Each list in the input has the latest spike first. At one instant the earlier spike goes first
+    (in a heap: any).
     """
     if count <= 48:
         for n in range(1, count):

@@ -43,7 +43,7 @@ from delayprop.fast.physics.others import (
     times_state,
     voltage_at_threshold,
 )
-from delayprop.fast.physics.polynomials import F_II, RA, RAB, polynomial
+from delayprop.fast.physics.polynomials import RA, RAB, polynomial
 
 REACHED_END, CROSSED, STUCK, FULL = 0, 1, 2, 3  # status of a solution; FULL: a buffer is full
 NONE = -1  # in place of the number of a neuron
@@ -72,19 +72,6 @@ def weight_is_source(others):
     return len(others.currents) > 0 or reaches_others(others)
 
 
-@inlined
-def weight_of(source, lane, delay, pack, terms):
-    """The weight of a synapse, or the number of its source (`weight_is_source`).
-
-    It is taken from the current that an arrival gives, `w exp(-A_II r)`: deposits have read this
-    not long ago, while the weights themselves were a tenth of a recurrent step to fetch.
-    """
-    if weight_is_source(pack.others):
-        return float(source)
-    r = in_bins(delay & pack.ticks.rest, pack.ticks)
-    return pack.synapses.w_I[source, lane] * polynomial(pack.coefficients, F_II, lane, r, terms)
-
-
 @compiled
 def collect(count, link, lane, time, source, next_, pack, clock, is_last, rest, weight):
     """Write the arrivals of a chain, latest spike first, into `rest, weight` from index `count` on;
@@ -95,14 +82,13 @@ def collect(count, link, lane, time, source, next_, pack, clock, is_last, rest, 
             spike.
         time, source: of all spikes, by number.
     """
-    mask = next_.shape[0] - 1
+    mask, synapses, several = next_.shape[0] - 1, pack.synapses, weight_is_source(pack.others)
     while link >= 0:
         s = source[link]
-        delay = pack.synapses.delay[s, lane]
-        _, ticks_after, _ = arrival_of(delay, time[link], pack.ticks)
+        _, ticks_after, _ = arrival_of(synapses.delay[s, lane], time[link], pack.ticks)
         r = in_bins(ticks_after, pack.ticks)
         if not (is_last and r > clock.end):
-            rest[count], weight[count] = r, weight_of(s, lane, delay, pack, clock.terms)
+            rest[count], weight[count] = r, s if several else synapses.w[s, lane]
             count += 1
         link = next_[link & mask, lane]
     return count

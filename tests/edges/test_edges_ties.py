@@ -235,3 +235,14 @@ def test_simultaneous_arrivals_commute(run: str, loss: str) -> None:
     pairs = [(by_a[kind, 0, i, 0], by_b[kind, 0, -i % 3, 0]) for kind in "wd" for i in (0, 1, 2)]
     for x, y in [(a.loss, b.loss), *pairs]:
         assert x != 0 and abs(x - y) <= (0.0 if run == "reference" else WELL_CONDITIONED) * abs(y)
+
+
+@every_run
+def test_weights_that_cancel_at_one_instant_move_nothing(run: Run) -> None:
+    """The weights are those given, to the bit: a rest of 1e-17 would make a maximum, and a gradient
+    of its own size."""
+    w, delays = 0.6125947561513535, [[1.6875, 2.6875], [1.265625, 2.765625]]
+    neuron = {"kind": "li", "tau_mem": 8.0, "tau_syn": 5.0}
+    case = two_neurons(neuron, [[w, w], [-w, -w]], delays, [[2.3125], [2.734375]], loss_of("max_voltage"), 16.0)
+    of_w = run(case).gradients.connections[0].dL_dw
+    assert (of_w[:, 0] == 0.0).all() and of_w[0, 1] > 0

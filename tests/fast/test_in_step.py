@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from delayprop import Spikes
+from delayprop import VOLTAGE_READOUTS, Spikes
 from delayprop.fast.cpu.solver import _packed
 from delayprop.fast.nn.autograd import propagate
 from delayprop.fast.solving import packing
@@ -77,13 +77,14 @@ def in_step(one: Drawn, recurrent: bool) -> np.ndarray:
     return _packed(problem, layer).synapses.shared_delay[0] >= 0
 
 
-@pytest.mark.parametrize("learned", [False, True])
+@pytest.mark.parametrize("learned", [False, True], ids=["fixed", "learned"])
 @pytest.mark.parametrize(("recurrent", "readout"), [
-    (False, None), (True, None), (False, "max_voltage"), (False, "mean_voltage"), (False, "exp_weighted_voltage"),
+    pytest.param(False, None, id="feed_forward"), pytest.param(True, None, id="recurrent"),
+    *((False, readout) for readout in VOLTAGE_READOUTS),
 ])
 def test_spikes_and_gradients_are_those_of_single_arrivals(recurrent: bool, readout: str | None, learned: bool) -> None:
     listed = 0
-    for seed in range(many(12)):
+    for seed in range(many(12, least=6)):
         one = drawn(seed, recurrent, readout is None)
         other, post = with_another_neuron(one, recurrent), len(one.tau_mem)
         listed += in_step(one, recurrent).sum()
