@@ -1,7 +1,7 @@
 """Forward kernel: one sweep through time, for one pack of neurons side by side.
 
 1. Every BATCH bins, the spikes from outside that are emitted in them are deposited in the bins
-   ahead (`fast.cpu.deposit`).
+   ahead (`fast.cpu.deposit`), or listed there if they arrive in step (`fast.cpu.in_step`).
 2. In each bin, lanes whose voltage provably stays below their level (the threshold; the largest
    voltage so far, if that is read) cross the bin in one step (`fast.cpu.vector_step`); the few
    others are solved event by event (`fast.physics.within_bin`).
