@@ -26,9 +26,9 @@ class LookupScratch(NamedTuple):
     `factors`: see `set_factors`. Of its arrivals: `place [..., LANES]`, in the ring, or the first
     alone where they are in step (`fast.cpu.in_step`); `terms [..., ring_numbers * LANES]`, the
     adjoint there, and then its terms; `special`: one bit per lane whose arrival lies among own
-    events. `listed [... * LANES]`: those arrivals, one after the other. `at_arrivals [8 + constants, LANES]`: the rows of `fast.cpu.sensitivities`.
-    `piece [sources, TERMS * LANES]`: see `fast.physics.adjoint.PackAdjoint`; `added [sources]`:
-    the number of spikes in it.
+    events. `listed [... * LANES]`: those arrivals, one after the other. `at_arrivals [8 +
+    constants, LANES]`: the rows of `fast.cpu.sensitivities`. `piece [sources, TERMS * LANES]`: see
+    `fast.physics.adjoint.PackAdjoint`; `added [sources]`: the number of spikes in it.
     """
 
     factors: np.ndarray
