@@ -11,13 +11,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from delayprop import VOLTAGE_READOUTS, Spikes
+from delayprop import NEURONS, VOLTAGE_READOUTS, Spikes
 from delayprop.fast.cpu.solver import _packed
-from delayprop.fast.nn.autograd import propagate
+from delayprop.fast.nn.autograd import propagate, propagate_neurons
 from delayprop.fast.solving import packing
 from tests.support.effort import many
 
 T = 120.0  # ms
+OTHERS = {"tau_syn": 5.0, "tau_exc": 3.0, "tau_inh": 7.0, "v_th": 1.0, "v_reset": 0.0}  # constants beside `tau_mem`
 
 
 class Drawn(NamedTuple):
@@ -53,15 +54,23 @@ def with_another_neuron(one: Drawn, recurrent: bool) -> Drawn:
     return Drawn(one.spikes, w, d, torch.cat([one.tau_mem, one.tau_mem[:1]]))
 
 
-def solved(one: Drawn, post: int, recurrent: bool, readout: str | None, learned: bool) -> list[Tensor]:
-    """Spikes or readout of the first `post` neurons, and the gradients of a loss of them."""
+def solved(
+    one: Drawn, post: int, name: str, recurrent: bool, readout: str | None, learned: bool
+) -> list[Tensor]:
+    """Spikes or readout of the first `post` neurons, and the gradients of a loss of them.
+
+    `name`: of the neurons; sources take turns at the states that arrivals raise.
+    """
     pre, size, dtype = one.spikes.size, len(one.tau_mem), one.w.dtype
     times = one.spikes.times.detach().clone().requires_grad_()
     spikes = Spikes(times, one.spikes.offsets, one.spikes.trials, pre, T)
-    tau_mem, tau_syn = one.tau_mem.clone().requires_grad_(learned), torch.full((size,), 5.0, dtype=dtype)
+    tau_mem, neuron = one.tau_mem.clone().requires_grad_(learned), NEURONS[name]
     w, d = (block.clone().requires_grad_() for block in (one.w, one.d))
-    v_th, v_reset = (None, None) if readout else (torch.ones(size, dtype=dtype), torch.zeros(size, dtype=dtype))
-    found, y, _ = propagate(spikes, w, d, tau_mem, tau_syn, v_th, v_reset, recurrent=recurrent, readout=readout)
+    others = {each: torch.full((size,), OTHERS[each], dtype=dtype) for each in neuron.constants if each in OTHERS}
+    found, y, _ = propagate_neurons(
+        spikes, w, d, neuron, {"tau_mem": tau_mem, **others}, into=torch.arange(len(w)) % len(neuron.arrivals),
+        recurrent=recurrent, readout=readout,
+    )
     values = found.keep(torch.arange(size) < post).times / T if y is None else y[:, :post].flatten()
     (values * torch.cos(torch.arange(len(values), dtype=values.dtype))).sum().backward()
     rows = pre + post if recurrent else pre
@@ -78,18 +87,22 @@ def in_step(one: Drawn, recurrent: bool) -> np.ndarray:
 
 
 @pytest.mark.parametrize("learned", [False, True], ids=["fixed", "learned"])
-@pytest.mark.parametrize(("recurrent", "readout"), [
-    pytest.param(False, None, id="feed_forward"), pytest.param(True, None, id="recurrent"),
-    *((False, readout) for readout in VOLTAGE_READOUTS),
+@pytest.mark.parametrize(("name", "recurrent", "readout"), [
+    pytest.param("lif", False, None, id="feed_forward"), pytest.param("lif", True, None, id="recurrent"),
+    *(("li", False, readout) for readout in VOLTAGE_READOUTS),
+    pytest.param("two-synapses", False, None, marks=pytest.mark.full),
+    pytest.param("two-synapses", True, None, marks=pytest.mark.full),
 ])
-def test_spikes_and_gradients_are_those_of_single_arrivals(recurrent: bool, readout: str | None, learned: bool) -> None:
+def test_spikes_and_gradients_are_those_of_single_arrivals(
+    name: str, recurrent: bool, readout: str | None, learned: bool
+) -> None:
     listed = 0
     for seed in range(many(12, least=6)):
         one = drawn(seed, recurrent, readout is None)
         other, post = with_another_neuron(one, recurrent), len(one.tau_mem)
         listed += in_step(one, recurrent).sum()
         assert not in_step(other, recurrent).any()
-        found, expected = (solved(each, post, recurrent, readout, learned) for each in (one, other))
+        found, expected = (solved(each, post, name, recurrent, readout, learned) for each in (one, other))
         assert len(found[0])
         for a, b in zip(found, expected, strict=True):
             assert torch.linalg.vector_norm(a - b) <= 1e-9 * torch.linalg.vector_norm(b), seed
