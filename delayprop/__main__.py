@@ -17,6 +17,7 @@ COMMANDS = {
     "evaluate": "print the accuracy of a finished run, split by split",
     "compare": "put finished runs side by side, with intervals over seeds",
     "export": "write the network of a finished run as a case file or for NIR",
+    "compile": "compile the kernels of some networks before a run needs them",
     "derivations": "prove the gradients, also those of a neuron of your own",
     "conformance": "grade a simulator against cases with known results",
     "report": "draw the pictures of a run again; without a run, make the verification report",

@@ -1,7 +1,7 @@
 """Exact event-based gradients under PyTorch, with Numba kernels for CPU and CUDA.
 
-Commands: `run`, `train`, `evaluate`, `compare`, `export`. In a checkout, `CONTRIBUTING.md` lists
-the rooms below them, and the order in which they may import each other.
+Commands: `run`, `train`, `evaluate`, `compare`, `export`, `compile`. In a checkout,
+`CONTRIBUTING.md` lists the rooms below them, and the order in which they may import each other.
 """
 
 from delayprop.fast.nn.autograd import propagate, propagate_neurons

@@ -1,6 +1,7 @@
 """Shows on standard error that kernels are being compiled, so that a first run never looks hung.
 
 On a terminal each kernel has a bar; elsewhere, as in a notebook or a log, one line comes first.
+Both tell about how many kernels are to be compiled yet.
 """
 
 import sys
@@ -11,8 +12,11 @@ from numba.core.event import Event, Listener, register
 from tqdm import tqdm
 
 KERNELS = "delayprop.fast."  # compiled functions of these modules are announced
-TOLD = "delayprop compiles its kernels, once for this machine: a minute or two"
+TOLD = "delayprop compiles its kernels, about {}, once for this machine: a minute or two"
 LINE = "{desc} {percentage:3.0f}%|{bar}| {elapsed}"
+
+
+kernels: list[Any] = []  # all that this process has imported
 
 
 class _Announcer(Listener):
@@ -32,10 +36,12 @@ class _Announcer(Listener):
         if sys.stderr.isatty():
             self.left = to_compile(outermost)
             name = f"compiling {outermost.py_func.__name__.replace('_', ' ')}, once for this machine"
+            if (others := waiting(outermost)) > 0:
+                name += f", about {others} more"
             self.bar = tqdm(desc=name, total=len(self.left), leave=False, mininterval=0, bar_format=LINE)
         elif not self.told:
             self.told = True
-            print(TOLD, file=sys.stderr, flush=True)
+            print(TOLD.format(1 + waiting(outermost)), file=sys.stderr, flush=True)
 
     def on_end(self, event: Event) -> None:
         self.depth -= 1
@@ -45,6 +51,12 @@ class _Announcer(Listener):
             if self.depth == 0:
                 self.bar.close()
                 self.bar = None
+
+
+def waiting(kernel: Any) -> int:
+    """The number of kernels that are compiled for no more types than `kernel` is, which is being
+    compiled: a network needs most kernels, and each for about as many types."""
+    return sum(one is not kernel and len(one.overloads) <= len(kernel.overloads) for one in kernels)
 
 
 def to_compile(kernel: Any) -> set[FunctionType]:

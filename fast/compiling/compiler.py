@@ -18,7 +18,7 @@ from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.extending import intrinsic
 
-import delayprop.fast.compiling.announcing  # noqa: F401  # a terminal sees what takes time
+from delayprop.fast.compiling.announcing import kernels
 from delayprop.fast.compiling.caching import PACKAGE, writable_folder
 from delayprop.fast.compiling.keeping import keep
 
@@ -44,7 +44,10 @@ def outermost(function: Callable) -> Callable:
     functions that it calls."""
     folder = cache_folder(Path(function.__code__.co_filename).parent)
     kernel = njit(pipeline_class=_Outermost, **_OPTIONS)(function)
-    if folder is not None and kernel is not function:  # Numba returns it as it is where nothing is compiled
+    if kernel is function:  # Numba returns it as it is where nothing is compiled
+        return function
+    kernels.append(kernel)
+    if folder is not None:
         keep(kernel, folder)
     return kernel
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from types import FunctionType, SimpleNamespace
 from typing import Any
@@ -22,10 +23,13 @@ from numba.core.compiler import Compiler
 from numba.core.errors import TypingError
 from numba.core.event import trigger_event
 
-from delayprop.fast.compiling import caching, compiler, keeping
+from delayprop.fast.compile import main as compile_command
+from delayprop.fast.compiling import announcing, caching, compiler, keeping
 from delayprop.fast.compiling.announcing import TOLD, announcer, to_compile
+from delayprop.fast.compiling.compiler import on_host
 from delayprop.fast.cpu.forward import forward_sweep, forward_trial
 from delayprop.fast.cpu.sorting import sort_by_bin
+from delayprop.fast.train import main as train_command
 from delayprop.spec import SpecError
 from tests import ROOT
 from tests.support.commands import python
@@ -267,6 +271,7 @@ def compile_(outer: Any, *inner: Any) -> None:
 def test_each_kernel_has_a_bar(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Inner functions, and kernels of other packages, have none. No terminal: one line for all."""
     monkeypatch.setattr(announcer, "told", False)
+    monkeypatch.setattr(announcing, "kernels", [])
     err = screen(monkeypatch, terminal)
     compile_(forward_sweep, forward_trial)
     compile_(SimpleNamespace(py_func=io.open))
@@ -277,7 +282,31 @@ def test_each_kernel_has_a_bar(terminal: bool, monkeypatch: pytest.MonkeyPatch) 
     if terminal:
         assert not shown.rpartition("\r")[2].strip(), "the line is free again"
     else:
-        assert shown == f"{TOLD}\n"
+        assert shown == f"{TOLD.format(1)}\n"
+
+
+def test_it_tells_how_many_kernels_may_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of no more types than the one that is being compiled."""
+    once, twice, never = (SimpleNamespace(overloads=dict.fromkeys(range(types))) for types in (1, 2, 0))
+    monkeypatch.setattr(announcing, "kernels", [once, twice, never])
+    assert [announcing.waiting(one) for one in (once, twice, never)] == [1, 2, 0]
+    err = screen(monkeypatch)
+    compile_(SimpleNamespace(py_func=on_host(forward_sweep), overloads={1: 1}))
+    assert "compiling forward sweep, once for this machine, about 2 more   0%|" in err.getvalue()
+
+
+@pytest.mark.full
+def test_after_the_command_a_training_compiles_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--recurrent", "--learn-constants"]
+    assert compile_command([*words, "--constants", "q=1.5"]) == 2 and not capsys.readouterr().out
+    assert compile_command(words) == 0
+    shown = capsys.readouterr().out.splitlines()
+    forms = product(("float64", "float32"), ("", ", recurrent"), ("", ", with learned time constants"))
+    assert shown[:-1:2] == [f"{n} of 8: lif, {''.join(form)}" for n, form in enumerate(forms, start=1)]
+    before = [len(kernel.overloads) for kernel in announcing.kernels]
+    words = ["--task", "yin-yang", "--epochs", "1", "--hidden", "4", "--recurrent", "--learn-constants", "--no-test"]
+    assert train_command([*words, "--out", str(tmp_path / "run")]) in (0, 1)
+    assert [len(kernel.overloads) for kernel in announcing.kernels] == before
 
 
 def test_functions_of_an_earlier_kernel_do_not_count() -> None:

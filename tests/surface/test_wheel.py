@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -82,8 +83,8 @@ def test_the_names_come_from_the_installed_package(run: Run, installed: Path, tm
 
 def test_a_run_ends_with_its_pictures_and_can_be_drawn_again(run: Run, tmp_path: Path) -> None:
     trained = run("delayprop", "train", "--task", "sequence", "--out", "run")
-    compiling = "delayprop compiles its kernels, once for this machine: a minute or two\n"  # of a new installation
-    assert trained.returncode == 0 and trained.stderr in ("", compiling)
+    compiling = r"(delayprop compiles its kernels, about \d+, once for this machine: a minute or two\n)?"
+    assert trained.returncode == 0 and re.fullmatch(compiling, trained.stderr)  # nothing, once they are compiled
     assert "pictures: run/delays.png" in trained.stdout
     drawn = run("delayprop", "report", "run")
     assert (drawn.returncode, drawn.stderr) == (0, "")
