@@ -1,8 +1,8 @@
 """`python -m benchmarks.speed --workload WORKLOAD`: the time of a training step that is right.
 
 In this order: the checks of `benchmarks.correctness` on this very configuration (a failure prints
-no speed), and the time of a step. The same work, unless it is recurrent, is then timed on a time
-grid in torch (`yardstick`).
+no speed), and the time of a step. Then two yardsticks: the least work of an arrival (`bare_loop`),
+and the same work, unless it is recurrent, on a time grid in torch (`yardstick`).
 """
 
 import argparse
@@ -17,6 +17,7 @@ import numba
 import numpy
 import torch
 
+from benchmarks.bare_loop import bare_loop
 from benchmarks.correctness import agree
 from benchmarks.precision import WRONG, Disagreement
 from benchmarks.sizes import add_options, sizes_of
@@ -42,7 +43,11 @@ def _run(options: argparse.Namespace) -> int:
     whole_number(options.repeats, "--repeats", 1, 1000, "give the number of steps to time")
     use_threads(options)
     workload = build(sizes_of(options))
-    found = {"agreement": agree(workload), **measured(workload, options.repeats), "yardstick": None}
+    found = {"agreement": agree(workload), **measured(workload, options.repeats), "bare_loop": None, "yardstick": None}
+    if found["arrivals"] and workload.sizes.device == "cpu":
+        least = bare_loop(workload, options.repeats)
+        per_arrival = 1e9 * found["seconds"] / found["arrivals"]
+        found["bare_loop"] = {"nanoseconds_per_arrival": least, "ratio": per_arrival / least}
     if workload.sizes.workload != "recurrent":
         other = yardstick(workload, options.repeats)
         found["yardstick"] = {**other, "ratio": other["seconds"] / found["seconds"]}
@@ -89,6 +94,12 @@ def readable(found: dict) -> str:
     ]
     if found["arrivals"]:
         lines.append(f"{per['forward']:.2f} ns per arrival forward, {per['backward']:.2f} ns backward")
+    if found["bare_loop"] is not None:
+        least = found["bare_loop"]
+        lines.append(
+            f"a bare loop on one thread, the least work of an arrival: {least['nanoseconds_per_arrival']:.2f} ns; "
+            f"a step takes {least['ratio']:.2f} times as long"
+        )
     other = found["yardstick"]
     if other is not None:
         scaled = f", {other['trials_run']} of {other['trials']} trials, scaled" if other["scaled_by"] != 1 else ""

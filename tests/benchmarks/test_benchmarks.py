@@ -52,6 +52,8 @@ def test_a_measurement_has_all_its_numbers(capsys: Capture) -> None:
     assert set(found["versions"]) == {"python", "numpy", "numba", "torch"}
     assert 10 < found["hidden_spikes_per_trial"] < 18
     assert 0.5 * found["hidden_spikes_per_trial"] < found["hidden_solved_bins_per_trial"] < 200
+    bare, per_arrival = found["bare_loop"], 1e9 * found["seconds"] / found["arrivals"]
+    assert bare["ratio"] == pytest.approx(per_arrival / bare["nanoseconds_per_arrival"]) and bare["ratio"] > 1
     other = found["yardstick"]
     assert other["approximate"] is True and other["dt_ms"] == 1.0 and (other["trials_run"], other["trials"]) == (2, 2)
     assert other["ratio"] == pytest.approx(other["seconds"] / found["seconds"])
@@ -61,7 +63,7 @@ def test_a_measurement_has_all_its_numbers(capsys: Capture) -> None:
 def test_a_measurement_as_text(capsys: Capture) -> None:
     assert speed.main(["--workload", "yin-yang", "--batch", "5", "--hidden", "8", "--repeats", "1"]) == 0
     out, _ = capsys.readouterr()
-    for words in ("yin-yang: 5-8-3, 5 trials", "ns per arrival forward", "0.1 ms in torch"):
+    for words in ("yin-yang: 5-8-3, 5 trials", "ns per arrival forward", "a bare loop on", "0.1 ms in torch"):
         assert words in out
 
 

@@ -1,0 +1,79 @@
+"""The least work of an arrival, without a neuron: how fast this machine could be.
+
+Forward an arrival adds 16 bytes at a random place of a ring of bins, back it reads 16 bytes there
+and adds two numbers to its synapse. Nothing is exact, solved, read or published. Numba compiles the
+loops below; in C (gcc 12, -O3 -march=native) they take as long.
+"""
+
+import time
+
+import numpy as np
+from numba import njit
+
+from benchmarks.workloads import Workload
+
+SIDE_BY_SIDE = 32  # neurons of one ring
+BIN = np.uint32(24)  # bits of an instant below its bin, of 1 ms
+
+
+def bare_loop(workload: Workload, repeats: int) -> float:
+    """Nanoseconds per arrival, forward and back, of the input spikes of a workload, in float32 and
+    on one thread; the least of `repeats` turns."""
+    link, spikes = workload.model.links()[0], workload.spikes
+    pre, post = link.w.shape
+    packs = -(-post // SIDE_BY_SIDE)
+    delay = np.zeros((packs * SIDE_BY_SIDE, pre), np.uint32)
+    delay[:post] = _ticks(link.delays.T.cpu().numpy())
+    delay = np.ascontiguousarray(delay.reshape(packs, SIDE_BY_SIDE, pre).transpose(0, 2, 1))
+    bins = 1 << (int(delay.max() >> BIN) + 2).bit_length()
+    w = np.full(delay.shape, 0.01, np.float32)
+    ring, sums = np.zeros((packs, bins * SIDE_BY_SIDE, 4), np.float32), np.zeros((*delay.shape, 2), np.float32)
+    sent, source = _ticks(spikes.times.detach().cpu().numpy()), _sources(workload)
+    took = []
+    for _ in range(repeats + 1):  # the first compiles
+        began = time.perf_counter()
+        for pack in range(packs):
+            scatter(sent, source, delay[pack], w[pack], ring[pack], np.uint32(bins - 1))
+            gather(sent, source, delay[pack], sums[pack], ring[pack], np.uint32(bins - 1))
+        took.append(time.perf_counter() - began)
+    return 1e9 * min(took[1:]) / (len(sent) * packs * SIDE_BY_SIDE)
+
+
+def _ticks(ms: np.ndarray) -> np.ndarray:
+    """Times as instants in the ring."""
+    return (ms.astype(np.float64) * 2.0**24).astype(np.uint64).astype(np.uint32)
+
+
+def _sources(workload: Workload) -> np.ndarray:
+    """The input of each spike."""
+    spikes = workload.spikes
+    counts = np.diff(spikes.offsets.cpu().numpy())
+    return np.repeat(np.arange(len(counts)) % workload.sizes.inputs, counts).astype(np.int32)
+
+
+@njit(nogil=True)
+def scatter(
+    sent: np.ndarray, source: np.ndarray, delay: np.ndarray, w: np.ndarray, ring: np.ndarray, mask: np.uint32
+) -> None:
+    """Forward: the arrivals of all spikes at the neurons of a pack."""
+    for n in range(len(sent)):
+        of_spike, weight = delay[source[n]], w[source[n]]
+        for lane in range(SIDE_BY_SIDE):
+            cell, amount = ring[(((sent[n] + of_spike[lane]) >> BIN) & mask) * SIDE_BY_SIDE + lane], weight[lane]
+            cell[0] += amount
+            cell[1] += amount * np.float32(0.5)
+            cell[2] += amount * np.float32(0.25)
+            cell[3] += np.float32(1.0)
+
+
+@njit(nogil=True)
+def gather(
+    sent: np.ndarray, source: np.ndarray, delay: np.ndarray, sums: np.ndarray, ring: np.ndarray, mask: np.uint32
+) -> None:
+    """Back: the same arrivals."""
+    for n in range(len(sent)):
+        of_spike, total = delay[source[n]], sums[source[n]]
+        for lane in range(SIDE_BY_SIDE):
+            cell = ring[(((sent[n] + of_spike[lane]) >> BIN) & mask) * SIDE_BY_SIDE + lane]
+            total[lane, 0] += cell[0]
+            total[lane, 1] += cell[1]
