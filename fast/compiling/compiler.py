@@ -67,7 +67,11 @@ class _Outermost(Compiler):
 
 
 class _Instructions(JITCodeLibrary):
-    """The instructions of an inner function, optimised, but no machine code."""
+    """The instructions of an inner function, but no machine code. Calls are inlined, and all is
+    optimised, once: in the outermost function."""
+
+    def _optimize_final_module(self) -> None:
+        pass
 
     def _finalize_final_module(self) -> None:
         self._finalized = True
@@ -76,7 +80,8 @@ class _Instructions(JITCodeLibrary):
 class _Inner(Compiler):
     """Numba's compiler for an inner function: the outermost one links its instructions in.
 
-    Numba would make machine code of it as well, and a caller from Python: twice the time.
+    Numba would make machine code of it as well, and a caller from Python: twice the time. And a
+    function would inherit from its first caller that it is always inlined.
     """
 
     def define_pipelines(self) -> Any:
@@ -104,7 +109,7 @@ class _Apart(_Inner):
 def _inner(function: Callable, compiler: type = _Inner, **options: Any) -> Callable:
     if getattr(config, "ENABLE_CUDASIM", False):  # Python runs the kernels of a simulated GPU
         return outermost(function)
-    return njit(pipeline_class=compiler, **_OPTIONS, **options)(function)
+    return njit(pipeline_class=compiler, **{"forceinline": False, **_OPTIONS, **options})(function)
 
 
 def allocating(function: Callable) -> Callable:
