@@ -6,9 +6,10 @@ number of threads.
 """
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import lru_cache
 from itertools import pairwise
@@ -61,21 +62,38 @@ def asked_between_pieces(check: Callable[[], None]) -> Iterator[None]:
 def in_threads(solve: Callable[[P], R], pieces: Sequence[P]) -> list[R]:
     """`solve` of each piece, in order, on at most as many threads as torch uses.
 
-    Kernels release the GIL.
+    Kernels release the GIL. The caller's own thread takes pieces too, so it never waits for a
+    thread to wake up: where other programs keep the processor busy, two threads are as fast as one.
     """
-    threads = torch.get_num_threads()
+    threads = min(torch.get_num_threads(), len(pieces))
     check = _check.get()  # of the thread that calls
 
     def asking(piece: P) -> R:
         check()
         return solve(piece)
 
-    if threads == 1 or len(pieces) == 1:
+    if threads == 1:
         return list(map(asking, pieces))
-    pool = _pool(threads)
-    started = [pool.submit(asking, piece) for piece in pieces]
-    wait(started)  # also where one raises: the others still write to arrays of the caller
-    return [one.result() for one in started]
+    left, found = deque(range(len(pieces))), [Future[R]() for _ in pieces]
+
+    def take() -> None:
+        with suppress(IndexError):
+            while True:
+                number = left.popleft()
+                try:
+                    found[number].set_result(asking(pieces[number]))
+                except Exception as error:
+                    found[number].set_exception(error)
+
+    helpers = [_pool(torch.get_num_threads() - 1).submit(take) for _ in range(threads - 1)]
+    try:
+        take()
+    finally:  # also after Ctrl-C: helpers write to arrays of the caller
+        left.clear()
+        wait(begun := [one for one in helpers if not one.cancel()])
+    for one in begun:
+        one.result()  # raises what is no `Exception`
+    return [each.result() for each in found]
 
 
 @lru_cache(maxsize=1)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from delayprop.fast.cpu.threads import asked_between_pieces, in_threads
+from delayprop.fast.cpu.threads import _pool, asked_between_pieces, in_threads
 from delayprop.fast.nn.conversion import are_trains
 from tests import ROOT
 
@@ -45,6 +45,30 @@ def test_an_error_of_a_piece_is_raised_once_all_have_ended(use_threads: Callable
     with pytest.raises(ZeroDivisionError):
         in_threads(solve, [0.0, 0.5, 0.25])
     assert sorted(ended) == [2.0, 4.0]
+
+
+def test_nothing_waits_for_a_thread_that_has_no_processor(use_threads: Callable[[int], None]) -> None:
+    """The other thread is held up; the caller's own does all pieces."""
+    use_threads(2)
+    held, own = threading.Event(), threading.current_thread()
+    _pool(1).submit(held.wait, 60)
+    try:
+        assert in_threads(lambda piece: (piece, threading.current_thread()), [1, 2, 3]) == [(n, own) for n in (1, 2, 3)]
+    finally:
+        held.set()
+
+
+def test_an_exit_in_another_thread_reaches_the_caller(use_threads: Callable[[int], None]) -> None:
+    use_threads(2)
+    meet = threading.Barrier(2)
+
+    def solve(piece: int) -> None:
+        meet.wait(timeout=60)
+        if threading.current_thread() is not threading.main_thread():
+            raise SystemExit(3)
+
+    with pytest.raises(SystemExit, match="3"):
+        in_threads(solve, [0, 1])
 
 
 @pytest.mark.parametrize("number", [1, 2])
