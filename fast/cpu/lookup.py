@@ -28,7 +28,7 @@ from delayprop.fast.cpu.sensitivities import (
     ring_size,
 )
 from delayprop.fast.layout.arrays import LANES, reaches_others, reads_integral
-from delayprop.fast.layout.instants import arrival_of, carries, left_in_bin
+from delayprop.fast.layout.instants import ABSENT, arrival_of, carries, left_in_bin
 from delayprop.fast.physics.adjoint import DIFFERENCE, DRIVE, EXCESS, P_I, P_V, adjoint_rows, ring_numbers
 from delayprop.fast.physics.currents import current_of, lane_of_flow
 from delayprop.fast.physics.driven import driven_at_arrival
@@ -56,7 +56,7 @@ def add_group(start, stop, first, spikes, pack, scratch, keep):
         time, source = spikes.time[n], spikes.source[n]
         row, current, add = source * LANES, current_of(source, pack), moved(scratch.piece, source * (TERMS * LANES))
         terms = terms_of(n - first, pack.others, scratch)
-        shared = pack.shared_delay[source]
+        shared = pack.shared_delay[source] if pack.in_step else ABSENT
         if shared >= 0:
             both = factors_at(n - start, current, scratch.factors)
             vv, vi, ii = one_of(carries(shared + time, time, pack.ticks), both)
@@ -85,15 +85,15 @@ def gather(first, last, spikes, pack, ring, scratch, keep, want_tau, sums, dL_dc
     """
     any_special, size = 0, ring_size(pack, want_tau)
     plain, reached = not reads_integral(pack) and not reaches_others(pack.others), reaches_others(pack.others)
-    at_once = plain and not want_tau  # nothing else reads the places of arrivals in step
+    at_once = pack.in_step and plain and not want_tau  # nothing else reads the places of arrivals in step
     for start in range(first, last, SIDE_BY_SIDE):
         stop = min(start + SIDE_BY_SIDE, last)
         if pack.alike and plain:
             set_factors(start, stop, spikes, pack, scratch.factors)
         for n in range(start, stop):
             time, row, place = spikes.time[n], spikes.source[n] * LANES, moved(scratch.place, (n - first) * LANES)
-            shared = pack.shared_delay[spikes.source[n]]
-            if at_once and shared >= 0:
+            shared = pack.shared_delay[spikes.source[n]] if at_once else ABSENT
+            if shared >= 0:
                 place[0], _ = place_of(shared, time, 0, pack.ticks, ring_numbers(pack.others))
                 continue
             for lane in range(LANES):

@@ -8,7 +8,7 @@ from delayprop.fast.compiling.compiler import inlined
 from delayprop.fast.cpu.arrivals import SIDE_BY_SIDE, factors_at
 from delayprop.fast.cpu.intrinsics import lowest_bit, moved, pointer
 from delayprop.fast.layout.arrays import LANES, lane_of, reaches_others, reads_integral
-from delayprop.fast.layout.instants import arrival_of, in_bins, left_in_bin
+from delayprop.fast.layout.instants import ABSENT, arrival_of, in_bins, left_in_bin
 from delayprop.fast.physics.adjoint import P_I, P_O, P_V, Events
 from delayprop.fast.physics.currents import current_of
 from delayprop.fast.physics.factors import both_factors, one_of
@@ -50,7 +50,7 @@ def look_up_special(base, first, last, bins, time, source, clock, want_tau, scra
     for m in range(list_special(first - base, last - base, pointer(scratch.special), listed)):
         n, lane = base + listed[m] // LANES, lane_of(listed[m])
         current = current_of(source[n], b.pack)
-        own_delay = shared_delay[source[n]]  # the synapse's own, and in the cache
+        own_delay = shared_delay[source[n]] if b.pack.in_step else ABSENT  # the synapse's own, and in the cache
         if own_delay < 0:
             own_delay = delay[source[n] * LANES + lane]
         arrival = arrival_of(own_delay, time[n], ticks)

@@ -78,6 +78,8 @@ class Layer(NamedTuple):
             the other state.
         resets: whether a constant is in `R`, or in `c` of other states.
         alike: whether arrivals have equal factors at all neurons.
+        in_step: whether any source has a `shared_delay`. `single`: whether the weights, here in
+            float64, are numbers of float32. The CPU alone sets both.
         rate: rate of an integral readout per bin; negative: no integral is read.
         read_maximum: whether the largest voltage is read.
         external: number of sources outside the layer.
@@ -98,6 +100,8 @@ class Layer(NamedTuple):
     into: Array
     resets: bool
     alike: bool
+    in_step: bool
+    single: bool
     rate: float
     read_maximum: bool
     external: int
@@ -120,6 +124,8 @@ class Pack(NamedTuple):
     into: Array
     resets: bool
     alike: bool
+    in_step: bool
+    single: bool
     rate: float
     read_maximum: bool
 
@@ -141,8 +147,8 @@ def pack_of(layer, number):
     )
     return Pack(
         synapses, layer.ticks, layer.constants[number], layer.flow[number], layer.coefficients[number],
-        layer.exact[number], layer.others, layer.learned, layer.into, layer.resets, layer.alike, layer.rate,
-        layer.read_maximum,
+        layer.exact[number], layer.others, layer.learned, layer.into, layer.resets, layer.alike, layer.in_step,
+        layer.single, layer.rate, layer.read_maximum,
     )
 
 

@@ -43,7 +43,7 @@ from delayprop.fast.physics.others import (
     times_state,
     voltage_at_threshold,
 )
-from delayprop.fast.physics.polynomials import RA, RAB, polynomial
+from delayprop.fast.physics.polynomials import F_II, RA, RAB, polynomial
 
 REACHED_END, CROSSED, STUCK, FULL = 0, 1, 2, 3  # status of a solution; FULL: a buffer is full
 NONE = -1  # in place of the number of a neuron
@@ -72,6 +72,22 @@ def weight_is_source(others):
     return len(others.currents) > 0 or reaches_others(others)
 
 
+@inlined
+def weight_of(source, lane, delay, pack, terms):
+    """The weight of a synapse, or the number of its source (`weight_is_source`).
+
+    A float32 weight is taken from the current that it gives an arrival, `w exp(-A_II r)` in
+    float64, which deposits have just read; rounded to float32 it is the weight to the bit. To fetch
+    the weight itself is a tenth of a recurrent step.
+    """
+    if weight_is_source(pack.others):
+        return float(source)
+    if not pack.single:
+        return float(pack.synapses.w[source, lane])
+    r = in_bins(delay & pack.ticks.rest, pack.ticks)
+    return float(np.float32(pack.synapses.w_I[source, lane] * polynomial(pack.coefficients, F_II, lane, r, terms)))
+
+
 @compiled
 def collect(count, link, lane, time, source, next_, pack, clock, is_last, rest, weight):
     """Write the arrivals of a chain, latest spike first, into `rest, weight` from index `count` on;
@@ -82,13 +98,13 @@ def collect(count, link, lane, time, source, next_, pack, clock, is_last, rest, 
             spike.
         time, source: of all spikes, by number.
     """
-    mask, synapses, several = next_.shape[0] - 1, pack.synapses, weight_is_source(pack.others)
+    mask = next_.shape[0] - 1
     while link >= 0:
-        s = source[link]
-        _, ticks_after, _ = arrival_of(synapses.delay[s, lane], time[link], pack.ticks)
+        delay = pack.synapses.delay[source[link], lane]
+        _, ticks_after, _ = arrival_of(delay, time[link], pack.ticks)
         r = in_bins(ticks_after, pack.ticks)
         if not (is_last and r > clock.end):
-            rest[count], weight[count] = r, s if several else synapses.w[s, lane]
+            rest[count], weight[count] = r, weight_of(source[link], lane, delay, pack, clock.terms)
             count += 1
         link = next_[link & mask, lane]
     return count

@@ -77,6 +77,6 @@ def layer(problem: Problem, longest: int, clock: Clock) -> Layer:
     )))
     return Layer(
         synapses, ticks, longest + 2, constants, flow, factors, exact, others, learned,
-        into, neurons.resets, alike, problem.rate, problem.readout == "max_voltage", problem.sources,
+        into, neurons.resets, alike, False, False, problem.rate, problem.readout == "max_voltage", problem.sources,
         (sources - problem.sources) // post, post,
     )

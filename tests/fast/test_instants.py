@@ -97,7 +97,7 @@ def pack(pm: float, ps: float, rate: float, dtype: type) -> Pack:
     none = np.empty((0, 32))
     ticks = ticks_for(3, width).in_precision(dtype)
     synapses = Synapses(*7 * [none])
-    fixed = Others((), (), ()), (0, 0), np.zeros(0, np.int64), False, True, rate, False
+    fixed = Others((), (), ()), (0, 0), np.zeros(0, np.int64), False, True, False, False, rate, False
     return Pack(synapses, ticks, constants[0], flow[0], coefficients[0], exact[0], *fixed)
 
 
