@@ -1,8 +1,9 @@
 """`python -m benchmarks.speed --workload WORKLOAD`: the time of a training step that is right.
 
 In this order: the checks of `benchmarks.correctness` on this very configuration (a failure prints
-no speed), and the time of a step. Then two yardsticks: the least work of an arrival (`bare_loop`),
-and the same work, unless it is recurrent, on a time grid in torch (`yardstick`).
+no speed), and the time of a step. Then two yardsticks: a plain scatter and gather of as many
+arrivals (`bare_loop`), and the same work, unless it is recurrent, on a time grid in torch
+(`yardstick`).
 """
 
 import argparse
@@ -97,8 +98,8 @@ def readable(found: dict) -> str:
     if found["bare_loop"] is not None:
         least = found["bare_loop"]
         lines.append(
-            f"a bare loop on one thread, the least work of an arrival: {least['nanoseconds_per_arrival']:.2f} ns; "
-            f"a step takes {least['ratio']:.2f} times as long"
+            f"a bare loop on one thread, which adds and reads: {least['nanoseconds_per_arrival']:.2f} ns per arrival; "
+            f"a step takes {least['ratio']:.2f} times as long per arrival"
         )
     other = found["yardstick"]
     if other is not None:

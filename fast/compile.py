@@ -15,18 +15,18 @@ from delayprop.fast.training.model import Classifier
 from delayprop.fast.training.optimiser import Optimiser
 from delayprop.fast.training.settings import Settings
 from delayprop.spec.command import OneLineParser, run_and_exit
+from delayprop.spec.errors import SpecError
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.compile") -> int:
     """The command; returns the exit code (0; 2: bad options, or a device that is missing)."""
     parser = OneLineParser(
-        prog, "Compile the kernels of networks before a run needs them, as in the image of a container, in both "
-        "precisions: --certify compares float32 with float64. Sizes, delays, masks and values of constants need "
-        "no kernels of their own."
+        prog, "Compile the kernels of networks before a run needs them, in both precisions: --certify compares "
+        "float32 with float64. Sizes, delays, masks and values of constants need no kernels of their own."
     )
     add = parser.add_argument
     add("--neuron", nargs="+", default=["lif"], help=f"{', '.join(NAMED)}, or JSON files of equations (default: lif)")
-    add("--constants", nargs="*", default=[], help="constants of the neuron of a file, as NAME=NUMBER")
+    add("--constants", nargs="*", default=[], help="constants of the neuron of one file, as NAME=NUMBER")
     add("--recurrent", action="store_true", help="also recurrent layers")
     add("--learn-constants", action="store_true", help="also networks that learn their time constants")
     add("--device", choices=DEVICES, default="cpu", help="device that computes (default: %(default)s)")
@@ -35,6 +35,8 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.compile"
 
 def _compile(options: argparse.Namespace) -> int:
     check_device(options.device)
+    if options.constants and len(options.neuron) > 1:
+        raise SpecError("--constants", "left out with several neurons", options.constants, "compile one at a time")
     neurons, constants = {name: neuron_text(name) for name in options.neuron}, constant_words(options.constants)
     loops, learns = [False, True][: 1 + options.recurrent], [False, True][: 1 + options.learn_constants]
     networks: dict[str, tuple[Settings, Classifier]] = {}  # all are made, and so checked, before one compiles

@@ -1,7 +1,7 @@
 """Shows on standard error that kernels are being compiled, so that a first run never looks hung.
 
 On a terminal each kernel has a bar; elsewhere, as in a notebook or a log, one line comes first.
-Both tell about how many kernels are to be compiled yet.
+Both give about the number of kernels that are left.
 """
 
 import sys
@@ -16,7 +16,7 @@ TOLD = "delayprop compiles its kernels, about {}, once for this machine: a minut
 LINE = "{desc} {percentage:3.0f}%|{bar}| {elapsed}"
 
 
-kernels: list[Any] = []  # all that this process has imported
+imported: list[Any] = []  # kernels
 
 
 class _Announcer(Listener):
@@ -56,7 +56,7 @@ class _Announcer(Listener):
 def waiting(kernel: Any) -> int:
     """The number of kernels that are compiled for no more types than `kernel` is, which is being
     compiled: a network needs most kernels, and each for about as many types."""
-    return sum(one is not kernel and len(one.overloads) <= len(kernel.overloads) for one in kernels)
+    return sum(one is not kernel and len(one.overloads) <= len(kernel.overloads) for one in imported)
 
 
 def to_compile(kernel: Any) -> set[FunctionType]:

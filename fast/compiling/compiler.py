@@ -18,7 +18,7 @@ from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.extending import intrinsic
 
-from delayprop.fast.compiling.announcing import kernels
+from delayprop.fast.compiling.announcing import imported
 from delayprop.fast.compiling.caching import PACKAGE, writable_folder
 from delayprop.fast.compiling.keeping import keep
 
@@ -46,7 +46,7 @@ def outermost(function: Callable) -> Callable:
     kernel = njit(pipeline_class=_Outermost, **_OPTIONS)(function)
     if kernel is function:  # Numba returns it as it is where nothing is compiled
         return function
-    kernels.append(kernel)
+    imported.append(kernel)
     if folder is not None:
         keep(kernel, folder)
     return kernel
@@ -67,8 +67,8 @@ class _Outermost(Compiler):
 
 
 class _Instructions(JITCodeLibrary):
-    """The instructions of an inner function, but no machine code. Calls are inlined, and all is
-    optimised, once: in the outermost function."""
+    """The instructions of an inner function, but no machine code. Here LLVM optimises the function
+    alone; the outermost one inlines calls, and optimises all, once."""
 
     def _optimize_final_module(self) -> None:
         pass

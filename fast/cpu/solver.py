@@ -124,8 +124,9 @@ def _packed(problem: Problem, layer: Layer) -> Layer:
     w, d, exists = (values.numpy() for values in packing.in_lanes(problem))
     arrays, per_ms, last = _as_arrays(layer), 1.0 / problem.width, problem.clock.last
     in_threads(lambda number: write_synapses(number, w, d, exists, per_ms, last, arrays), range(len(layer.constants)))
-    in_step = bool((arrays.synapses.shared_delay >= 0).any())
-    return arrays._replace(in_step=in_step, single=problem.dtype is np.float32)
+    synapses = arrays.synapses
+    of_float32 = problem.dtype is np.float32 and synapses.w.dtype == np.float64
+    return arrays._replace(in_step=bool((synapses.shared_delay >= 0).any()), of_float32=of_float32)
 
 
 def _arriving(problem: Problem, ticks: Ticks) -> tuple[Arriving, Tensor]:

@@ -62,10 +62,12 @@ def asked_between_pieces(check: Callable[[], None]) -> Iterator[None]:
 def in_threads(solve: Callable[[P], R], pieces: Sequence[P]) -> list[R]:
     """`solve` of each piece, in order, on at most as many threads as torch uses.
 
-    Kernels release the GIL. The caller's own thread takes pieces too, so it never waits for a
-    thread to wake up: where other programs keep the processor busy, two threads are as fast as one.
+    Kernels release the GIL. The caller's own thread takes pieces too. A helper that has not begun
+    when none is left is cancelled, so on a busy machine nobody waits for it. Once all have ended,
+    the error of the first piece that has one is raised.
     """
-    threads = min(torch.get_num_threads(), len(pieces))
+    most = torch.get_num_threads()
+    threads = min(most, len(pieces))
     check = _check.get()  # of the thread that calls
 
     def asking(piece: P) -> R:
@@ -85,8 +87,10 @@ def in_threads(solve: Callable[[P], R], pieces: Sequence[P]) -> list[R]:
                 except Exception as error:
                     found[number].set_exception(error)
 
-    helpers = [_pool(torch.get_num_threads() - 1).submit(take) for _ in range(threads - 1)]
+    helpers: list[Future[None]] = []
     try:
+        for _ in range(threads - 1):
+            helpers.append(_pool(most - 1).submit(take))
         take()
     finally:  # also after Ctrl-C: helpers write to arrays of the caller
         left.clear()

@@ -78,7 +78,7 @@ class Layer(NamedTuple):
             the other state.
         resets: whether a constant is in `R`, or in `c` of other states.
         alike: whether arrivals have equal factors at all neurons.
-        in_step: whether any source has a `shared_delay`. `single`: whether the weights, here in
+        in_step: whether any source has a `shared_delay`. `of_float32`: whether the weights, held in
             float64, are numbers of float32. The CPU alone sets both.
         rate: rate of an integral readout per bin; negative: no integral is read.
         read_maximum: whether the largest voltage is read.
@@ -101,7 +101,7 @@ class Layer(NamedTuple):
     resets: bool
     alike: bool
     in_step: bool
-    single: bool
+    of_float32: bool
     rate: float
     read_maximum: bool
     external: int
@@ -125,7 +125,7 @@ class Pack(NamedTuple):
     resets: bool
     alike: bool
     in_step: bool
-    single: bool
+    of_float32: bool
     rate: float
     read_maximum: bool
 
@@ -148,7 +148,7 @@ def pack_of(layer, number):
     return Pack(
         synapses, layer.ticks, layer.constants[number], layer.flow[number], layer.coefficients[number],
         layer.exact[number], layer.others, layer.learned, layer.into, layer.resets, layer.alike, layer.in_step,
-        layer.single, layer.rate, layer.read_maximum,
+        layer.of_float32, layer.rate, layer.read_maximum,
     )
 
 

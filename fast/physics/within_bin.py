@@ -74,15 +74,15 @@ def weight_is_source(others):
 
 @inlined
 def weight_of(source, lane, delay, pack, terms):
-    """The weight of a synapse, or the number of its source (`weight_is_source`).
+    """The weight of a synapse, or the number of its source (`weight_is_source`). `delay`: its own,
+    ticks.
 
-    A float32 weight is taken from the current that it gives an arrival, `w exp(-A_II r)` in
-    float64, which deposits have just read; rounded to float32 it is the weight to the bit. To fetch
-    the weight itself is a tenth of a recurrent step.
+    Deposits have read `w_I`, the weight times `exp(-A_II r)`, not long ago, but not the weight. So
+    a weight of float32 is computed from `w_I`, and rounded to float32: it is the same to the bit.
     """
     if weight_is_source(pack.others):
         return float(source)
-    if not pack.single:
+    if not pack.of_float32:
         return float(pack.synapses.w[source, lane])
     r = in_bins(delay & pack.ticks.rest, pack.ticks)
     return float(np.float32(pack.synapses.w_I[source, lane] * polynomial(pack.coefficients, F_II, lane, r, terms)))

@@ -271,7 +271,7 @@ def compile_(outer: Any, *inner: Any) -> None:
 def test_each_kernel_has_a_bar(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Inner functions, and kernels of other packages, have none. No terminal: one line for all."""
     monkeypatch.setattr(announcer, "told", False)
-    monkeypatch.setattr(announcing, "kernels", [])
+    monkeypatch.setattr(announcing, "imported", [])
     err = screen(monkeypatch, terminal)
     compile_(forward_sweep, forward_trial)
     compile_(SimpleNamespace(py_func=io.open))
@@ -288,7 +288,7 @@ def test_each_kernel_has_a_bar(terminal: bool, monkeypatch: pytest.MonkeyPatch) 
 def test_it_tells_how_many_kernels_may_follow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of no more types than the one that is being compiled."""
     once, twice, never = (SimpleNamespace(overloads=dict.fromkeys(range(types))) for types in (1, 2, 0))
-    monkeypatch.setattr(announcing, "kernels", [once, twice, never])
+    monkeypatch.setattr(announcing, "imported", [once, twice, never])
     assert [announcing.waiting(one) for one in (once, twice, never)] == [1, 2, 0]
     err = screen(monkeypatch)
     compile_(SimpleNamespace(py_func=on_host(forward_sweep), overloads={1: 1}))
@@ -303,10 +303,10 @@ def test_after_the_command_a_training_compiles_nothing(tmp_path: Path, capsys: p
     shown = capsys.readouterr().out.splitlines()
     forms = product(("float64", "float32"), ("", ", recurrent"), ("", ", with learned time constants"))
     assert shown[:-1:2] == [f"{n} of 8: lif, {''.join(form)}" for n, form in enumerate(forms, start=1)]
-    before = [len(kernel.overloads) for kernel in announcing.kernels]
+    before = [len(kernel.overloads) for kernel in announcing.imported]
     words = ["--task", "yin-yang", "--epochs", "1", "--hidden", "4", "--recurrent", "--learn-constants", "--no-test"]
     assert train_command([*words, "--out", str(tmp_path / "run")]) in (0, 1)
-    assert [len(kernel.overloads) for kernel in announcing.kernels] == before
+    assert [len(kernel.overloads) for kernel in announcing.imported] == before
 
 
 def test_functions_of_an_earlier_kernel_do_not_count() -> None:
