@@ -70,7 +70,7 @@ def test_bars_of_float32_hold_the_error_against_float64(measured: Measured) -> N
 @pytest.mark.check(18)
 def test_bars_of_float64_hold_the_error_against_30_digits(measured: Measured) -> None:
     seen: list[Bar] = []
-    for seed in range(many(60, least=25)):  # enough for shares of blocks
+    for seed in range(many(180, least=25)):  # enough for shares of blocks
         drawn = stack(seed, torch.float64, small=True)
         found = drawn.gradient()
         seen += bars(seed, found, exact(drawn), drawn.layers)
