@@ -11,7 +11,7 @@ import time
 import numpy as np
 from numba import njit
 
-from benchmarks.workloads import Workload
+from benchmarks.workloads import Workload, neurons_of
 
 SIDE_BY_SIDE = 32  # neurons of one ring
 BIN = np.uint32(16)  # bits of an instant below its bin; a bin is 1 ms, and 2^16 of them are counted
@@ -24,12 +24,12 @@ def bare_loop(workload: Workload, repeats: int) -> float:
     pre, post = link.w.shape
     packs = -(-post // SIDE_BY_SIDE)
     delay = np.zeros((packs * SIDE_BY_SIDE, pre), np.uint32)
-    delay[:post] = _ticks(link.delays.T.cpu().numpy())
+    delay[:post] = _ticks(link.delays.T.numpy())
     delay = np.ascontiguousarray(delay.reshape(packs, SIDE_BY_SIDE, pre).transpose(0, 2, 1))
     bins = 1 << (int(delay.max() >> BIN) + 2).bit_length()
     w = np.full(delay.shape, 0.01, np.float32)
     ring, sums = np.zeros((packs, bins * SIDE_BY_SIDE, 4), np.float32), np.zeros((*delay.shape, 2), np.float32)
-    sent, source = _ticks(spikes.times.detach().cpu().numpy()), _sources(workload)
+    sent, source = _ticks(spikes.times.detach().numpy()), neurons_of(spikes).astype(np.int32)
     took = []
     for _ in range(repeats + 1):  # the first compiles
         began = time.perf_counter()
@@ -43,13 +43,6 @@ def bare_loop(workload: Workload, repeats: int) -> float:
 def _ticks(ms: np.ndarray) -> np.ndarray:
     """Times, in ms, as instants: in units of 2^-16 ms."""
     return (ms.astype(np.float64) * 2.0**16).astype(np.uint64).astype(np.uint32)
-
-
-def _sources(workload: Workload) -> np.ndarray:
-    """The input of each spike, `[spikes]`."""
-    spikes = workload.spikes
-    counts = np.diff(spikes.offsets.cpu().numpy())
-    return np.repeat(np.arange(len(counts)) % workload.sizes.inputs, counts).astype(np.int32)
 
 
 @njit(nogil=True)

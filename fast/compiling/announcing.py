@@ -15,7 +15,6 @@ KERNELS = "delayprop.fast."  # compiled functions of these modules are announced
 TOLD = "delayprop compiles its kernels, about {}, once for this machine: a minute or two"
 LINE = "{desc} {percentage:3.0f}%|{bar}| {elapsed}"
 
-
 imported: list[Any] = []  # kernels
 
 

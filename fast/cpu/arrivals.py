@@ -43,7 +43,7 @@ class PackPointers(NamedTuple):
     others: Others
     learned: tuple[int, ...]
     alike: bool
-    in_step: bool
+    any_shared: bool
     rate: float
 
 
@@ -60,7 +60,7 @@ def pointers_of(pack, clock):
     return PackPointers(
         pointer(s.delay), pointer(s.w), pointer(s.w_I), pointer(s.w_V), pointer(s.w_y), pointer(s.shared_delay),
         pointer(s.of_shared), pointer(pack.coefficients), pointer(pack.exact), pointer(pack.flow), pointer(pack.into),
-        pack.ticks, clock, pack.others, pack.learned, pack.alike, pack.in_step, pack.rate,
+        pack.ticks, clock, pack.others, pack.learned, pack.alike, pack.any_shared, pack.rate,
     )
 
 

@@ -148,7 +148,7 @@ def deposit(first, last, spikes, pack, links, cells, in_step, scratch):
             k, time, row = n - start, spikes.time[n], spikes.source[n] * LANES
             current = current_of(spikes.source[n], pack)
             place, amount = moved(scratch.place, k * LANES), moved(scratch.amount, k * (AMOUNTS * LANES))
-            if pack.in_step and pack.shared_delay[spikes.source[n]] >= 0:
+            if pack.any_shared and pack.shared_delay[spikes.source[n]] >= 0:
                 both = factors_at(k, current, scratch.factors)
                 list_in_step(n, time, spikes.source[n], both, links.mask, pack, in_step)
             elif pack.alike:
@@ -162,7 +162,7 @@ def deposit(first, last, spikes, pack, links, cells, in_step, scratch):
                     both = both_factors(time, current, lane, pack, pack.clock.terms)
                     set_amount(lane, carried, both, row, pack, amount)
         for n in range(start, stop):
-            if pack.in_step and pack.shared_delay[spikes.source[n]] >= 0:
+            if pack.any_shared and pack.shared_delay[spikes.source[n]] >= 0:
                 continue
             k = n - start
             place, amount = moved(scratch.place, k * LANES), moved(scratch.amount, k * (AMOUNTS * LANES))

@@ -56,7 +56,7 @@ def add_group(start, stop, first, spikes, pack, scratch, keep):
         time, source = spikes.time[n], spikes.source[n]
         row, current, add = source * LANES, current_of(source, pack), moved(scratch.piece, source * (TERMS * LANES))
         terms = terms_of(n - first, pack.others, scratch)
-        shared = pack.shared_delay[source] if pack.in_step else ABSENT
+        shared = pack.shared_delay[source] if pack.any_shared else ABSENT
         if shared >= 0:
             both = factors_at(n - start, current, scratch.factors)
             vv, vi, ii = one_of(carries(shared + time, time, pack.ticks), both)
@@ -85,7 +85,7 @@ def gather(first, last, spikes, pack, ring, scratch, keep, want_tau, sums, dL_dc
     """
     any_special, size = 0, ring_size(pack, want_tau)
     plain, reached = not reads_integral(pack) and not reaches_others(pack.others), reaches_others(pack.others)
-    at_once = pack.in_step and plain and not want_tau  # nothing else reads the places of arrivals in step
+    at_once = pack.any_shared and plain and not want_tau  # nothing else reads the places of arrivals in step
     for start in range(first, last, SIDE_BY_SIDE):
         stop = min(start + SIDE_BY_SIDE, last)
         if pack.alike and plain:

@@ -137,7 +137,7 @@ def deliver_same_bin(n, slot, bin_, layer, clock, neuron_record, work):
             V_end, I_end, O_end = state_across_bin(V_here, I_here, O_here, lane, flow, others)
             rows = pointer(work.scratch.amount)
             unzip_lane(cells, slot, lane, places, others, rows)
-            if layer.in_step:
+            if layer.any_shared:
                 add_in_step_at(lane, slot // LANES, spikes.source, mask, pointers, in_step_of(b, work.in_step), rows)
             dV, dI, dO, up = arrived(rows, more, slot, lane, places, others)
             passes = level_may_pass(
@@ -175,7 +175,7 @@ def leave_bin(slot, bin_, layer, neuron_record, work):
         cells, more, places = cells_of(b, layer, work), more_of(b, layer, work), ring_places(layer.ticks)
         advance(state, layer.others, pointer(work.ahead[b]))
         clear_bin(slot, cells, more, places, layer.others)
-        if layer.in_step:
+        if layer.any_shared:
             work.in_step.last[b, slot // LANES] = NO_SPIKE
 
 
@@ -188,7 +188,7 @@ def enter_bin(slot, bin_, layer, clock, neuron_record, work):
     for b in range(layer.constants.shape[0]):
         cells, needs_solve, in_step = cells_of(b, layer, work), work.needs_solve[b], in_step_of(b, work.in_step)
         unzip(cells, slot, ring_places(layer.ticks), layer.others, rows)
-        if layer.in_step:
+        if layer.any_shared:
             add_in_step(slot // LANES, source, mask, pointers_of(pack_of(layer, b), clock), in_step, rows)
         any_needs_solve = step(
             slot, pointer(work.state[b]), pointer(layer.flow[b]), layer.others, pointer(work.level[b]), rows,

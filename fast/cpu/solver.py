@@ -126,7 +126,7 @@ def _packed(problem: Problem, layer: Layer) -> Layer:
     in_threads(lambda number: write_synapses(number, w, d, exists, per_ms, last, arrays), range(len(layer.constants)))
     synapses = arrays.synapses
     of_float32 = problem.dtype is np.float32 and synapses.w.dtype == np.float64
-    return arrays._replace(in_step=bool((synapses.shared_delay >= 0).any()), of_float32=of_float32)
+    return arrays._replace(any_shared=bool((synapses.shared_delay >= 0).any()), of_float32=of_float32)
 
 
 def _arriving(problem: Problem, ticks: Ticks) -> tuple[Arriving, Tensor]:

@@ -50,7 +50,7 @@ def look_up_special(base, first, last, bins, time, source, clock, want_tau, scra
     for m in range(list_special(first - base, last - base, pointer(scratch.special), listed)):
         n, lane = base + listed[m] // LANES, lane_of(listed[m])
         current = current_of(source[n], b.pack)
-        own_delay = shared_delay[source[n]] if b.pack.in_step else ABSENT  # the synapse's own, and in the cache
+        own_delay = shared_delay[source[n]] if b.pack.any_shared else ABSENT  # the synapse's own, and in the cache
         if own_delay < 0:
             own_delay = delay[source[n] * LANES + lane]
         arrival = arrival_of(own_delay, time[n], ticks)

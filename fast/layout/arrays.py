@@ -78,8 +78,8 @@ class Layer(NamedTuple):
             the other state.
         resets: whether a constant is in `R`, or in `c` of other states.
         alike: whether arrivals have equal factors at all neurons.
-        in_step: whether any source has a `shared_delay`. `of_float32`: whether the weights, held in
-            float64, are numbers of float32. The CPU alone sets both.
+        any_shared: whether any source has a `shared_delay`. `of_float32`: whether the weights, held
+            in float64, are numbers of float32. The CPU alone sets both.
         rate: rate of an integral readout per bin; negative: no integral is read.
         read_maximum: whether the largest voltage is read.
         external: number of sources outside the layer.
@@ -100,7 +100,7 @@ class Layer(NamedTuple):
     into: Array
     resets: bool
     alike: bool
-    in_step: bool
+    any_shared: bool
     of_float32: bool
     rate: float
     read_maximum: bool
@@ -124,7 +124,7 @@ class Pack(NamedTuple):
     into: Array
     resets: bool
     alike: bool
-    in_step: bool
+    any_shared: bool
     of_float32: bool
     rate: float
     read_maximum: bool
@@ -147,7 +147,7 @@ def pack_of(layer, number):
     )
     return Pack(
         synapses, layer.ticks, layer.constants[number], layer.flow[number], layer.coefficients[number],
-        layer.exact[number], layer.others, layer.learned, layer.into, layer.resets, layer.alike, layer.in_step,
+        layer.exact[number], layer.others, layer.learned, layer.into, layer.resets, layer.alike, layer.any_shared,
         layer.of_float32, layer.rate, layer.read_maximum,
     )
 

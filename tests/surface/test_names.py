@@ -140,7 +140,7 @@ def test_a_command_runs_none_of_the_modules_of_the_user(package: bool, tmp_path:
         own(tmp_path, name, package)
     done = python(*DELAYPROP, "train", "--task", "sequence", "--epochs", "1", "--out", "run", folder=tmp_path)
     assert done.returncode in (0, 1) and MARK not in done.stdout
-    assert not done.stderr or (done.stderr.startswith(TOLD[:20]) and done.stderr.count("\n") == 1)
+    assert re.fullmatch(f"({TOLD}\n)?".replace("{}", "[0-9]+"), done.stderr)
     picture = tmp_path / "run" / "voltages.png"
     picture.unlink()
     drawn = python(*DELAYPROP, "report", "run", folder=tmp_path)
