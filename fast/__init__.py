@@ -10,9 +10,11 @@ from delayprop.fast.nn.layers import ALIF, LI, LIF, AdLIF, Spiking
 from delayprop.fast.nn.losses import (
     CrossEntropyLoss,
     FirstSpikeTime,
+    RelativeSpikeTimeMSELoss,
     SpikeTimeMSELoss,
     cross_entropy,
     first_spike_time,
+    relative_spike_time_mse,
     spike_time_mse,
 )
 from delayprop.fast.nn.network import Network
@@ -20,7 +22,7 @@ from delayprop.fast.nn.parameters import param_groups, project_
 from delayprop.fast.nn.spikes import Spikes
 
 __all__ = [
-    "ALIF", "LI", "LIF", "AdLIF", "CrossEntropyLoss", "FirstSpikeTime", "Network", "SpikeTimeMSELoss", "Spikes",
-    "Spiking", "cross_entropy", "first_spike_time", "joined", "param_groups", "project_", "propagate",
-    "propagate_neurons", "spike_time_mse",
+    "ALIF", "LI", "LIF", "AdLIF", "CrossEntropyLoss", "FirstSpikeTime", "Network", "RelativeSpikeTimeMSELoss",
+    "SpikeTimeMSELoss", "Spikes", "Spiking", "cross_entropy", "first_spike_time", "joined", "param_groups", "project_",
+    "propagate", "propagate_neurons", "relative_spike_time_mse", "spike_time_mse",
 ]

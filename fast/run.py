@@ -9,10 +9,10 @@ from torch import Tensor
 
 from delayprop.fast.nn.conversion import of_trains
 from delayprop.fast.nn.devices import DEVICES, DTYPES, check_device
-from delayprop.fast.nn.losses import cross_entropy, first_spike_time, spike_time_mse
+from delayprop.fast.nn.losses import cross_entropy, first_spike_time, relative_spike_time_mse, spike_time_mse
 from delayprop.fast.nn.network import Activity, Network
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.spec import VOLTAGE_READOUTS, Case, CrossEntropy, SpikeTrains
+from delayprop.spec import VOLTAGE_READOUTS, Case, CrossEntropy, RelativeSpikeTimeMSE, SpikeTimeMSE, SpikeTrains
 from delayprop.spec.checks import one_of
 from delayprop.spec.command import OneLineParser, run_and_exit, run_case_command
 from delayprop.spec.results import TIE_KINDS, ConnectionGradient, Gradients, Result, Tie
@@ -67,8 +67,12 @@ def _numbers(tensor: Tensor) -> np.ndarray:
 
 
 def _evaluate(case: Case, activity: Activity) -> tuple[Tensor | None, Tensor]:
-    if not isinstance(case.loss, CrossEntropy):
+    if isinstance(case.loss, SpikeTimeMSE):
         return None, spike_time_mse(activity.spikes[case.loss.population], [case.loss.targets])
+    if isinstance(case.loss, RelativeSpikeTimeMSE):
+        t_first = activity.spikes[case.loss.population].first()
+        label = torch.tensor([case.loss.label], device=t_first.device)
+        return None, relative_spike_time_mse(t_first, label, case.loss.margin)
     y = activity.y
     if y is None:
         assert case.loss.time_scale is not None

@@ -13,7 +13,7 @@ from delayprop.reference.crossing import Turns
 from delayprop.reference.equations import READ, Equations
 from delayprop.reference.events import Arrivals, Crossing, Event, Neuron, Spike, Trial
 from delayprop.reference.simulate import integral_rate, state_at
-from delayprop.spec import Case, CrossEntropy, SpikeTimeMSE, Tie
+from delayprop.spec import Case, CrossEntropy, RelativeSpikeTimeMSE, SpikeTimeMSE, Tie
 
 
 @dataclass(eq=False)
@@ -59,6 +59,8 @@ def drive(m: Arithmetic, case: Case, trial: Trial) -> Drive:
     neurons = trial.neurons[case.loss.population]
     if isinstance(case.loss, SpikeTimeMSE):
         return _spike_time_mse(m, case.loss, neurons, trial.T)
+    if isinstance(case.loss, RelativeSpikeTimeMSE):
+        return _relative_spike_time_mse(m, case.loss, neurons, trial.T)
     if case.loss.readout == "first_spike_time":
         assert case.loss.time_scale is not None
         scale = m.real(case.loss.time_scale)
@@ -98,6 +100,16 @@ def _spike_time_mse(m: Arithmetic, loss: SpikeTimeMSE, neurons: list[Neuron], T:
             if spike:
                 dL_dt_post[spike] = error
     return Drive(m.fsum(terms), None, dL_dt_post)
+
+
+def _relative_spike_time_mse(m: Arithmetic, loss: RelativeSpikeTimeMSE, neurons: list[Neuron], T: Real) -> Drive:
+    t_first = [neuron.spikes[0].t if neuron.spikes else T for neuron in neurons]
+    own, margin = t_first[loss.label], m.real(loss.margin)
+    errors = [m.real(0.0) if j == loss.label else t - own - margin for j, t in enumerate(t_first)]
+    slopes = [*errors]
+    slopes[loss.label] = -m.fsum(errors)
+    dL_dt_post = {n.spikes[0]: slope for n, slope in zip(neurons, slopes, strict=True) if n.spikes}
+    return Drive(m.fsum([error**2 / 2 for error in errors]), None, dL_dt_post)
 
 
 def _max_voltage(m: Arithmetic, loss: CrossEntropy, neurons: list[Neuron], T: Real) -> Drive:

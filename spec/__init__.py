@@ -7,7 +7,7 @@ holds no dynamics, no derivative and no randomness.
 
 from delayprop.spec.case import Case, case_from_text, case_to_dict, load_case, save_case
 from delayprop.spec.errors import SpecError, UnsupportedError
-from delayprop.spec.losses import READOUTS, VOLTAGE_READOUTS, CrossEntropy, Loss, SpikeTimeMSE
+from delayprop.spec.losses import READOUTS, VOLTAGE_READOUTS, CrossEntropy, Loss, RelativeSpikeTimeMSE, SpikeTimeMSE
 from delayprop.spec.network import Connection, Network
 from delayprop.spec.neuron import NEURONS, Neuron, load_neuron
 from delayprop.spec.population import Population
@@ -16,6 +16,6 @@ from delayprop.spec.spikes import SpikeTrains
 
 __all__ = [
     "NEURONS", "READOUTS", "VOLTAGE_READOUTS", "Case", "Connection", "ConnectionGradient", "CrossEntropy", "Gradients",
-    "Loss", "Network", "Neuron", "Population", "Result", "SpecError", "SpikeTimeMSE", "SpikeTrains", "Tie",
-    "UnsupportedError", "case_from_text", "case_to_dict", "load_case", "load_neuron", "save_case",
+    "Loss", "Network", "Neuron", "Population", "RelativeSpikeTimeMSE", "Result", "SpecError", "SpikeTimeMSE",
+    "SpikeTrains", "Tie", "UnsupportedError", "case_from_text", "case_to_dict", "load_case", "load_neuron", "save_case",
 ]

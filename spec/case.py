@@ -8,7 +8,7 @@ from pathlib import Path
 from delayprop.spec import checks, documents
 from delayprop.spec.documents import json_object
 from delayprop.spec.errors import SpecError, Verbatim, placed
-from delayprop.spec.losses import CrossEntropy, Loss, SpikeTimeMSE, check_loss
+from delayprop.spec.losses import LOSS_KINDS, Loss, RelativeSpikeTimeMSE, SpikeTimeMSE, check_loss
 from delayprop.spec.network import Connection, Network
 from delayprop.spec.neuron import NEURONS
 from delayprop.spec.population import FILE_NAMES, KINDS, Population
@@ -111,11 +111,15 @@ def _loss(value: object) -> Loss:
     keys: tuple[str, ...] = ("readout", "population", "label")
     if isinstance(value, dict) and value.get("readout") == "first_spike_time":
         keys = (*keys, "time_scale")
-    kind, given = _of_kind(value, "loss", {"cross_entropy": keys, "spike_time_mse": ("population", "targets")})
+    of_kind = {
+        "cross_entropy": keys, "spike_time_mse": ("population", "targets"),
+        "relative_spike_time_mse": ("population", "label", "margin"),
+    }
+    kind, given = _of_kind(value, "loss", of_kind)
+    made = next(loss for loss, name in LOSS_KINDS.items() if name == kind)
     with placed("loss"):
-        if kind == "spike_time_mse":
-            return SpikeTimeMSE(given["population"], given["targets"])
-        return CrossEntropy(*(given[key] for key in keys))
+        found: Loss = made(*(given[key] for key in of_kind[kind]))
+        return found
 
 
 def _of_kind(value: object, path: str, keys: Mapping[str, tuple[str, ...]]) -> tuple[str, dict]:
@@ -137,11 +141,13 @@ def case_to_dict(case: Case) -> dict:
         | ({} if c.into is None else {"into": c.into})
         for c in case.network.connections
     ]
-    loss: dict = {"kind": "spike_time_mse", "population": case.loss.population}
+    loss: dict = {"kind": LOSS_KINDS[type(case.loss)], "population": case.loss.population}
     if isinstance(case.loss, SpikeTimeMSE):
         loss["targets"] = [train.tolist() for train in case.loss.targets]
+    elif isinstance(case.loss, RelativeSpikeTimeMSE):
+        loss |= {"label": case.loss.label, "margin": case.loss.margin}
     else:
-        loss |= {"kind": "cross_entropy", "readout": case.loss.readout, "label": case.loss.label}
+        loss |= {"readout": case.loss.readout, "label": case.loss.label}
         if case.loss.time_scale is not None:
             loss["time_scale"] = case.loss.time_scale
     inputs = {name: [train.tolist() for train in trains] for name, trains in case.inputs.items()}

@@ -61,7 +61,37 @@ class SpikeTimeMSE:
                 object.__setattr__(self, "targets", SpikeTrains(self.targets))
 
 
-Loss = CrossEntropy | SpikeTimeMSE
+@dataclass(frozen=True)
+class RelativeSpikeTimeMSE:
+    """`1/2 sum_j (t_j - t_label - margin)^2` over the other neurons `j`, of first spike times.
+
+    Each other neuron of the population should spike first `margin` ms after the right one. A silent
+    neuron has the time `T`, with gradient 0.
+
+    Args:
+        population: the population whose first spikes are read.
+        label: index of the right neuron.
+        margin: ms, at least 0.
+
+    Raises:
+        SpecError: a label or margin out of range.
+    """
+
+    population: str
+    label: int
+    margin: float
+
+    def __post_init__(self) -> None:
+        checks.text(self.population, "population")
+        checks.whole_number(self.label, "label", 0, checks.MAX_SIZE, "give the index of a neuron")
+        object.__setattr__(self, "margin", checks.non_negative_time(self.margin, "margin"))
+
+
+Loss = CrossEntropy | SpikeTimeMSE | RelativeSpikeTimeMSE
+LOSS_KINDS: dict[type, str] = {
+    CrossEntropy: "cross_entropy", SpikeTimeMSE: "spike_time_mse", RelativeSpikeTimeMSE: "relative_spike_time_mse",
+}
+"""The names of the losses in case files."""
 
 
 def check_loss(loss: Loss, network: Network) -> None:
@@ -70,13 +100,13 @@ def check_loss(loss: Loss, network: Network) -> None:
     names = [population.name for population in network.populations if population.kind != "input"]
     checks.one_of(loss.population, "population", names)
     population = network.population(loss.population)
-    read = "spike_time_mse" if isinstance(loss, SpikeTimeMSE) else loss.readout
-    if read in ("spike_time_mse", "first_spike_time") and not population.spikes:
+    read = loss.readout if isinstance(loss, CrossEntropy) else LOSS_KINDS[type(loss)]
+    if read not in VOLTAGE_READOUTS and not population.spikes:
         expected = f"the name of a population that spikes with `{read}`"
         raise SpecError("population", expected, loss.population, "read a population that spikes")
     if read == "max_voltage":
         _check_maximum(population)
-    if isinstance(loss, CrossEntropy):
+    if not isinstance(loss, SpikeTimeMSE):
         remedy = f"`{population.name}` has {population.size} neurons"
         checks.whole_number(loss.label, "label", 0, population.size - 1, remedy)
     elif len(loss.targets) != population.size:

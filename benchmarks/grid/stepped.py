@@ -32,7 +32,7 @@ Gradients are those of weights and delays; results hold none of constants and in
 import numpy as np
 
 from benchmarks.grid.flat import Flat, flat
-from delayprop.spec import Case, ConnectionGradient, CrossEntropy, Gradients, Result, SpecError
+from delayprop.spec import Case, ConnectionGradient, CrossEntropy, Gradients, Result, SpecError, SpikeTimeMSE
 from delayprop.spec.checks import positive_number
 
 
@@ -109,7 +109,7 @@ class Grid:
         """The loss of case k, and its effect on the adjoint."""
         loss, T, dt = self.arrays.cases[k].loss, self.arrays.duration, self.dt
         trains = [(j, self.train(j)) for j in self.arrays.neurons[k][loss.population].tolist()]
-        if not isinstance(loss, CrossEntropy):
+        if isinstance(loss, SpikeTimeMSE):
             total = 0.0
             for (j, own), targets in zip(trains, loss.targets, strict=True):
                 late = [T] * max(0, len(targets) - len(own))  # a missing spike counts as T
@@ -119,6 +119,7 @@ class Grid:
             self.loss.append(total)
             self.y.append(None)
             return
+        assert isinstance(loss, CrossEntropy), "a new loss needs its grid"
         scale, rate = float(loss.time_scale or 1.0), 1 / T if loss.readout == "exp_weighted_voltage" else 0.0
         if loss.readout == "first_spike_time":
             y = np.array([-(dt * own[0] if len(own) else T) / scale for _, own in trains])

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from delayprop.fast.nn.joining import check_spikes
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.spec import SpikeTrains
-from delayprop.spec.checks import finite_number, of_type, positive_number, sequence
+from delayprop.spec.checks import finite_number, non_negative_time, of_type, positive_number, sequence
 from delayprop.spec.errors import SpecError, Verbatim, placed
 
 
@@ -34,19 +34,7 @@ def cross_entropy(y: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Te
     """
     remedy = "read spikes by an `LI` layer, or by `first_spike_time(spikes, time_scale)`"
     of_type(y, "y", Tensor, "a readout, a tensor [trials, classes]", remedy)
-    if not y.is_floating_point():
-        raise SpecError("y", "of floating point", Verbatim(f"{y.dtype}; counts of spikes have no gradient"), remedy)
-    if y.ndim != 2 or len(y) == 0:
-        expected = "of shape [trials, classes], at least one trial"
-        raise SpecError("y", expected, Verbatim(list(y.shape)), "give one row per trial")
-    trials, classes = y.shape
-    of_type(labels, "labels", Tensor, "a tensor of integers", "`torch.tensor(labels)`")
-    if labels.shape != (trials,) or labels.is_floating_point() or labels.dtype == torch.bool:
-        got = Verbatim(f"{labels.dtype} {list(labels.shape)}")
-        raise SpecError("labels", f"integers of shape [{trials}]", got, "give one per trial; a raster has trials first")
-    if bool(((labels < 0) | (labels >= classes)).any()):
-        got = Verbatim(f"{int(labels.min())} to {int(labels.max())}")
-        raise SpecError("labels", f"from 0 to {classes - 1}", got, f"the readout has {classes} neurons")
+    trials, classes = _check_labelled(y, "y", labels, "classes", remedy)
     _share(label_smoothing)
     if classes == 1:
         return 0.0 * y.sum()
@@ -105,6 +93,27 @@ def spike_time_mse(spikes: Spikes, targets: Sequence[SpikeTrains | Sequence]) ->
     return (times - target).square().sum() / (2 * spikes.trials)
 
 
+def relative_spike_time_mse(t_first: Tensor, labels: Tensor, margin: float) -> Tensor:
+    """`1/2 sum_j (t_j - t_label - margin)^2` over the other neurons `j`, averaged over trials.
+
+    Each other neuron should spike first `margin` ms after the right one (Yin-Yang of Meszaros,
+    Knight, Nowotny, arXiv 2501.07331). A silent neuron has the time `duration` and gradient 0.
+
+    Args:
+        t_first: first spike times, `[trials, neurons]`, ms: `spikes.first()`.
+        labels: the right neuron, `[trials]`, integers.
+        margin: ms, at least 0.
+
+    Raises:
+        SpecError: another shape or dtype, a label out of range, or a margin below 0.
+    """
+    remedy = "give `spikes.first()`, one row per trial"
+    of_type(t_first, "t_first", Tensor, "first spike times, a tensor [trials, neurons]", remedy)
+    _check_labelled(t_first, "t_first", labels, "neurons", remedy)
+    distance = t_first - t_first.gather(1, labels.long()[:, None]) - non_negative_time(margin, "margin")
+    return distance.scatter(1, labels.long()[:, None], 0.0).square().sum() / (2 * len(labels))
+
+
 class CrossEntropyLoss(nn.Module):
     """`cross_entropy(y, labels, label_smoothing)` as a module; `SpecError`: a share outside
     [0, 1]."""
@@ -129,6 +138,22 @@ class SpikeTimeMSELoss(nn.Module):
         return spike_time_mse(spikes, targets)
 
 
+class RelativeSpikeTimeMSELoss(nn.Module):
+    """`relative_spike_time_mse(spikes.first(), labels, margin)` as a module; `margin`: ms."""
+
+    def __init__(self, margin: float) -> None:
+        super().__init__()
+        self.margin = non_negative_time(margin, "margin")
+
+    def forward(self, spikes: Spikes, labels: Tensor) -> Tensor:
+        """The loss of spikes, given labels `[trials]`."""
+        check_spikes(spikes)
+        return relative_spike_time_mse(spikes.first(), labels, self.margin)
+
+    def extra_repr(self) -> str:
+        return f"margin={self.margin:g}"
+
+
 class FirstSpikeTime(nn.Module):
     """The readout `first_spike_time(spikes, time_scale)` as a module. A spike earlier by
     `time_scale` (ms) weighs e times more in a softmax."""
@@ -143,6 +168,24 @@ class FirstSpikeTime(nn.Module):
 
     def extra_repr(self) -> str:
         return f"time_scale={self.time_scale:g}"
+
+
+def _check_labelled(y: Tensor, name: str, labels: Tensor, columns: str, remedy: str) -> torch.Size:
+    """Refuse anything but numbers `[trials, columns]` with a label per trial; their shape."""
+    if not y.is_floating_point():
+        raise SpecError(name, "of floating point", Verbatim(f"{y.dtype}; counts of spikes have no gradient"), remedy)
+    if y.ndim != 2 or len(y) == 0:
+        expected = f"of shape [trials, {columns}], at least one trial"
+        raise SpecError(name, expected, Verbatim(list(y.shape)), "give one row per trial")
+    of_type(labels, "labels", Tensor, "a tensor of integers", "`torch.tensor(labels)`")
+    if labels.shape != y.shape[:1] or labels.is_floating_point() or labels.dtype == torch.bool:
+        got = Verbatim(f"{labels.dtype} {list(labels.shape)}")
+        expected = f"integers of shape [{len(y)}]"
+        raise SpecError("labels", expected, got, "give one per trial; a raster has trials first")
+    if bool(((labels < 0) | (labels >= y.shape[1])).any()):
+        got = Verbatim(f"{int(labels.min())} to {int(labels.max())}")
+        raise SpecError("labels", f"from 0 to {y.shape[1] - 1}", got, f"the readout has {y.shape[1]} neurons")
+    return y.shape
 
 
 def _share(label_smoothing: float) -> float:

@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from delayprop.spec.case import Case, case_from_text
 from delayprop.spec.checks import one_of
-from delayprop.spec.losses import VOLTAGE_READOUTS, CrossEntropy, SpikeTimeMSE
+from delayprop.spec.losses import LOSS_KINDS, VOLTAGE_READOUTS, CrossEntropy, SpikeTimeMSE
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ class Facts:
         neurons = [population for population in network.populations if population.kind != "input"]
         lif = [population for population in neurons if population.kind == "lif"]
         loss, self.duration = one.case.loss, one.case.duration
-        self.readout = loss.readout if isinstance(loss, CrossEntropy) else "spike_time_mse"
+        self.readout = loss.readout if isinstance(loss, CrossEntropy) else LOSS_KINDS[type(loss)]
         self.reads_lif = any(population.name == loss.population for population in lif)
         self.pairs = [(connection.source, connection.target) for connection in network.connections]
         self.reached = {source: _reached(source, self.pairs) for source, _ in self.pairs}

@@ -4,13 +4,23 @@ import math
 import re
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import mpmath
 import pytest
 import torch
 from torch import Tensor
 
-from delayprop.fast import CrossEntropyLoss, Spikes, SpikeTimeMSELoss, cross_entropy, first_spike_time, spike_time_mse
+from delayprop.fast import (
+    CrossEntropyLoss,
+    RelativeSpikeTimeMSELoss,
+    Spikes,
+    SpikeTimeMSELoss,
+    cross_entropy,
+    first_spike_time,
+    relative_spike_time_mse,
+    spike_time_mse,
+)
 from tests.support.networks.layers import DURATION, TRIALS, given_spikes, learned_spikes, trains
 from tests.support.refusals import assert_refused
 from tests.support.tolerances import U64
@@ -117,3 +127,29 @@ def test_label_smoothing_is_that_of_torch(smoothing: float) -> None:
     assert torch.allclose(ours.grad, theirs.grad, rtol=1e-12, atol=1e-15)
     torchs = torch.nn.functional.cross_entropy(theirs.detach(), labels, label_smoothing=smoothing)
     assert float(cross_entropy(ours.detach(), labels, smoothing)) == pytest.approx(float(torchs), rel=1e-13)
+
+
+def test_other_neurons_spike_first_a_margin_after_the_right_one() -> None:
+    """The relative loss as a function and a module, by hand; a neuron is silent."""
+    spikes, labels, margin = learned_spikes(), torch.tensor([0, 2, 1]), 1.5
+    loss = RelativeSpikeTimeMSELoss(margin)(spikes, labels)
+    assert float(relative_spike_time_mse(spikes.first().detach(), labels, margin)) == float(loss.detach())
+    (gradient,) = torch.autograd.grad(loss, spikes.times)
+    total, expected = 0.0, []
+    for trial, label in zip(TRIALS, labels.tolist(), strict=True):
+        first = [train[0] if train else DURATION for train in trial]
+        errors = [0.0 if j == label else t - first[label] - margin for j, t in enumerate(first)]
+        total += sum(error**2 for error in errors) / 2
+        slopes = [-sum(errors) if j == label else error for j, error in enumerate(errors)]
+        expected += [slopes[j] / 3 if k == 0 else 0.0 for j, train in enumerate(trial) for k in range(len(train))]
+    assert any(expected) and not all(all(trial) for trial in TRIALS), "a neuron is silent"
+    assert float(loss.detach()) == pytest.approx(total / 3, rel=16 * U64, abs=0)
+    assert gradient.tolist() == pytest.approx(expected, rel=16 * U64, abs=0)
+    assert repr(RelativeSpikeTimeMSELoss(margin)) == "RelativeSpikeTimeMSELoss(margin=1.5)"
+    refused: list[tuple[tuple[Any, ...], str]] = [
+        ((spikes.first(), labels, -1.0), r"`margin` .* got -1.0"),
+        ((spikes.first(), labels + 1, margin), r"`labels` .* the readout has 3"),
+        ((spikes, labels, margin), r"`t_first` .*spikes.first\(\)"),
+    ]
+    for given, words in refused:
+        assert_refused(partial(relative_spike_time_mse, *given), words)

@@ -20,11 +20,12 @@ of either implementation.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from delayprop.spec import Case, CrossEntropy, Result, SpikeTimeMSE
+from delayprop.spec import Case, CrossEntropy, RelativeSpikeTimeMSE, Result, SpikeTimeMSE
 from delayprop.spec.population import CONSTANTS
 from tests.support.comparison import largest_block, time_unit
 from tests.support.parameters import arrivals, blocks, parameters
@@ -72,15 +73,27 @@ def by_spike_time(case: Case, result: Result) -> list[tuple[float, float]]:
     if isinstance(loss, SpikeTimeMSE):
         pairs = [pair for train, targets in zip(trains, loss.targets, strict=True) for pair in zip(train, targets)]
         return [(float(t), float(t - target)) for t, target in pairs]
+    if isinstance(loss, RelativeSpikeTimeMSE):
+        return [(float(t[0]), slope) for t, slope in zip(trains, _relative(loss, trains, case.duration)) if len(t)]
     if loss.time_scale is None:
         return []
     slopes = _by_readout(loss, result)
     return [(float(t[0]), -g / loss.time_scale) for t, g in zip(trains, slopes, strict=True) if len(t)]
 
 
+def _relative(loss: RelativeSpikeTimeMSE, trains: Sequence[np.ndarray], T: float) -> list[float]:
+    """`dl/dt_first` of each neuron."""
+    t_first = np.array([train[0] if len(train) else T for train in trains], np.longdouble)
+    errors = t_first - t_first[loss.label] - loss.margin
+    errors[loss.label] = 0.0
+    slopes = errors.copy()
+    slopes[loss.label] = -errors.sum()
+    return [float(slope) for slope in slopes]
+
+
 def by_voltage(case: Case, result: Result) -> list[tuple[float, float]]:
     loss = case.loss
-    if isinstance(loss, SpikeTimeMSE) or loss.time_scale is not None or result.readout is None:
+    if not isinstance(loss, CrossEntropy) or loss.time_scale is not None or result.readout is None:
         return []
     return list(zip(result.readout.astype(float).tolist(), _by_readout(loss, result), strict=True))
 

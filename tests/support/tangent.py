@@ -25,7 +25,7 @@ from delayprop.reference.arithmetic import FLOAT64
 from delayprop.reference.events import Arrivals, Crossing, Neuron, Spike, Trial
 from delayprop.reference.readouts import drive
 from delayprop.reference.simulate import simulate
-from delayprop.spec import Case, Gradients, SpikeTimeMSE
+from delayprop.spec import Case, Gradients, RelativeSpikeTimeMSE, SpikeTimeMSE
 from tests.support.comparison import gradient_blocks
 from tests.support.parameters import changed
 
@@ -164,6 +164,12 @@ class _Sweep:
         if isinstance(loss, SpikeTimeMSE):
             pairs = [pair for n, targets in zip(neurons, loss.targets, strict=True) for pair in zip(n.spikes, targets)]
             return math.fsum((spike.t - target) * self.dt[spike] for spike, target in pairs)
+        if isinstance(loss, RelativeSpikeTimeMSE):
+            t_first = [n.spikes[0].t if n.spikes else self.trial.T for n in neurons]
+            dt = [self.dt[n.spikes[0]] if n.spikes else 0.0 for n in neurons]
+            own, d_own = t_first[loss.label], dt[loss.label]
+            beside = [pair for j, pair in enumerate(zip(t_first, dt, strict=True)) if j != loss.label]
+            return math.fsum((t - own - loss.margin) * (d - d_own) for t, d in beside)
         assert self.read.y is not None
         if loss.time_scale is not None:
             dy = [-self.dt[n.spikes[0]] / loss.time_scale if n.spikes else 0.0 for n in neurons]

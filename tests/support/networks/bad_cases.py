@@ -47,6 +47,7 @@ _LOOP = "without a loop of zero total delay, got "
 _SPIKES: dict = {"kind": "spike_time_mse", "population": "hid", "targets": [[1.0], [2.0], []]}
 _FIRST: dict = {"kind": "cross_entropy", "readout": "first_spike_time", "population": "hid", "label": 0,
                 "time_scale": 5.0}
+_RELATIVE: dict = {"kind": "relative_spike_time_mse", "population": "hid", "label": 0, "margin": 2.0}
 _OWN: dict = {"name": "hid", "kind": "neuron", "size": 3, "constants": {"v_th": 1.0, "v_reset": 0.0},
               "neuron": {"rates": {"V": "I - V  # no leak", "I": "-I / 5"}}}
 _NONE = [None, None, None]
@@ -135,7 +136,7 @@ CHANGES: tuple[tuple, ...] = (
      "inputs.in[0][2]"),
     ("negative time", "inputs.in[0][0]", -0.5, _TIME + "-0.5"),
     ("nan time", "inputs.in[0][1]", NAN, _TIME + "nan"),
-    ("unknown loss", "loss.kind", "mse", "one of cross_entropy, spike_time_mse, got 'mse'"),
+    ("unknown loss", "loss.kind", "mse", "one of cross_entropy, spike_time_mse, relative_spike_time_mse, got 'mse'"),
     ("unknown readout", "loss.readout", "last_voltage",
      "one of max_voltage, mean_voltage, exp_weighted_voltage, first_"),
     ("label out of range", "loss.label", 2, "a whole number from 0 to 1, got 2"),
@@ -147,6 +148,11 @@ CHANGES: tuple[tuple, ...] = (
     ("no time_scale", "loss.readout", "first_spike_time", "given, got nothing", "loss.time_scale"),
     ("negative time_scale", "loss", {**_FIRST, "time_scale": -5.0}, _POSITIVE + "-5.0", "loss.time_scale"),
     ("superfluous time_scale", "loss.time_scale", 5.0, _NO_KEY),
+    ("first spikes of li", "loss", {**_RELATIVE, "population": "out"}, "the name of a population that spikes with",
+     "loss.population"),
+    ("negative margin", "loss", {**_RELATIVE, "margin": -2.0}, _TIME + "-2.0", "loss.margin"),
+    ("label beyond the first spikes", "loss", {**_RELATIVE, "label": 3}, "a whole number from 0 to 2, got 3",
+     "loss.label"),
     ("spike times of li", "loss", {**_SPIKES, "population": "out"}, "the name of a population that spikes with",
      "loss.population"),
     ("spike times of input", "loss", {**_SPIKES, "population": "in"}, "one of hid, out, got 'in'", "loss.population"),

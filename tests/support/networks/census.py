@@ -6,7 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from delayprop.spec import READOUTS, VOLTAGE_READOUTS, Case, Connection, CrossEntropy, SpikeTimeMSE
+from delayprop.spec import (
+    READOUTS,
+    VOLTAGE_READOUTS,
+    Case,
+    Connection,
+    CrossEntropy,
+    RelativeSpikeTimeMSE,
+    SpikeTimeMSE,
+)
 from tests.support.parameters import arrivals
 from tests.support.truth import Problem, Truth, simulate
 
@@ -39,7 +47,7 @@ _EVENTS = (
     *(f"maximum: {place}" for place in ("initial", "interior", "arrival", "end", "spike")),
 )
 _LOSSES = (
-    "spike_time_mse", "first_spike_time of lif",
+    "spike_time_mse", "relative_spike_time_mse", "first_spike_time of lif",
     *(f"{readout} of {kind}" for readout in VOLTAGE_READOUTS for kind in ("li", "lif")),
 )
 LOOPS = ("recurrent", "self-connection", "feedback")
@@ -115,6 +123,8 @@ def _loss(case: Case, truth: Truth) -> Iterator[str]:
     loss = case.loss
     if isinstance(loss, CrossEntropy):
         yield f"{loss.readout} of {case.network.population(loss.population).kind}"
+    if isinstance(loss, RelativeSpikeTimeMSE):
+        yield "relative_spike_time_mse"
     if isinstance(loss, SpikeTimeMSE):
         yield "spike_time_mse"
         spikes = truth.spikes[loss.population]

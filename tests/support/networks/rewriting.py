@@ -9,7 +9,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from delayprop.spec import Case, Connection, CrossEntropy, Network, Population, SpikeTimeMSE, SpikeTrains
+from delayprop.spec import (
+    Case,
+    Connection,
+    CrossEntropy,
+    Network,
+    Population,
+    RelativeSpikeTimeMSE,
+    SpikeTimeMSE,
+    SpikeTrains,
+)
 from delayprop.spec.results import ConnectionGradient, Gradients, Result
 from tests.support.parameters import changed, parameters, with_parameters
 
@@ -51,6 +60,8 @@ def in_units(case: Case, ms: float, unit: float) -> Rewritten:
     loss, of_loss = case.loss, 1.0
     if isinstance(loss, SpikeTimeMSE):
         loss, of_loss = SpikeTimeMSE(loss.population, SpikeTrains(tuple(train * ms for train in loss.targets))), ms**2
+    elif isinstance(loss, RelativeSpikeTimeMSE):
+        loss, of_loss = replace(loss, margin=loss.margin * ms), ms**2
     elif loss.time_scale is not None:
         loss = replace(loss, time_scale=loss.time_scale * ms)
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from delayprop.spec import Case, CrossEntropy, SpikeTimeMSE
+from delayprop.spec import Case, CrossEntropy, RelativeSpikeTimeMSE
 from delayprop.spec.population import CONSTANTS
 from tests.support.parameters import Key
 from tests.support.truth.numbers import INFINITY, Real, exp, log, real
@@ -189,7 +189,7 @@ class Run:
     def readout(self) -> list[Real] | None:
         """`y`, one per neuron of the population read."""
         loss = self.case.loss
-        if isinstance(loss, SpikeTimeMSE):
+        if not isinstance(loss, CrossEntropy):
             return None
         read = [n for n, (name, _) in enumerate(self.neurons) if name == loss.population]
         if loss.readout == "max_voltage":
@@ -208,6 +208,12 @@ class Run:
             return max(y) + log(sum(exp(value - max(y)) for value in y)) - y[loss.label]
         read = [train for (name, _), train in zip(self.neurons, self.spikes, strict=True) if name == loss.population]
         total = Real(0)
+        if isinstance(loss, RelativeSpikeTimeMSE):
+            first = [train[0] if train else self.T for train in read]
+            for j, t in enumerate(first):
+                if j != loss.label:
+                    total += (t - first[loss.label] - real(loss.margin)) ** 2
+            return total / 2
         for train, targets in zip(read, loss.targets, strict=True):
             for k, target in enumerate(targets):
                 total += ((train[k] if k < len(train) else self.T) - real(float(target))) ** 2
