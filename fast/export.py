@@ -43,10 +43,12 @@ def _export(options: argparse.Namespace) -> int:
         spikes, labels = test.batch(np.array([trial]), training.duration)
         if network.gain != 1:  # a case has no gain: equal spikes and readouts, another loss
             print(f"the run's loss takes {network.gain} times the readout, that of the case the readout")
-        case = case_of(network.layers, spikes, 0, int(labels[0]))
+        time_scale, margin = network.of_first_spikes
+        case = case_of(network.layers, spikes, 0, int(labels[0]), time_scale=time_scale, margin=margin)
         save_case(case, options.case)
-        content = f"test trial {trial}, {len(spikes.times)} spikes; {network.out.readout}, label {int(labels[0])}"
-        print(printable(f"{options.case}: {_sizes(case.network)}; {content}, cross entropy"))
+        read, loss = training.settings.readout, training.settings.loss.replace("_", " ")
+        content = f"test trial {trial}, {len(spikes.times)} spikes; {read}, label {int(labels[0])}, {loss}"
+        print(printable(f"{options.case}: {_sizes(case.network)}; {content}"))
     if options.nir is not None:
         assert isinstance(network, Classifier), "of a run that classifies"
         graph = network_of(network.layers)

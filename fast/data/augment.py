@@ -7,7 +7,9 @@
              time and in channel, move to their midpoint; each spike stays with probability 1/2
     drop     each spike is lost with this probability
 
-`shift` and `blend` are those of Nowotny, Turner, Knight (arXiv 2212.01232), at exact times. A spike
+`more` adds blends to an epoch, as their paper does, where `blend` replaces trials.
+
+`shift` and blends are those of Nowotny, Turner, Knight (arXiv 2212.01232), at exact times. A spike
 that leaves the channels or the trial is lost, as in this paper. The random draws of a trial follow
 from the seed, the epoch and the number of the trial alone: not from the order of trials, nor from
 the number of processes.
@@ -24,22 +26,31 @@ DRAWS = 1  # separates these draws from the draw of an epoch's order
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Maximum channel shift, maximum factors minus 1 (`spread`, `stretch`), probabilities."""
+    """Maximum channel shift, maximum factors minus 1 (`spread`, `stretch`), probabilities, and the
+    blends that are added, per trial of the data (`more`)."""
 
     shift: int = 0
     spread: float = 0.0
     stretch: float = 0.0
     blend: float = 0.0
     drop: float = 0.0
+    more: float = 0.0
+
+    def trials(self, data: SpikeData) -> int:
+        """The trials of an epoch; those beyond the data are added blends."""
+        return len(data) + round(self.more * len(data))
 
     def trial(
         self, data: SpikeData, classmates: list[np.ndarray], trial: int, seed: int, epoch: int, duration: float
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Times (ms, ascending) and channels of a trial in an epoch; `classmates`: `by_class`."""
-        random = np.random.default_rng([seed, epoch, trial, DRAWS])
-        times, units = data.times[trial], data.units[trial]
-        if random.random() < self.blend:
-            others = classmates[data.labels[trial]]
+    ) -> tuple[np.ndarray, np.ndarray, int]:
+        """Times (ms, ascending), channels and label of a trial in an epoch; `classmates`:
+        `by_class`."""
+        random, added = np.random.default_rng([seed, epoch, trial, DRAWS]), trial >= len(data)
+        if added:
+            trial = int(random.integers(len(data)))
+        times, units, label = data.times[trial], data.units[trial], int(data.labels[trial])
+        if random.random() < self.blend or added:
+            others = classmates[label]
             others = others[others != trial]
             if len(others):
                 other = int(random.choice(others))
@@ -52,7 +63,7 @@ class Augmentation:
         stays = (times >= 0) & (times <= duration) & (units >= 0) & (units < data.channels)
         if self.drop:
             stays &= random.random(len(times)) >= self.drop
-        return times[stays], units[stays]
+        return times[stays], units[stays], label
 
 
 def by_class(data: SpikeData) -> list[np.ndarray]:

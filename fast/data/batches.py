@@ -30,14 +30,14 @@ class Batches(Dataset):
     ) -> None:
         self.data, self.duration, self.augmentation, self.seed = data, duration, augmentation, seed
         self.workers, self.rank, self.world, self.classmates = workers, rank, world, by_class(data)
-        self.per_epoch = math.ceil(len(data) / batch)
+        self.per_epoch = math.ceil(augmentation.trials(data) / batch)
         self._next = -1
         self._loader: Iterator[tuple[Spikes, Tensor]] = iter(())
 
     def trials(self, number: int) -> np.ndarray:
-        """The trials of a batch, over all processes."""
+        """The trials of a batch, over all processes; see `Augmentation.trials`."""
         epoch, batch = divmod(number, self.per_epoch)
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.data))
+        order = np.random.default_rng([self.seed, epoch]).permutation(self.augmentation.trials(self.data))
         return np.array_split(order, self.per_epoch)[batch]
 
     def __getitem__(self, number: int) -> tuple[Spikes, Tensor]:
@@ -47,8 +47,8 @@ class Batches(Dataset):
             return self.data.batch(trials, self.duration)
         augmented = [self.augmentation.trial(self.data, self.classmates, int(n), self.seed, epoch, self.duration)
                      for n in trials]
-        times, units = zip(*augmented, strict=True)
-        return self.data.batch_of(times, units, trials, self.duration)
+        times, units, labels = zip(*augmented, strict=True)
+        return self.data.batch_of(times, units, np.array(labels), self.duration)
 
     def take(self, number: int, end: int) -> tuple[Spikes, Tensor]:
         """As `self[number]`; workers prepare the batches after it too, up to `end`, exclusive."""

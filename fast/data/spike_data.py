@@ -31,11 +31,12 @@ class SpikeData(Dataset):
     classes: int
     speakers: np.ndarray | None = None  # of each trial, if the file has them
     pool: int = 1  # neighbouring channels that become one neuron of a batch
+    bias: bool = False  # whether a batch has one more neuron, the last, which spikes at 0 in every trial
 
     @property
     def inputs(self) -> int:
         """Number of neurons of a batch."""
-        return -(-self.channels // self.pool)
+        return -(-self.channels // self.pool) + self.bias
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -59,28 +60,37 @@ class SpikeData(Dataset):
 
     def batch(self, trials: np.ndarray, duration: float) -> tuple[Spikes, torch.Tensor]:
         """Spikes and labels of these trials."""
-        return self.batch_of([self.times[n] for n in trials], [self.units[n] for n in trials], trials, duration)
+        times, units = [self.times[n] for n in trials], [self.units[n] for n in trials]
+        return self.batch_of(times, units, self.labels[trials], duration)
 
     def batch_of(
-        self, times: Sequence[np.ndarray], units: Sequence[np.ndarray], trials: np.ndarray, duration: float
+        self, times: Sequence[np.ndarray], units: Sequence[np.ndarray], labels: np.ndarray, duration: float
     ) -> tuple[Spikes, torch.Tensor]:
-        """Spikes and labels of these trials, with other times (ms, ascending) and channels."""
-        channels, ordered = self.inputs, [np.empty(0)]
-        counts = np.empty((len(trials), channels), np.int64)
+        """Spikes and labels of trials with these times (ms, ascending), channels and labels."""
+        channels, ordered, at_0 = self.inputs, [np.empty(0)], np.zeros(int(self.bias))
+        counts = np.empty((len(labels), channels), np.int64)
         smallest = np.min_scalar_type(channels)  # NumPy sorts whole numbers of 16 bits ten times faster than of 64
         for n, (t, u) in enumerate(zip(times, units, strict=True)):
             pooled = u // self.pool
-            ordered.append(t[np.argsort(pooled.astype(smallest), kind="stable")])
+            ordered += [t[np.argsort(pooled.astype(smallest), kind="stable")], at_0]
             counts[n] = np.bincount(pooled, minlength=channels)
+        if self.bias:
+            counts[:, -1] = 1
         offsets = torch.from_numpy(np.concatenate([[0], counts.ravel().cumsum()]))
-        spikes = Spikes(torch.from_numpy(np.concatenate(ordered)), offsets, len(trials), channels, duration)
-        return spikes, torch.from_numpy(self.labels[trials])
+        spikes = Spikes(torch.from_numpy(np.concatenate(ordered)), offsets, len(labels), channels, duration)
+        return spikes, torch.from_numpy(labels)
 
     def where(self, chosen: np.ndarray) -> Self:
         """The trials where a boolean array is true, in order."""
         times, units = ([rows[n] for n in np.flatnonzero(chosen)] for rows in (self.times, self.units))
         speakers = None if self.speakers is None else self.speakers[chosen]
         return replace(self, times=times, units=units, labels=self.labels[chosen], speakers=speakers)
+
+    def until(self, duration: float) -> Self:
+        """The trials without their spikes after `duration`, ms."""
+        ends = [np.searchsorted(times, duration, "right") for times in self.times]
+        times, units = ([row[:end] for row, end in zip(rows, ends, strict=True)] for rows in (self.times, self.units))
+        return replace(self, times=times, units=units)
 
     def sha256(self) -> str:
         """SHA-256 of the trials, which tells whether two runs saw the same."""

@@ -22,7 +22,17 @@ from delayprop.fast.nn.layers import LI, LIF
 from delayprop.fast.nn.network import Network as Graph
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.synaptic_layer import SynapticLayer
-from delayprop.spec import NEURONS, Case, Connection, CrossEntropy, Network, Population, SpikeTrains
+from delayprop.spec import (
+    NEURONS,
+    Case,
+    Connection,
+    CrossEntropy,
+    Loss,
+    Network,
+    Population,
+    RelativeSpikeTimeMSE,
+    SpikeTrains,
+)
 from delayprop.spec.checks import of_type, sequence, text, whole_number
 from delayprop.spec.errors import SpecError, Verbatim, placed
 
@@ -79,33 +89,42 @@ def _of_graph(net: Graph) -> Network:
 
 
 def case_of(
-    layers: Sequence[SynapticLayer], spikes: Spikes, trial: int, label: int, names: Sequence[str] | None = None
+    layers: Sequence[SynapticLayer], spikes: Spikes, trial: int, label: int, names: Sequence[str] | None = None,
+    *, time_scale: float | None = None, margin: float | None = None,
 ) -> Case:
-    """One trial of a chain as a case; its loss is the cross entropy of the last layer's readout.
+    """One trial of a chain as a case; its loss is the cross entropy of the last layer's readout, or
+    the relative loss of its first spikes.
 
     Args:
-        layers, names: as for `network_of`; the last layer is an `LI` layer.
+        layers, names: as for `network_of`.
         spikes: the input of the first layer.
         trial: index of the trial in `spikes`.
         label: index of the correct neuron of the last layer.
+        time_scale, margin: ms, one of the two where the last layer spikes: the time scale of the
+            readout `first_spike_time`, or the margin of `relative_spike_time_mse`.
 
     Raises:
-        SpecError: a last layer without a readout, spikes of another size, no such trial or label.
+        SpecError: a last layer that spikes without one of the two, an `LI` layer with one of them;
+            spikes of another size, no such trial or label.
     """
     check_chain(layers)
-    network = network_of(layers, names)
-    last = layers[-1]
-    if not isinstance(last, LI):
-        remedy = "build a `delayprop.Case` with a loss of spike times from `network_of`"
-        got = Verbatim(type(last).__name__)
-        raise SpecError(f"layers[{len(layers) - 1}]", "an LI layer, which is read", got, remedy)
+    network, last = network_of(layers, names), layers[-1]
+    if (time_scale is not None) + (margin is not None) != (not isinstance(last, LI)):
+        expected = "an LI layer, or one that spikes with either `time_scale` or `margin`"
+        remedy = "or build a `delayprop.Case` with a loss of spike times from `network_of`"
+        given = Verbatim(f"{type(last).__name__}, time_scale {time_scale}, margin {margin}")
+        raise SpecError(f"layers[{len(layers) - 1}]", expected, given, remedy)
     check_spikes(spikes)
     if spikes.size != layers[0].pre:
         expected = f"of {layers[0].pre} neurons, as layers[0].pre"
         raise SpecError("spikes", expected, Verbatim(f"{spikes.size}"), "give the input of the first layer")
     whole_number(trial, "trial", 0, spikes.trials - 1, "count from 0")
     trains = SpikeTrains(tuple(numbers_of(spikes.train(trial, i)) for i in range(spikes.size)))
-    loss = CrossEntropy(last.readout, network.populations[-1].name, label)
+    out = network.populations[-1].name
+    if margin is not None:
+        loss: Loss = RelativeSpikeTimeMSE(out, label, margin)
+    else:
+        loss = CrossEntropy(last.readout if isinstance(last, LI) else "first_spike_time", out, label, time_scale)
     return Case(network, spikes.duration, {network.populations[0].name: trains}, loss)
 
 

@@ -21,5 +21,12 @@ FEED_FORWARD = Settings(
 PRESETS = {
     "best": replace(FEED_FORWARD, recurrent=True, w_mean=0.6, w_sd=2.0, dropout=0.1, average=0.998),
     "feed-forward": FEED_FORWARD,
+    # Two layers of 1024 as in the paper; the strength in the units of `fast.training.activity`. The
+    # paper's first weights for these few spikes are not known: `rate` scales them.
+    "paper": Settings(
+        epochs=500, hidden=(1024, 1024), batch=256, readout="exp_weighted_voltage", rate=3.0, w_mean=0.03, w_sd=0.01,
+        inner_mean=0.02, inner_sd=0.03, out_sd=0.03, out_delays=False, delay=0.0, lr=1e-3, delay_lr=0.025,
+        ease_in=0.015, spikes_strength=4e-8, wake=0.002, patience=15,
+    ),
 }
 add_options, prepare = DATA.add_options, DATA.prepare

@@ -18,7 +18,7 @@ from delayprop.fast.data.spike_files import PER_SECOND, fingerprints, read_spike
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.settings import Settings
-from delayprop.spec import SpecError, checks
+from delayprop.spec import SpecError
 from delayprop.spec.errors import Verbatim
 
 SHARE = 10  # one trial in 10 is held out for validation, if no file is given for it
@@ -37,8 +37,6 @@ PRESETS = {
 def add_options(parser: argparse.ArgumentParser) -> None:
     what = f"TRAIN TEST, or TRAIN VALID TEST; without VALID one trial in {SHARE} of TRAIN is held out"
     parser.add_argument("--data", nargs="+", metavar="FILE", default=[], help=what)
-    what = "duration of a trial, ms; later arrivals have no effect (default: 1.1 times the last spike time)"
-    parser.add_argument("--duration", type=float, help=what)
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
@@ -47,7 +45,7 @@ def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processe
     if len(paths) not in (2, 3):
         expected = "two files, TRAIN TEST, or three, TRAIN VALID TEST"
         raise SpecError("--data", expected, Verbatim(f"{len(paths)} files"), LAYOUT)
-    data, duration = read(paths, options.seed, getattr(options, "duration", None))
+    data, duration = read(paths, options.seed, settings.duration or None)
     splits = ("train", "valid", "test") if len(paths) == 3 else ("train", "test")
     options.data_sha256 = fingerprints(dict(zip(splits, paths, strict=True)))
     if options.data_sha256["test"] in [options.data_sha256[split] for split in splits[:-1]]:
@@ -68,9 +66,7 @@ def read(paths: list[Path], seed: int, given: float | None = None) -> tuple[dict
     channels = 1 + max(int(units.max()) for data in found for units in data.units if len(units))
     classes = 1 + max(int(data.labels.max()) for data in found)
     last = max(float(times[-1]) for data in found for times in data.times if len(times))
-    duration = 1.1 * last if given is None else checks.duration(given, "--duration")
-    if duration < last:
-        raise SpecError("--duration", f"at least the last spike time of all files, {last} (ms)", given, "raise it")
+    duration = 1.1 * last if given is None else given
     found = [replace(data, channels=channels, classes=classes) for data in found]
     if len(found) == 3:
         return dict(zip(("train", "valid", "test"), found, strict=True)), duration

@@ -22,7 +22,7 @@ from torch import Tensor
 from delayprop.fast.data.new_files import HALF, content_of, write_whole
 from delayprop.spec.errors import SpecError, Verbatim
 
-FORMAT = "delayprop-checkpoint/2"  # /1 had no settings, no initial network, and no early stop
+FORMAT = "delayprop-checkpoint/3"  # /2 did not keep the accuracy that an early stop watches
 KEPT = 2
 NAME = re.compile(r"checkpoint-(\d{9}|[1-9]\d{9,})\.pt", re.ASCII)  # a file of another name is a user's own
 

@@ -62,8 +62,13 @@ class Classification:
         self.task, self.settings, self.seed = options.task, settings, options.seed
         if settings.pool > (channels := data["train"].channels):
             raise SpecError("--pool", f"at most the number of channels, {channels}", settings.pool, "lower it")
-        self.data = {split: replace(part, pool=settings.pool) for split, part in data.items()}
-        self.duration, self.processes, train = duration, processes, self.data["train"]
+        self.data = {split: replace(part, pool=settings.pool, bias=settings.bias) for split, part in data.items()}
+        self.duration, self.processes = settings.duration or duration, processes
+        self.late = dict[str, int]()  # input spikes that are left out, by split
+        for split, part in self.data.items() if self.duration < duration else ():
+            self.data[split] = part.until(self.duration)
+            self.late[split] = sum(map(len, part.times)) - sum(map(len, self.data[split].times))
+        train = self.data["train"]
         sizes = train.inputs, train.classes
         kept = getattr(options, "kept_sizes", sizes)
         if sizes != kept:  # before a network is built
@@ -71,21 +76,24 @@ class Classification:
             raise SpecError("--data", f"of {expected}, as the network of the run", Verbatim(got), "give its own data")
         self.network = Classifier(*sizes, initial or settings, dtype, options.seed)
         self.network.to(processes.device)
-        self.rates = [scale_first_weights_(self.network, train, duration, settings.rate)] if settings.rate else []
+        self.rates = [scale_first_weights_(self.network, train, self.duration, settings.rate)] if settings.rate else []
         average = get_ema_multi_avg_fn(settings.average)
         self.averaged = AveragedModel(self.network, multi_avg_fn=average) if settings.average else None
-        augmentation = Augmentation(settings.shift, settings.spread, settings.stretch, settings.blend, settings.drop)
+        augmentation = Augmentation(
+            settings.shift, settings.spread, settings.stretch, settings.blend, settings.drop, settings.blend_more
+        )
         self.batches = Batches(
-            train, duration, settings.batch, augmentation, options.seed, options.workers, processes.rank,
+            train, self.duration, settings.batch, augmentation, options.seed, options.workers, processes.rank,
             processes.world,
         )
-        processes.check_batch(len(train) // self.batches.per_epoch)
+        processes.check_batch(augmentation.trials(train) // self.batches.per_epoch)
         self.optimiser = Optimiser(self.network, settings, settings.epochs, self.batches.per_epoch)
         self.data_parallel = processes.data_parallel(self.network)
         self.extendable = settings.schedule == "constant"
         self.valid_name = "held-out speakers" if getattr(options, "valid_speakers", None) else "valid"
         self.ended = 0  # the epoch after which `patience` has ended the run
         self.initial_parameters, self.epoch, self.began = self._parameters(), Epoch(), time.perf_counter()
+        self.watched: dict[str, Any] = {"accuracy": -1.0, "epoch": 0}  # the best of `patience_on`
         self.best: dict[str, Any] = {"accuracy": -1.0, "epoch": 0, "network": self.initial_parameters}
         self.last_batch: tuple[Spikes, Tensor, list[Tensor] | None] | None = None
         self.progress = Progress(self.batches.per_epoch, settings.epochs, processes.is_first)
@@ -107,6 +115,8 @@ class Classification:
     def start(self, folder: Folder) -> None:
         splits = ", ".join(f"{len(part)} {name}" for name, part in self.data.items())
         print(f"{self.task}, {self.network.name}, seed {self.seed}; trials of {self.duration:.4g} ms: {splits}")
+        for split, late in self.late.items() if any(self.late.values()) else ():
+            print(f"{late} input spikes of {split} come after {self.duration:.4g} ms and are left out")
         for doubt in [*doubts(self.data["train"], self.duration), *unseen(self.data)]:
             print(f"warning: {doubt}")
         settings = "  ".join(f"{name} {value}" for name, value in vars(self.settings).items())
@@ -133,15 +143,15 @@ class Classification:
         due = self.settings.certify and (number % self.batches.per_epoch) % self.settings.certify == 0
         residuals = self._certified(spikes, labels, kept) if due else {}
         self.optimiser.zero_grad()
-        y, hidden_spikes = self.data_parallel(spikes, kept)
+        y, emitted = self.data_parallel(spikes, kept)
         loss = self.network.loss(y, labels, self.settings.label_smoothing)
         share = len(labels) * self.processes.world / trials  # turns the mean over processes into that over trials
         term, target, strength = y.new_zeros(()), self.settings.spikes_target, self.settings.spikes_strength
         if strength:
-            for layer, emitted in zip(self.network.hidden_layers, hidden_spikes, strict=True):
-                term = term + spike_count_penalty(layer, emitted, target, strength, self.processes.sum)
+            for layer, hidden_spikes in zip(self.network.hidden_layers, emitted, strict=False):
+                term = term + spike_count_penalty(layer, hidden_spikes, target, strength, self.processes.sum)
         (share * loss + self.processes.world * term).backward()
-        fired = torch.cat([layer.counts().double().sum(0) for layer in hidden_spikes])
+        fired = torch.cat([layer.counts().double().sum(0) for layer in emitted])
         own = [float(loss.detach()) * len(labels), float(correct(y, labels).sum()), float(len(spikes.times))]
         total = self.processes.sum(torch.cat([fired, fired.new_tensor(own)])).cpu()
         fired, (loss_sum, right, arrived) = total[:-3], total[-3:].tolist()
@@ -165,7 +175,7 @@ class Classification:
         return [kept.to(self.processes.device) for kept in drawn]
 
     def _by_layer(self, fired: Tensor) -> tuple[Tensor, ...]:
-        return fired.split(list(self.settings.hidden))
+        return fired.split([layer.post for layer in self.network.spiking_layers])
 
     def _certified(self, spikes: Spikes, labels: Tensor, kept: list[Tensor] | None) -> dict[str, float | None]:
         """Checks the gradient of this batch; the largest residuals, error bar, and error of a trial
@@ -197,11 +207,14 @@ class Classification:
             print(f"warning: {warning}", flush=True)
         if valid.accuracy > self.best["accuracy"] or self.settings.choose == "last":
             self.best = {"accuracy": valid.accuracy, "epoch": epoch, "network": self._parameters()}
-        elif self.settings.patience and epoch - self.best["epoch"] >= self.settings.patience:
+        patience, watched = self.settings.patience, f"{self.settings.patience_on}_accuracy"
+        if entry[watched] > self.watched["accuracy"]:
+            self.watched = {"accuracy": entry[watched], "epoch": epoch}
+        elif patience and epoch - self.watched["epoch"] >= patience:
             self.ended = epoch
-            print(f"no better validation accuracy in {self.settings.patience} epochs: the run ends", flush=True)
+            print(f"no better accuracy ({self.settings.patience_on}) in {patience} epochs: the run ends", flush=True)
         if self.settings.wake and not self.settings.freeze_weights:  # last: the kept network is the validated one
-            for layer, fired in zip(self.network.hidden_layers, self._by_layer(self.epoch.fired), strict=True):
+            for layer, fired in zip(self.network.spiking_layers, self._by_layer(self.epoch.fired), strict=True):
                 wake_(layer, fired, self.settings.wake)
 
     def evaluate(
@@ -230,17 +243,19 @@ class Classification:
         average = {} if self.averaged is None else {"average": self.averaged.state_dict()}
         return {
             **average, "network": self.network.state_dict(), "optimiser": self.optimiser.state_dict(),
-            "best": self.best, "epoch": vars(self.epoch), "first": self.initial_parameters, "ended": self.ended,
+            "best": self.best, "watched": self.watched, "epoch": vars(self.epoch), "first": self.initial_parameters,
+            "ended": self.ended,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        check_counters(state, self.settings, self.batches.per_epoch)
+        neurons = sum(layer.post for layer in self.network.spiking_layers)
+        check_counters(state, self.settings, self.batches.per_epoch, neurons)
         restore_optimiser(self.optimiser, state["optimiser"], self.optimiser.steps)
         self.network.load_state_dict(state["network"])
         if self.averaged is not None:
             self.averaged.load_state_dict(state["average"])
         self.best, self.epoch, self.initial_parameters = state["best"], Epoch(**state["epoch"]), state["first"]
-        self.ended = state["ended"]
+        self.ended, self.watched = state["ended"], state["watched"]
 
     def finish(self, folder: Folder, check: Callable[[], None]) -> int:
         """Evaluates the kept network on the test split, and records the result; see `conclude`.

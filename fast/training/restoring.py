@@ -72,9 +72,9 @@ def check_like(found: object, like: object, name: str) -> None:
             raise _differs(name, "finite", found)
 
 
-def check_counters(state: dict[str, Any], settings: Settings, per_epoch: int) -> None:
+def check_counters(state: dict[str, Any], settings: Settings, per_epoch: int, neurons: int) -> None:
     """Refuses counts of a classification beyond its run, and shares outside of 0 to 1."""
-    best, epoch, epochs, neurons = state["best"], state["epoch"], settings.epochs, sum(settings.hidden)
+    best, watched, epoch, epochs = state["best"], state["watched"], state["epoch"], settings.epochs
     if len(epoch["fired"]) not in (1, neurons):  # 1: as before the first step
         raise DamagedError(f"training.epoch.fired is of {len(epoch['fired'])} neurons, not {neurons}")
     sums, residuals = epoch["sums"], [value for value in epoch["residuals"].values() if value is not None]
@@ -83,6 +83,8 @@ def check_counters(state: dict[str, Any], settings: Settings, per_epoch: int) ->
         ("ended", state["ended"], 0, epochs if settings.patience else 0),
         ("best.epoch", best["epoch"], int(started), epochs if started else 0),
         ("best.accuracy", best["accuracy"], 0 if started else -1, 1 if started else -1),
+        ("watched.epoch", watched["epoch"], int(started), epochs if started else 0),
+        ("watched.accuracy", watched["accuracy"], 0 if started else -1, 1 if started else -1),
         ("epoch.sums.steps", sums["steps"], 0, per_epoch),
         ("epoch.sums.right", sums["right"], 0, sums["trials"]),
         ("epoch.sums.silent_steps", sums["silent_steps"], 0, sums["steps"]),

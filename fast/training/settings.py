@@ -14,8 +14,16 @@ from typing import Any, Self
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
 from delayprop.fast.nn.wiring import DELAYS
 from delayprop.fast.training.hidden_neurons import NAMED, check_neurons, constant_setting, neuron_setting, option_of
-from delayprop.spec import VOLTAGE_READOUTS, SpecError
-from delayprop.spec.checks import finite_number, non_negative_time, one_of, positive_number, time_constant, whole_number
+from delayprop.spec import READOUTS, SpecError
+from delayprop.spec.checks import (
+    duration,
+    finite_number,
+    non_negative_time,
+    one_of,
+    positive_number,
+    time_constant,
+    whole_number,
+)
 from delayprop.spec.errors import Verbatim
 
 LARGEST = 1e6  # step sizes and other amounts: far above any use, far below where sums overflow
@@ -38,6 +46,11 @@ def bounded(
 step_size = partial(bounded, check=positive_number)
 delay_step_size = partial(bounded, check=partial(positive_number, unit="ms"), unit=" (ms)")
 delay_bound = partial(bounded, check=non_negative_time, unit=" (ms)", remedy="give it in ms")
+
+
+def trial_duration(value: Any, name: str) -> float:
+    """A duration, ms, or 0."""
+    return non_negative_time(value, name) and duration(value, name)
 
 
 def fraction(value: Any, name: str, zero: bool = True, one: bool = True) -> float:
@@ -99,8 +112,22 @@ class Settings:
     batch: int = setting(32, count, "trials per step, over all processes")
     tau_mem: float = setting(20.0, time_constant, "membrane time constant of all neurons, ms")
     tau_syn: float = setting(5.0, time_constant, "synaptic time constant of all neurons, ms")
-    readout: str = setting("max_voltage", None, "readout of an output's voltage", VOLTAGE_READOUTS)
-    gain: float = setting(1.0, positive_number, "factor from a readout to its logit")
+    readout: str = setting(
+        "max_voltage", None, "readout of an output; first_spike_time: outputs are lif, and the first to spike answers",
+        READOUTS,
+    )
+    gain: float = setting(1.0, positive_number, "factor from a readout of a voltage to its logit")
+    time_scale: float = setting(1.0, time_constant, "ms by which a first spike must come earlier to be read as 1 more")
+    loss: str = setting(
+        "cross_entropy", None, "relative_spike_time_mse: other outputs should spike --margin ms after the right one",
+        ("cross_entropy", "relative_spike_time_mse"),
+    )
+    margin: float = setting(2.0, delay_bound, "of --loss relative_spike_time_mse, ms")
+    bias: bool = setting(False, None, "one more input, which spikes at 0 in every trial")
+    duration: float = setting(
+        0.0, trial_duration, "duration of a trial, ms; later input spikes are left out, and counted; 0: that of the "
+        "task (of spikes, 1.1 times the last spike time)",
+    )
     rate: float = setting(
         0.0, amount,
         "spikes per hidden neuron and trial at which training starts, at least: a factor raises the initial weights "
@@ -111,7 +138,8 @@ class Settings:
     inner_mean: float = setting(0.02, mean_weight, "mean of the initial weights between hidden layers")
     inner_sd: float = setting(0.03, amount, "standard deviation of the initial weights between hidden layers")
     rec_sd: float = setting(0.02, amount, "standard deviation of the initial weights within a recurrent layer")
-    out_sd: float = setting(0.03, amount, "standard deviation of the initial weights onto outputs; their mean is 0")
+    out_mean: float = setting(0.0, mean_weight, "mean of the initial weights onto outputs")
+    out_sd: float = setting(0.03, amount, "standard deviation of the initial weights onto outputs")
     delay: float = setting(100.0, delay_bound, "largest initial delay onto hidden neurons, ms")
     rec_delay: float = setting(30.0, delay_bound, "largest initial delay within a recurrent layer, ms")
     max_delay: float = setting(1000.0, delay_bound, "upper bound of every delay, ms")
@@ -134,6 +162,7 @@ class Settings:
     least_tau: float = setting(2.0, time_constant, "lower bound of learned time constants, ms")
     ease_in: float = setting(1.0, above_0, "first factor on the step size of weights; batch b multiplies it by 1.05^b")
     weight_decay: float = setting(0.0, amount, "decay of weights, as in AdamW")
+    out_delays: bool = setting(True, None, "delays onto outputs are learned; they begin at 0")
     freeze_delays: bool = setting(False, None, "delays keep their initial values")
     freeze_weights: bool = setting(False, None, "weights keep their initial values")
     spikes_target: float = setting(14.0, amount, "spikes per hidden neuron and trial that --spikes-strength aims at")
@@ -143,8 +172,10 @@ class Settings:
     spread: float = setting(0.0, amount, "augmentation: maximum factor on channel distances per trial, minus 1")
     stretch: float = setting(0.0, amount, "augmentation: maximum factor on times per trial, minus 1")
     blend: float = setting(0.0, fraction, "augmentation: fraction of trials blended with another of their class")
+    blend_more: float = setting(0.0, amount, "augmentation: blends that are added to an epoch, per trial of it")
     drop: float = setting(0.0, below_1, "augmentation: fraction of input spikes dropped")
-    patience: int = setting(0, count_or_zero, "stop after n epochs without a better validation accuracy; 0: never")
+    patience: int = setting(0, count_or_zero, "stop after n epochs without a better accuracy; 0: never")
+    patience_on: str = setting("valid", None, "the accuracy of --patience", ("valid", "train"))
     choose: str = setting("best", None, "which epoch's network is kept; best: on validation", ("best", "last"))
     test: bool = setting(True, None, "evaluate the test split at the end; after --no-test: with --resume --test")
     certify: int = setting(100, count_or_zero, "check the identities every n steps of an epoch; 0: never")
@@ -167,18 +198,31 @@ class Settings:
             expected = f"from {LEAST_RECURRENT_DELAY} to --max-delay, {found.max_delay} (ms)"
             raise SpecError("--rec-delay", expected, found.rec_delay, "change it, or leave out --recurrent")
         check_neurons(found)
-        if found.patience and found.choose == "last":
-            raise SpecError("--patience", "0 with --choose last", found.patience, "drop one of the two")
+        if found.patience and found.choose == "last" and found.patience_on == "valid":
+            raise SpecError("--patience", "0 with --choose last", found.patience, "or take --patience-on train")
+        check_first_spikes(found)
         if found.freeze_delays and found.freeze_weights and not found.learn_constants:
             raise SpecError("--freeze-weights", "given without --freeze-delays", Verbatim("both"), "learn one of them")
         return found
+
+
+def check_first_spikes(settings: Settings) -> None:
+    """Refuse settings that the readout, or the loss, does not take."""
+    by_readout = ("gain",) if settings.readout == "first_spike_time" else ("time_scale", "loss")
+    by_loss = ("margin",) if settings.loss == "cross_entropy" else ("time_scale", "label_smoothing")
+    for names, of_which in ((by_readout, "readout"), (by_loss, "loss")):
+        given = f"{option_of(of_which)} {getattr(settings, of_which)}"
+        for name in names:
+            if (value := getattr(settings, name)) != getattr(Settings, name):
+                raise SpecError(option_of(name), f"left out with {given}", value, f"drop it, or change --{of_which}")
 
 
 def with_defaults(options: dict[str, Any]) -> dict[str, Any]:
     """The options of a run, with the defaults of settings that its version lacked."""
     defaults = {one.name: one.default for one in fields(Settings)} if "hidden" in options else {}
     newer = {name: list(value) if isinstance(value, tuple) else value for name, value in defaults.items()}
-    return {**newer, **options}
+    given = {name: value for name, value in options.items() if value is not None or name not in newer}
+    return {**newer, **given}
 
 
 def kind_of_delays(settings: Mapping[str, Any]) -> str:
@@ -194,18 +238,21 @@ def kind_of_delays(settings: Mapping[str, Any]) -> str:
 GROUPS: dict[str, tuple[str, ...]] = {  # the settings as `--help` shows them
     "network": (
         "hidden", "neuron", "constants", "tau_a", "adapt", "tau_rise", "coupling", "tau_inh", "recurrent", "delays",
-        "density", "pool", "tau_mem", "tau_syn", "readout", "gain", "max_delay",
+        "density", "pool", "bias", "duration", "tau_mem", "tau_syn", "readout", "gain", "time_scale", "loss", "margin",
+        "max_delay",
     ),
-    "first values": ("rate", "w_mean", "w_sd", "inner_mean", "inner_sd", "rec_sd", "out_sd", "delay", "rec_delay"),
+    "first values": (
+        "rate", "w_mean", "w_sd", "inner_mean", "inner_sd", "rec_sd", "out_mean", "out_sd", "delay", "rec_delay",
+    ),
     "steps": (
         "epochs", "batch", "lr", "out_lr", "delay_lr", "schedule", "warm_up", "ease_in", "clip", "weight_decay",
-        "freeze_weights", "freeze_delays",
+        "out_delays", "freeze_weights", "freeze_delays",
     ),
     "time constants": ("learn_constants", "constants_lr", "least_tau"),
     "generalisation": ("dropout", "average", "label_smoothing"),
     "activity": ("spikes_strength", "spikes_target", "wake"),
-    "augmentation": ("shift", "spread", "stretch", "blend", "drop"),
-    "end": ("choose", "patience", "test", "certify"),
+    "augmentation": ("shift", "spread", "stretch", "blend", "blend_more", "drop"),
+    "end": ("choose", "patience", "patience_on", "test", "certify"),
 }
 
 

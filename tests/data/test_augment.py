@@ -21,7 +21,7 @@ EVERY = Augmentation(4, 0.2, 0.3, 0.5, 0.1)
 
 
 def trial(augmentation: Augmentation, n: int, seed: int = 0, epoch: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    times, units = augmentation.trial(DATA, by_class(DATA), n, seed, epoch, DURATION)
+    times, units, _ = augmentation.trial(DATA, by_class(DATA), n, seed, epoch, DURATION)
     assert len(times) == len(units) and (np.diff(times) >= 0).all()
     return times, units
 

@@ -133,7 +133,7 @@ def test_data_with_long_delays_do_not_start_silent(tmp_path: Path, capsys: Captu
     assert out.count("were silent in 5 of 5 steps: no gradient passed; take smaller steps") == 3
     assert [line["silent_steps"] for line in history(tmp_path / "drawn")] == [5, 5, 5]
     assert "silent 100%" in out and "; start with spikes: `--rate 3` scales the first weights\n" in out
-    for wrong in (["--duration", "60"], ["--rate", "1e4"], ["--w-mean", "-1", "--w-sd", "0"]):
+    for wrong in (["--duration", "-1"], ["--rate", "1e4"], ["--w-mean", "-1", "--w-sd", "0"]):
         said = refusal(capsys, main, "--task", "spikes", "--out", tmp_path / "no", *options, *wrong)
         assert ("`--rate` is 3 spikes" if wrong[0] == "--w-mean" else f"`{wrong[0]}` must be ") in said
     assert not (tmp_path / "no").exists()

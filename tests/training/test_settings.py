@@ -60,7 +60,7 @@ def test_every_setting_is_an_option(name: str) -> None:
 
 def test_a_preset_is_named_on_the_command_line_and_help_is_printed_in_groups(capsys: Capture) -> None:
     best = printed(capsys, main, "--task", "shd", "--help")
-    paper = printed(capsys, main, "--task", "shd", "--preset", "paper", "--help")
+    paper = printed(capsys, main, "--task", "shd", "--preset", "paper-ff", "--help")
     assert "--batch BATCH" in best and "(default: 256)" in paper and best != paper
     titles = [line.removesuffix(":") for line in best.splitlines() if re.fullmatch(r"[a-z ]+:", line)]
     assert titles[1:] == list(GROUPS)
