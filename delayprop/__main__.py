@@ -20,6 +20,7 @@ COMMANDS = {
     "compile": "compile the kernels of some networks before a run needs them",
     "derivations": "prove the gradients, also those of a neuron of your own",
     "conformance": "grade a simulator against cases with known results",
+    "reproduce": "list the experiments of the paper with their results, or run one",
     "report": "draw the pictures of a run again; without a run, make the verification report",
 }
 OUTSIDE_FAST = {"conformance": "spec.conformance.__main__", "derivations": "derivations.__main__"}
@@ -44,8 +45,8 @@ def main(argv: Sequence[str] | None = None, prog: str = "delayprop") -> int:
 
 def command(name: str) -> Main:
     """The `main` of a command. Only this command is imported: `run --help` needs no task."""
-    if name == "report":
-        return report_command
+    if name in CHECKOUT:
+        return CHECKOUT[name]
     found: Main = import_module(f"delayprop.{OUTSIDE_FAST.get(name, f'fast.{name}')}").main
     return found
 
@@ -62,6 +63,20 @@ def report_command(argv: Sequence[str], prog: str) -> int:
             remedy = "name a finished run, or clone the project: the verification report needs its tests"
             return report(prog, f"`RUN` must be given outside a checkout of delayprop, got nothing; {remedy}")
     return main(argv, prog)
+
+
+def reproduce_command(argv: Sequence[str], prog: str) -> int:
+    """List or run the experiments of the paper, in a checkout: no wheel holds their records."""
+    if not (ROOT / "results" / "paper.toml").exists():
+        remedy = "clone the project: its `results/` has the experiments"
+        return report(prog, f"`{prog}` must be called in a checkout of delayprop, got an installed one; {remedy}")
+    sys.path.insert(0, str(ROOT))
+    from results.reproduce import main
+
+    return main(argv, prog)
+
+
+CHECKOUT: dict[str, Main] = {"report": report_command, "reproduce": reproduce_command}
 
 
 def script() -> NoReturn:

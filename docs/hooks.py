@@ -1,6 +1,7 @@
 """Hooks of `mkdocs build`: formulas, inclusions, tables of results, and links that leave `docs/`.
 
 - `<!-- include PATH -->` on its own line becomes the content of that file without its title.
+- `<!-- paper PATH -->` becomes the tables of the experiments in that file.
 - `<!-- runs PATH -->` becomes two tables of the recorded runs in that JSON-lines file: one row per
   setting, and one row per run.
 - A link to a repository file outside `docs/` leads to a page made from that file, so the site is
@@ -20,12 +21,13 @@ from typing import Any
 
 from delayprop.fast.training.settings import kind_of_delays
 from docs.formulas import formula
+from results.reproduce import page
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = "source"  # folder of the pages made from repository files
 LISTING = "---\ntitle: {0}\nsearch:\n  exclude: true\n---\n\n# `{0}`\n\n{1}"
 LANGUAGES = {".py": "python", ".json": "json", ".toml": "toml"}
-DIRECTIVE = re.compile(r"^<!-- (include|runs) (.+?) -->$", re.MULTILINE)
+DIRECTIVE = re.compile(r"^<!-- (include|paper|runs) (.+?) -->$", re.MULTILINE)
 CODE = re.compile(
     r"^(```+).*?^\1$"  # fenced
     r"|(?<=\n\n)(?: {4}[^\n]*\n+)+"  # indented
@@ -151,6 +153,8 @@ def expanded(text: str, uri: str) -> str:
         path = ROOT / directive[2]
         if directive[1] == "runs":
             return runs(path)
+        if directive[1] == "paper":
+            return page()
         body = re.sub(r"\A# .*\n+", "", path.read_text(encoding="utf-8"))
         up = posixpath.relpath(path.parent.as_posix(), repository_path(uri).parent.as_posix())
         return outside_code(body, lambda part: LINK.sub(lambda m: f"]({up}/{m[1]}{m[2] or ''})", part)).rstrip()

@@ -3,6 +3,7 @@
 import argparse
 import os
 import signal
+import statistics
 import sys
 from collections.abc import Sequence
 from contextlib import closing, redirect_stdout
@@ -39,6 +40,8 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.train") 
     def body(options: argparse.Namespace) -> int:
         options.changed = changed(options, parser)
         try:
+            if getattr(options, "leave_one_speaker_out", False):
+                return _leave_one_speaker_out(options, words, prog)
             return _train(options)[0]
         except KeyboardInterrupt:  # before the first step, or after the last
             return report(prog, INTERRUPTED, 130)
@@ -86,12 +89,31 @@ def train(task: str, data: str | os.PathLike | Sequence[str | os.PathLike] | Non
     parser = parser_of("delayprop train", task, settings.get("preset"))
     options = options_of(parser, {"task": task, **({} if data is None else {"data": data}), **settings})
     options.changed = changed(options, parser)
+    if getattr(options, "leave_one_speaker_out", False):
+        raise UnsupportedError("leave_one_speaker_out", "False", True, "the command `delayprop train` has it")
     code, folder = _train(options, ends=False)
     if code == EXIT[signal.SIGINT]:
         raise KeyboardInterrupt
     if code == EXIT[signal.SIGTERM]:
         raise SystemExit(code)
     return Run(folder)
+
+
+def _leave_one_speaker_out(options: argparse.Namespace, words: list[str], prog: str) -> int:
+    """A training per speaker, without him; the mean of the accuracies on the speakers left out."""
+    if not options.out:
+        raise SpecError("--out", "given with --leave-one-speaker-out", Verbatim("nothing"), "name a folder")
+    shared, accuracies = [word for word in words if word != "--leave-one-speaker-out"], []
+    for speaker in TASKS[options.task].train_speakers(options):
+        out = Path(options.out) / f"speaker-{speaker}"
+        code = main([*shared, "--valid-speakers", str(speaker), "--no-test", "--out", str(out), "--resume"], prog)
+        if code:
+            return code
+        accuracies.append(Run(out).accuracies["valid"])
+        print(f"speaker {speaker} left out: {accuracies[-1]:.1%}", flush=True)
+    spread = f" ± {statistics.stdev(accuracies):.1%}" if len(accuracies) > 1 else ""
+    print(f"mean of {len(accuracies)} speakers: {statistics.mean(accuracies):.1%}{spread}, from {min(accuracies):.1%}")
+    return 0
 
 
 def _train(options: argparse.Namespace, ends: bool = True) -> tuple[int, Path]:

@@ -9,16 +9,16 @@ out of training. A final run may learn from all speakers (`--valid-speakers --ch
 import argparse
 from dataclasses import replace
 
-import numpy as np
 import torch
 
 from delayprop.fast.data.spike_data import SpikeData, held_out
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
+from delayprop.fast.tasks.speakers import add_options as add_speaker_options
+from delayprop.fast.tasks.speakers import speakers_of, split_by_speaker
 from delayprop.fast.tasks.spike_folder import SpikeFolder
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.settings import Settings
-from delayprop.spec.errors import SpecError, Verbatim
 
 DATA = SpikeFolder(
     "shd", ("train", "test"), channels=700, classes=20, duration=1400.0,
@@ -45,8 +45,7 @@ PRESETS = {
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     DATA.add_options(parser)
-    what = f"speakers held out of training (default: %(default)s); none: one trial in {SHARE}, of all speakers"
-    parser.add_argument("--valid-speakers", type=int, nargs="*", default=[3, 6], help=what)
+    add_speaker_options(parser, [3, 6], f"one trial in {SHARE}, of all speakers")
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
@@ -61,13 +60,6 @@ def splits(options: argparse.Namespace) -> dict[str, SpikeData]:
     return {**held_out(train, SHARE, options.seed), "test": test}
 
 
-def split_by_speaker(train: SpikeData, test: SpikeData, speakers: list[int]) -> dict[str, SpikeData]:
-    """The splits `train` without these speakers, `valid` of them alone, and `test`."""
-    if train.speakers is None:
-        raise SpecError("shd_train.h5", "a file with `extra/speaker`", Verbatim("one without"), "get the complete file")
-    available = sorted(set(train.speakers.tolist()))
-    if not set(speakers) < set(available):
-        expected = f"some of the speakers in the file, {available}, not all"
-        raise SpecError("--valid-speakers", expected, speakers, "name the speakers to hold out")
-    out = np.isin(train.speakers, speakers)
-    return {"train": train.where(~out), "valid": train.where(out), "test": test}
+def train_speakers(options: argparse.Namespace) -> list[int]:
+    """The speakers of the training file."""
+    return speakers_of(DATA.read(options)["train"], "--leave-one-speaker-out")

@@ -15,6 +15,8 @@ import torch
 
 from delayprop.fast.data.spike_data import LONG, SpikeData, held_out
 from delayprop.fast.data.spike_files import PER_SECOND, fingerprints, read_spike_file
+from delayprop.fast.tasks.speakers import add_options as add_speaker_options
+from delayprop.fast.tasks.speakers import speakers_of, split_by_speaker
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.settings import Settings
@@ -37,6 +39,7 @@ PRESETS = {
 def add_options(parser: argparse.ArgumentParser) -> None:
     what = f"TRAIN TEST, or TRAIN VALID TEST; without VALID one trial in {SHARE} of TRAIN is held out"
     parser.add_argument("--data", nargs="+", metavar="FILE", default=[], help=what)
+    add_speaker_options(parser, [], f"the file VALID, or one trial in {SHARE}")
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
@@ -45,7 +48,8 @@ def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processe
     if len(paths) not in (2, 3):
         expected = "two files, TRAIN TEST, or three, TRAIN VALID TEST"
         raise SpecError("--data", expected, Verbatim(f"{len(paths)} files"), LAYOUT)
-    data, duration = read(paths, options.seed, settings.duration or None)
+    speakers = getattr(options, "valid_speakers", [])  # old runs lack it
+    data, duration = read(paths, options.seed, settings.duration or None, speakers)
     splits = ("train", "valid", "test") if len(paths) == 3 else ("train", "test")
     options.data_sha256 = fingerprints(dict(zip(splits, paths, strict=True)))
     if options.data_sha256["test"] in [options.data_sha256[split] for split in splits[:-1]]:
@@ -55,8 +59,17 @@ def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processe
     return Classification(settings, options, data, duration, dtype, processes, initial)
 
 
-def read(paths: list[Path], seed: int, given: float | None = None) -> tuple[dict[str, SpikeData], float]:
-    """The splits, and the duration of a trial: as given, or the last spike time and a tenth."""
+def train_speakers(options: argparse.Namespace) -> list[int]:
+    """The speakers of the training file."""
+    data, _ = read([Path(path) for path in options.data], options.seed, options.duration or None)
+    return speakers_of(data["train"], "--leave-one-speaker-out")
+
+
+def read(
+    paths: list[Path], seed: int, given: float | None = None, speakers: list[int] | None = None
+) -> tuple[dict[str, SpikeData], float]:
+    """The splits, and the duration of a trial: as given, or the last spike time and a tenth.
+    `speakers`: of the training file, held out of it for validation."""
     latest = math.inf if given is None else LONGEST  # `_check_unit` refuses more than a minute without a duration
     found = [read_spike_file(path, MOST_CHANNELS, MOST_CLASSES, latest) for path in paths]
     for path, data in zip(paths, found, strict=True):
@@ -68,6 +81,10 @@ def read(paths: list[Path], seed: int, given: float | None = None) -> tuple[dict
     last = max(float(times[-1]) for data in found for times in data.times if len(times))
     duration = 1.1 * last if given is None else given
     found = [replace(data, channels=channels, classes=classes) for data in found]
+    if speakers:
+        if len(found) == 3:
+            raise SpecError("--valid-speakers", "left out with a file VALID", speakers, "give TRAIN and TEST alone")
+        return split_by_speaker(found[0], found[1], speakers), duration
     if len(found) == 3:
         return dict(zip(("train", "valid", "test"), found, strict=True)), duration
     if len(found[0]) == 1:
