@@ -17,6 +17,8 @@ with each bin would be stored. The weakness of both: they take all bins, also th
 import os
 import shutil
 import sys
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -74,23 +76,29 @@ class _Read(torch.autograd.Function):
         line = pad(spikes.to(torch.int8), (0, 0, longest + 1, 0))
         ctx.save_for_backward(line, w, near, share)
         ctx.longest = longest
-        return _read(line, near, w * (1 - share), w * share, spikes.shape[1])
+        arriving: Tensor = compiled(read)(line, near, w * (1 - share), w * share, spikes.shape[1])
+        return arriving
 
     @staticmethod
     def backward(ctx: Any, *dL: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None]:
         line, w, near, share = ctx.saved_tensors
         dL_darriving = dL[0].contiguous()
-        at, before = _correlated(line, near, dL_darriving)
+        at, before = compiled(correlated)(line, near, dL_darriving)
         dL_dspikes = None
         if ctx.needs_input_grad[0]:  # the same sum, back in time
             back = pad(dL_darriving.flip(1), (0, 0, ctx.longest + 1, 0))
             near, w_at, w_before = (part.T.contiguous() for part in (near, w * (1 - share), w * share))
-            dL_dspikes = _read(back, near, w_at, w_before, dL_darriving.shape[1]).flip(1)
+            dL_dspikes = compiled(read)(back, near, w_at, w_before, dL_darriving.shape[1]).flip(1)
         return dL_dspikes, at * (1 - share) + before * share, w * (before - at), None
 
 
-@torch.compile
-def _read(line: Tensor, near: Tensor, w_at: Tensor, w_before: Tensor, bins: int) -> Tensor:
+@cache
+def compiled(function: Callable) -> Callable:
+    """By `torch.compile`; here, since it loads a compiler, which no other system needs."""
+    return torch.compile(function)
+
+
+def read(line: Tensor, near: Tensor, w_at: Tensor, w_before: Tensor, bins: int) -> Tensor:
     """`line [pre, longest + 1 + bins, trials]`, read `near` bins back, and one bin before that."""
     place = line.shape[1] - bins + torch.arange(bins)[:, None, None] - near
     source = torch.arange(line.shape[0])
@@ -98,9 +106,8 @@ def _read(line: Tensor, near: Tensor, w_at: Tensor, w_before: Tensor, bins: int)
     return read.sum(2).permute(1, 0, 2).contiguous()
 
 
-@torch.compile
-def _correlated(line: Tensor, near: Tensor, dL_darriving: Tensor) -> tuple[Tensor, Tensor]:
-    """Sums over bins and trials of `dL_darriving` times the line, at the two bins of `_read`."""
+def correlated(line: Tensor, near: Tensor, dL_darriving: Tensor) -> tuple[Tensor, Tensor]:
+    """Sums over bins and trials of `dL_darriving` times the line, at the two bins of `read`."""
     bins = dL_darriving.shape[1]
     place = line.shape[1] - bins + torch.arange(bins) - near[:, :, None]
     source, g = torch.arange(line.shape[0])[:, None], dL_darriving[:, None]

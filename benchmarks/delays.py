@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import resource
+import signal
 import statistics
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -41,11 +42,11 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 PROG = "python -m benchmarks.delays"
 RIVALS: dict[str, type[Dcls] | type[Line]] = {"dcls": Dcls, "line": Line}
-SYSTEMS = ("fast", *RIVALS)
+SYSTEMS, BOTH = ("fast", *RIVALS), ("float32", "float64")
 LONGEST = (64, 128, 256, 512, 1024)  # ms, the longest delays of the default rows
-SHORT_OF = {(1, 256): 1024, (1, 512): 128, (2, 256): 128, (2, 512): 64}
-"""The longest delay of the default rows of `dcls`, ms, by hidden layers and their neurons: the time
-of its step grows with it, to an hour for all rows."""
+WHOLE = (1, 256)
+"""Hidden layers, and their neurons, for which `dcls` has all default rows; others have the first
+alone. The time of its step grows with the delay: all rows would take hours."""
 MINUTE = 60.0  # s: a first step that takes longer is the only one
 SIZES = ("inputs", "hidden", "layers", "outputs", "batch", "spikes", "duration", "max_delay", "dtype")
 MIB, GIB = 2**20, 2**30
@@ -81,8 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--layers", nargs="+", type=int, default=[1, 2], help="hidden layers (default: 1 2)")
     add("--hidden", nargs="+", type=int, default=[256, 512], help="neurons of each hidden layer (default: 256 512)")
     add("--max-delay", nargs="+", type=int, help="longest delays, whole ms (default: 64 to 1024; dcls: some of them)")
-    both = ("float32", "float64")
-    add("--dtype", nargs="+", choices=both, default=both, help="precisions of fast (default: both)")
+    add("--dtype", nargs="+", choices=BOTH, default=BOTH, help="precisions of fast (default: both)")
     add("--threads", nargs="+", type=int, default=[1, 2], help="threads of fast; the others run with the first")
     for name in ("batch", "inputs", "spikes"):
         add(f"--{name}", type=int, default=getattr(default, name), help=f"as in `shd-like` ({getattr(default, name)})")
@@ -152,7 +152,7 @@ def rows(options: argparse.Namespace) -> Iterator[Row]:
         for system in options.system:
             if system == "fast":
                 yield from (Row(system, replace(sizes, dtype=dtype), threads) for dtype, threads in of_fast)
-            elif system == "line" or options.max_delay or longest <= SHORT_OF.get((layers, hidden), max(LONGEST)):
+            elif system == "line" or options.max_delay or (layers, hidden) == WHOLE or longest == LONGEST[0]:
                 yield Row(system, sizes, options.threads[0])
 
 
@@ -191,10 +191,13 @@ def in_own_process(row: Row, repeats: int, memory: float, seconds: float) -> dic
         ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
         return {"failed": f"takes more than {seconds:g} s", "seconds_bound": seconds}
-    if ended.returncode < 0:  # by a signal: a library that finds no memory may abort
-        return {"failed": f"ended by signal {-ended.returncode}, with at most {memory:.3g} GiB", "gib_bound": memory}
     if ended.returncode:
-        return {"refused": (ended.stderr.strip().splitlines() or ["no message"])[-1]}
+        last = (ended.stderr.strip().splitlines() or [f"ended with {ended.returncode}"])[-1]
+        # A library that finds no memory may abort; its last line can be that of a traceback in C++.
+        said = ended.stderr if ended.returncode < 0 else last
+        if ended.returncode == -signal.SIGKILL or any(word in said.lower() for word in ("memory", "alloc")):
+            return {"failed": f"needs more than {memory:.3g} GiB", "gib_bound": memory}
+        return {"refused": last}
     found: dict = json.loads(ended.stdout.splitlines()[-1])
     return found
 
@@ -202,16 +205,10 @@ def in_own_process(row: Row, repeats: int, memory: float, seconds: float) -> dic
 def worker(asked: str) -> None:
     """Measure one row within the bound of memory, and print the record."""
     given = json.loads(asked)
-    row, memory = Row(given["system"], Sizes(**given["sizes"]), given["threads"]), given["memory"]
-    found: dict
+    row, bound = Row(given["system"], Sizes(**given["sizes"]), given["threads"]), int(given["memory"] * GIB)
+    resource.setrlimit(resource.RLIMIT_DATA, (bound, bound))
     try:
-        bound = int(memory * GIB)
-        resource.setrlimit(resource.RLIMIT_DATA, (bound, bound))
         found = measured(row, given["repeats"])
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not any(word in str(error).lower() for word in ("memory", "alloc")):
-            raise
-        found = {"failed": f"needs more than {memory:.3g} GiB", "gib_bound": memory}
     except Disagreement as error:
         found = {"wrong": str(error)}
     except SpecError as error:
@@ -270,8 +267,9 @@ def _mib(name: str) -> float:
 
 
 CURVES = {"fast": "fast", "dcls": "DCLS", "line": "delay line,\ncompiled"}
-PANELS = {"seconds": ("seconds per step", "seconds_bound", 1.0),
-          "mib_above_imports": ("memory, MiB", "gib_bound", GIB / MIB)}
+PANELS = {"seconds": ("seconds per step", "seconds_bound", "s", 1.0),
+          "mib_above_imports": ("memory above imports, MiB", "gib_bound", "GiB", GIB / MIB)}
+"""By the entry of a record: the label, the entry of its bound, the unit of that, and its size."""
 
 
 def picture(records: Iterable[dict], sizes: Sizes) -> "Figure":
@@ -287,24 +285,26 @@ def picture(records: Iterable[dict], sizes: Sizes) -> "Figure":
     if len(machines) != 1:
         got = Verbatim(f"those of {len(machines)} machines")
         raise SpecError("--out", "a file with float32 records of this network on one thread", got, "measure them first")
-    figure, axes = panels({label: 2.1 for label, _, _ in PANELS.values()}, "longest delay, ms", right=1.05)
-    for (name, (_, bound, unit)), panel in zip(PANELS.items(), axes):
+    figure, axes = panels({label: 2.1 for label, *_ in PANELS.values()}, "longest delay, ms", right=1.05)
+    beside: Any = {"textcoords": "offset points", "va": "center", "fontsize": 9, "annotation_clip": False}
+    for (name, (_, bound, unit, size)), panel in zip(PANELS.items(), axes):
         for (system, label), colour in zip(CURVES.items(), COLOURS):
             # A later record of a row replaces an earlier one.
             own = {one["max_delay"]: one for one in chosen if one["system"] == system}
             points = sorted((delay, one[name]) for delay, one in own.items() if name in one)
-            passed = sorted((delay, unit * one[bound]) for delay, one in own.items() if bound in one)
+            passed = sorted((delay, size * one[bound]) for delay, one in own.items() if bound in one)
             if points:
                 panel.plot(*zip(*points), ".-", color=colour)
+                panel.annotate(label, points[-1], (6, 0), **beside, color=colour)
             if passed:
                 panel.plot(*zip(*passed), "^", color=colour, mfc="none")
-            if points or passed:
-                panel.annotate(label, max(points or passed), (6, 0), textcoords="offset points", va="center",
-                               color=colour, fontsize=9, annotation_clip=False)
+                shown = f"more than {passed[-1][1] / size:.3g} {unit}"
+                panel.annotate(shown, passed[-1], (-6, 0), **beside, color=colour, ha="right")
         panel.set_xscale("log", base=2)
         panel.set_yscale("log")
         delays = sorted({one["max_delay"] for one in chosen})
         panel.set_xticks(delays, [f"{delay:g}" for delay in delays])
+        panel.yaxis.set_major_formatter("{x:g}")
         panel.minorticks_off()
     return figure
 
