@@ -110,7 +110,7 @@ def test_rows_are_measured_once_and_recorded(tmp_path: Path, capsys: Capture, mo
     found = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     assert [one["system"] for one in found] == systems
     for one in found:
-        assert one["seconds"] > 0 and 0 < one["mib_above_imports"] < one["mib"] and one["threads"] == 1
+        assert one["seconds"] > 0 and one["mib_above_imports"] < 300 < one["mib"] and one["threads"] == 1
         assert one["hidden_spikes_per_trial"] == [pytest.approx(14.0, rel=0.1)] and one["device_name"]
         assert {"python", "torch", "numpy", "numba"} <= one["versions"].keys()
     assert max(found[0]["gradient_error"].values()) < 1e-5
