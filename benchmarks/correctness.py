@@ -38,15 +38,8 @@ def agree(workload: Workload) -> dict[str, Any]:
     """Check the configuration; the errors found, as a JSON object. A residual is None if its
     identity does not apply, the error of differences if every step tried changes a spike count.
     `Disagreement`: a check failed."""
-    timed = step(workload)
     double = workload.in_float64()
-    true, identities = certified(double)
-    errors = precision(timed, true, workload.sizes.dtype)
-    applying = {name: residual for name, residual in vars(identities).items() if residual is not None}
-    if not applying:
-        raise Disagreement("the identities have nothing to certify: the gradient is 0")
-    for name, residual in applying.items():
-        limit(f"identity {name} of the float64 gradient", residual, IDENTITIES)
+    true, errors, identities = in_precision(workload, double)
     neurons = _follow(double, true)
     error, h = differences(double.of_trials(TRIALS)) or (None, None)
     if error is not None:
@@ -54,6 +47,20 @@ def agree(workload: Workload) -> dict[str, Any]:
     return {
         "gradient_error": errors, "residuals": vars(identities), "followed": neurons, "finite_difference_error": error
     }
+
+
+def in_precision(workload: Workload, double: Workload) -> tuple[Step, dict[str, float], Residuals]:
+    """The checks (a) and (b) of a workload, of which `double` is the float64 one: the float64 step,
+    the errors of the blocks of the gradient, and the residuals. `Disagreement`: a check failed."""
+    timed = step(workload)
+    true, identities = certified(double)
+    errors = precision(timed, true, workload.sizes.dtype)
+    applying = {name: residual for name, residual in vars(identities).items() if residual is not None}
+    if not applying:
+        raise Disagreement("the identities have nothing to certify: the gradient is 0")
+    for name, residual in applying.items():
+        limit(f"identity {name} of the float64 gradient", residual, IDENTITIES)
+    return true, errors, identities
 
 
 def certified(workload: Workload) -> tuple[Step, Residuals]:

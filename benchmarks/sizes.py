@@ -31,11 +31,12 @@ class Sizes:
     device: str = "cpu"
     delays: str = "synaptic"
     outputs: int = 20
-    w_mean: float | None = None  # mean weight onto hidden neurons; None: `workloads.build` searches for it
+    layers: int = 1  # hidden layers
+    w_mean: float | None = None  # mean weight onto the first; None: `workloads.build` searches for it
     seed: int = 0  # of inputs, weights and delays
 
     def __post_init__(self) -> None:
-        for name in ("batch", "inputs", "hidden", "outputs"):
+        for name in ("batch", "inputs", "hidden", "outputs", "layers"):
             whole_number(getattr(self, name), f"--{name}", 1, 10_000_000, "give a positive number")
         whole_number(self.spikes, "--spikes", 1, MANY, "give the number of input spikes per trial")
         duration(self.duration, "--duration")

@@ -61,7 +61,6 @@ def measured(workload: Workload, repeats: int) -> dict:
     took = timed(workload.model, lambda: forward(workload), repeats)
     trains = step(workload).trains
     count = arrivals(workload, trains)
-    packages = {module.__name__: module.__version__ for module in (numpy, numba, torch)}
     asked = {name: value for name, value in vars(sizes).items() if name != "device"}
     return {
         **asked, "seconds": took.step, "seconds_forward": took.forward, "seconds_backward": took.backward,
@@ -71,7 +70,15 @@ def measured(workload: Workload, repeats: int) -> dict:
         },
         "hidden_spikes_per_trial": len(trains[0].times) / (sizes.batch * sizes.hidden),
         "hidden_solved_bins_per_trial": float(workload.model.stages[0].record.solved_bins.mean()),
-        "device": sizes.device, "device_name": device_name(sizes.device), "threads": torch.get_num_threads(),
+        "device": sizes.device, **machine(sizes.device),
+    }
+
+
+def machine(device: str) -> dict:
+    """The machine and its software, of a record."""
+    packages = {module.__name__: module.__version__ for module in (numpy, numba, torch)}
+    return {
+        "device_name": device_name(device), "threads": torch.get_num_threads(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "versions": {"python": platform.python_version(), **packages},
     }

@@ -51,18 +51,21 @@ def found_by(workload: Workload, trains: list[Spikes], y: Tensor | None) -> Step
 
 
 def timed(network: nn.Module, loss: Callable[[], Tensor], repeats: int) -> Times:
-    """Median times of a step, after one to warm up; gradients are cleared before each, untimed."""
-    on_gpu = any(parameter.is_cuda for parameter in network.parameters())
-    seconds: list[tuple[float, float, float]] = []
-    for _ in range(repeats + 1):
-        network.zero_grad()
-        began = _now(on_gpu)
-        found = loss()
-        between = _now(on_gpu)
-        found.backward()
-        ended = _now(on_gpu)
-        seconds.append((ended - began, between - began, ended - between))
+    """Median times of a step, after one to warm up."""
+    seconds = [once(network, loss) for _ in range(repeats + 1)]
     return Times(*map(statistics.median, zip(*seconds[1:])))
+
+
+def once(network: nn.Module, loss: Callable[[], Tensor]) -> tuple[float, float, float]:
+    """The time of one step, and of its halves, s; gradients are cleared before it, untimed."""
+    on_gpu = any(parameter.is_cuda for parameter in network.parameters())
+    network.zero_grad()
+    began = _now(on_gpu)
+    found = loss()
+    between = _now(on_gpu)
+    found.backward()
+    ended = _now(on_gpu)
+    return ended - began, between - began, ended - between
 
 
 def _now(on_gpu: bool) -> float:

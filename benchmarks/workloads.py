@@ -51,21 +51,24 @@ def links(stage: Stage) -> list[Link]:
 
 
 class Model(nn.Module):
-    """Two stages: hidden neurons; then LI (largest voltage read) or LIF (first spikes read)."""
+    """Hidden neurons, in layers; then LI (largest voltage read) or LIF (first spikes read)."""
 
-    def __init__(self, hidden: Stage, last: Stage) -> None:
+    def __init__(self, *stages: Stage) -> None:
         super().__init__()
-        self.stages: Any = nn.ModuleList([hidden, last])  # for a type checker a list of bare modules
+        self.stages: Any = nn.ModuleList(stages)  # for a type checker a list of bare modules
 
     def links(self) -> list[Link]:
         return [link for stage in self.stages for link in links(stage)]
 
     def forward(self, spikes: Spikes) -> tuple[list[Spikes], Tensor | None]:
         """The spikes of each stage that spikes; and the readout `[trials, post]` of an LI stage."""
-        hidden, last = self.stages
-        emitted = hidden(spikes)
-        found = last(emitted)
-        return ([emitted], found) if isinstance(found, Tensor) else ([emitted, found], None)
+        trains: list[Spikes] = []
+        for stage in self.stages:
+            found = stage(trains[-1] if trains else spikes)
+            if isinstance(found, Tensor):
+                return trains, found
+            trains.append(found)
+        return trains, None
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +97,13 @@ def build(sizes: Sizes) -> Workload:
     if sizes.w_mean is None:
         sizes = replace(sizes, w_mean=_searched(sizes, spikes[:SEARCH_TRIALS]))
     assert sizes.w_mean is not None
-    model = Model(_hidden(sizes, sizes.w_mean), _output(sizes)).to(sizes.device)
+    hidden = [_hidden(sizes, sizes.w_mean)]
+    for layer in range(1, sizes.layers):
+        deeper = replace(sizes, inputs=sizes.hidden, spikes=round(RATE * sizes.hidden), seed=sizes.seed + layer)
+        with torch.no_grad():
+            arriving = nn.Sequential(*hidden)(spikes[:SEARCH_TRIALS])
+        hidden.append(_hidden(deeper, _searched(deeper, arriving)))
+    model = Model(*hidden, _output(sizes)).to(sizes.device)
     return Workload(sizes, model, spikes.to(sizes.device), labels.to(sizes.device))
 
 

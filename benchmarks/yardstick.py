@@ -1,6 +1,6 @@
 """The usual alternative: the network on a time grid in torch, with backpropagation through time.
 
-Neurons are stepped by `dt` with a surrogate derivative (fast sigmoid). A delay is a place between
+Neurons are stepped by `dt` with a surrogate derivative (arctangent). A delay is a place between
 two bins, and a spike reaches both bins in proportion, so delays are learnable. Input spikes need no
 gradient: each of their arrivals is added directly to its two bins. From hidden neurons every bin
 may carry a gradient: there the synapses are a convolution with a kernel of two bins per synapse.
@@ -24,7 +24,7 @@ from delayprop.fast import cross_entropy
 DT = {"yin-yang": 0.1}  # ms; all others: 1
 REPEATS = 3  # at most
 TAU_MEM, TAU_SYN = 20.0, 5.0  # ms
-STEEPNESS = 10.0  # of the surrogate, per threshold
+STEEPNESS = 5.0  # of the surrogate, per threshold
 MOST_FLOATS = 4e8  # kept by a step for its backward pass; trials beyond it do not run
 KEPT_A_STEP, KEPT_AN_ARRIVAL = 20, 8  # floats per neuron and step, input arrival
 
@@ -38,7 +38,23 @@ class _Spike(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, dL_dspike: Tensor) -> Tensor:
         (above,) = ctx.saved_tensors
-        return dL_dspike / (1 + STEEPNESS * above.abs()) ** 2
+        return dL_dspike * (STEEPNESS / 2) / (1 + (math.pi / 2 * STEEPNESS * above) ** 2)
+
+
+def stepped(arriving: Tensor, dt: float, spiking: bool) -> Tensor:
+    """Spikes, or voltages if not spiking, from the weights that arrive in each bin of `dt` ms; both
+    `[bins, ...]`, with trials and neurons in any order."""
+    alpha, beta = math.exp(-dt / TAU_SYN), math.exp(-dt / TAU_MEM)
+    gain = TAU_SYN / (TAU_SYN - TAU_MEM) * (alpha - beta)  # exact for arrivals on the grid
+    V = I = arriving.new_zeros(arriving.shape[1:])
+    found = []
+    for now in arriving:
+        V = beta * V + gain * I
+        I = alpha * I + now
+        found.append(_Spike.apply(V - 1.0) if spiking else V)
+        if spiking:
+            V = V * (1 - found[-1])
+    return torch.stack(found)
 
 
 class Grid(nn.Module):
@@ -47,19 +63,17 @@ class Grid(nn.Module):
     def __init__(self, workload: Workload, dt: float) -> None:
         super().__init__()
         self.dt, self.steps = dt, max(1, math.ceil(workload.spikes.duration / dt))
-        self.alpha, self.beta = math.exp(-dt / TAU_SYN), math.exp(-dt / TAU_MEM)
-        self.gain = TAU_SYN / (TAU_SYN - TAU_MEM) * (self.alpha - self.beta)  # exact for arrivals on the grid
         self.w = nn.ParameterList(link.w.detach().clone() for link in workload.model.links())
         self.d = nn.ParameterList(link.delays.clone() for link in workload.model.links())
         self.spikes_seen = 0.0
 
     def forward(self, times: Tensor, trials: Tensor, neurons: Tensor, batch: int) -> Tensor:
         """The readout `[batch, outputs]`, from time, trial and neuron of every input spike."""
-        spikes = self._stepped(self._scattered(times, trials, neurons, batch), spiking=True)
+        spikes = stepped(self._scattered(times, trials, neurons, batch), self.dt, spiking=True)
         self.spikes_seen = float(spikes.detach().sum())
         kernel = self._kernel()
         arriving = conv1d(pad(spikes.permute(1, 2, 0), (len(kernel) - 1, 0)), kernel.flip(0).permute(2, 1, 0))
-        return self._stepped(arriving.permute(2, 0, 1), spiking=False).amax(dim=0).clamp(min=0.0)
+        return stepped(arriving.permute(2, 0, 1), self.dt, spiking=False).amax(dim=0).clamp(min=0.0)
 
     def _scattered(self, times: Tensor, trials: Tensor, neurons: Tensor, batch: int) -> Tensor:
         """The weights that arrive in each bin, `[steps, batch, post]`, within the trial."""
@@ -79,18 +93,6 @@ class Grid(nn.Module):
         share, bins = place - low, low.long()[None]
         kernel = w.new_zeros(int(low.max()) + 2, *w.shape)
         return kernel.scatter(0, bins, (w * (1 - share))[None]).scatter_add(0, bins + 1, (w * share)[None])
-
-    def _stepped(self, arriving: Tensor, spiking: bool) -> Tensor:
-        """Spikes, or voltages if not spiking, `[steps, batch, size]`, from arriving weights."""
-        V = I = arriving.new_zeros(arriving.shape[1:])
-        found = []
-        for now in arriving:
-            V = self.beta * V + self.gain * I
-            I = self.alpha * I + now
-            found.append(_Spike.apply(V - 1.0) if spiking else V)
-            if spiking:
-                V = V * (1 - found[-1])
-        return torch.stack(found)
 
 
 def yardstick(workload: Workload, repeats: int) -> dict:

@@ -67,6 +67,8 @@ ADDED = {
     r"python -m results$": "run",
     r"python -m benchmarks.speed":
         "--batch 2 --inputs 20 --spikes 400 --hidden 8 --duration 200 --max-delay 10 --repeats 1",
+    r"python -m benchmarks.delays": "--layers 1 --hidden 8 --inputs 20 --batch 1 --duration 200 --max-delay 16 "
+        "--system fast --dtype float32 --threads 1 --repeats 1",
     r"python -m benchmarks.baselines": "--epochs 1",
     r"python -m tests.tools.make_certified$": "lower-one-neuron",
     r"python -m pytest": COLLECT,

@@ -35,6 +35,8 @@ MORE = {
     "docs/formulas.py": {"ziamath"},  # the build of the site alone has it
     "benchmarks/grid": {"delayprop.reference"},  # the exact gradient that a grid is compared with
     "benchmarks/correctness.py": {"delayprop.reference"},  # follows single neurons before anything is timed
+    "benchmarks/delay_lines.py": {"DCLS"},  # optional, imported when used
+    "benchmarks/delays.py": {"DCLS", "matplotlib"},  # imported when measured; a type alone
     "delayprop/__main__.py": {"reports"},  # the verification report, where there is a checkout
 }
 """Further imports of one file or folder."""
