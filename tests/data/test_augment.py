@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from delayprop.fast.data.augment import Augmentation, by_class
 from delayprop.fast.data.batches import Batches
@@ -24,6 +25,30 @@ def trial(augmentation: Augmentation, n: int, seed: int = 0, epoch: int = 0) -> 
     times, units, _ = augmentation.trial(DATA, by_class(DATA), n, seed, epoch, DURATION)
     assert len(times) == len(units) and (np.diff(times) >= 0).all()
     return times, units
+
+
+def test_added_blends_are_further_trials_of_each_epoch() -> None:
+    """They are blends of two trials of their class, others in each epoch; the trials stay."""
+    augmentation = Augmentation(more=0.5)
+    batches = Batches(DATA, DURATION, 4, augmentation, seed=3)
+    assert augmentation.trials(DATA) == 18 and batches.per_epoch == 5
+    for epoch in range(2):
+        numbers = np.concatenate([batches.trials(5 * epoch + n) for n in range(5)])
+        assert sorted(numbers.tolist()) == list(range(18))
+    added = [augmentation.trial(DATA, by_class(DATA), 15, 3, epoch, DURATION) for epoch in range(30)]
+    assert {label for _, _, label in added} == {0, 1, 2} and len({times.tobytes() for times, _, _ in added}) == 30
+    counts = [len(times) for times, _, _ in added]  # half of 30 and half of 30 spikes
+    assert 15 < min(counts) < max(counts) < 45 and 27 < sum(counts) / 30 < 33
+    labels = torch.cat([batches[n][1] for n in range(5)])
+    assert len(labels) == 18 and labels.bincount(minlength=3).min() >= 4
+
+
+def test_a_bias_spikes_at_0_in_every_trial_and_late_spikes_are_cut() -> None:
+    data = replace(DATA.until(40.0), bias=True, pool=4)
+    spikes, _ = data.batch(np.arange(12), 40.0)
+    assert data.inputs == spikes.size == 11 and all(times.max() <= 40 for times in data.times)
+    assert all(spikes.train(n, 10).tolist() == [0.0] for n in range(12))
+    assert int(spikes.counts()[:, :10].sum()) == sum(int((times <= 40).sum()) for times in DATA.times)
 
 
 def test_nothing_asked_for_changes_nothing() -> None:

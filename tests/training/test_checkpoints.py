@@ -137,8 +137,8 @@ def test_nothing_in_a_file_is_run(known: bool, tmp_path: Path, monkeypatch: Patc
 
 def test_files_of_each_format_are_read_or_refused_with_a_hint() -> None:
     stored = ROOT / "tests" / "training" / "stored"
-    kept = decoded((stored / "checkpoint-format-2.pt").read_bytes())
-    assert digest(kept["training"]) == "f452951cf045cebccd5b14dcddfe3361ecce78c3d1e20eddffc3c3d95eeec5ef"
+    kept = decoded((stored / "checkpoint-format-3.pt").read_bytes())
+    assert digest(kept["training"]) == "26f3d4bc739520b52fdc549bcbf433b52be2634e0a173cc02a1f869f1032cc2a"
     network = Classifier(4, 3, replace(SETTINGS, epochs=1), torch.float32, 0)
     network.load_state_dict(kept["training"]["network"])
     assert digest(network.state_dict()) == digest(kept["training"]["network"])

@@ -34,17 +34,25 @@ def test_every_preset_is_what_the_command_line_gives_without_a_word(task: str) -
 OTHER: dict[str, Any] = {
     "hidden": (7, 5), "neuron": "alif", "delays": "axonal", "readout": "mean_voltage",
     "schedule": "cosine", "constants": ("v_th=1.5", "v_reset=-0.5"), "choose": "last",
-    "freeze_delays": True, "freeze_weights": True,
+    "freeze_delays": True, "freeze_weights": True, "bias": True, "patience_on": "train",
+    "loss": "relative_spike_time_mse",
     "max_delay": 200.0, "epochs": 3, "batch": 3,
     "pool": 5, "recurrent": True, "learn_constants": True, "shift": 2, "patience": 4, "certify": 9, "delay": 0.25,
 }
 
 
+OF_FIRST_SPIKES: dict[str, dict[str, Any]] = {
+    "time_scale": {}, "loss": {}, "margin": {"loss": "relative_spike_time_mse"},
+}
+"""The settings that need first spikes, and what else they need."""
+
+
 @pytest.mark.parametrize("name", [one.name for one in fields(Settings)])
 def test_every_setting_is_an_option(name: str) -> None:
     value = OTHER.get(name, 0.125)
-    if name == "test":
-        assert parsed(["--no-test"]) == replace(DEFAULT, test=False)
+    if name in ("test", "out_delays"):
+        off: dict[str, Any] = {name: False}
+        assert parsed([f"--no-{name.replace('_', '-')}"]) == replace(DEFAULT, **off)
         return
     words = [] if value is True else [str(entry) for entry in (value if isinstance(value, tuple) else (value,))]
     words, preset = [f"--{name.replace('_', '-')}", *words], DEFAULT
@@ -55,6 +63,11 @@ def test_every_setting_is_an_option(name: str) -> None:
             with pytest.raises(SpecError, match=f"{said}{' or '.join(readers)}$"):
                 parsed([*words, "--neuron", neuron])
         words, preset = [*words, "--neuron", readers[0]], replace(DEFAULT, neuron=readers[0])
+    if name in OF_FIRST_SPIKES:
+        with pytest.raises(SpecError, match=f"`{words[0]}` must be left out with --"):
+            parsed(words)
+        preset = replace(DEFAULT, readout="first_spike_time", **OF_FIRST_SPIKES[name])
+        words += ["--readout", "first_spike_time", *(["--loss", preset.loss] if name == "margin" else [])]
     assert parsed(words) == replace(preset, **{name: value})
 
 

@@ -11,12 +11,15 @@ import h5py
 import numpy as np
 import pytest
 
+import delayprop
 from delayprop.fast.data.spike_data import unseen
 from delayprop.fast.data.spike_files import write_spike_file
 from delayprop.fast.evaluate import main as evaluate
 from delayprop.fast.tasks import shd, spikes, yin_yang
+from delayprop.fast.tasks.speakers import split_by_speaker
 from delayprop.fast.tasks.yin_yang import DOT, EARLY, LATE, YANG, YIN, part_of, points, spikes_of
 from delayprop.fast.train import main
+from delayprop.spec import SpecError
 from tests.support.runs.reading import Capture, Patch, history, refusal, result
 from tests.support.runs.written_files import small_trials, splits, write
 from tests.support.tolerances import U32, identity
@@ -68,7 +71,7 @@ def folder(tmp_path: Path) -> Path:
 def test_speakers_are_held_out(folder: Path) -> None:
     options = argparse.Namespace(data=str(folder))
     files = shd.DATA.read(options)
-    data = shd.split_by_speaker(files["train"], files["test"], [1, 3])
+    data = split_by_speaker(files["train"], files["test"], [1, 3])
     assert list(options.data_sha256) == ["train", "test"]
     speakers = {name: set(part.speakers.tolist()) for name, part in data.items() if part.speakers is not None}
     assert speakers == {"train": {0, 2}, "valid": {1, 3}, "test": {0, 1, 2, 3}}
@@ -78,7 +81,7 @@ def test_speakers_are_held_out(folder: Path) -> None:
 BAD_SPEAKERS: dict[str, tuple[list[str], Any, str]] = {
     "nobody's": (["9"], np.arange(40) % 4, "must be some of the speakers in the file, [0, 1, 2, 3], not all"),
     "everybody's": (["0", "1", "2", "3"], np.arange(40) % 4, "`--valid-speakers` must be some of the speakers in the"),
-    "not said": (["3"], None, "a file with `extra/speaker`"),
+    "not said": (["3"], None, "`--valid-speakers` must be left out with a training file without `extra/speaker`"),
     "of another number": (["3"], np.zeros(3, np.uint16), "40 times, 40 units, 40 labels, 3 speakers"),
 }
 
@@ -92,6 +95,36 @@ def test_speakers_who_cannot_be_held_out(who: list, speakers: Any, said: str, fo
     out = folder / "run"
     assert said in refusal(capsys, main, "--task", "shd", "--data", folder, "--out", out, "--valid-speakers", *who)
     assert not out.exists()
+
+
+def test_one_speaker_after_the_other_is_left_out(folder: Path, capsys: Capture) -> None:
+    words = ["--task", "shd", "--data", str(folder), "--epochs", "1", "--hidden", "4", "--leave-one-speaker-out"]
+    assert "`--out` must be given with --leave-one-speaker-out" in refusal(capsys, main, *words)
+    assert main([*words, "--out", str(folder / "runs")]) == 0
+    said = capsys.readouterr().out
+    assert [f"speaker {n} left out: " in said for n in range(5)] == [True] * 4 + [False]
+    assert "\nmean of 4 speakers: " in said
+    options = [json.loads((folder / f"runs/speaker-{n}/options.json").read_text()) for n in range(4)]
+    assert [one["valid_speakers"] for one in options] == [[n] for n in range(4)]
+    assert not any((folder / f"runs/speaker-{n}/result.json").exists() for n in range(4)), "nothing is tested"
+    with h5py.File(folder / "shd_train.h5", "a") as file:
+        del file["extra"]
+    said = refusal(capsys, main, *words, "--out", folder / "other")
+    assert "`--leave-one-speaker-out` must be left out with a training file without `extra/speaker`" in said
+    with pytest.raises(SpecError, match="the command `delayprop train` has it"):
+        delayprop.train("shd", folder, leave_one_speaker_out=True)
+
+
+def test_speakers_of_your_own_files_are_held_out(tmp_path: Path) -> None:
+    for name in ("train", "test"):
+        write(tmp_path / f"{name}.h5", *small_trials(12, 0))
+        with h5py.File(tmp_path / f"{name}.h5", "a") as file:
+            file["extra/speaker"] = np.arange(12, dtype=np.uint16) % 3
+    train_file, test_file = tmp_path / "train.h5", tmp_path / "test.h5"
+    data, _ = spikes.read([train_file, test_file], 0, speakers=[2])
+    assert {name: len(part) for name, part in data.items()} == {"train": 8, "valid": 4, "test": 12}
+    with pytest.raises(SpecError, match="`--valid-speakers` must be left out with a file VALID"):
+        spikes.read([train_file, test_file, test_file], 0, speakers=[2])
 
 
 def train(folder: Path, task: str, *options: str) -> dict[str, Any]:
@@ -197,7 +230,7 @@ def test_times_in_another_unit_are_refused_unless_the_duration_is_given(
         _, duration = spikes.read([train, test], 0, 1100 * seconds)
         assert duration == 1100 * seconds
     else:
-        assert "from 0 to 3600000.0 ms" in refusal(capsys, main, *words, "--duration", 1100 * seconds)
+        assert "from 0 to 3600000.0 ms" in refusal(capsys, main, *words, "--duration", 1e9)
 
 
 def test_negative_times_are_refused(tmp_path: Path, capsys: Capture) -> None:
