@@ -18,9 +18,12 @@ LINE = {
     "gradient": {f"{group}?": NUMBER for group in GROUPS}, "kappa_min": AMOUNT_OR_NULL, "seconds": AMOUNT,
     **dict.fromkeys(("A", "B", "C", "rounding?", "float64?"), AMOUNT_OR_NULL),
 }
+CARD = ("spikes_per_neuron", "arrivals_per_trial", "seconds_per_epoch", "peak_memory_mib")
 RESULT = {
     "task": TEXT, "network": TEXT, "best_epoch": COUNT, "test_accuracy": NUMBER, "interval": (NUMBER, NUMBER),
     "count_baseline": NUMBER, "answers": [[COUNT]],
+    "learned_parameters?": COUNT, "learned_delays?": COUNT, "rounding?": AMOUNT_OR_NULL, "float64?": AMOUNT_OR_NULL,
+    **{f"{name}?": AMOUNT for name in CARD},
 }
 OPTIONS = {"seed": COUNT, "dtype": {"float32", "float64"}, "choose?": {"best", "last"}, "changed?": TEXT}
 

@@ -13,7 +13,17 @@ from reports.__main__ import main
 from tests.support.commands import result_of
 from tests.support.forking import called
 from tests.support.runs.reading import Capture, refusal
-from tests.support.runs.recorded_runs import TRACES, Change, lines, made, made_sequence, recorded, results, settings
+from tests.support.runs.recorded_runs import (
+    CARD,
+    TRACES,
+    Change,
+    lines,
+    made,
+    made_sequence,
+    recorded,
+    results,
+    settings,
+)
 
 
 def put(name: str, value: object) -> Change:
@@ -168,7 +178,7 @@ def test_a_small_file_takes_little_memory(change: Change, words: str, tmp_path: 
 
 
 @pytest.mark.parametrize(("change", "name", "keys"), [
-    (results, "result.json", "task network best_epoch test_accuracy interval count_baseline answers"),
+    (results, "result.json", "task network best_epoch test_accuracy interval count_baseline answers " + " ".join(CARD)),
     (settings, "options.json", "seed dtype"),
     (
         lines, "history.jsonl line 1",
