@@ -1,27 +1,31 @@
 """The activity of the trained network in single test trials."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from delayprop.fast.drawing.arrays import Page, Trial
-from delayprop.fast.drawing.style import COLOURS, empty, legend_above, panels
+from delayprop.fast.drawing.style import COLOURS, empty, legend_above, literal, panels, shortened
 
 DENSE = 400  # spikes or arrivals: as many or more are rasterised
 RASTER, VOLTAGES, ARRIVALS = 1.2, 1.6, 1.0  # heights, inches
 POINTS = 72  # per inch
 FEW = 5  # rows: up to this number each has a tick
+LETTERS = 10  # of the name of a class
 OTHERS = 40  # outputs: of more, those that reach highest are drawn
 
 
-def trial_picture(page: Page, trial: Trial) -> Figure:
+def trial_picture(page: Page, trial: Trial, class_names: Sequence[str]) -> Figure:
     """One trial on one time axis."""
+    names_of = [literal(shortened(name, LETTERS)) for name in class_names]
     names = ["input", *(layer.post for layer in page.layers[:-1])]
-    heights = dict.fromkeys(names, RASTER) | {"V": VOLTAGES, f"weight to {trial.label}": ARRIVALS}
+    heights = dict.fromkeys(names, RASTER) | {"V": VOLTAGES, f"weight to {names_of[trial.label]}": ARRIVALS}
     figure, found = panels(heights, "ms", legends=["V"])
     for axes, (times, units), layer in zip(found, trial.spikes, page.layers):
         _raster(axes, times, units, len(layer.w_after))
-    _voltages(found[-2], page, trial)
+    _voltages(found[-2], page, trial, names_of)
     _arrivals(found[-1], page, trial)
     found[0].set_xlim(0, page.duration)
     return figure
@@ -37,15 +41,15 @@ def _raster(axes: Axes, times: np.ndarray, units: np.ndarray, size: int) -> None
         empty(axes, "no spikes")
 
 
-def _voltages(axes: Axes, page: Page, trial: Trial) -> None:
+def _voltages(axes: Axes, page: Page, trial: Trial, names_of: Sequence[str]) -> None:
     """Draws the output of the class blue, that of a wrong answer red, and others grey."""
     others = [V for j, V in enumerate(trial.V) if j not in (trial.label, trial.answer)]
     name = "others" if len(others) <= OTHERS else f"highest {OTHERS} of {len(others)} others"
     for n, V in enumerate(sorted(others, key=np.max, reverse=True)[:OTHERS] if len(others) > OTHERS else others):
         axes.plot(page.t, V, color="0.7", lw=0.8, label=name if n == 0 else None)
-    if trial.answer not in (None, trial.label):
-        axes.plot(page.t, trial.V[trial.answer], color=COLOURS[1], ls="--", label=f"{trial.answer}, answer")
-    axes.plot(page.t, trial.V[trial.label], color=COLOURS[0], lw=2, label=f"{trial.label}, class")
+    if trial.answer is not None and not trial.is_right:
+        axes.plot(page.t, trial.V[trial.answer], color=COLOURS[1], ls="--", label=f"{names_of[trial.answer]}, answer")
+    axes.plot(page.t, trial.V[trial.label], color=COLOURS[0], lw=2, label=f"{names_of[trial.label]}, class")
     legend_above(axes, 3)
 
 

@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from delayprop.fast.data.augment import Augmentation
 from delayprop.fast.data.batches import Batches
-from delayprop.fast.data.spike_data import SpikeData, doubts, unseen
+from delayprop.fast.data.spike_data import SpikeData, class_names, doubts, unseen
 from delayprop.fast.nn.certificate import Residuals
 from delayprop.fast.nn.parameters import project_
 from delayprop.fast.nn.spikes import Spikes
@@ -63,6 +63,7 @@ class Classification:
         if settings.pool > (channels := data["train"].channels):
             raise SpecError("--pool", f"at most the number of channels, {channels}", settings.pool, "lower it")
         self.data = {split: replace(part, pool=settings.pool) for split, part in data.items()}
+        self.class_names = class_names(self.data)
         self.duration, self.processes, train = duration, processes, self.data["train"]
         sizes = train.inputs, train.classes
         kept = getattr(options, "kept_sizes", sizes)
@@ -264,5 +265,7 @@ class Classification:
         finally:
             self.evaluated.load_state_dict(last)
         given: dict[str, object] = {"task": self.task, "network": self.network.name, "best_epoch": best["epoch"]}
+        if self.class_names is not None:
+            given["class_names"] = self.class_names
         given |= {"trials_sha256": self.data["test"].sha256(), **card(self.network, test, folder.history)}
         return conclude(folder, given, how, test, count_baseline(self.data["train"], self.data["test"]), arrays)

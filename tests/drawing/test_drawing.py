@@ -202,7 +202,7 @@ def test_of_many_outputs_those_that_reach_highest_are_drawn(classes: int, output
     """The output of the class is always among them."""
     page = read(made(tmp_path, (4, 5, classes))).page
     trial = replace(page.trials[0], y=np.eye(classes)[page.trials[0].label])
-    drawn = [line.get_ydata() for line in trial_picture(page, trial).axes[-2].lines]
+    drawn = [line.get_ydata() for line in trial_picture(page, trial, [*map(str, range(classes))]).axes[-2].lines]
     others = sorted((np.max(V) for j, V in enumerate(trial.V) if j != trial.label), reverse=True)
     assert len(drawn) == outputs and np.array_equal(drawn[-1], trial.V[trial.label])
     assert sorted((np.max(V) for V in drawn[:-1]), reverse=True) == others[:OTHERS]

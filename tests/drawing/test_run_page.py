@@ -214,6 +214,9 @@ ODD: dict[str, tuple[list[Change], list[str]]] = {
     "HTML in settings, and in a task that this version has not": ([
         settings(out='<script>alert("&")</script>', **{"<b>": ["</dd>"]}), results(task="<i>shapes"),
     ], ['out <script>alert("&")</script>', "<b> </dd>", "<i>shapes: 6 hidden neurons"]),
+    "classes by name": ([results(class_names=["<b>yin", "$yang$", "a dot with a long name"])], [
+        "<b>yin 40 30 75.0 % $yang$ (10)", "Test trial 40, of class $yang$, answer $yang$ (correct)",
+    ]),
     "with a card": ([results(**CARD)], [
         "learned parameters 12,084 42 of them delays spikes 2.5 per hidden neuron and test trial",
         "operations 1,234 arrivals of spikes per test trial time 1.5 s per epoch, median memory 700 MiB",
