@@ -28,7 +28,7 @@ def overview(run: Run) -> Figure:
     curves.draw_accuracy(accuracy, run)
     curves.draw_loss(loss, run)
     synapses.histogram(delays, run.page.layers[0])
-    curves.draw_activity(spikes, silent, run)
+    curves.draw_activity(spikes, silent, run, (COLOURS[2], COLOURS[3]))
     for axes, colour in ((spikes, COLOURS[2]), (silent, COLOURS[3])):
         axes.yaxis.label.set_color(colour)
         axes.tick_params(axis="y", colors=colour)

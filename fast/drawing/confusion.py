@@ -37,7 +37,7 @@ def draw_counts(
         axes = pyplot.subplots(layout="constrained")[1]
     counts, trials, unanswered = _counts(table)
     share = np.divide(counts, trials, out=np.zeros(counts.shape), where=trials > 0)
-    image = axes.imshow(100 * share, cmap="Blues", aspect="auto", vmin=0, vmax=100)
+    image = axes.imshow(100 * share, cmap="Greys", aspect="auto", vmin=0, vmax=100)
     if len(counts) <= NUMBERED:
         for (row, column), count in np.ndenumerate(counts):
             colour = "white" if share[row, column] > 0.5 else "black"

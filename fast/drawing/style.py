@@ -20,10 +20,15 @@ from delayprop.spec.errors import printable
 
 COLOURS = ("#0b6fa4", "#d1495b", "#3a7d44", "#8a5a9e")
 FIFTH = "#b8860b"
+# On the page of a run a colour has one meaning; curves of one axes differ in line and mark instead.
+TRAIN, VALID = COLOURS[:2]
+BEFORE, AFTER = "0.5", COLOURS[2]  # training
+EXCITES, INHIBITS = COLOURS[3], FIFTH  # by the sign of a weight
+INK = "0.15"
 
 # Inches, of panels.
 WIDTH = 5.2  # of a figure, inches: its text can be read on a phone
-LEFT, RIGHT, TOP, BOTTOM = 0.7, 0.12, 0.28, 0.45
+LEFT, RIGHT, TOP, BOTTOM = 0.88, 0.12, 0.28, 0.45  # two lines of text on the left
 GAP, GAP_WITH_LEGEND = 0.2, 0.32  # above a panel
 LABEL = 0.57  # from the axes to the label of the y axis
 LONGEST = 100  # characters of a line of a user's text
