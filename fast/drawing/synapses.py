@@ -2,11 +2,22 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from delayprop.fast.drawing.arrays import Layer, Page
-from delayprop.fast.drawing.style import AFTER, BEFORE, EXCITES, INHIBITS, colour_bar, empty, legend_above, panels
+from delayprop.fast.drawing.style import (
+    AFTER,
+    BEFORE,
+    EXCITES,
+    INHIBITS,
+    colour_bar,
+    empty,
+    legend_above,
+    panels,
+    plain,
+)
 
 BINS = 40
 DENSE, DENSE_ARRIVALS = 1000, 400  # as many synapses, or arrivals, or more are rasterised
@@ -39,6 +50,33 @@ def distribution(layer: Layer) -> Figure:
 
 
 def movement(layer: Layer) -> Figure:
+    """`draw_movement` in a figure."""
+    if layer.start is not None:
+        figure, (axes,) = panels({"delay after, ms": 3.5}, "weight after")
+    else:
+        figure, (axes,) = panels({"delay after, ms": 3.5}, "delay before, ms", right=0.8)
+    points = draw_movement(axes, layer)
+    if layer.start is None:
+        colour_bar(figure, axes, points, "|weight|")
+    return figure
+
+
+def learned_delays(page: Page) -> Figure:
+    """A column per connection: how many synapses have each delay, and `draw_movement`."""
+    layers = [*page.layers, *page.recurrent]
+    figure = Figure(figsize=(3.8 * len(layers), 5.6), layout="constrained")
+    for layer, (above, below) in zip(layers, figure.subplots(2, len(layers), squeeze=False).T, strict=True):
+        histogram(above, layer)
+        plain(above, "delay, ms", "synapses")
+        above.set_title(f"{layer.name}, {int(layer.exists.sum())} synapses", loc="left", fontsize=10, pad=20)
+        points = draw_movement(below, layer)
+        plain(below, "delay before, ms" if layer.start is None else "weight after", "delay after, ms")
+        if layer.start is None:
+            figure.colorbar(points, ax=below, label="|weight| after")
+    return figure
+
+
+def draw_movement(axes: Axes, layer: Layer) -> PathCollection:
     """Delays after over those before, coloured by weight; over weights, if all began equal."""
     weights, start = layer.w_after[layer.exists], layer.start
     size = np.abs(weights)
@@ -46,17 +84,13 @@ def movement(layer: Layer) -> Figure:
     y = layer.d_after[layer.exists][order]
     area, dense = min(14.0, max(2.0, 12 * DENSE / len(y))), len(y) >= DENSE
     if start is not None:
-        figure, (axes,) = panels({"delay after, ms": 3.5}, "weight after")
-        axes.scatter(weights[order], y, area, AFTER, linewidths=0, rasterized=dense, zorder=2)
         axes.axhline(start, color=BEFORE, lw=1, zorder=1)
-        return figure
-    figure, (axes,) = panels({"delay after, ms": 3.5}, "delay before, ms", right=0.8)
+        return axes.scatter(weights[order], y, area, AFTER, linewidths=0, rasterized=dense, zorder=2)
     x = layer.d_before[layer.exists][order]
     points = axes.scatter(x, y, area, size[order], cmap="viridis_r", vmin=0, linewidths=0, rasterized=dense, zorder=2)
-    colour_bar(figure, axes, points, "|weight|")
     ends = [min(float(x.min()), float(y.min())), max(float(x.max()), float(y.max()))]
     axes.plot(ends, ends, color="0.5", lw=1, zorder=1)
-    return figure
+    return points
 
 
 def moved_most(page: Page) -> list[list[str]]:
