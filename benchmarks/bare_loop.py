@@ -11,7 +11,8 @@ import time
 import numpy as np
 from numba import njit
 
-from benchmarks.workloads import Workload, neurons_of
+from benchmarks.workloads import Workload
+from delayprop.fast.nn.traces import neurons_of
 
 SIDE_BY_SIDE = 32  # neurons of one ring
 BIN = np.uint32(16)  # bits of an instant below its bin; a bin is 1 ms, and 2^16 of them are counted

@@ -19,13 +19,13 @@ from benchmarks.sizes import Sizes
 from delayprop.fast import LI, LIF, Spikes, cross_entropy, first_spike_time
 from delayprop.fast.nn.calibration import scale_for
 from delayprop.fast.nn.devices import DTYPES
+from delayprop.fast.nn.traces import count_arrivals
 from delayprop.fast.tasks import yin_yang
 from delayprop.spec.errors import SpecError, Verbatim
 
 RATE = 14.0  # spikes per hidden neuron and trial
 TIME_SCALE = 5.0  # ms, of the first spikes of yin-yang
 SEARCH_TRIALS = 8
-AT_ONCE = 2**24  # pairs of a spike and a target that are counted together
 
 Stage = LIF | LI
 
@@ -179,7 +179,7 @@ def _yin_yang(sizes: Sizes) -> tuple[Spikes, Tensor]:
 def arrivals(workload: Workload, trains: list[Spikes]) -> int:
     """The number of arrivals in a step, over all connections and trials, counted one by one;
     `trains`: spikes of each stage that spikes."""
-    return sum(through(source, link) for source, link in sources(workload, trains))
+    return sum(count_arrivals(source, link.delays) for source, link in sources(workload, trains))
 
 
 def sources(workload: Workload, trains: list[Spikes]) -> list[tuple[Spikes, Link]]:
@@ -193,18 +193,3 @@ def sources(workload: Workload, trains: list[Spikes]) -> list[tuple[Spikes, Link
         if emitted is not None:
             before = emitted
     return found
-
-
-def through(spikes: Spikes, link: Link) -> int:
-    """The number of arrivals through one connection: pairs with `t + d <= T`."""
-    d = link.delays.double().cpu().numpy()
-    times, neurons = spikes.times.detach().cpu().numpy(), neurons_of(spikes)
-    count, rows = 0, max(1, AT_ONCE // d.shape[1])
-    for first in range(0, len(times), rows):
-        part = slice(first, first + rows)
-        count += int(np.count_nonzero(times[part, None] + d[neurons[part]] <= spikes.duration))
-    return count
-
-
-def neurons_of(spikes: Spikes) -> np.ndarray:
-    return np.repeat(np.tile(np.arange(spikes.size), spikes.trials), spikes.counts().cpu().numpy().ravel())

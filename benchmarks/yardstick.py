@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from torch.nn.functional import conv1d, pad
 
 from benchmarks.step import timed
-from benchmarks.workloads import Workload, neurons_of
+from benchmarks.workloads import Workload
 from delayprop.fast import cross_entropy
+from delayprop.fast.nn.traces import neurons_of
 
 DT = {"yin-yang": 0.1}  # ms; all others: 1
 REPEATS = 3  # at most

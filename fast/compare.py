@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from delayprop.fast.drawing.comparison import accuracies_over, comparison
+from delayprop.fast.drawing.comparison import RECURRENT, accuracies_over, comparison
 from delayprop.fast.runs.compared_runs import Group, by_task, differing_settings, grouped
 from delayprop.fast.training.intervals import FEWEST, interval_of_percents, mcnemar, mean_half_width
 from delayprop.fast.training.settings import kind_of_delays
@@ -138,7 +138,7 @@ def _compare(options: argparse.Namespace) -> int:
         figure = comparison(groups[0].settings["task"], labels, tests, of_means, of_trials)
     else:
         curves = {task: curves_over(found, over) for task, found in of_task.items()}
-        figure, content = accuracies_over(over, curves), sha256_of(curves)
+        figure, content = accuracies_over(over, curves, added_by_learning(of_task, over)), sha256_of(curves)
     shown = {"Description": content} if content and picture.suffix != ".pdf" else {}
     figure.savefig(picture, dpi=150, bbox_inches="tight", metadata=shown)
     print(f"picture: {picture}")
@@ -153,7 +153,31 @@ def sha256_of(curves: dict[str, dict[str, dict[float, list[float]]]]) -> str:
 
 def curves_over(groups: Sequence[Group], over: str) -> dict[str, dict[float, list[float]]]:
     """The accuracies of runs by their other settings, then by the value of the setting `over`."""
-    curves: dict[str, dict[float, list[float]]] = {}
+    return {
+        label: {value: group.test for value, group in curve.items()}
+        for label, curve in _groups_over(groups, over).items()
+    }
+
+
+def added_by_learning(
+    of_task: dict[str, list[Group]], over: str
+) -> dict[str, dict[float, tuple[float, float | None]]]:
+    """What learned delays add to delays as drawn, in the mean of pairs of a seed, and half of its
+    95 % interval (None: too few pairs), by task and value of `over`."""
+    found: dict[str, dict[float, tuple[float, float | None]]] = {}
+    for task, groups in of_task.items():
+        curves = _groups_over(groups, over)
+        for ending in ("", RECURRENT):
+            learned, drawn = (curves.get(f"delays {kind}{ending}", {}) for kind in ("learned", "as drawn"))
+            for value in learned.keys() & drawn.keys():
+                one, other = learned[value].runs, drawn[value].runs
+                if pairs := [one[seed].test - other[seed].test for seed in one if seed in other]:
+                    found.setdefault(task + ending, {})[value] = statistics.mean(pairs), mean_half_width(pairs)
+    return found
+
+
+def _groups_over(groups: Sequence[Group], over: str) -> dict[str, dict[float, Group]]:
+    curves: dict[str, dict[float, Group]] = {}
     kinds = [(kind_of_delays(group.settings), bool(group.settings.get("recurrent"))) for group in groups]
     of_kind = [[group for group, own in zip(groups, kinds, strict=True) if own == kind] for kind in {*kinds}]
     named = {name for alike in of_kind for name in differing_settings(alike)} | ({*differing_settings(groups)} - KINDS)
@@ -167,7 +191,7 @@ def curves_over(groups: Sequence[Group], over: str) -> dict[str, dict[float, lis
         if value in curve:
             got = Verbatim(f"two settings at {value:g}")
             raise SpecError("--over", "a setting of one value per curve", got, "leave out the runs of one of them")
-        curve[value] = group.test
+        curve[value] = group
     return curves
 
 

@@ -71,7 +71,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         print(f"{split:5}  {answers.correct} of {answers.trials} right, {share}, loss {answers.loss:.3f}")
         for group, (right, trials) in known_and_new(answers, trained).items():
             print(f"       {group}: {right} of {trials} right, {right / trials:.1%}")
-        for line in _confused(answers):
+        for line in _confused(answers, training.class_names or range(training.data[split].classes)):
             print(f"       {line}")
         if steps:
             print("\n".join(lines(answers, grids[split], most)))
@@ -105,13 +105,13 @@ def known_and_new(answers: Evaluation, trained: np.ndarray | None) -> dict[str, 
     return found
 
 
-def _confused(answers: Evaluation) -> list[str]:
+def _confused(answers: Evaluation, names: Sequence[str] | range) -> list[str]:
     """A line for each of the most frequent wrong answers."""
-    table = answers.confusion
+    table, answered = answers.confusion, [*names, "nothing"]
     cells = [(count, label, answer) for label, row in enumerate(table) for answer, count in enumerate(row)]
     wrong = [cell for cell in cells if cell[0] and cell[1] != cell[2]]
     return [
-        f"class {label}: {count} of {sum(table[label])} answered {'nothing' if answer == len(table) else answer}"
+        f"class {names[label]}: {count} of {sum(table[label])} answered {answered[answer]}"
         for count, label, answer in sorted(wrong, key=lambda cell: -cell[0])[:CONFUSIONS]
     ]
 

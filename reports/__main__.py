@@ -31,6 +31,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m reports") -> 
     described = "Run every check and write the verification report; or, with RUN, draw the pictures of a training run."
     parser = OneLineParser(prog, described)
     parser.add_argument("run", metavar="RUN", type=Path, nargs="?", help="folder of a run to draw again")
+    parser.add_argument("--delays", metavar="FILE", help=f"with RUN: {drawing.DELAYS}")
     parser.add_argument("--quick", action="store_true", help="a tenth of the cases: a quick look, no evidence")
     parser.add_argument("--out", type=Path, help=f"folder of the report (default: {FOLDER})")
 
@@ -38,7 +39,10 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m reports") -> 
         if options.run is not None:
             if options.quick or options.out is not None:
                 parser.error("--quick and --out are for the report, without RUN")
-            return drawing.main([str(options.run)], prog)
+            words = [] if options.delays is None else ["--delays", options.delays]
+            return drawing.main([str(options.run), *words], prog)
+        if options.delays is not None:
+            parser.error("--delays is of a RUN")
         try:
             return make(options.out or FOLDER, options.quick)
         except OSError as error:

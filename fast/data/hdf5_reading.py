@@ -22,6 +22,7 @@ from delayprop.spec.errors import SpecError, Verbatim
 COPY = "copy it into this file: its SHA-256 covers no other"
 HEAP, HEADER = re.compile(rb"GCOL\x01"), 16  # how a collection begins; bytes before it, and before each of its objects
 REFERENCE = np.dtype([("length", "<u4"), ("place", "<u8"), ("number", "<u4")])  # of a row of variable length
+POINTER = struct.calcsize("P")
 FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE}  # gzip; other ways to store references are refused
 WIDEST = 64  # bytes of an entry of a dataset
 LONGEST = 1024  # bytes of a text in an attribute
@@ -54,7 +55,10 @@ def datasets(path: Path, names: Sequence[str], optional: Sequence[str], attribut
                     got = Verbatim(f"one without `{name}`")
                     raise SpecError(str(path), "a complete file of spikes", got, "get the file again, or write it anew")
                 entry = np.dtype(h5py.check_vlen_dtype(rows.dtype) or rows.dtype)
-                if entry.kind in "OVU" or entry.itemsize > WIDEST:
+                if name in optional and entry.itemsize > WIDEST:
+                    expected, got = f"of entries of at most {WIDEST} bytes", Verbatim(f"{entry.itemsize} bytes")
+                    raise SpecError(f"{path.name} {name}", expected, got, "shorten them, or leave the dataset out")
+                if entry.kind in ("OV" if name in optional else "OVU") or entry.itemsize > WIDEST:
                     raise TypeError
                 if math.prod(rows.shape) > len(content):  # a row takes more than a byte
                     raise DamagedFileError
@@ -110,9 +114,10 @@ def _check_references(rows: h5py.Dataset, content: mmap.mmap, heaps: dict[int, d
 def _references(found: h5py.Dataset, content: mmap.mmap) -> Iterator[bytes]:
     """The references to rows of variable length that a dataset consists of, as bytes."""
     kept = found.id.get_create_plist()
-    size, layout = REFERENCE.itemsize, kept.get_layout()
+    size, layout, kind = REFERENCE.itemsize, kept.get_layout(), found.id.get_type()
+    in_memory = POINTER if kind.get_class() == h5py.h5t.STRING else size  # of a text the library states this size
     filters = [kept.get_filter(n)[0] for n in range(kept.get_nfilters())]
-    if found.id.get_type().get_size() != size or layout == h5py.h5d.COMPACT or not FILTERS.issuperset(filters):
+    if kind.get_size() != in_memory or layout == h5py.h5d.COMPACT or not FILTERS.issuperset(filters):
         raise TypeError
     if layout == h5py.h5d.CONTIGUOUS:
         start = found.id.get_offset()

@@ -1,9 +1,9 @@
 """Spike data in HDF5 files with the layout of the Spiking Heidelberg Digits, at exact times.
 
 Datasets: `spikes/times` (variable length, seconds, ascending), `spikes/units` (variable length,
-channel numbers), `labels`, and optionally `extra/speaker`. HDF5's own checksum does not cover rows
-of variable length. So a file may state the SHA-256 of its times, channels and labels, as the
-attribute `content_sha256`; `write_spike_file` does.
+channel numbers), `labels`, and optionally `extra/speaker` and `extra/keys`, the names of the
+classes. HDF5's own checksum does not cover rows of variable length. So a file may state the SHA-256
+of its times, channels and labels, as the attribute `content_sha256`; `write_spike_file` does.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from delayprop.spec.checks import one_of
 from delayprop.spec.errors import SpecError, Verbatim
 
 NAMES = ("spikes/times", "spikes/units", "labels")
-SPEAKERS = "extra/speaker"
+SPEAKERS, KEYS = "extra/speaker", "extra/keys"
 CONTENT = "content_sha256"
 PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6}
 
@@ -31,7 +31,7 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
     """Reads and checks a file; a record that breaks the layout is named. `channels`, `classes`:
     upper bounds of units and labels, exclusive; no spike may be later than `duration` (ms)."""
     try:
-        found, stated = datasets(path, NAMES, (SPEAKERS,), CONTENT)
+        found, stated = datasets(path, NAMES, (SPEAKERS, KEYS), CONTENT)
     except SpecError:
         raise
     except Exception as error:  # h5py has no single error type for damage
@@ -62,11 +62,32 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
         got = Verbatim("another SHA-256, so it was damaged or changed" if stated else "no text of fixed length there")
         remedy = "get the complete file, or write yours anew with `write_spike_file`"
         raise SpecError(str(path), f"a file with the content that its `{CONTENT}` states", got, remedy)
-    units = [u.astype(np.int64) for u in units]
-    return SpikeData(times, units, labels.astype(np.int64), channels, classes, speakers)
+    units, class_names = [u.astype(np.int64) for u in units], None
+    if (keys := found.get(KEYS)) is not None:
+        class_names = _class_names(f"{path.name} {KEYS}", keys, int(labels.max()) + 1, classes)
+    return SpikeData(times, units, labels.astype(np.int64), channels, classes, speakers, names=class_names)
 
 
-def write_spike_file(path: str | os.PathLike, entries: Sequence[tuple[Any, Any]], unit: str) -> None:
+def _class_names(name: str, keys: np.ndarray, least: int, most: int) -> tuple[str, ...]:
+    """The names of a file's classes, from `least` to `most` of them."""
+    remedy = "name each class, in the order of the labels, or leave the dataset out"
+    if keys.ndim != 1 or keys.dtype.kind not in "SO" or not all(isinstance(key, bytes) for key in keys):
+        raise SpecError(name, "a text per class", Verbatim(f"{keys.dtype} of shape {list(keys.shape)}"), remedy)
+    if not least <= len(keys) <= most:
+        expected = f"{most} names" if least == most else f"{least} to {most} names"
+        raise SpecError(name, f"{expected}, one per class", len(keys), remedy)
+    found: list[str] = []
+    for n, key in enumerate(keys):
+        text = key.decode("utf-8", "replace")
+        if text in ("", *found) or not text.isprintable() or text.encode() != key:
+            raise SpecError(f"{name}[{n}]", "a printable text in UTF-8 that no other class has", bytes(key), remedy)
+        found.append(text)
+    return tuple(found)
+
+
+def write_spike_file(
+    path: str | os.PathLike, entries: Sequence[tuple[Any, Any]], unit: str, class_names: Sequence[str] | None = None
+) -> None:
     """Writes a file for `delayprop train --task spikes`, with the SHA-256 of its content.
 
     Args:
@@ -75,6 +96,7 @@ def write_spike_file(path: str | os.PathLike, entries: Sequence[tuple[Any, Any]]
             or `list(zip(spikes, labels))` of a `Spikes`.
             Events may have any order. Neurons, the channels of the file, and labels count from 0.
         unit: of the times: `us`, as tonic has them, `ms` or `s`. The file holds seconds.
+        class_names: a text per class, in the order of the labels, for the page of a run.
 
     Raises:
         SpecError: `path` is no file in a folder, or as `collate`.
@@ -85,6 +107,9 @@ def write_spike_file(path: str | os.PathLike, entries: Sequence[tuple[Any, Any]]
         remedy = "name a file in it" if path.is_dir() else "make the folder first"
         raise SpecError("path", "a file in a folder that exists", str(path), remedy)
     times, units, labels = separated(entries, unit)
+    keys = None if class_names is None else np.array([str(one).encode() for one in class_names], np.bytes_)
+    if keys is not None:
+        _class_names("class_names", keys, max(labels, default=0) + 1, 2**31)
     orders = [np.argsort(t, kind="stable") for t in times]
     times = [t[order] / per_second for t, order in zip(times, orders, strict=True)]
     units = [u[order] for u, order in zip(units, orders, strict=True)]
@@ -97,6 +122,8 @@ def write_spike_file(path: str | os.PathLike, entries: Sequence[tuple[Any, Any]]
                 for n, row in enumerate(rows):
                     data[n] = row
             file["labels"] = np.array(labels, np.int64)
+            if keys is not None:
+                file[KEYS] = keys
             file.attrs[CONTENT] = np.bytes_(content_sha256(times, units, np.array(labels)))
         os.replace(half, path)
     finally:

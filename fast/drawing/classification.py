@@ -5,7 +5,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from delayprop.fast.drawing import confusion, curves, synapses, trials
-from delayprop.fast.drawing.pages import page, templates
+from delayprop.fast.drawing.pages import page, percent, templates
 from delayprop.fast.drawing.run_record import Run, read
 from delayprop.fast.drawing.style import COLOURS, literal, plain, save, subplots, write
 
@@ -28,7 +28,7 @@ def overview(run: Run) -> Figure:
     curves.draw_accuracy(accuracy, run)
     curves.draw_loss(loss, run)
     synapses.histogram(delays, run.page.layers[0])
-    curves.draw_activity(spikes, silent, run)
+    curves.draw_activity(spikes, silent, run, (COLOURS[2], COLOURS[3]))
     for axes, colour in ((spikes, COLOURS[2]), (silent, COLOURS[3])):
         axes.yaxis.label.set_color(colour)
         axes.tick_params(axis="y", colors=colour)
@@ -53,9 +53,31 @@ def html(run: Run) -> str:
     first = [name for name in run.options.get("changed", "").split() if name in settings]
     in_order = {name: settings[name] for name in [*first, *settings]}
     return page(
-        templates(), "run.html", run=run, title=title(run), settings=in_order, first=first,
+        templates(), "run.html", run=run, title=title(run), card=card(run), settings=in_order, first=first,
         curves=curves, confusion=confusion, synapses=synapses, trials=trials,
     )
+
+
+def card(run: Run) -> list[tuple[str, str, str]]:
+    """The run at a glance: name, value and what it is of. A run of an older version has less."""
+    found = run.result
+    low, high = map(percent, found["interval"])
+    entries = [("test accuracy", percent(found["test_accuracy"]), f"95 % interval: {low} to {high}")]
+    if "learned_parameters" in found:
+        errors = {name: found[name] for name in ("rounding", "float64") if found.get(name) is not None}
+        worst, of = "not certified", "no step has an error bar"
+        if errors:
+            worst = f"{max(errors.values()):.0e}"
+            of = "worst certified step: " + ", ".join(f"{name} {error:.0e}" for name, error in errors.items())
+        entries += [
+            ("learned parameters", f"{found['learned_parameters']:,}", f"{found['learned_delays']:,} of them delays"),
+            ("spikes", f"{found['spikes_per_neuron']:.3g}", "per hidden neuron and test trial"),
+            ("operations", f"{found['arrivals_per_trial']:,.0f}", "arrivals of spikes per test trial"),
+            ("time", f"{found['seconds_per_epoch']:.3g} s", "per epoch, median"),
+            ("memory", f"{found['peak_memory_mib']:,.0f} MiB", "of the process, at its peak"),
+            ("gradient error", worst, of),
+        ]
+    return entries
 
 
 def title(run: Run) -> str:

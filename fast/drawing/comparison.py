@@ -48,30 +48,64 @@ def comparison(
     return figure
 
 
-def accuracies_over(setting: str, panels: Mapping[str, Mapping[str, Mapping[float, Sequence[float]]]]) -> Figure:
-    """A panel per task: the mean accuracy of each curve against a setting, in a band from the
-    lowest to the highest seed; `panels`: test accuracies of seeds, per cent, by task, curve, and
-    value of the setting."""
-    figure, (row,) = subplots(0.6 + 3.6 * len(panels), 3.4, 1, len(panels), squeeze=False)
-    labels = list(dict.fromkeys(label for curves in panels.values() for label in curves))
-    kinds = list(dict.fromkeys(label.replace(RECURRENT, "") for label in labels))
-    for axes, (task, curves) in zip(row, panels.items(), strict=True):
+def accuracies_over(
+    setting: str, tasks: Mapping[str, Mapping[str, Mapping[float, Sequence[float]]]],
+    added: Mapping[str, Mapping[float, tuple[float, float | None]]],
+) -> Figure:
+    """The accuracy of each curve against a setting: a point per seed, and a line through the means;
+    recurrent networks have a panel of their own.
+
+    Below, what learned delays add to delays as drawn, where there are both: a mean and its 95 %
+    interval, which may leave the panel.
+
+    Args:
+        tasks: test accuracies of seeds, per cent, by task, curve, and value of the setting.
+        added: points, and half the interval (None: too few pairs of a seed), by panel (the task, or
+            `task, recurrent`) and value.
+    """
+    panels: dict[str, dict[str, Mapping[float, Sequence[float]]]] = {}
+    for task, curves in tasks.items():
         for label, curve in curves.items():
-            values = sorted(curve)
-            means, tests = [statistics.mean(curve[value]) for value in values], [curve[value] for value in values]
-            colour = COLOURS[kinds.index(label.replace(RECURRENT, "")) % len(COLOURS)]
-            line, mark = ("--", "s") if RECURRENT in label else ("-", "o")
-            axes.fill_between(values, [*map(min, tests)], [*map(max, tests)], color=colour, alpha=0.2, linewidth=0)
-            axes.plot(values, means, line + mark, color=colour, markersize=4, label=literal(label))
+            panel = task + RECURRENT if RECURRENT in label else task
+            panels.setdefault(panel, {})[label.replace(RECURRENT, "")] = curve
+    kinds = list(dict.fromkeys(label for curves in panels.values() for label in curves))
+    heights, rows = ((3, 2), 2) if added else ((1,), 1)
+    size = 0.6 + 2.7 * len(panels), 3.4 if rows == 1 else 5.0
+    figure, grid = subplots(*size, rows, len(panels), squeeze=False, height_ratios=heights, sharex="col")
+    for axes, (panel, curves) in zip(grid[0], panels.items(), strict=True):
+        for label, curve in curves.items():
+            values, n = sorted(curve), kinds.index(label)
+            points, colour, mark = [(x, y) for x in values for y in curve[x]], COLOURS[n % len(COLOURS)], "os^D"[n % 4]
+            axes.plot(*zip(*points, strict=True), mark, color=colour, markersize=2.5, alpha=0.5)
+            means = [statistics.mean(curve[value]) for value in values]
+            axes.plot(values, means, mark + "-", color=colour, markersize=4.5, label=literal(label))
         _log_steps(axes, sorted({value for curve in curves.values() for value in curve}))
-        plain(axes, literal(setting), "test accuracy, %" if axes is figure.axes[0] else "", literal(task))
-    lines = {str(line.get_label()): line for axes in figure.axes for line in axes.get_lines()}
+        plain(axes, "" if rows == 2 else literal(setting), "test accuracy, %" * (axes is grid[0][0]), literal(panel))
+    if added:
+        _differences(grid[1], list(panels), setting, added)
+    drawn = [line for axes in grid[0] for line in axes.get_lines() if line.get_linestyle() == "-"]
+    lines = {str(line.get_label()): line for line in drawn}
     figure.legend(
-        [*lines.values()], [*lines], loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3, frameon=False,
-        fontsize=8,
+        [*lines.values()], [*lines], loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=4, frameon=False, fontsize=8
     )
     figure.tight_layout()
     return figure
+
+
+def _differences(
+    row: Sequence[Axes], names: Sequence[str], setting: str,
+    added: Mapping[str, Mapping[float, tuple[float, float | None]]],
+) -> None:
+    """Draws `added` of `accuracies_over`, on axes of one range: it has all means, and a margin."""
+    means = [mean for found in added.values() for mean, _ in found.values()]
+    margin = 0.4 * max(1.0, max(means) - min(0.0, *means))
+    for axes, name in zip(row, names, strict=True):
+        for value, (mean, half) in sorted(added.get(name, {}).items()):
+            axes.errorbar(value, mean, half, fmt="o", color="0.15", markersize=4, capsize=3, linewidth=1.2)
+        axes.axhline(0, color="0.5", linewidth=0.8)
+        axes.set_ylim(min(0.0, *means) - margin, max(means) + margin)
+        what = "learned - as drawn,\npoints" if axes is row[0] else ""
+        plain(axes, literal(setting), what)
 
 
 def draw_grids(

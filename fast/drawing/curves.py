@@ -7,13 +7,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from delayprop.fast.drawing.run_record import GROUPS, Run, any_known
-from delayprop.fast.drawing.style import COLOURS, FIFTH, empty, legend_above, panels
+from delayprop.fast.drawing.style import INK, TRAIN, VALID, empty, legend_above, panels
 
 FARTHEST = 100  # decades: the limit of a log axis
 FLAT = 1e-3  # relative range below which losses count as equal
 EDGE = 0.05  # decades between a curve and the edge of its axes
 GROUP_NAMES = dict(zip(GROUPS, ("weights, hidden", "weights, output", "delays", "time constants")))
-SPLIT_COLOURS = {"train": COLOURS[0], "valid": COLOURS[1]}
+SPLIT_COLOURS = {"train": TRAIN, "valid": VALID}
+LINES = ("o-", "s--", "^:", "v-.", "x-")  # of curves on a log axis, in order
 
 
 def accuracy_and_loss(run: Run) -> Figure:
@@ -46,31 +47,32 @@ def draw_loss(axes: Axes, run: Run) -> None:
 
 def activity(run: Run) -> Figure:
     """Spikes per hidden neuron, and the percentage of silent hidden neurons."""
-    figure, (spikes, silent) = _over_epochs(run, {"spikes": 1, "silent, %": 1})
+    figure, (spikes, silent) = _over_epochs(run, {"spikes per\nhidden neuron": 1, "silent hidden\nneurons, %": 1})
     draw_activity(spikes, silent, run)
     return figure
 
 
-def draw_activity(spikes: Axes, silent: Axes, run: Run) -> None:
-    _from_zero(spikes, run, "spikes_per_neuron", COLOURS[2])
-    silent.plot(run.epochs, run.percent("silent"), ".-", color=COLOURS[3])
+def draw_activity(spikes: Axes, silent: Axes, run: Run, colours: tuple[str, str] = (INK, INK)) -> None:
+    _from_zero(spikes, run, "spikes_per_neuron", colours[0])
+    silent.plot(run.epochs, run.percent("silent"), ".-", color=colours[1])
     silent.set_ylim(-3, 103)
 
 
 def learning(run: Run) -> Figure:
     """Norms of the gradient, the smallest conditioning, and delays at their bounds."""
-    figure, (gradient, kappa, clamped) = _over_epochs(run, {"gradient": 1.6, "kappa": 1, "clamped": 1})
+    heights = {"norm of the\ngradient": 1.6, "smallest\nkappa": 1.0, "values\nclamped": 1.0}
+    figure, (gradient, kappa, clamped) = _over_epochs(run, heights)
     norms = {name: [line["gradient"].get(group) for line in run.log] for group, name in GROUP_NAMES.items()}
     _log(gradient, run.epochs, {name: values for name, values in norms.items() if any_known(values)})
     _log(kappa, run.epochs, {"": run.values("kappa_min")})
-    _from_zero(clamped, run, "clamped", COLOURS[0])
+    _from_zero(clamped, run, "clamped", INK)
     clamped.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     return figure
 
 
 def certificate(run: Run) -> Figure:
     """The residuals of the identities, the error bar, and the error of one trial."""
-    figure, (axes,) = _over_epochs(run, {"residual": 1.8})
+    figure, (axes,) = _over_epochs(run, {"relative\nresidual": 1.8})
     _log(axes, run.epochs, run.residuals, run.roundoff)
     axes.axhline(run.roundoff, color="black", lw=1, label="unit roundoff")
     legend_above(axes, columns=6)
@@ -98,11 +100,11 @@ def _from_zero(axes: Axes, run: Run, name: str, colour: str) -> None:
 def _log(axes: Axes, epochs: list[int], curves: dict[str, list], included: float | None = None) -> None:
     """Draws curves on a log axis of whole decades, with the value `included` if there is one; None
     is a gap, and 0 a triangle at the bottom."""
-    for (name, values), colour in zip(curves.items(), (*COLOURS, FIFTH)):
-        axes.plot(epochs, [value or math.nan for value in values], ".-", color=colour, label=name)
+    for (name, values), line in zip(curves.items(), LINES):
+        axes.plot(epochs, [value or math.nan for value in values], line, color=INK, lw=1, ms=4, label=name)
         zeros = [epoch for epoch, value in zip(epochs, values) if value == 0]
         bottom = axes.get_xaxis_transform()  # y in fractions of the axis
-        axes.plot(zeros, [0.06] * len(zeros), "v", color=colour, ms=4, transform=bottom)
+        axes.plot(zeros, [0.06] * len(zeros), line[0], color=INK, ms=4, transform=bottom)
     shown = [value for values in [*curves.values(), [included]] for value in values if value]
     if not shown:
         empty(axes, "all 0" if any(map(any_known, curves.values())) else "none")

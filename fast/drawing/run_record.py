@@ -18,9 +18,13 @@ LINE = {
     "gradient": {f"{group}?": NUMBER for group in GROUPS}, "kappa_min": AMOUNT_OR_NULL, "seconds": AMOUNT,
     **dict.fromkeys(("A", "B", "C", "rounding?", "float64?"), AMOUNT_OR_NULL),
 }
+CARD = ("spikes_per_neuron", "arrivals_per_trial", "seconds_per_epoch", "peak_memory_mib")
 RESULT = {
     "task": TEXT, "network": TEXT, "best_epoch": COUNT, "test_accuracy": NUMBER, "interval": (NUMBER, NUMBER),
     "count_baseline": NUMBER, "answers": [[COUNT]],
+    "class_names?": [TEXT], "learned_parameters?": COUNT, "learned_delays?": COUNT,
+    "rounding?": AMOUNT_OR_NULL, "float64?": AMOUNT_OR_NULL,
+    **{f"{name}?": AMOUNT for name in CARD},
 }
 OPTIONS = {"seed": COUNT, "dtype": {"float32", "float64"}, "choose?": {"best", "last"}, "changed?": TEXT}
 
@@ -33,6 +37,11 @@ class Run:
     result: dict  # the content of `result.json`
     options: dict  # and of `options.json`
     page: Page  # and of `page.npz`
+
+    @property
+    def class_names(self) -> list[str]:
+        """Of each class; its number, where the data have no names."""
+        return self.result.get("class_names") or [*map(str, range(len(self.result["answers"])))]
 
     @property
     def epochs(self) -> list[int]:
@@ -93,6 +102,8 @@ def _check_answers(found: dict, classes: int) -> None:
     if len(table) != classes or any(len(row) != classes + 1 for row in table):
         got = f"{len(table)} rows of {len(table[0])}"
         raise RecordError("result.json answers", f"{classes} rows of {classes + 1}", got)
+    if "class_names" in found and len(found["class_names"]) != classes:
+        raise RecordError("result.json class_names", f"{classes} names", len(found["class_names"]))
     trials = sum(map(sum, table))
     if not trials:
         raise RecordError("result.json answers", "answers of at least one trial", "none")

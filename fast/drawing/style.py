@@ -20,10 +20,15 @@ from delayprop.spec.errors import printable
 
 COLOURS = ("#0b6fa4", "#d1495b", "#3a7d44", "#8a5a9e")
 FIFTH = "#b8860b"
+# On the page of a run a colour has one meaning; curves of one axes differ in line and mark instead.
+TRAIN, VALID = COLOURS[:2]
+BEFORE, AFTER = "0.5", COLOURS[2]  # training
+EXCITES, INHIBITS = COLOURS[3], FIFTH  # by the sign of a weight
+INK = "0.15"
 
 # Inches, of panels.
 WIDTH = 5.2  # of a figure, inches: its text can be read on a phone
-LEFT, RIGHT, TOP, BOTTOM = 0.7, 0.12, 0.28, 0.45
+LEFT, RIGHT, TOP, BOTTOM = 0.88, 0.12, 0.28, 0.45  # two lines of text on the left
 GAP, GAP_WITH_LEGEND = 0.2, 0.32  # above a panel
 LABEL = 0.57  # from the axes to the label of the y axis
 LONGEST = 100  # characters of a line of a user's text
@@ -49,14 +54,18 @@ def literal(text: str) -> str:
     return textwrap.fill(printable(text), LONGEST).replace("$", r"\$")
 
 
+def shortened(text: str, letters: int) -> str:
+    return text if len(text) <= letters else f"{text[: letters - 1]}…"
+
+
 def panels(
-    heights: Mapping[str, float], x: str, right: float = RIGHT, legends: Collection[str] = ()
+    heights: Mapping[str, float], x: str, right: float = RIGHT, legends: Collection[str] = (), bottom: float = BOTTOM
 ) -> tuple[Figure, list[Axes]]:
     """A figure with panels from the top, which share an x axis with the label `x`. `heights`: in
     inches, by the label of the y axis; `legends`: panels, except the first, that need space for a
-    legend above them."""
+    legend above them; `bottom`: the margin below, inches."""
     gaps = [TOP, *(GAP_WITH_LEGEND if name in legends else GAP for name in [*heights][1:])]
-    width, height = WIDTH - LEFT - right, sum(heights.values()) + sum(gaps) + BOTTOM
+    width, height = WIDTH - LEFT - right, sum(heights.values()) + sum(gaps) + bottom
     figure, found, top = Figure(figsize=(WIDTH, height)), list[Axes](), height
     for (name, own), gap in zip(heights.items(), gaps):
         top -= gap + own
@@ -64,7 +73,7 @@ def panels(
         axes, lowest = figure.add_axes(place, sharex=found[0] if found else None), len(found) == len(heights) - 1
         axes.tick_params(labelsize=8, labelbottom=lowest)
         axes.yaxis.set_label_coords(-LABEL / width, 0.5)
-        axes.xaxis.set_label_coords(0.5, -0.3 / own)
+        axes.xaxis.set_label_coords(0.5, (0.15 - bottom) / own)
         plain(axes, x if lowest else "", name)
         found.append(axes)
     return figure, found

@@ -2,11 +2,22 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from delayprop.fast.drawing.arrays import Layer, Page
-from delayprop.fast.drawing.style import COLOURS, colour_bar, empty, legend_above, panels
+from delayprop.fast.drawing.style import (
+    AFTER,
+    BEFORE,
+    EXCITES,
+    INHIBITS,
+    colour_bar,
+    empty,
+    legend_above,
+    panels,
+    plain,
+)
 
 BINS = 40
 DENSE, DENSE_ARRIVALS = 1000, 400  # as many synapses, or arrivals, or more are rasterised
@@ -19,10 +30,10 @@ def histogram(axes: Axes, layer: Layer) -> None:
     before, after = layer.d_before[layer.exists], layer.d_after[layer.exists]
     edges = np.histogram_bin_edges(np.concatenate([before, after]).astype(float), BINS).tolist()
     if layer.start is not None:
-        axes.axvline(layer.start, color=COLOURS[0], lw=2, label=f"before: all {layer.start:.4g} ms")
+        axes.axvline(layer.start, color=BEFORE, lw=2, label=f"before: all {layer.start:.4g} ms")
     else:
-        axes.hist(before, edges, color=COLOURS[0], histtype="step", lw=1.5, label="before", zorder=3)
-    bars(axes, after, edges, COLOURS[1], "after")
+        axes.hist(before, edges, color=BEFORE, histtype="step", lw=1.5, label="before", zorder=3)
+    bars(axes, after, edges, AFTER, "after")
     legend_above(axes, 2)
 
 
@@ -39,6 +50,33 @@ def distribution(layer: Layer) -> Figure:
 
 
 def movement(layer: Layer) -> Figure:
+    """`draw_movement` in a figure."""
+    if layer.start is not None:
+        figure, (axes,) = panels({"delay after, ms": 3.5}, "weight after")
+    else:
+        figure, (axes,) = panels({"delay after, ms": 3.5}, "delay before, ms", right=0.8)
+    points = draw_movement(axes, layer)
+    if layer.start is None:
+        colour_bar(figure, axes, points, "|weight|")
+    return figure
+
+
+def learned_delays(page: Page) -> Figure:
+    """A column per connection: how many synapses have each delay, and `draw_movement`."""
+    layers = [*page.layers, *page.recurrent]
+    figure = Figure(figsize=(3.8 * len(layers), 5.6), layout="constrained")
+    for layer, (above, below) in zip(layers, figure.subplots(2, len(layers), squeeze=False).T, strict=True):
+        histogram(above, layer)
+        plain(above, "delay, ms", "synapses")
+        above.set_title(f"{layer.name}, {int(layer.exists.sum())} synapses", loc="left", fontsize=10, pad=20)
+        points = draw_movement(below, layer)
+        plain(below, "delay before, ms" if layer.start is None else "weight after", "delay after, ms")
+        if layer.start is None:
+            figure.colorbar(points, ax=below, label="|weight| after")
+    return figure
+
+
+def draw_movement(axes: Axes, layer: Layer) -> PathCollection:
     """Delays after over those before, coloured by weight; over weights, if all began equal."""
     weights, start = layer.w_after[layer.exists], layer.start
     size = np.abs(weights)
@@ -46,17 +84,13 @@ def movement(layer: Layer) -> Figure:
     y = layer.d_after[layer.exists][order]
     area, dense = min(14.0, max(2.0, 12 * DENSE / len(y))), len(y) >= DENSE
     if start is not None:
-        figure, (axes,) = panels({"delay after, ms": 3.5}, "weight after")
-        axes.scatter(weights[order], y, area, COLOURS[0], linewidths=0, rasterized=dense, zorder=2)
-        axes.axhline(start, color="0.5", lw=1, zorder=1)
-        return figure
-    figure, (axes,) = panels({"delay after, ms": 3.5}, "delay before, ms", right=0.8)
+        axes.axhline(start, color=BEFORE, lw=1, zorder=1)
+        return axes.scatter(weights[order], y, area, AFTER, linewidths=0, rasterized=dense, zorder=2)
     x = layer.d_before[layer.exists][order]
     points = axes.scatter(x, y, area, size[order], cmap="viridis_r", vmin=0, linewidths=0, rasterized=dense, zorder=2)
-    colour_bar(figure, axes, points, "|weight|")
     ends = [min(float(x.min()), float(y.min())), max(float(x.max()), float(y.max()))]
     axes.plot(ends, ends, color="0.5", lw=1, zorder=1)
-    return figure
+    return points
 
 
 def moved_most(page: Page) -> list[list[str]]:
@@ -87,11 +121,11 @@ def arrivals(page: Page, neuron: int) -> Figure:
     layer, trial = page.layers[0], page.trials[0]
     times, units = trial.spikes[0]
     weights = layer.w_after[units, neuron]
-    heights = {"input, before": 1.6, "input, after": 1.6, "sum of weights": 1.3}
-    figure, (before, after, sums) = panels(heights, "ms", legends=["sum of weights"])
+    heights = {"input neuron,\nbefore": 1.6, "input neuron,\nafter": 1.6, "sum of weights\narriving": 1.3}
+    figure, (before, after, sums) = panels(heights, "time, ms", legends=["sum of weights\narriving"])
     edges = np.linspace(0.0, page.duration, INTERVALS + 1)
     for axes, delays, name, colour in (
-        (before, layer.d_before, "before", "0.55"), (after, layer.d_after, "after", COLOURS[0])
+        (before, layer.d_before, "before", BEFORE), (after, layer.d_after, "after", AFTER)
     ):
         arrived = times + delays[units, neuron]
         _raster(axes, arrived, units, weights, len(layer.w_after), page.duration)
@@ -110,7 +144,7 @@ def _raster(axes: Axes, times: np.ndarray, units: np.ndarray, weights: np.ndarra
         empty(axes, "no arrivals")
         return
     dense = int(within.sum()) >= DENSE_ARRIVALS
-    for sign, colour in ((weights > 0, COLOURS[0]), (weights < 0, COLOURS[1])):
+    for sign, colour in ((weights > 0, EXCITES), (weights < 0, INHIBITS)):
         shown = within & sign
         axes.plot(times[shown], units[shown], "|", color=colour, ms=3 if dense else 7, mew=0.8, rasterized=dense)
     axes.set_ylim(-0.5 - 0.02 * size, size - 0.5 + 0.02 * size)

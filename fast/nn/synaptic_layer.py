@@ -208,6 +208,16 @@ class SynapticLayer(Neurons):
         return ", ".join(part for part in parts if part)
 
 
+def used(values: Tensor, mask: Tensor | None) -> Tensor:
+    """Which weights, or delays, belong to an existing synapse; synapses may share a delay."""
+    if mask is None:
+        return torch.ones_like(values, dtype=torch.bool)
+    for axis in (0, 1):
+        if values.shape[axis] == 1:
+            mask = mask.any(axis, keepdim=True)
+    return mask
+
+
 def check_layers(layers: Any) -> list[SynapticLayer]:
     """The layers of a network, in order; `SpecError`: none, or something else."""
     expected, remedy = "layers in order", "give a list, such as `[net.hidden, net.out]`"

@@ -1,4 +1,4 @@
-"""Voltages over time from their closed form: the kernels keep none."""
+"""Voltages over time from their closed form, and arrivals: the kernels keep none."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -79,6 +79,28 @@ def arrivals(w: Tensor, d: Tensor, spikes: Spikes, neuron: int) -> np.ndarray:
     t = spikes.times[: len(source)].detach().cpu()
     weights, delays = (values[:, neuron].detach().cpu().double()[source] for values in (w, d))
     return torch.stack([t + delays, weights], dim=1).numpy()
+
+
+def count_arrivals(spikes: Spikes, d: Tensor, exists: Tensor | None = None) -> int:
+    """The number of arrivals in all trials: of a spike at `t` through an existing synapse with
+    `t + d <= T`. `d`, ms, and `exists` (None: all): `[pre, post]`.
+
+    With the delays of each source in order a binary search finds how many of them are short enough.
+    """
+    far = d.detach().double() if exists is None else d.detach().double().masked_fill(~exists, torch.inf)
+    delays, post = far.sort(dim=1).values.cpu().numpy(), d.shape[1]
+    t, source = spikes.times.detach().cpu().numpy(), neurons_of(spikes)
+    found, step = np.zeros(len(t), np.int64), 1 << post.bit_length() >> 1
+    while step:
+        reached = t + delays[source, np.minimum(found + step, post) - 1] <= spikes.duration
+        found += step * (reached & (found + step <= post))
+        step //= 2
+    return int(found.sum())
+
+
+def neurons_of(spikes: Spikes) -> np.ndarray:
+    """The neuron of each spike."""
+    return np.repeat(np.tile(np.arange(spikes.size), spikes.trials), spikes.counts().cpu().numpy().ravel())
 
 
 def voltage_of(

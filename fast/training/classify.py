@@ -18,13 +18,13 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from delayprop.fast.data.augment import Augmentation
 from delayprop.fast.data.batches import Batches
-from delayprop.fast.data.spike_data import SpikeData, doubts, unseen
+from delayprop.fast.data.spike_data import SpikeData, class_names, doubts, unseen
 from delayprop.fast.nn.certificate import Residuals
 from delayprop.fast.nn.parameters import project_
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.training.activity import is_silenced, spike_count_penalty, wake_
 from delayprop.fast.training.checkpoints import saved
-from delayprop.fast.training.conclusion import conclude, page_arrays
+from delayprop.fast.training.conclusion import card, conclude, page_arrays
 from delayprop.fast.training.epoch import Epoch, Progress, printed_line, silence_warnings
 from delayprop.fast.training.evaluation import Evaluable, Evaluation, correct, count_baseline, evaluate
 from delayprop.fast.training.gradient_checks import (
@@ -63,6 +63,7 @@ class Classification:
         if settings.pool > (channels := data["train"].channels):
             raise SpecError("--pool", f"at most the number of channels, {channels}", settings.pool, "lower it")
         self.data = {split: replace(part, pool=settings.pool, bias=settings.bias) for split, part in data.items()}
+        self.class_names = class_names(self.data)
         self.duration, self.processes = settings.duration or duration, processes
         self.late = dict[str, int]()  # input spikes that are left out, by split
         for split, part in self.data.items() if self.duration < duration else ():
@@ -218,11 +219,13 @@ class Classification:
                 wake_(layer, fired, self.settings.wake)
 
     def evaluate(
-        self, split: str, network: Evaluable | None = None, check: Callable[[], None] = lambda: None
+        self, split: str, network: Evaluable | None = None, check: Callable[[], None] = lambda: None,
+        counts: bool = False,
     ) -> Evaluation:
-        """Evaluates a network on a split, by default the one to keep."""
+        """Evaluates a network on a split, by default the one to keep; `counts`: activity too."""
+        counted = self.evaluated.layers if counts else None
         network, data = network or self.evaluated, self.data[split]
-        return evaluate(network, data, self.duration, self.settings.batch, self.processes, check)
+        return evaluate(network, data, self.duration, self.settings.batch, self.processes, check, counted)
 
     def _parameters(self) -> dict[str, Tensor]:
         return {name: value.detach().clone() for name, value in self.evaluated.state_dict().items()}
@@ -269,13 +272,15 @@ class Classification:
         last = self._parameters()
         self.evaluated.load_state_dict(best["network"])
         try:
-            test = self.evaluate("test", check=check)
+            test = self.evaluate("test", check=check, counts=True)
             if not self.processes.is_first:
                 return 0
             wrong = [trial for trial, _ in test.wrong]
             arrays = page_arrays(self.evaluated, self.initial_parameters, self.data["test"], self.duration, wrong)
         finally:
             self.evaluated.load_state_dict(last)
-        given = {"task": self.task, "network": self.network.name, "best_epoch": best["epoch"]}
-        given["trials_sha256"] = self.data["test"].sha256()
+        given: dict[str, object] = {"task": self.task, "network": self.network.name, "best_epoch": best["epoch"]}
+        if self.class_names is not None:
+            given["class_names"] = self.class_names
+        given |= {"trials_sha256": self.data["test"].sha256(), **card(self.network, test, folder.history)}
         return conclude(folder, given, how, test, count_baseline(self.data["train"], self.data["test"]), arrays)

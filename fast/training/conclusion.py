@@ -1,6 +1,9 @@
 """The end of a classification: its record, the arrays of its page, what it prints."""
 
 import io
+import resource
+import statistics
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,6 +11,8 @@ import torch
 from torch import Tensor
 
 from delayprop.fast.data.spike_data import SpikeData
+from delayprop.fast.nn.parameters import by_kinds
+from delayprop.fast.nn.synaptic_layer import used
 from delayprop.fast.nn.traces import arrivals, membrane_traces
 from delayprop.fast.training.evaluation import Evaluation
 from delayprop.fast.training.model import Classifier
@@ -64,6 +69,39 @@ def shown_trials(labels: np.ndarray, wrong: Sequence[int]) -> list[int]:
         _, firsts = np.unique(labels[trials], return_index=True)
         found += trials[np.sort(firsts)[:TRIALS]].tolist()
     return found
+
+
+def card(network: Classifier, test: Evaluation, history: Sequence[dict]) -> dict[str, object]:
+    """A run at a glance, beside its accuracy: entries of `result.json`.
+
+    Args:
+        network: with `requires_grad` as in training.
+        test: with its counts.
+        history: the log, one entry per epoch.
+    """
+    assert test.spikes is not None and test.arrivals is not None
+    neurons, unit = sum(layer.post for layer in network.hidden_layers), 2**20 if sys.platform == "darwin" else 2**10
+    found: dict[str, object] = {
+        **learned_parameters(network),
+        "spikes_per_neuron": test.spikes / (neurons * test.trials), "arrivals_per_trial": test.arrivals / test.trials,
+        "seconds_per_epoch": statistics.median(line["seconds"] for line in history),  # the first may compile kernels
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit,
+    }
+    for name in ("rounding", "float64"):
+        found[name] = max((line[name] for line in history if line.get(name) is not None), default=None)
+    return found
+
+
+def learned_parameters(network: Classifier) -> dict[str, int]:
+    """How many parameters learn, of existing synapses and of neurons, and how many are delays."""
+    synapses = {"weights": 0, "delays": 0}
+    for layer in network.layers:
+        for w, d, mask in zip(layer.all_w, layer.all_d, layer.masks, strict=True):
+            for kind, values in zip(synapses, (w, d), strict=True):
+                synapses[kind] += int(used(values, mask).sum()) * values.requires_grad
+    others = [p for kind, own in by_kinds(network).items() if kind not in synapses for p in own.values()]
+    learned = sum(synapses.values()) + sum(p.numel() for p in others if p.requires_grad)
+    return {"learned_parameters": learned, "learned_delays": synapses["delays"]}
 
 
 def conclude(

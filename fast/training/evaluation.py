@@ -1,7 +1,7 @@
 """Accuracy on a split: its interval, the confusion matrix, and the baseline of spike counts."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.nn.synaptic_layer import SynapticLayer
+from delayprop.fast.nn.traces import count_arrivals
 from delayprop.fast.solving.bound import bounded_spikes
 from delayprop.fast.training.intervals import wilson_interval
 from delayprop.fast.training.processes import Processes
@@ -92,12 +94,15 @@ class Evaluation:
         loss: mean over trials.
         wrong: the trials with a wrong answer, and their answers (the number of classes: none).
         speakers: correct trials and trials of each speaker, if the data have speakers.
+        spikes, arrivals: of hidden neurons and at all layers, in all trials; None: not counted.
     """
 
     confusion: list[list[int]]
     loss: float
     speakers: dict[int, tuple[int, int]] = field(default_factory=dict)
     wrong: list[tuple[int, int]] = field(default_factory=list)
+    spikes: int | None = None
+    arrivals: int | None = None
 
     @property
     def trials(self) -> int:
@@ -133,12 +138,14 @@ class Evaluable(Protocol):
 @torch.no_grad()
 def evaluate(
     network: Evaluable, data: SpikeData, duration: float, batch: int, processes: Processes,
-    check: Callable[[], None] = lambda: None,
+    check: Callable[[], None] = lambda: None, counted: Sequence[SynapticLayer] | None = None,
 ) -> Evaluation:
     """Evaluates a network on all trials of a split, which the processes share; `check` is called
-    before each batch, and between the pieces of a layer, and may raise."""
+    before each batch, and between the pieces of a layer, and may raise. `counted`: the layers of
+    the network, if its spikes and arrivals are to be counted."""
     classes, device = data.classes, processes.device
     answers, loss = torch.zeros(len(data), dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+    activity = torch.zeros(2, dtype=torch.float64)  # whole numbers, exact to 2^53
     bar, done = Bar(len(data), "trial", processes.is_first), 0
     for trials in np.array_split(np.arange(len(data)), math.ceil(len(data) / batch)):
         check()
@@ -146,9 +153,11 @@ def evaluate(
         if len(own):
             spikes, labels = data.batch(own, duration)
             with bounded_spikes(), processes.asked(check):
-                y, _ = network(spikes.to(device))
+                y, hidden_spikes = network(spikes.to(device))
             loss += float(network.loss(y, labels.to(device))) * len(own)
             answers[own] = answers_of(y.cpu()).double()
+            if counted is not None:
+                activity += _activity(counted, [spikes, *hidden_spikes])
         done += len(trials)
         bar.show(done, "evaluating")
     bar.close()
@@ -161,7 +170,20 @@ def evaluate(
             own = data.speakers == name
             speakers[name] = int(right[own].sum()), int(own.sum())
     wrong = [(trial, int(given[trial])) for trial in np.flatnonzero(~right).tolist()]
-    return Evaluation(confusion.tolist(), mean_loss, speakers, wrong)
+    totals = [] if counted is None else processes.sum(activity).long().tolist()
+    return Evaluation(confusion.tolist(), mean_loss, speakers, wrong, *totals)
+
+
+def _activity(layers: Sequence[SynapticLayer], trains: Sequence[Spikes]) -> Tensor:
+    """The spikes of hidden neurons, and the arrivals at all layers; `trains`: the spikes of the
+    input and of each layer that spikes. A recurrent layer is also a source of its own."""
+    arrived = sum(
+        count_arrivals(spikes, d, exists)
+        for n, layer in enumerate(layers)
+        for spikes, d, exists in zip(trains[n:], layer.delays_of_synapses, layer.masks, strict=False)
+    )
+    hidden = trains[1 : len(layers)]  # outputs may spike too
+    return torch.tensor([sum(len(one.times) for one in hidden), arrived], dtype=torch.float64)
 
 
 def count_baseline(train: SpikeData, test: SpikeData) -> float:

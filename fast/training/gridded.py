@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.nn.synaptic_layer import used
 from delayprop.fast.training.evaluation import Evaluation
 from delayprop.fast.training.intervals import mcnemar
 from delayprop.fast.training.model import Classifier
@@ -63,12 +64,8 @@ class Gridded(nn.Module):
         """Delays as the chip holds them; counts those of existing synapses, all and cut."""
         rounded = self._rounded(delays)
         long = rounded > self.most + self.step / 2  # a number of steps is rounded in float32
-        used = torch.ones_like(long) if mask is None else mask
-        for axis in (0, 1):
-            if delays.shape[axis] == 1:  # synapses share a delay
-                used = used.any(axis, keepdim=True)
-        self.delays += int(used.sum())
-        self.cut += int((long & used).sum())
+        self.delays += int(used(delays, mask).sum())
+        self.cut += int((long & used(delays, mask)).sum())
         return rounded.clamp_(max=self.most)
 
     def _rounded(self, times: Tensor) -> Tensor:

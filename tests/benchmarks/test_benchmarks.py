@@ -17,10 +17,11 @@ from benchmarks.correctness import agree, certified, followed
 from benchmarks.precision import BLOCKS, Disagreement
 from benchmarks.sizes import DEFAULTS, Sizes
 from benchmarks.step import step
-from benchmarks.workloads import Link, arrivals, build, neurons_of, through
+from benchmarks.workloads import arrivals, build
 from benchmarks.yardstick import Grid
 from delayprop.fast import LIF, Spikes
 from delayprop.fast.nn import layers, spiking_layer
+from delayprop.fast.nn.traces import count_arrivals, neurons_of
 from tests.support.networks.layers import filled
 from tests.support.runs.reading import Capture, refusal
 
@@ -155,8 +156,9 @@ def test_a_neuron_followed_meets_the_closed_form_and_fast() -> None:
 def test_arrivals_are_counted_one_by_one() -> None:
     """Two trials, sources and targets, `T = 10`: an arrival at `T` counts, a later one does not."""
     spikes = Spikes.from_trains([[[1.0, 9.0], [4.0]], [[], [10.0]]], 10.0)
-    link = Link(torch.ones(2, 2), torch.tensor([[1.0, 1.5], [0.0, 7.0]]), False)
-    assert through(spikes, link) == 2 + 1 + 1 + 1
+    d, exists = torch.tensor([[1.5, 1.0], [0.0, 7.0]]), torch.tensor([[True, True], [False, True]])
+    assert count_arrivals(spikes, d) == 2 + 1 + 1 + 1
+    assert count_arrivals(spikes, d, exists) == 2 + 1
     workload = build(small("recurrent"))
     trains = step(workload).trains
     expected = 0

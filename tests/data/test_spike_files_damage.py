@@ -121,6 +121,11 @@ def one_label(value: int) -> Change:
     return replaced("labels", np.where(np.arange(TRIALS) == 17, value, 0))
 
 
+def named(count: int, *more: bytes) -> np.ndarray:
+    return np.array([*(str(n).encode() for n in range(count)), *more])
+
+
+NO_NAME = r"extra/keys\[26\]` must be a printable text in UTF-8 that no other class has"
 KEYS, READABLE = "must be a complete file of spikes, got one without `", "must be a readable HDF5 file of spikes"
 STORED, OTHER_KIND = "labels` must be stored in this file, got", "got a file with spikes of another kind"
 SPEAKERS = r"extra/speaker` must be a whole number per record, got .* leave the dataset"
@@ -180,6 +185,17 @@ DAMAGES: dict[str, tuple[Change, str]] = {
     "half speakers": (replaced("extra/speaker", np.arange(TRIALS) / 2), SPEAKERS),
     "names of speakers": (replaced("extra/speaker", np.array([b"ann"] * TRIALS)), SPEAKERS),
     "NaN for speakers": (replaced("extra/speaker", np.full(TRIALS, np.nan)), SPEAKERS),
+    "names in a table": (replaced("extra/keys", np.full((27, 2), b"A")), r"extra/keys` must be a text per class, got"),
+    "numbers for names": (replaced("extra/keys", np.arange(27)), "extra/keys` must be a text per class, got int64 of"),
+    "a name too many": (replaced("extra/keys", named(28)), r"keys` must be .* names, one per class, got 28; name"),
+    "too few names": (replaced("extra/keys", named(1)), "extra/keys` must be .* names, one per class, got 1; name"),
+    "a name that is no text": (replaced("extra/keys", named(26, b"\xff")), NO_NAME),
+    "a name twice": (replaced("extra/keys", named(26, b"7")), NO_NAME),
+    "no name": (replaced("extra/keys", named(26, b"")), NO_NAME),
+    "a name of a new line": (replaced("extra/keys", named(26, b"A\nB")), NO_NAME),
+    "long names": (replaced("extra/keys", named(26, b"A" * 65)), "extra/keys` must be of entries of at most 64 bytes"),
+    "names of another file": (replaced("extra/keys", h5py.ExternalLink("other.h5", "labels")), "must be stored in"),
+    "one name for all": (replaced("extra/keys", b"A"), READABLE),
     "data of another file": (
         created("labels", (TRIALS,), np.int64, external=[("other.raw", 0, 8 * TRIALS)]),
         f"{STORED} data of another file; copy it into this file",

@@ -23,7 +23,7 @@ from delayprop.fast.drawing.classification import overview
 from delayprop.fast.drawing.confusion import by_class, confusion
 from delayprop.fast.drawing.run_record import read
 from delayprop.fast.drawing.sequence import delays_of_two
-from delayprop.fast.drawing.synapses import arrivals, distribution, moved_most, moved_neuron, movement
+from delayprop.fast.drawing.synapses import arrivals, distribution, learned_delays, moved_most, moved_neuron, movement
 from delayprop.fast.drawing.trials import OTHERS, trial_picture
 from reports.__main__ import main
 from tests.support.commands import python
@@ -40,6 +40,23 @@ def test_a_run_is_drawn(make: Callable[[Path], Path], task: str, names: str, tmp
     assert main([str(tmp_path)]) == 0
     assert capsys.readouterr() == ("".join(f"{tmp_path / name}\n" for name in names.split()), "")
     assert all((tmp_path / name).stat().st_size > 10_000 for name in names.split())
+
+
+def test_the_delays_alone_are_drawn_where_one_says(tmp_path: Path, capsys: Capture) -> None:
+    """A column per connection; into no file of another kind, and of no run of another kind."""
+    folder, picture = made(tmp_path, (4, 5, 6, 3)), tmp_path / "mine.png"
+    assert main([str(folder), "--delays", str(picture)]) == 0 and capsys.readouterr().out == f"{picture}\n"
+    assert picture.stat().st_size > 10_000 and not (tmp_path / "run.html").exists()
+    axes = learned_delays(read(folder).page).axes
+    assert [one.get_title("left") for one in axes[:3]] == [
+        "input to hidden 1, 20 synapses", "hidden 1 to hidden 2, 30 synapses", "hidden 2 to output, 18 synapses",
+    ]
+    assert np.shape(axes[3].collections[0].get_offsets()) == (20, 2)
+    assert "that ends in .png, .svg or .pdf, got" in refusal(capsys, main, folder, "--delays", tmp_path / "a.gif")
+    nowhere = refusal(capsys, main, folder, "--delays", tmp_path / "no" / "a.png")
+    assert "`--delays` must be in a folder with room" in nowhere
+    assert "--delays is of a RUN" in refusal(capsys, main, "--delays", picture)
+    assert "task that classifies" in refusal(capsys, main, made_sequence(tmp_path), "--delays", picture)
 
 
 def test_a_task_of_a_stranger_is_drawn_as_it_is(tmp_path: Path) -> None:
@@ -202,7 +219,7 @@ def test_of_many_outputs_those_that_reach_highest_are_drawn(classes: int, output
     """The output of the class is always among them."""
     page = read(made(tmp_path, (4, 5, classes))).page
     trial = replace(page.trials[0], y=np.eye(classes)[page.trials[0].label])
-    drawn = [line.get_ydata() for line in trial_picture(page, trial).axes[-2].lines]
+    drawn = [line.get_ydata() for line in trial_picture(page, trial, [*map(str, range(classes))]).axes[-2].lines]
     others = sorted((np.max(V) for j, V in enumerate(trial.V) if j != trial.label), reverse=True)
     assert len(drawn) == outputs and np.array_equal(drawn[-1], trial.V[trial.label])
     assert sorted((np.max(V) for V in drawn[:-1]), reverse=True) == others[:OTHERS]

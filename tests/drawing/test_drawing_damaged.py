@@ -13,7 +13,17 @@ from reports.__main__ import main
 from tests.support.commands import result_of
 from tests.support.forking import called
 from tests.support.runs.reading import Capture, refusal
-from tests.support.runs.recorded_runs import TRACES, Change, lines, made, made_sequence, recorded, results, settings
+from tests.support.runs.recorded_runs import (
+    CARD,
+    TRACES,
+    Change,
+    lines,
+    made,
+    made_sequence,
+    recorded,
+    results,
+    settings,
+)
 
 
 def put(name: str, value: object) -> Change:
@@ -86,6 +96,8 @@ BAD: dict[str, tuple[Change, str]] = {
     "interval": (results(interval=[0.1]), "`result.json interval` must be a list of 2, got a list of 1"),
     "too few rows": (results(answers=[[1, 0, 0, 0]]), "`result.json answers` must be 3 rows of 4, got 1 rows of 4"),
     "a short row": (results(answers=[[1, 0]] * 3), "`result.json answers` must be 3 rows of 4, got 3 rows of 2"),
+    "a name for no class": (results(class_names=["a"] * 4), "`result.json class_names` must be 3 names, got 4"),
+    "a name that is none": (results(class_names=["a", "b", 3]), "`result.json class_names[2]` must be text, got 3"),
     "no answers": (results(answers=[[0] * 4] * 3), "`result.json answers` must be answers of at least one trial, got"),
     "a negative count": (results(answers=[[-1, 0, 0, 0]] * 3), "`result.json answers[0][0]` must be a whole number of"),
     "another accuracy": (results(test_accuracy=0.9), "`result.json test_accuracy` must be 0.75, as its answers give,"),
@@ -168,7 +180,7 @@ def test_a_small_file_takes_little_memory(change: Change, words: str, tmp_path: 
 
 
 @pytest.mark.parametrize(("change", "name", "keys"), [
-    (results, "result.json", "task network best_epoch test_accuracy interval count_baseline answers"),
+    (results, "result.json", "task network best_epoch test_accuracy interval count_baseline answers " + " ".join(CARD)),
     (settings, "options.json", "seed dtype"),
     (
         lines, "history.jsonl line 1",

@@ -40,7 +40,7 @@ from delayprop.fast.training.model import Classifier
 from delayprop.fast.training.run_folder import Folder, ScalarWriter
 from delayprop.fast.training.settings import Settings
 from delayprop.spec.neuron import NEURONS
-from tests.support.runs.reading import Patch, calls, result
+from tests.support.runs.reading import Patch, calls, history, result
 from tests.support.runs.short_runs import (
     busy,
     busy_spikes,
@@ -130,6 +130,33 @@ def test_the_test_split_is_looked_at_once_and_each_epoch_is_logged(tmp_path: Pat
     for line in log(tmp_path / "one"):
         assert set(line["gradient"]) == {"w", "w_out", "d"} and all(norm > 0 for norm in line["gradient"].values())
         assert 0 < line["kappa_min"] < math.inf and line["clamped"] >= 0
+
+
+def test_the_card_counts_what_learns_and_what_happens_in_the_test_trials(tmp_path: Path) -> None:
+    """Of recurrent networks with few synapses: one learns a delay per source, the other none."""
+    for name, settings in (("shared", {"delays": "axonal", "certify": 1}), ("drawn", {"freeze_delays": True})):
+        training = trained(tmp_path / name, density=0.5, recurrent=True, **{"certify": 0, "rec_delay": 5.0, **settings})
+        found, (layer, out) = result(tmp_path / name), training.evaluated.layers
+        spikes, _ = training.data["test"].batch(np.arange(6), training.duration)
+        training.take(torch.load(tmp_path / name / "network.pt", weights_only=True))
+        _, (hidden,) = training.evaluated(spikes)
+        exist, links = [layer.mask, layer.mask_rec, torch.ones(6, 3, dtype=torch.bool)], [spikes, hidden, hidden]
+        delays = [*layer.delays_of_synapses, *out.delays_of_synapses]
+        arrived = sum(
+            int((t + d[i][own[i]].double() <= 12.0).sum())
+            for source, d, own in zip(links, delays, exist, strict=True)
+            for trial in source.to_lists() for i, train in enumerate(trial) for t in train
+        )
+        weights = sum(int(own.sum()) for own in exist)
+        learned = sum(int(own.any(1).sum()) for own in exist) if name == "shared" else 0
+        assert found["learned_delays"] == learned and found["learned_parameters"] == weights + learned
+        assert found["spikes_per_neuron"] == pytest.approx(len(hidden.times) / 36) and arrived > 0
+        assert found["arrivals_per_trial"] == pytest.approx(arrived / 6)
+        assert found["seconds_per_epoch"] in [line["seconds"] for line in history(tmp_path / name)]
+        assert found["peak_memory_mib"] > 50
+        for key in ("rounding", "float64"):
+            worst = max(line[key] or 0 for line in history(tmp_path / name))
+            assert found[key] == (worst or None) and (name == "drawn") == (not worst)
 
 
 def test_each_epoch_of_each_seed_has_an_order_augmentation_and_dropout_of_its_own(tmp_path: Path) -> None:

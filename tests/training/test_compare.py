@@ -196,18 +196,39 @@ def test_accuracies_are_drawn_over_a_setting(tmp_path: Path, monkeypatch: Patch,
     picture = tmp_path / "picture.svg"
     assert compared(capsys, lines, "--over", "hidden", "--picture", picture)[-1] == f"picture: {picture}"
     assert picture.stat().st_size > 5000
-    (setting, panels), = drawn
+    (setting, panels, added), = drawn
+    assert not added, "no delays as drawn"
     assert sha256_of(panels) in picture.read_text(), "the picture states what it shows"
     assert setting == "hidden" and panels == {  # `delay` names no curve, since the kind of delays does
         "yin-yang": {"delays learned": {8.0: [50.0, 70.0], 16.0: [80.0]}, "delays none, recurrent": {8.0: [40.0]}},
         "shd": {"delays learned": {32.0: [50.0]}},
     }
-    axes = accuracies_over(setting, panels).axes[0]
-    curve, _ = axes.get_lines()
-    assert np.array_equal(curve.get_xydata(), [[8.0, 60.0], [16.0, 80.0]])
-    band = np.asarray(axes.collections[0].get_paths()[0].vertices)
-    ends = {(8.0, 50.0), (8.0, 70.0), (16.0, 80.0)}
-    assert {tuple(point) for point in band.tolist()} == ends, "lowest to highest seed"
+    figure = accuracies_over(setting, panels, added)
+    assert [axes.get_title("left") for axes in figure.axes] == ["yin-yang", "yin-yang, recurrent", "shd"]
+    seeds, means = figure.axes[0].get_lines()
+    assert np.array_equal(seeds.get_xydata(), [[8.0, 50.0], [8.0, 70.0], [16.0, 80.0]])
+    assert np.array_equal(means.get_xydata(), [[8.0, 60.0], [16.0, 80.0]])
+
+
+def test_what_learned_delays_add_is_drawn_by_pairs_of_a_seed(
+    tmp_path: Path, monkeypatch: Patch, capsys: Capture
+) -> None:
+    """Seeds 0 to 2 differ by 1, 2 and 3 points; of size 16 one pair is left, and no interval."""
+    drawn = calls(monkeypatch, delayprop.fast.compare, "accuracies_over", lambda *given: given)
+    learned = [{"seed": n, "test_accuracy": 0.5 + (n + 1) / 100} for n in range(3)]
+    controls = [{"seed": n, "freeze_delays": True} for n in (2, 1, 0)]
+    lines = write_lines(
+        tmp_path / "lines.jsonl", *learned, *controls, {"hidden": 16}, {"hidden": 16, "seed": 1},
+        {"hidden": 16, "freeze_delays": True, "test_accuracy": 0.45}, {"hidden": 16, "freeze_delays": True, "seed": 3},
+    )
+    compared(capsys, lines, "--over", "hidden", "--picture", tmp_path / "picture.svg")
+    (_, _, added), = drawn
+    three, one = pytest.approx((2.0, 4.3027 / 3**0.5), abs=1e-4), (pytest.approx(5.0), None)
+    assert added == {"yin-yang": {8.0: three, 16.0: one}}
+    below = accuracies_over(*drawn[0]).axes[1]
+    (mean, _, bars), alone = below.containers
+    assert mean.get_xydata().tolist() == [[8.0, pytest.approx(2.0)]] and len(bars) == 1
+    assert not alone[2], "of one pair"
 
 
 @pytest.mark.parametrize("over", [

@@ -81,9 +81,10 @@ def with_validation(patch: pytest.MonkeyPatch, accuracies: list[float]) -> None:
     """Evaluations find these accuracies in the validation split, one after another."""
     left = list(accuracies)
 
-    def found(self: Classification, split: str, check: Any = None) -> Evaluation:
+    def found(self: Classification, split: str, check: Any = None, counts: bool = False) -> Evaluation:
         right = round(1000 * left.pop(0)) if split == "valid" else 1
-        return Evaluation([[right, 1000 - right, 0], [0, 0, 0]], 1.0)
+        activity = (0, 0) if counts else (None, None)
+        return Evaluation([[right, 1000 - right, 0], [0, 0, 0]], 1.0, {}, [], *activity)
 
     patch.setattr(Classification, "evaluate", found)
 
