@@ -34,6 +34,11 @@ def result(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "result.json").read_text(encoding="utf-8"))
 
 
+def repeated(result: dict) -> dict:
+    """The entries of a result that an equal run repeats: all but its cost."""
+    return {name: value for name, value in result.items() if name not in ("seconds_per_epoch", "peak_memory_mib")}
+
+
 def history(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()]
 
