@@ -30,7 +30,7 @@ PRESETS = {
     # weights are ours: `results/paper.toml` has the paper's.
     "paper": Settings(
         epochs=40, hidden=(30,), constants=("v_reset=-1e6",), batch=150, duration=DURATION, readout="first_spike_time",
-        loss="relative_spike_time_mse", w_mean=4.0, w_sd=3.0, out_mean=2.0, out_sd=2.0, out_delays=False, delay=10.0,
+        loss="relative_spike_time_mse", w_mean=6.0, w_sd=3.0, out_mean=1.0, out_sd=0.5, out_delays=False, delay=10.0,
         max_delay=20.0, lr=3e-2, delay_lr=0.4, schedule="cosine", wake=0.05,
     ),
 }

@@ -82,7 +82,7 @@ def test_the_readme_has_the_picture_of_the_lines_and_says_what_it_shows() -> Non
         found = [statistics.mean(learned[size]) - statistics.mean(drawn[size]) for size in learned if size in drawn]
         return f"{min(found):.1f} to {max(found):.1f}"
 
-    prose, alone = " ".join(README.split()), statistics.mean(curves()["yin-yang"][KINDS[3]][256])
+    prose = " ".join(README.split())
     with_it, without = added("yin-yang", RECURRENT), added("yin-yang")
     assert f"Learning the delays adds {without} points to fixed random ones on Yin-Yang, {added('braille')} on" in prose
     assert f"Braille, {added('shd')} on SHD, and with recurrence {with_it} on Yin-Yang, in the mean" in prose
@@ -91,5 +91,3 @@ def test_the_readme_has_the_picture_of_the_lines_and_says_what_it_shows() -> Non
     assert worse(1, 2, ["", RECURRENT]) == {("braille", 8.0)}
     before = spread(percents(of_kind("braille.jsonl", "learned")))
     assert f"more runs of 256 neurons with these settings, of another commit: {before}." in PROSE
-    assert "Fixed random delays are better than none, but with 8 neurons on Braille." in prose
-    assert f"Delays alone, with weights as drawn, reach {alone:.1f} % with 256 neurons on Yin-Yang." in prose
