@@ -25,9 +25,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from benchmarks.workloads import Link, Workload, neurons_of
+from benchmarks.workloads import Link, Workload
 from benchmarks.yardstick import stepped
 from delayprop.fast import cross_entropy
+from delayprop.fast.nn.traces import neurons_of
 from delayprop.spec.errors import SpecError, Verbatim
 
 WIDTH = 0.23  # of a Gaussian, bins: that at the end of training; the package adds 0.27

@@ -13,7 +13,6 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +45,6 @@ class Row:
     arms: dict[str, str] = field(default_factory=dict)
     seeds: int = 0
     epoch_seconds: float | None = None
-    module: str = ""
 
     def words(self, arm: str, scaled: bool = False) -> list[str]:
         """The command line of a run, without its seed and folder."""
@@ -138,10 +136,10 @@ def _list() -> int:
 
 def _run(options: argparse.Namespace) -> int:
     row = rows()[one_of(options.row, "ROW", tuple(rows()))]
-    if row.module:
-        words = f"{row.options} {row.scaled if options.scaled else ''}".split()
-        code: int = import_module(row.module).main(words)
-        return code
+    if not row.task:
+        from benchmarks.delays import main as delays  # which no other row needs
+
+        return delays(row.scaled.split() if options.scaled else row.options.split())
     arms = [one_of(arm, "--arm", tuple(row.arms)) for arm in options.arm or row.arms]
     given = options.seeds or range(row.seeds)
     seeds = [whole_number(seed, "--seeds", 0, row.seeds - 1, "the row has these") for seed in given]

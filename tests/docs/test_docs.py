@@ -196,6 +196,24 @@ def test_the_speeds_of_the_readme_and_of_the_benchmarks_are_recorded() -> None:
     assert f"{few} of 32 trials (`--hidden 512`: {fewer})" in " ".join(page.split())
 
 
+def test_the_readme_has_the_ratios_of_the_recorded_delays() -> None:
+    """Of the network in the picture, at the longest delay of the caption."""
+    lines = (ROOT / "results" / "delays.jsonl").read_text(encoding="utf-8").splitlines()
+    of_picture = {"layers": 1, "hidden": 256, "dtype": "float32", "threads": 1, "max_delay": 256.0, "batch": 32}
+    own = [one for one in map(json.loads, lines) if "source" not in one and of_picture.items() <= one.items()]
+    by_system = {one["system"]: one for one in own if one["spikes"] == 8000}
+    assert {one["device_name"] for one in own} == {"AMD EPYC"} and by_system.keys() == {"fast", "dcls", "line"}
+
+    def ratio(system: str, name: str) -> str:
+        return f"{by_system[system][name] / by_system['fast'][name]:.0f} times"
+
+    of_both = [(ratio("dcls", name), ratio("line", name)) for name in ("seconds", "mib_above_imports")]
+    (slower, line_slower), (larger, line_larger) = of_both
+    said = f"at 1 ms takes {slower} as long as `fast`, and {larger} its memory; a compiled delay line {line_slower}"
+    assert f"{said} and {line_larger}.*" in " ".join(TEXTS["README"].split())
+
+
+
 PROGRAM = blocks(PAGES["index.md"])[1].program
 
 

@@ -37,7 +37,9 @@ MORE = {
     "benchmarks/correctness.py": {"delayprop.reference"},  # follows single neurons before anything is timed
     "benchmarks/delay_lines.py": {"DCLS"},  # optional, imported when used
     "benchmarks/delays.py": {"DCLS", "matplotlib"},  # imported when measured; a type alone
-    "delayprop/__main__.py": {"reports"},  # the verification report, where there is a checkout
+    "delayprop/__main__.py": {"reports", "results"},  # the two commands that need a checkout
+    "results/reproduce.py": {"benchmarks"},  # the row that measures time and memory
+    "docs/hooks.py": {"results"},  # the page of the paper
 }
 """Further imports of one file or folder."""
 
