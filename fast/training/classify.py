@@ -97,7 +97,7 @@ class Classification:
         self.watched: dict[str, Any] = {"accuracy": -1.0, "epoch": 0}  # the best of `patience_on`
         self.best: dict[str, Any] = {"accuracy": -1.0, "epoch": 0, "network": self.initial_parameters}
         self.last_batch: tuple[Spikes, Tensor, list[Tensor] | None] | None = None
-        self.progress = Progress(self.batches.per_epoch, settings.epochs, processes.is_first)
+        self.progress = Progress(self.batches.per_epoch, settings.epochs, sum(settings.hidden), processes.is_first)
 
     @property
     def evaluated(self) -> Classifier:
@@ -201,7 +201,7 @@ class Classification:
         check_finite(self.network.named_parameters())
         self.progress.close()
         valid = self.evaluate("valid", check=check)
-        entry = self.epoch.log_entry(epoch, valid, time.perf_counter() - self.began)
+        entry = self.epoch.log_entry(epoch, valid, time.perf_counter() - self.began, sum(self.settings.hidden))
         folder.append(entry)
         print(printed_line(entry, self.valid_name), flush=True)
         for warning in silence_warnings(entry, self.batches.per_epoch, self.settings.rate):

@@ -24,7 +24,7 @@ class Epoch:
     Attributes:
         sums: by the names of `SUMS`; `right` counts correct trials, `clamped` delays, and
             time constants, put back into their bounds.
-        fired: spikes of each hidden neuron.
+        fired: spikes of each neuron, of hidden layers and then of outputs that spike.
         norms: sum over steps of the gradient's norm, for each parameter group.
         kappa_min: the worst conditioning of a spike.
         residuals: the largest residual of each identity, the largest error bar, and the largest
@@ -51,13 +51,19 @@ class Epoch:
             if residual is not None:
                 self.residuals[name] = max(residual, self.residuals.get(name) or 0.0)
 
-    def log_entry(self, number: int, valid: Evaluation, seconds: float) -> dict[str, Any]:
-        """The line of `history.jsonl`."""
+    def activity(self, hidden: int) -> dict[str, float]:
+        """Spikes per hidden neuron and trial, and the share of silent ones; `hidden`: neurons."""
+        fired = self.fired[:hidden]
+        silent = float((fired == 0).double().mean())
+        return {"spikes_per_neuron": float(fired.mean()) / self.sums["trials"], "silent": silent}
+
+    def log_entry(self, number: int, valid: Evaluation, seconds: float, hidden: int) -> dict[str, Any]:
+        """The line of `history.jsonl`; `hidden`: as for `activity`."""
         trials, steps = self.sums["trials"], self.sums["steps"]
         return {
             "epoch": number, "train_loss": self.sums["loss"] / trials, "train_accuracy": self.sums["right"] / trials,
             "valid_accuracy": valid.accuracy, "valid_loss": valid.loss,
-            "spikes_per_neuron": float(self.fired.mean()) / trials, "silent": float((self.fired == 0).double().mean()),
+            **self.activity(hidden),
             "silent_steps": int(self.sums["silent_steps"]), "clamped": int(self.sums["clamped"]),
             "gradient": {name: total / steps for name, total in self.norms.items()},
             "kappa_min": None if math.isinf(self.kappa_min) else self.kappa_min, "seconds": seconds, **self.residuals,
@@ -85,7 +91,7 @@ def silence_warnings(entry: dict[str, Any], steps: int, rate: float) -> list[str
     found = []
     if entry["silent_steps"]:
         where = f"{entry['silent_steps']} of {steps} steps"
-        found.append(f"all neurons of a hidden layer were silent in {where}: no gradient passed; {remedy}")
+        found.append(f"all neurons of a layer were silent in {where}: no gradient passed; {remedy}")
     elif entry["silent"] >= MANY:
         share = f"{entry['silent']:.0%} of the hidden neurons were silent in this epoch"
         found.append(f"{share}: they learn nothing; {remedy}")
@@ -93,10 +99,11 @@ def silence_warnings(entry: dict[str, Any], steps: int, rate: float) -> list[str
 
 
 class Progress:
-    """The progress within each epoch of so many steps, with the time left of the run."""
+    """The progress within each epoch of so many steps, with the time left of the run; `hidden`: the
+    number of hidden neurons."""
 
-    def __init__(self, steps: int, epochs: int, prints: bool) -> None:
-        self.steps, self.epochs, self.prints = steps, epochs, prints
+    def __init__(self, steps: int, epochs: int, hidden: int, prints: bool) -> None:
+        self.steps, self.epochs, self.hidden, self.prints = steps, epochs, hidden, prints
         self.bar: Bar | None = None
         self.began, self.taken = time.perf_counter(), 0  # steps of this process, which may have resumed
 
@@ -106,13 +113,13 @@ class Progress:
             self.bar = Bar(self.steps, "step", self.prints)
         trials = epoch.sums["trials"]
         self.taken += 1
+        activity = epoch.activity(self.hidden)
         left = (self.epochs - number) * self.steps + self.steps - done
         seconds = left * (time.perf_counter() - self.began) / self.taken
         self.bar.show(
             done, f"epoch {number} of {self.epochs}", run=f"{Bar.format_interval(seconds)} left",
             loss=f"{epoch.sums['loss'] / trials:.3f}", accuracy=f"{epoch.sums['right'] / trials:.1%}",
-            spikes=f"{float(epoch.fired.mean()) / trials:.1f}",
-            silent=f"{float((epoch.fired == 0).double().mean()):.0%}",
+            spikes=f"{activity['spikes_per_neuron']:.1f}", silent=f"{activity['silent']:.0%}",
         )
 
     def close(self) -> None:

@@ -17,18 +17,19 @@ def named(*certified: float | None) -> dict[str, float | None]:
 
 
 def test_the_line_of_an_epoch_is_of_all_its_steps() -> None:
-    """Three steps of 5, 3 and 2 trials, two neurons; the extremes are in none of them alone."""
+    """Three steps of 5, 3 and 2 trials, two hidden neurons and an output that spikes; the extremes
+    are in none of the steps alone."""
     sums = Epoch()
     for fired, norms, kappa, residuals, trials, loss, right, silent, clamped in (
-        ([4.0, 0.0], {"w": 1.0, "d": 3.0}, 1e-2, named(1e-9, None, 4e-9, 3e-7, None), 5, 10.0, 4, False, 2),
-        ([1.0, 0.0], {"w": 3.0, "d": 1.0}, 1e-4, named(1e-8, 5e-9, None, 2e-7, 6e-8), 3, 4.0, 1, True, 1),
-        ([0.0, 0.0], {"w": 5.0, "d": 0.5}, 1e-3, {}, 2, 1.0, 0, True, 0),
+        ([4.0, 0.0, 9.0], {"w": 1.0, "d": 3.0}, 1e-2, named(1e-9, None, 4e-9, 3e-7, None), 5, 10.0, 4, False, 2),
+        ([1.0, 0.0, 9.0], {"w": 3.0, "d": 1.0}, 1e-4, named(1e-8, 5e-9, None, 2e-7, 6e-8), 3, 4.0, 1, True, 1),
+        ([0.0, 0.0, 9.0], {"w": 5.0, "d": 0.5}, 1e-3, {}, 2, 1.0, 0, True, 0),
     ):
         sums.add(
             torch.tensor(fired), norms, kappa, residuals, trials=trials, loss=loss, right=right, silent_steps=silent,
             clamped=clamped,
         )
-    assert sums.log_entry(7, Evaluation([[3, 1, 0], [0, 0, 0]], 0.75), 2.5) == {
+    assert sums.log_entry(7, Evaluation([[3, 1, 0], [0, 0, 0]], 0.75), 2.5, hidden=2) == {
         "epoch": 7, "train_loss": 1.5, "train_accuracy": 0.5, "valid_accuracy": 0.75, "valid_loss": 0.75,
         "spikes_per_neuron": 0.25, "silent": 0.5, "silent_steps": 2, "clamped": 3, "gradient": {"w": 3.0, "d": 1.5},
         "kappa_min": 1e-4, "seconds": 2.5, "A": 1e-8, "B": 5e-9, "C": 4e-9,
@@ -39,7 +40,7 @@ def test_the_line_of_an_epoch_is_of_all_its_steps() -> None:
 @pytest.mark.parametrize(("rounding", "words"), [(3.2e-7, "C -  rounding 3e-07  2 s"), (None, "C -  2 s")])
 def test_the_printed_line_has_the_certificate(rounding: float | None, words: str) -> None:
     entry = Epoch(sums=dict.fromkeys(epoch.SUMS, 1.0), residuals=named(1e-8, None, None, rounding, 2e-8))
-    logged = entry.log_entry(7, Evaluation([[1, 0]], 0.5), 2.4)
+    logged = entry.log_entry(7, Evaluation([[1, 0]], 0.5), 2.4, hidden=1)
     line, old = epoch.printed_line(logged), {name: logged[name] for name in logged if name != "rounding"}
     assert line.startswith("  7  loss 1.000  train 100.0%") and line.endswith(f"A 1e-08  B -  {words}")
     assert epoch.printed_line(old).endswith("C -  2 s"), "of a run before there was such a number"
@@ -49,14 +50,14 @@ def test_a_hidden_layer_of_one_neuron_has_its_spikes_in_the_line() -> None:
     sums = Epoch()
     for fired in (3.0, 0.0):
         sums.add(torch.tensor([fired]), {}, 0.5, {}, trials=2, loss=1.0, right=1)
-    found = sums.log_entry(1, Evaluation([[1, 0]], 0.5), 1.0)
+    found = sums.log_entry(1, Evaluation([[1, 0]], 0.5), 1.0, hidden=1)
     assert (found["spikes_per_neuron"], found["silent"], found["kappa_min"]) == (0.75, 0.0, 0.5)
 
 
 @pytest.mark.parametrize(("silent", "steps", "words"), [
     (0.92, 0, "92% of the hidden neurons were silent in this epoch: they learn nothing; take smaller steps, or let"),
     (0.5, 0, "50% of the hidden neurons were silent"), (0.4, 0, None),
-    (1.0, 3, "all neurons of a hidden layer were silent in 3 of 5 steps: no gradient passed"),
+    (1.0, 3, "all neurons of a layer were silent in 3 of 5 steps: no gradient passed"),
 ])
 def test_many_silent_neurons_are_followed_by_the_remedy(silent: float, steps: int, words: str | None) -> None:
     entry = {"silent": silent, "silent_steps": steps}
@@ -71,7 +72,7 @@ def test_the_bar_counts_epochs_and_the_time_left_of_the_run(monkeypatch: Patch) 
     three neurons one is silent; the others emit 7.5 spikes in 5 trials, of which 3 are right."""
     seconds, terminal = [100.0], screen(monkeypatch)
     monkeypatch.setattr(epoch.time, "perf_counter", lambda: seconds[0])
-    bars, sums = Progress(10, 5, True), Epoch()
+    bars, sums = Progress(10, 5, 3, True), Epoch()
     sums.fired = torch.tensor([4.0, 0.0, 3.5])
     sums.sums |= {"trials": 5.0, "loss": 7.0, "right": 3.0}
     for done in range(1, 6):
@@ -93,7 +94,7 @@ def test_a_log_gets_a_line_per_minute_and_no_bar(monkeypatch: Patch, capfd: Capt
     seconds = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: seconds[0])
     for prints in (True, False):
-        bars, sums = Progress(7, 2, prints), Epoch()
+        bars, sums = Progress(7, 2, 1, prints), Epoch()
         sums.sums["trials"], seconds[0] = 1.0, -25.0
         for done in range(8):
             seconds[0] += 25.0
