@@ -31,7 +31,8 @@ PEER = "python tests/support/peers/plain_peer.py"
 MEANING = {
     "COMMAND": f"run {CASE}", "CASE.json": CASE, "run FILE": f"run {CERTIFIED}",
     "reference FILE": f"reference {CERTIFIED}", "compare RUN RUN": "compare run other",
-    "compare RUN": "compare run other", "RUN": "run", "{folder.path}": "run", "results FOLDER": "results run other",
+    "compare RUN": "compare run other", "reproduce ROW": "reproduce yin-yang", "RUN": "run", "{folder.path}": "run",
+    "results FOLDER": "results run other",
     "results runs/mine": "results run",
     "sweep.py FOLDER --task": "sweep.py sweeps/one --task yin-yang", "FOLDER": "data",
     "TRAIN.h5 VALID.h5 TEST.h5": "train.h5 valid.h5 test.h5", "TASK": "yin-yang", "{given['task']}": "yin-yang",
@@ -69,6 +70,8 @@ ADDED = {
         "--batch 2 --inputs 20 --spikes 400 --hidden 8 --duration 200 --max-delay 10 --repeats 1",
     r"python -m benchmarks.delays": "--layers 1 --hidden 8 --inputs 20 --batch 1 --duration 200 --max-delay 16 "
         "--system fast --dtype float32 --threads 1 --repeats 1",
+    r"delayprop reproduce shd-rec ": "--scaled",
+    r"delayprop reproduce \S": "--scaled --arm '5, delays'",
     r"python -m benchmarks.baselines": "--epochs 1",
     r"python -m tests.tools.make_certified$": "lower-one-neuron",
     r"python -m pytest": COLLECT,
@@ -81,7 +84,7 @@ ELSEWHERE = {
     "tests/surface/test_wheel.py::test_the_names_come_from_the_installed_package":
         ["git clone ADDRESS delayprop", "pip install ."],
     "tests/docs/test_typed_commands.py::test_a_group_that_a_command_installs_exists":
-        ["pip install '.[cuda]'", "pip install -e '.[mutation]'"],
+        ["pip install '.[cuda]'", "pip install '.[dcls]'", "pip install -e '.[mutation]'"],
     "tests/house/test_supply.py::test_a_target_installs_what_it_needs_and_keeps_what_is_there":
         ["PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make setup"],
     "tests/house/test_supply.py::test_ci_tries_the_newest_other_python": [".ci/run"],
