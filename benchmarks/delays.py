@@ -122,7 +122,7 @@ def _run(options: argparse.Namespace) -> int:
         found = in_own_process(row, options.repeats, memory, options.seconds)
         for name, value in (("wrong", WRONG), ("refused", BAD_INPUT)):
             if name in found:
-                code = max(code, report(PROG, f"{row}: {found[name]}", value)) if code != WRONG else WRONG
+                code = WRONG if WRONG in (code, report(PROG, f"{row}: {found[name]}", value)) else value
         if "failed" in found:
             print(f"{row}: {found['failed']}", file=sys.stderr, flush=True)
         elif "seconds" in found:

@@ -1,7 +1,7 @@
 """Hooks of `mkdocs build`: formulas, inclusions, tables of results, and links that leave `docs/`.
 
 - `<!-- include PATH -->` on its own line becomes the content of that file without its title.
-- `<!-- paper PATH -->` becomes the tables of the experiments in that file.
+- `<!-- paper -->` becomes the tables of `results/paper.toml` (`results/reproduce.py`).
 - `<!-- runs PATH -->` becomes two tables of the recorded runs in that JSON-lines file: one row per
   setting, and one row per run.
 - A link to a repository file outside `docs/` leads to a page made from that file, so the site is
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = "source"  # folder of the pages made from repository files
 LISTING = "---\ntitle: {0}\nsearch:\n  exclude: true\n---\n\n# `{0}`\n\n{1}"
 LANGUAGES = {".py": "python", ".json": "json", ".toml": "toml"}
-DIRECTIVE = re.compile(r"^<!-- (include|paper|runs) (.+?) -->$", re.MULTILINE)
+DIRECTIVE = re.compile(r"^<!-- (?:(paper)|(include|runs) (.+?)) -->$", re.MULTILINE)
 CODE = re.compile(
     r"^(```+).*?^\1$"  # fenced
     r"|(?<=\n\n)(?: {4}[^\n]*\n+)+"  # indented
@@ -150,11 +150,11 @@ def expanded(text: str, uri: str) -> str:
     """The page with its inclusions and tables; links of an included text keep their targets."""
 
     def put(directive: re.Match[str]) -> str:
-        path = ROOT / directive[2]
-        if directive[1] == "runs":
-            return runs(path)
-        if directive[1] == "paper":
+        if directive[1]:
             return page()
+        path = ROOT / directive[3]
+        if directive[2] == "runs":
+            return runs(path)
         body = re.sub(r"\A# .*\n+", "", path.read_text(encoding="utf-8"))
         up = posixpath.relpath(path.parent.as_posix(), repository_path(uri).parent.as_posix())
         return outside_code(body, lambda part: LINK.sub(lambda m: f"]({up}/{m[1]}{m[2] or ''})", part)).rstrip()

@@ -100,24 +100,31 @@ def train(task: str, data: str | os.PathLike | Sequence[str | os.PathLike] | Non
 
 
 def _leave_one_speaker_out(options: argparse.Namespace, words: list[str], prog: str) -> int:
-    """A training per speaker, without him; the mean of the accuracies on the speakers left out."""
+    """A training per speaker, without this speaker; prints the accuracies on the speakers left out.
+    The last network of each counts: the speaker left out chooses none."""
+    option = "--leave-one-speaker-out"
     if not options.out:
-        raise SpecError("--out", "given with --leave-one-speaker-out", Verbatim("nothing"), "name a folder")
-    shared, accuracies = [word for word in words if word != "--leave-one-speaker-out"], []
+        raise SpecError("--out", f"given with {option}", Verbatim("nothing"), "name a folder")
+    if "--valid-speakers" in words:
+        raise SpecError("--valid-speakers", f"left out with {option}", Verbatim("both"), "each is held out once")
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise UnsupportedError(option, "called in one process", Verbatim("several of torchrun"), "start it alone")
+    shared, accuracies = [word for word in words if word != option], []
     for speaker in TASKS[options.task].train_speakers(options):
         out = Path(options.out) / f"speaker-{speaker}"
-        code = main([*shared, "--valid-speakers", str(speaker), "--no-test", "--out", str(out), "--resume"], prog)
-        if code:
+        own = ["--valid-speakers", str(speaker), "--choose", "last", "--no-test", "--out", str(out), "--resume"]
+        if code := main([*shared, *own], prog):
             return code
         accuracies.append(Run(out).accuracies["valid"])
         print(f"speaker {speaker} left out: {accuracies[-1]:.1%}", flush=True)
-    spread = f" ± {statistics.stdev(accuracies):.1%}" if len(accuracies) > 1 else ""
-    print(f"mean of {len(accuracies)} speakers: {statistics.mean(accuracies):.1%}{spread}, from {min(accuracies):.1%}")
+    spread = f"standard deviation {statistics.stdev(accuracies):.1%}, lowest {min(accuracies):.1%}"
+    print(f"mean of {len(accuracies)} speakers: {statistics.mean(accuracies):.1%}, {spread}")
     return 0
 
 
 def _train(options: argparse.Namespace, ends: bool = True) -> tuple[int, Path]:
     """Runs a training; returns its exit code and its folder. `ends`: as for `StopSignals`."""
+    vars(options).pop("leave_one_speaker_out", None)  # of the command, not of the run
     whole_number(options.seed, "--seed", 0, 2**63 - 1, "give the seed of all random numbers")
     check_device(options.device)
     if "workers" in options:

@@ -16,6 +16,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
+from delayprop.fast.data.new_files import write_whole
 from delayprop.fast.runs.saved_runs import NETWORK, Run
 from delayprop.fast.tasks.options import parser_of, task_and_preset
 from delayprop.fast.tasks.registry import CLASSIFYING
@@ -25,6 +28,7 @@ from delayprop.fast.training.run_folder import RESULT
 from delayprop.fast.training.settings import Settings
 from delayprop.spec.checks import one_of, whole_number
 from delayprop.spec.command import OneLineParser, run_and_exit
+from delayprop.spec.errors import SpecError, Verbatim
 from results.__main__ import entry
 
 FOLDER = Path(__file__).resolve().parent
@@ -73,9 +77,9 @@ def done() -> list[dict[str, Any]]:
 
 def found(row: Row) -> dict[str, str]:
     """The number of each arm that has runs: mean accuracy, its 95 % interval, the runs."""
-    numbers = {}
+    numbers, lines = {}, [line for line in done() if line["row"] == row.name]
     for arm in row.arms:
-        right = [accuracy(line) for line in done() if (line["row"], line["arm"]) == (row.name, arm)]
+        right = [accuracy(line) for line in lines if line["arm"] == arm]
         if right:
             half = f" ± {mean_half_width(right):.1f}" if len(right) > 2 else ""
             numbers[arm] = f"{statistics.mean(right):.1f}{half} % ({len(right)} of {row.seeds} runs)"
@@ -137,6 +141,9 @@ def _list() -> int:
 def _run(options: argparse.Namespace) -> int:
     row = rows()[one_of(options.row, "ROW", tuple(rows()))]
     if not row.task:
+        if options.arm or options.seeds or options.data:
+            expected, got = "left out with a row that trains nothing", Verbatim("given")
+            raise SpecError("--arm, --seeds, --data", expected, got, "`python -m benchmarks.delays` has its own")
         from benchmarks.delays import main as delays  # which no other row needs
 
         return delays(row.scaled.split() if options.scaled else row.options.split())
@@ -154,7 +161,7 @@ def _run(options: argparse.Namespace) -> int:
             if not ended and (code := train(words)) not in ENDED:
                 return code
             lines.append({"row": row.name, "arm": arm, **_line(folder)})
-    _write(options.out / f"{kind}{LINES}", lines)
+            _write(options.out / f"{kind}{LINES}", lines[-1])
     for arm in arms:
         print(f"{arm}: {' '.join(f'{accuracy(line):.1f}' for line in lines if line['arm'] == arm)} %")
     print(f"paper: {row.paper}")
@@ -165,19 +172,18 @@ def _line(folder: Path) -> dict[str, Any]:
     run = Run(folder)
     if run.options["task"] in CLASSIFYING:
         return entry(folder)
-    return {**run.options, "test_accuracy": run.accuracies["test"]}
+    seconds = sum(line.get("seconds", 0.0) for line in run.history)
+    return {**run.options, "test_accuracy": run.accuracies["test"], "seconds": round(seconds, 1)}
 
 
-def _write(path: Path, lines: list[dict[str, Any]]) -> None:
-    """Writes lines in place of earlier ones of the same run, and keeps all others."""
-
-    def key(line: dict[str, Any]) -> tuple[str, str, int]:
-        return line["row"], line["arm"], line["seed"]
-
-    before = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
-    merged = {key(line): line for line in [*before, *lines]}
-    path.write_text("".join(json.dumps(line) + "\n" for line in merged.values()), encoding="utf-8")
-    print(f"{len(lines)} lines: {path}")
+def _write(path: Path, line: dict[str, Any]) -> None:
+    """Writes a line in place of an earlier one of the same run, and keeps all others. Another
+    process may write the file too."""
+    own = {name: line[name] for name in ("row", "arm", "seed")}
+    with FileLock(path.with_suffix(".lock")):
+        before = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        kept = [one for one in before if not own.items() <= json.loads(one).items()]
+        write_whole(path, "".join(f"{one}\n" for one in [*kept, json.dumps(line)]).encode())
 
 
 def page() -> str:

@@ -16,9 +16,9 @@ import h5py
 import numpy as np
 
 from delayprop.fast.data.collating import row_of, separated
-from delayprop.fast.data.hdf5_reading import datasets
+from delayprop.fast.data.hdf5_reading import WIDEST, datasets
 from delayprop.fast.data.spike_data import OTHER_LAYOUT, SpikeData, check_record, content_sha256
-from delayprop.spec.checks import one_of
+from delayprop.spec.checks import one_of, sequence, text
 from delayprop.spec.errors import SpecError, Verbatim
 
 NAMES = ("spikes/times", "spikes/units", "labels")
@@ -79,8 +79,9 @@ def _class_names(name: str, keys: np.ndarray, least: int, most: int) -> tuple[st
     found: list[str] = []
     for n, key in enumerate(keys):
         text = key.decode("utf-8", "replace")
-        if text in ("", *found) or not text.isprintable() or text.encode() != key:
-            raise SpecError(f"{name}[{n}]", "a printable text in UTF-8 that no other class has", bytes(key), remedy)
+        if text in ("", *found) or not text.isprintable() or text.encode() != key or len(key) > WIDEST:
+            expected = f"a printable text in UTF-8 that no other class has, of at most {WIDEST} bytes"
+            raise SpecError(f"{name}[{n}]", expected, bytes(key), remedy)
         found.append(text)
     return tuple(found)
 
@@ -99,7 +100,7 @@ def write_spike_file(
         class_names: a text per class, in the order of the labels, for the page of a run.
 
     Raises:
-        SpecError: `path` is no file in a folder, or as `collate`.
+        SpecError: `path` is no file in a folder; class names that no reader takes; as `collate`.
         OSError: the file cannot be written.
     """
     path, per_second = Path(path), PER_SECOND[one_of(unit, "unit", tuple(PER_SECOND))]
@@ -107,8 +108,10 @@ def write_spike_file(
         remedy = "name a file in it" if path.is_dir() else "make the folder first"
         raise SpecError("path", "a file in a folder that exists", str(path), remedy)
     times, units, labels = separated(entries, unit)
-    keys = None if class_names is None else np.array([str(one).encode() for one in class_names], np.bytes_)
-    if keys is not None:
+    keys = None
+    if class_names is not None:
+        given = enumerate(sequence(class_names, "class_names", None, "texts"))
+        keys = np.array([text(one, f"class_names[{n}]").encode() for n, one in given], np.bytes_)
         _class_names("class_names", keys, max(labels, default=0) + 1, 2**31)
     orders = [np.argsort(t, kind="stable") for t in times]
     times = [t[order] / per_second for t, order in zip(times, orders, strict=True)]

@@ -72,9 +72,9 @@ def card(run: Run) -> list[tuple[str, str, str]]:
         entries += [
             ("learned parameters", f"{found['learned_parameters']:,}", f"{found['learned_delays']:,} of them delays"),
             ("spikes", f"{found['spikes_per_neuron']:.3g}", "per hidden neuron and test trial"),
-            ("operations", f"{found['arrivals_per_trial']:,.0f}", "arrivals of spikes per test trial"),
-            ("time", f"{found['seconds_per_epoch']:.3g} s", "per epoch, median"),
-            ("memory", f"{found['peak_memory_mib']:,.0f} MiB", "of the process, at its peak"),
+            ("arrivals", f"{found['arrivals_per_trial']:,.0f}", "of spikes at synapses, per test trial"),
+            ("time per epoch", f"{found['seconds_per_epoch']:.3g} s", "median"),
+            ("peak memory", f"{found['peak_memory_mib']:,.0f} MiB", "of the whole process"),
             ("gradient error", worst, of),
         ]
     return entries

@@ -63,7 +63,7 @@ def movement(layer: Layer) -> Figure:
 
 def learned_delays(page: Page) -> Figure:
     """A column per connection: how many synapses have each delay, and `draw_movement`."""
-    layers = [*page.layers, *page.recurrent]
+    layers = [layer for layer in (*page.layers, *page.recurrent) if layer.exists.any()]
     figure = Figure(figsize=(3.8 * len(layers), 5.6), layout="constrained")
     for layer, (above, below) in zip(layers, figure.subplots(2, len(layers), squeeze=False).T, strict=True):
         histogram(above, layer)

@@ -91,7 +91,8 @@ class Run:
         """The network that was kept: a torch module with the trained parameters, on the CPU.
 
         That of a classification takes `Spikes` and returns the readout, `[trials, classes]`, and
-        the spikes of each hidden layer; that of `sequence` is one layer, which returns the readout.
+        the spikes of each layer that spikes; that of `sequence` is one layer, which returns the
+        readout.
         With `pool` above 1 its inputs are pools of that many channels. `SpecError`: the network is
         damaged, not finite, or of another version.
         """

@@ -13,18 +13,18 @@ def add_options(parser: argparse.ArgumentParser, default: list[int], otherwise: 
     add, what = parser.add_argument, "speakers held out of training"
     shown = " ".join(map(str, default)) or "none"
     add("--valid-speakers", type=int, nargs="*", default=default, help=f"{what} (default: {shown}); none: {otherwise}")
-    what = "one training per speaker in OUT/speaker-N, without him; prints the mean accuracy on the speakers left out"
-    add("--leave-one-speaker-out", action="store_true", help=f"{what}; tests nothing")
+    what = "one training per speaker in OUT/speaker-N, without this speaker, to the last epoch; prints the accuracies"
+    add("--leave-one-speaker-out", action="store_true", help=f"{what} on the speakers left out, and tests nothing")
 
 
 def speakers_of(train: SpikeData, option: str) -> list[int]:
     """The speakers of the training file, at least two; `option`: the one that needs them."""
     if train.speakers is None:
-        expected = f"left out with a training file without `extra/speaker`, and {option} needs it"
-        raise SpecError(option, expected, Verbatim("given"), "get the complete file, or leave it out")
+        remedy = "get the complete file, or give `--valid-speakers` with no number"
+        raise SpecError(option, "given for a training file with `extra/speaker`", Verbatim("one without"), remedy)
     found = sorted(set(train.speakers.tolist()))
     if len(found) < 2:
-        raise SpecError(option, "left out with a single speaker", Verbatim("given"), "train on several speakers")
+        raise SpecError(option, "given for several speakers", Verbatim(f"speaker {found[0]} alone"), "get others")
     return found
 
 

@@ -43,13 +43,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
-    settings = Settings.of(options)
-    paths = [Path(path) for path in options.data]
-    if len(paths) not in (2, 3):
-        expected = "two files, TRAIN TEST, or three, TRAIN VALID TEST"
-        raise SpecError("--data", expected, Verbatim(f"{len(paths)} files"), LAYOUT)
-    speakers = getattr(options, "valid_speakers", [])  # old runs lack it
-    data, duration = read(paths, options.seed, settings.duration or None, speakers)
+    settings, paths = Settings.of(options), _files(options)
+    data, duration = read(paths, options.seed, settings.duration or None, options.valid_speakers)
     splits = ("train", "valid", "test") if len(paths) == 3 else ("train", "test")
     options.data_sha256 = fingerprints(dict(zip(splits, paths, strict=True)))
     if options.data_sha256["test"] in [options.data_sha256[split] for split in splits[:-1]]:
@@ -61,14 +56,26 @@ def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processe
 
 def train_speakers(options: argparse.Namespace) -> list[int]:
     """The speakers of the training file."""
-    data, _ = read([Path(path) for path in options.data], options.seed, options.duration or None)
-    return speakers_of(data["train"], "--leave-one-speaker-out")
+    paths, option = _files(options), "--leave-one-speaker-out"
+    if len(paths) == 3:
+        raise SpecError(option, "left out with a file VALID", Verbatim("both"), "give TRAIN and TEST alone")
+    data, _ = read(paths, options.seed, Settings.of(options).duration or None)
+    return speakers_of(data["train"], option)
+
+
+def _files(options: argparse.Namespace) -> list[Path]:
+    """TRAIN and TEST, with VALID between them or without."""
+    paths = [Path(path) for path in options.data]
+    if len(paths) not in (2, 3):
+        expected = "two files, TRAIN TEST, or three, TRAIN VALID TEST"
+        raise SpecError("--data", expected, Verbatim(f"{len(paths)} files"), LAYOUT)
+    return paths
 
 
 def read(
     paths: list[Path], seed: int, given: float | None = None, speakers: list[int] | None = None
 ) -> tuple[dict[str, SpikeData], float]:
-    """The splits, and the duration of a trial: as given, or the last spike time and a tenth.
+    """The splits, and the last spike time and a tenth, the duration of a trial if none is `given`.
     `speakers`: of the training file, held out of it for validation."""
     latest = math.inf if given is None else LONGEST  # `_check_unit` refuses more than a minute without a duration
     found = [read_spike_file(path, MOST_CHANNELS, MOST_CLASSES, latest) for path in paths]
@@ -80,7 +87,7 @@ def read(
     classes = max(1 + int(data.labels.max()) for data in found)
     classes = max(classes, *(len(data.names or ()) for data in found))  # a named class may have no trial
     last = max(float(times[-1]) for data in found for times in data.times if len(times))
-    duration = 1.1 * last if given is None else given
+    duration = 1.1 * last
     found = [replace(data, channels=channels, classes=classes) for data in found]
     if speakers:
         if len(found) == 3:

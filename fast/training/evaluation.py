@@ -126,10 +126,10 @@ class Evaluation:
 
 
 class Evaluable(Protocol):
-    """What is evaluated: readout and hidden spikes of a batch, and a loss."""
+    """What is evaluated: readout and spikes of a batch, and a loss."""
 
     def __call__(self, spikes: Spikes) -> tuple[Tensor, list[Spikes]]:
-        """The readout, `[trials, classes]`, and the spikes of every hidden layer."""
+        """The readout, `[trials, classes]`, and the spikes of every layer that spikes."""
 
     def loss(self, y: Tensor, labels: Tensor) -> Tensor:
         """The loss, mean over trials."""
@@ -153,11 +153,11 @@ def evaluate(
         if len(own):
             spikes, labels = data.batch(own, duration)
             with bounded_spikes(), processes.asked(check):
-                y, hidden_spikes = network(spikes.to(device))
+                y, emitted = network(spikes.to(device))
             loss += float(network.loss(y, labels.to(device))) * len(own)
             answers[own] = answers_of(y.cpu()).double()
             if counted is not None:
-                activity += _activity(counted, [spikes, *hidden_spikes])
+                activity += _activity(counted, [spikes, *emitted])
         done += len(trials)
         bar.show(done, "evaluating")
     bar.close()

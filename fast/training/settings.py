@@ -130,8 +130,8 @@ class Settings:
     )
     rate: float = setting(
         0.0, amount,
-        "spikes per hidden neuron and trial at which training starts, at least: a factor raises the initial weights "
-        "onto a hidden layer that emits fewer on training trials; 0: never",
+        "spikes per neuron and trial at which training starts, at least: a factor raises the initial weights onto a "
+        "layer of neurons that spike, if it emits fewer on training trials; 0: never",
     )
     w_mean: float = setting(0.03, mean_weight, "mean of the initial weights onto the first hidden layer")
     w_sd: float = setting(0.01, amount, "standard deviation of the initial weights onto the first hidden layer")
@@ -214,13 +214,16 @@ def check_first_spikes(settings: Settings) -> None:
         given = f"{option_of(of_which)} {getattr(settings, of_which)}"
         for name in names:
             if (value := getattr(settings, name)) != getattr(Settings, name):
-                raise SpecError(option_of(name), f"left out with {given}", value, f"drop it, or change --{of_which}")
+                usual = getattr(Settings, name)
+                raise SpecError(option_of(name), f"{usual} with {given}", value, f"give it, or change --{of_which}")
 
 
 def with_defaults(options: dict[str, Any]) -> dict[str, Any]:
     """The options of a run, with the defaults of settings that its version lacked."""
     defaults = {one.name: one.default for one in fields(Settings)} if "hidden" in options else {}
     newer = {name: list(value) if isinstance(value, tuple) else value for name, value in defaults.items()}
+    if options.get("task") == "spikes":
+        newer["valid_speakers"] = []
     given = {name: value for name, value in options.items() if value is not None or name not in newer}
     return {**newer, **given}
 

@@ -21,6 +21,9 @@ def test_every_paper_preset_differs_where_the_table_says_and_nowhere_else() -> N
     for task, preset in listed:
         reasons = reproduce.paper().get("reasons", {}).get(task, {}).get(preset, {})
         assert {name for name, *_ in reproduce.differences(task, preset)} == {*reasons}, (task, preset)
+        own, usual = vars(CLASSIFYING[task].PRESETS[preset]), vars(Settings())
+        changed = {name for name, value in own.items() if value != usual[name]}
+        assert changed <= {*reproduce.paper()["facts"][task][preset]}, "a setting of ours with no word on the paper's"
     assert {name for name, *_ in reproduce.differences("shd", "paper-rec")} == {"rec_delay"}
 
 
@@ -75,6 +78,7 @@ def test_a_scaled_row_runs_once_and_then_only_reads(tmp_path: Path, monkeypatch:
     (["yinyang"], "`ROW` must be one of sequence, yin-yang, "),
     (["yin-yang", "--arm", "6"], "`--arm` must be one of 5, delays, "),
     (["yin-yang", "--seeds", "10"], "`--seeds` must be a whole number from 0 to 9, got 10"),
+    (["cost", "--arm", "fast"], "`--arm, --seeds, --data` must be left out with a row that trains nothing"),
     (["shd-rec", "--seeds", "0", "--data", "nowhere"], "shd_train.h5"),
 ])
 def test_bad_words(words: list[str], said: str, tmp_path: Path, capsys: Capture) -> None:

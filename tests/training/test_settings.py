@@ -64,7 +64,7 @@ def test_every_setting_is_an_option(name: str) -> None:
                 parsed([*words, "--neuron", neuron])
         words, preset = [*words, "--neuron", readers[0]], replace(DEFAULT, neuron=readers[0])
     if name in OF_FIRST_SPIKES:
-        with pytest.raises(SpecError, match=f"`{words[0]}` must be left out with --"):
+        with pytest.raises(SpecError, match=f"`{words[0]}` must be {getattr(DEFAULT, name)} with --"):
             parsed(words)
         preset = replace(DEFAULT, readout="first_spike_time", **OF_FIRST_SPIKES[name])
         words += ["--readout", "first_spike_time", *(["--loss", preset.loss] if name == "margin" else [])]

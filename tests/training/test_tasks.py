@@ -81,7 +81,7 @@ def test_speakers_are_held_out(folder: Path) -> None:
 BAD_SPEAKERS: dict[str, tuple[list[str], Any, str]] = {
     "nobody's": (["9"], np.arange(40) % 4, "must be some of the speakers in the file, [0, 1, 2, 3], not all"),
     "everybody's": (["0", "1", "2", "3"], np.arange(40) % 4, "`--valid-speakers` must be some of the speakers in the"),
-    "not said": (["3"], None, "`--valid-speakers` must be left out with a training file without `extra/speaker`"),
+    "not said": (["3"], None, "`--valid-speakers` must be given for a training file with `extra/speaker`, got one wi"),
     "of another number": (["3"], np.zeros(3, np.uint16), "40 times, 40 units, 40 labels, 3 speakers"),
 }
 
@@ -106,13 +106,29 @@ def test_one_speaker_after_the_other_is_left_out(folder: Path, capsys: Capture) 
     assert "\nmean of 4 speakers: " in said
     options = [json.loads((folder / f"runs/speaker-{n}/options.json").read_text()) for n in range(4)]
     assert [one["valid_speakers"] for one in options] == [[n] for n in range(4)]
+    assert all(one["choose"] == "last" and "leave_one_speaker_out" not in one for one in options)
     assert not any((folder / f"runs/speaker-{n}/result.json").exists() for n in range(4)), "nothing is tested"
     with h5py.File(folder / "shd_train.h5", "a") as file:
         del file["extra"]
     said = refusal(capsys, main, *words, "--out", folder / "other")
-    assert "`--leave-one-speaker-out` must be left out with a training file without `extra/speaker`" in said
+    assert "`--leave-one-speaker-out` must be given for a training file with `extra/speaker`, got one without" in said
+    said = refusal(capsys, main, *words, "--out", folder / "other", "--valid-speakers", "1")
+    assert "`--valid-speakers` must be left out with --leave-one-speaker-out" in said
+    said = refusal(capsys, main, "--task", "spikes", "--leave-one-speaker-out", "--out", folder / "other")
+    assert "`--data` must be two files" in said
     with pytest.raises(SpecError, match="the command `delayprop train` has it"):
         delayprop.train("shd", folder, leave_one_speaker_out=True)
+
+
+def test_a_shorter_duration_leaves_late_spikes_out_and_counts_them(tmp_path: Path, capsys: Capture) -> None:
+    for first, name in ((6.0, "train"), (5.0, "test")):
+        entries = [(([first, 9.0, n], [0, 1, 1]), n % 2) for n in range(20, 30)]
+        write_spike_file(tmp_path / f"{name}.h5", entries, unit="ms")
+    words = ["--task", "spikes", "--data", *(str(tmp_path / f"{name}.h5") for name in ("train", "test"))]
+    words += ["--duration", "25", "--epochs", "1", "--hidden", "4", "--out", str(tmp_path / "run")]
+    assert main(words) in (0, 1)
+    out = capsys.readouterr().out
+    assert "trials of 25 ms" in out and "4 input spikes of test come after 25 ms and are left out\n" in out
 
 
 def test_speakers_of_your_own_files_are_held_out(tmp_path: Path) -> None:
@@ -228,7 +244,7 @@ def test_times_in_another_unit_are_refused_unless_the_duration_is_given(
     assert (", or give --duration if trials last so long" in said) == (seconds < 3600)
     if seconds < 3600:
         _, duration = spikes.read([train, test], 0, 1100 * seconds)
-        assert duration == 1100 * seconds
+        assert duration == pytest.approx(1100 * seconds)
     else:
         assert "from 0 to 3600000.0 ms" in refusal(capsys, main, *words, "--duration", 1e9)
 

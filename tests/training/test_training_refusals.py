@@ -203,9 +203,10 @@ REFUSED = {
     "--task yin-yang --delay 30 --max-delay 20": "`--delay` must be at most --max-delay, 20.0 (ms), got 30.0",
     "--task yin-yang --drop 1": "`--drop` must be at least 0 and below 1",
     "--task yin-yang --patience 2 --choose last": "`--patience` must be 0 with --choose last",
-    "--task yin-yang --readout first_spike_time --gain 2": "`--gain` must be left out with --readout first_spike_time",
+    "--task yin-yang --readout first_spike_time --gain 2":
+        "`--gain` must be 1.0 with --readout first_spike_time, got 2.0; give it, or change --readout",
     "--task yin-yang --readout first_spike_time --loss relative_spike_time_mse --time-scale 2":
-        "`--time-scale` must be left out with --loss relative_spike_time_mse, got 2.0; drop it, or change --loss",
+        "`--time-scale` must be 1.0 with --loss relative_spike_time_mse, got 2.0; give it, or change --loss",
     "--task yin-yang --duration -1": "`--duration` must be a finite number of at least 0 (ms), got -1.0",
     "--task yin-yang --freeze-delays --freeze-weights": "given without --freeze-delays, got both",
     "--task yin-yang --workers -1": "--workers",

@@ -38,7 +38,7 @@ MORE = {
     "benchmarks/delay_lines.py": {"DCLS"},  # optional, imported when used
     "benchmarks/delays.py": {"DCLS", "matplotlib"},  # imported when measured; a type alone
     "delayprop/__main__.py": {"reports", "results"},  # the two commands that need a checkout
-    "results/reproduce.py": {"benchmarks"},  # the row that measures time and memory
+    "results/reproduce.py": {"benchmarks", "filelock"},  # the row that measures time and memory
     "docs/hooks.py": {"results"},  # the page of the paper
 }
 """Further imports of one file or folder."""
