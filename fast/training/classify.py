@@ -258,7 +258,8 @@ class Classification:
         if self.averaged is not None:
             self.averaged.load_state_dict(state["average"])
         self.best, self.epoch, self.initial_parameters = state["best"], Epoch(**state["epoch"]), state["first"]
-        self.ended, self.watched = state["ended"], state["watched"]
+        self.ended = state["ended"]
+        self.watched = state["watched"]
 
     def finish(self, folder: Folder, check: Callable[[], None]) -> int:
         """Evaluates the kept network on the test split, and records the result; see `conclude`.

@@ -99,7 +99,7 @@ def test_first_weights_are_scaled_on_trials_of_all_parts_of_the_data() -> None:
     assert first > last > one == 0
     before = layer.w.detach().clone()
     line = scale_first_weights_(network, data, DURATION, 0.01)
-    assert line == f"first weights: {(first + last) / (8 * 3):.3g} spikes per hidden neuron and trial"
+    assert line == f"first weights: {(first + last) / (8 * 3):.3g} spikes per neuron and trial, layer by layer"
     assert torch.equal(layer.w, before)
     assert " (scaled) " in scale_first_weights_(network, data, DURATION, 2.0) and bool((layer.w > before).all())
 
