@@ -19,7 +19,7 @@ from typing import Any
 from filelock import FileLock
 
 from delayprop.fast.data.new_files import write_whole
-from delayprop.fast.runs.saved_runs import NETWORK, Run
+from delayprop.fast.runs.saved_runs import HOW_IT_RAN, NETWORK, Run
 from delayprop.fast.tasks.options import parser_of, task_and_preset
 from delayprop.fast.tasks.registry import CLASSIFYING
 from delayprop.fast.train import main as train
@@ -173,7 +173,8 @@ def _line(folder: Path) -> dict[str, Any]:
     if run.options["task"] in CLASSIFYING:
         return entry(folder)
     seconds = sum(line.get("seconds", 0.0) for line in run.history)
-    return {**run.options, "test_accuracy": run.accuracies["test"], "seconds": round(seconds, 1)}
+    settings = {name: value for name, value in run.options.items() if name not in HOW_IT_RAN}
+    return {**settings, "test_accuracy": run.accuracies["test"], "seconds": round(seconds, 1)}
 
 
 def _write(path: Path, line: dict[str, Any]) -> None:
