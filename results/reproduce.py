@@ -23,6 +23,7 @@ from delayprop.fast.runs.saved_runs import HOW_IT_RAN, NETWORK, Run
 from delayprop.fast.tasks.options import parser_of, task_and_preset
 from delayprop.fast.tasks.registry import CLASSIFYING
 from delayprop.fast.train import main as train
+from delayprop.fast.training.hidden_neurons import constant_words
 from delayprop.fast.training.intervals import mean_half_width
 from delayprop.fast.training.run_folder import RESULT
 from delayprop.fast.training.settings import Settings
@@ -55,9 +56,11 @@ class Row:
         return ["--task", self.task, *f"{self.options} {self.arms[arm]} {self.scaled if scaled else ''}".split()]
 
     def settings(self, arm: str) -> Settings:
-        """The settings of a run; of a task that classifies."""
+        """The settings of a run, as it stores them; of a task that classifies."""
         words = self.words(arm)
-        return Settings.of(parser_of("", *task_and_preset(words)).parse_args(words))
+        options = parser_of("", *task_and_preset(words)).parse_args(words)
+        options.constants = constant_words(options.constants)
+        return Settings.of(options)
 
 
 @cache
