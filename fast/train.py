@@ -105,7 +105,7 @@ def _leave_one_speaker_out(options: argparse.Namespace, words: list[str], prog: 
     option = "--leave-one-speaker-out"
     if not options.out:
         raise SpecError("--out", f"given with {option}", Verbatim("nothing"), "name a folder")
-    if "--valid-speakers" in words:
+    if any(word.partition("=")[0] == "--valid-speakers" for word in words):
         raise SpecError("--valid-speakers", f"left out with {option}", Verbatim("both"), "each is held out once")
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise UnsupportedError(option, "called in one process", Verbatim("several of torchrun"), "start it alone")

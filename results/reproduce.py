@@ -80,12 +80,29 @@ def done() -> list[dict[str, Any]]:
 
 def found(row: Row) -> dict[str, str]:
     """The number of each arm that has runs: mean accuracy, its 95 % interval, the runs."""
+    if not row.task:
+        return _against_dcls()
     numbers, lines = {}, [line for line in done() if line["row"] == row.name]
     for arm in row.arms:
         right = [accuracy(line) for line in lines if line["arm"] == arm]
         if right:
             half = f" ± {mean_half_width(right):.1f}" if len(right) > 2 else ""
             numbers[arm] = f"{statistics.mean(right):.1f}{half} % ({len(right)} of {row.seeds} runs)"
+    return numbers
+
+
+def _against_dcls() -> dict[str, str]:
+    """Time and memory of DCLS to those of `fast`, by network and delay, of steps after a warm-up."""
+    records = [json.loads(line) for line in (FOLDER / "delays.jsonl").read_text(encoding="utf-8").splitlines()]
+    own = [one for one in records if one.get("warm_up") and (one["dtype"], one["threads"]) == ("float32", 1)]
+    place = ("layers", "hidden", "max_delay", "spikes", "batch")
+    of_fast = {tuple(one[name] for name in place): one for one in own if one["system"] == "fast"}
+    numbers = {}
+    for one in own:
+        if one["system"] == "dcls" and (beside := of_fast.get(tuple(one[name] for name in place))):
+            slower, larger = (one[name] / beside[name] for name in ("seconds", "mib_above_imports"))
+            network = f"{one['layers']} x {one['hidden']}, {one['max_delay']:.0f} ms"
+            numbers[network] = f"{slower:.0f} times the time, {larger:.0f} times the memory above imports"
     return numbers
 
 
@@ -132,8 +149,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m results.repro
 
 def _list() -> int:
     for row in rows().values():
-        numbers = found(row) if row.arms else {}
-        here = "; ".join(f"{arm}: {number}" for arm, number in numbers.items()) or "not done"
+        here = "; ".join(f"{arm}: {number}" for arm, number in found(row).items()) or "not done"
         print(f"{row.name}: {row.about}\n  paper  {row.paper}\n  here   {here}")
         if row.arms:
             print(f"  cost   {len(row.arms) * row.seeds} runs; one run on one core: {cost(row)}")
