@@ -92,7 +92,7 @@ def found(row: Row) -> dict[str, str]:
 
 
 def _against_dcls() -> dict[str, str]:
-    """Time and memory of DCLS to those of `fast`, by network and delay, of steps after a warm-up."""
+    """Time and memory of DCLS to those of `fast`, by network and delay, after a warm-up."""
     records = [json.loads(line) for line in (FOLDER / "delays.jsonl").read_text(encoding="utf-8").splitlines()]
     own = [one for one in records if one.get("warm_up") and (one["dtype"], one["threads"]) == ("float32", 1)]
     place = ("layers", "hidden", "max_delay", "spikes", "batch")
