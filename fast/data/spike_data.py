@@ -32,7 +32,7 @@ class SpikeData(Dataset):
     speakers: np.ndarray | None = None  # of each trial, if the file has them
     pool: int = 1  # neighbouring channels that become one neuron of a batch
     bias: bool = False  # whether a batch has one more neuron, the last, which spikes at 0 in every trial
-    names: tuple[str, ...] | None = None  # of the classes, if the file has them
+    class_names: tuple[str, ...] | None = None  # in the order of the labels, if the file has them
 
     @property
     def inputs(self) -> int:
@@ -137,19 +137,19 @@ def unseen(data: dict[str, SpikeData]) -> list[str]:
     return found
 
 
-def class_names(data: dict[str, SpikeData]) -> tuple[str, ...] | None:
+def shared_class_names(data: dict[str, SpikeData]) -> tuple[str, ...] | None:
     """The names of the classes; None: no split has any. `SpecError`: a class without a name, or two
     splits with other names, so that a label would mean two classes."""
     found: tuple[str, ...] | None = None
     for split, part in data.items():
-        if part.names is None:
+        if part.class_names is None:
             continue
-        if part.names != (found or part.names) or len(part.names) != part.classes:
-            got = Verbatim(", ".join(part.names))
+        if part.class_names != (found or part.class_names) or len(part.class_names) != part.classes:
+            got = Verbatim(", ".join(part.class_names))
             remedy = "name and number the classes alike in all files, or leave the dataset out"
             expected = f"the names of {part.classes} classes, equal in all files"
             raise SpecError(f"extra/keys of {split}", expected, got, remedy)
-        found = part.names
+        found = part.class_names
     return found
 
 

@@ -65,7 +65,7 @@ def read_spike_file(path: Path, channels: int, classes: int, duration: float) ->
     units, class_names = [u.astype(np.int64) for u in units], None
     if (keys := found.get(KEYS)) is not None:
         class_names = _class_names(f"{path.name} {KEYS}", keys, int(labels.max()) + 1, classes)
-    return SpikeData(times, units, labels.astype(np.int64), channels, classes, speakers, names=class_names)
+    return SpikeData(times, units, labels.astype(np.int64), channels, classes, speakers, class_names=class_names)
 
 
 def _class_names(name: str, keys: np.ndarray, least: int, most: int) -> tuple[str, ...]:

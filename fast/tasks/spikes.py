@@ -85,7 +85,7 @@ def read(
             _check_unit(path.name, data)
     channels = 1 + max(int(units.max()) for data in found for units in data.units if len(units))
     classes = max(1 + int(data.labels.max()) for data in found)
-    classes = max(classes, *(len(data.names or ()) for data in found))  # a named class may have no trial
+    classes = max(classes, *(len(data.class_names or ()) for data in found))  # a named class may have no trial
     last = max(float(times[-1]) for data in found for times in data.times if len(times))
     duration = 1.1 * last
     found = [replace(data, channels=channels, classes=classes) for data in found]

@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from delayprop.fast.data.augment import Augmentation
 from delayprop.fast.data.batches import Batches
-from delayprop.fast.data.spike_data import SpikeData, class_names, doubts, unseen
+from delayprop.fast.data.spike_data import SpikeData, doubts, shared_class_names, unseen
 from delayprop.fast.nn.certificate import Residuals
 from delayprop.fast.nn.parameters import project_
 from delayprop.fast.nn.spikes import Spikes
@@ -63,7 +63,7 @@ class Classification:
         if settings.pool > (channels := data["train"].channels):
             raise SpecError("--pool", f"at most the number of channels, {channels}", settings.pool, "lower it")
         self.data = {split: replace(part, pool=settings.pool, bias=settings.bias) for split, part in data.items()}
-        self.class_names = class_names(self.data)
+        self.class_names = shared_class_names(self.data)
         self.duration, self.processes = settings.duration or duration, processes
         self.late = dict[str, int]()  # input spikes that are left out, by split
         for split, part in self.data.items() if self.duration < duration else ():

@@ -61,8 +61,8 @@ def test_names_of_classes_come_back(kind: Any, path: Path) -> None:
         with h5py.File(path, "r+") as file:
             del file["extra/keys"]
             file.create_dataset("extra/keys", data=names, dtype=kind)
-    assert read(path).names == tuple(names)
-    assert read(path).where(np.arange(12) < 4).names == tuple(names)
+    assert read(path).class_names == tuple(names)
+    assert read(path).where(np.arange(12) < 4).class_names == tuple(names)
 
 
 @pytest.mark.parametrize(("names", "words"), [
