@@ -93,19 +93,19 @@ def accuracies_over(
 
 
 def _differences(
-    row: Sequence[Axes], names: Sequence[str], setting: str,
+    row: Sequence[Axes], panels: Sequence[str], setting: str,
     added: Mapping[str, Mapping[float, tuple[float, float | None]]],
 ) -> None:
     """Draws `added` of `accuracies_over`, on axes of one range: it has all means, and a margin."""
     means = [mean for found in added.values() for mean, _ in found.values()]
     margin = 0.4 * max(1.0, max(means) - min(0.0, *means))
-    for axes, name in zip(row, names, strict=True):
-        for value, (mean, half) in sorted(added.get(name, {}).items()):
+    for axes, panel in zip(row, panels, strict=True):
+        for value, (mean, half) in sorted(added.get(panel, {}).items()):
             axes.errorbar(value, mean, half, fmt="o", color="0.15", markersize=4, capsize=3, linewidth=1.2)
         axes.axhline(0, color="0.5", linewidth=0.8)
         axes.set_ylim(min(0.0, *means) - margin, max(means) + margin)
-        what = "learned - as drawn,\npoints" if axes is row[0] else ""
-        plain(axes, literal(setting), what)
+        label = "learned - as drawn,\npoints" if axes is row[0] else ""
+        plain(axes, literal(setting), label)
 
 
 def draw_grids(

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from delayprop.fast.data import spike_files
-from delayprop.fast.data.spike_data import SpikeData, class_names
+from delayprop.fast.data.spike_data import SpikeData, shared_class_names
 from delayprop.fast.data.spike_files import CONTENT, read_spike_file, write_spike_file
 from delayprop.spec import SpecError
 from tests.support.runs.reading import Patch
@@ -54,7 +54,7 @@ def test_trials_come_back_in_order_of_time(unit: str, per_second: float, tmp_pat
 @pytest.mark.parametrize("kind", [None, h5py.string_dtype(), h5py.string_dtype("ascii")])
 def test_names_of_classes_come_back(kind: Any, path: Path) -> None:
     """Of fixed length, as `write_spike_file` and SHD have them, and of variable length, as h5py."""
-    assert read(path).names is None
+    assert read(path).class_names is None
     names = ["null", "eins", "zwei"] if kind else ["null", "Größe 1", "zwei"]
     write_spike_file(path, entries(), unit="us", class_names=names)
     if kind:
@@ -78,12 +78,12 @@ def test_names_that_name_no_class_are_not_written(names: list[str], words: str, 
 
 def test_splits_name_each_class_alike() -> None:
     data = SpikeData([np.array([1.0])], [np.array([0])], np.array([0]), 1, 2)
-    one = replace(data, names=("a", "b"))
-    assert class_names({"train": data, "test": data}) is None
-    assert class_names({"train": data, "valid": one, "test": one}) == ("a", "b")
+    one = replace(data, class_names=("a", "b"))
+    assert shared_class_names({"train": data, "test": data}) is None
+    assert shared_class_names({"train": data, "valid": one, "test": one}) == ("a", "b")
     for names in (("b", "a"), ("a", "b", "c")):
         with pytest.raises(SpecError, match="`extra/keys of test` must be the names of 2 classes, equal in all files"):
-            class_names({"train": one, "test": replace(data, names=names)})
+            shared_class_names({"train": one, "test": replace(data, class_names=names)})
 
 
 def test_times_go_in_as_they_are(tmp_path: Path) -> None:
