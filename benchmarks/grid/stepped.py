@@ -32,7 +32,7 @@ Gradients are those of weights and delays; results hold none of constants and in
 import numpy as np
 
 from benchmarks.grid.flat import Flat, flat
-from delayprop.spec import Case, ConnectionGradient, CrossEntropy, Gradients, Result, SpecError, SpikeTimeMSE
+from delayprop.spec import Case, ConnectionGradient, Gradients, RelativeSpikeTimeMSE, Result, SpecError, SpikeTimeMSE
 from delayprop.spec.checks import positive_number
 
 
@@ -119,7 +119,16 @@ class Grid:
             self.loss.append(total)
             self.y.append(None)
             return
-        assert isinstance(loss, CrossEntropy), "a new loss needs its grid"
+        if isinstance(loss, RelativeSpikeTimeMSE):
+            t_first = np.array([dt * own[0] if len(own) else T for _, own in trains])
+            errors = t_first - t_first[loss.label] - loss.margin
+            errors[loss.label] = 0.0
+            slopes = np.where(np.arange(len(errors)) == loss.label, -errors.sum(), errors)
+            for (j, own), slope in zip(trains, slopes, strict=True):
+                self.dL_dt[own[:1], j] = slope
+            self.loss.append(float(errors @ errors) / 2)
+            self.y.append(None)
+            return
         scale, rate = float(loss.time_scale or 1.0), 1 / T if loss.readout == "exp_weighted_voltage" else 0.0
         if loss.readout == "first_spike_time":
             y = np.array([-(dt * own[0] if len(own) else T) / scale for _, own in trains])

@@ -219,7 +219,7 @@ ODD: dict[str, tuple[list[Change], list[str]]] = {
     ]),
     "with a card": ([results(**CARD)], [
         "learned parameters 12,084 42 of them delays spikes 2.5 per hidden neuron and test trial",
-        "operations 1,234 arrivals of spikes per test trial time 1.5 s per epoch, median memory 700 MiB",
+        "arrivals 1,234 of spikes at synapses, per test trial time per epoch 1.5 s median peak memory 700 MiB",
         "gradient error 2e-06 worst certified step: rounding 2e-06, float64 3e-07 Validation",
     ]),
     "with a card, not certified": ([results(**{**CARD, "rounding": None, "float64": None})], [
