@@ -96,7 +96,7 @@ class Classification:
         self.initial_parameters, self.epoch, self.began = self._parameters(), Epoch(), time.perf_counter()
         self.watched: dict[str, Any] = {"accuracy": -1.0, "epoch": 0}  # the best of `patience_on`
         self.best: dict[str, Any] = {"accuracy": -1.0, "epoch": 0, "network": self.initial_parameters}
-        self.last_batch: tuple[Spikes, Tensor, list[Tensor] | None] | None = None
+        self.last_batch: tuple[Spikes, Tensor, Tensor | None] | None = None
         self.progress = Progress(self.batches.per_epoch, settings.epochs, sum(settings.hidden), processes.is_first)
 
     @property
@@ -167,18 +167,17 @@ class Classification:
         counted = {"trials": trials, "loss": loss_sum, "right": right, "silent_steps": silenced, "clamped": clamped}
         self.epoch.add(fired, norms, kappa_min, residuals, **counted)
 
-    def _kept(self, number: int) -> list[Tensor] | None:
-        """The hidden neurons of this process's trials that pass their spikes on; None: all."""
+    def _kept(self, number: int) -> Tensor | None:
+        """The last hidden neurons of this process's trials that pass their spikes on; None: all."""
         settings, trials = self.settings, self.processes.shard(self.batches.trials(number))
         if not settings.dropout:
             return None
-        drawn = kept_neurons(settings.hidden, settings.dropout, self.seed, number, trials)
-        return [kept.to(self.processes.device) for kept in drawn]
+        return kept_neurons(settings.hidden[-1], settings.dropout, self.seed, number, trials).to(self.processes.device)
 
     def _by_layer(self, fired: Tensor) -> tuple[Tensor, ...]:
         return fired.split([layer.post for layer in self.network.spiking_layers])
 
-    def _certified(self, spikes: Spikes, labels: Tensor, kept: list[Tensor] | None) -> dict[str, float | None]:
+    def _certified(self, spikes: Spikes, labels: Tensor, kept: Tensor | None) -> dict[str, float | None]:
         """Checks the gradient of this batch; the largest residuals, error bar, and error of a trial
         in float32, over all processes."""
         given = self.network, spikes, labels, kept, self.settings.label_smoothing

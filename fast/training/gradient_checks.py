@@ -61,7 +61,7 @@ def check_finite(named: Iterable[tuple[str, Tensor | None]]) -> None:
 
 
 def certify(
-    network: Classifier, spikes: Spikes, labels: Tensor, kept: Sequence[Tensor] | None = None,
+    network: Classifier, spikes: Spikes, labels: Tensor, kept: Tensor | None = None,
     label_smoothing: float = 0.0,
 ) -> tuple[Residuals, float, float]:
     """Residuals of the gradient of one batch's loss; the parameters' own `.grad` stay unchanged.
@@ -113,18 +113,17 @@ class Beside(NamedTuple):
 
 
 def beside_float64(
-    network: Classifier, spikes: Spikes, labels: Tensor, kept: Sequence[Tensor] | None = None,
+    network: Classifier, spikes: Spikes, labels: Tensor, kept: Tensor | None = None,
     label_smoothing: float = 0.0,
 ) -> Beside | None:
     """The gradient of the first trial beside that in float64, with equal weights. None in float64,
     and where the gradient is 0."""
     if network.out.w.dtype == torch.float64:
         return None
-    one = None if kept is None else [neurons[:1] for neurons in kept]
+    one = None if kept is None else kept[:1]
     narrow = copy.deepcopy(network)
     if kept is not None:  # with the scaled weights, so that both precisions have the same
-        for layer in narrow.layers[1:]:
-            layer.w.data.mul_(1 / (1 - network.dropout))
+        narrow.out.w.data.mul_(1 / (1 - network.dropout))
         narrow.dropout = 0.0
 
     def gradient(of: Classifier) -> dict[tuple[int, str], Tensor]:

@@ -1,13 +1,14 @@
 """Networks that classify spike trains: hidden layers that spike, and an output layer.
 
 Outputs are LI neurons, whose voltage is read, or LIF neurons, whose first spikes are. LIF: leaky
-integrate-and-fire neurons. LI: leaky integrators, which emit no spikes. Dropout: hidden neurons
-that pass no spikes on, drawn anew for each trial of each step. A draw follows from the seed, the
-step and the trial alone, so it depends neither on the number of processes nor on where a run was
-resumed. The gradient is the exact one of the network that is left.
+integrate-and-fire neurons. LI: leaky integrators, which emit no spikes. Dropout: neurons of the
+last hidden layer that pass no spikes on, drawn anew for each trial of each step. In earlier layers
+it would move every later spike. A draw follows from the seed, the step and the trial alone, so it
+depends neither on the number of processes nor on where a run was resumed. The gradient is the exact
+one of the network that is left.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -40,7 +41,7 @@ class Classifier(nn.Module):
         gain: factor from a readout to its logit.
         time_scale: ms; a first spike that comes earlier by it is read as 1 more.
         margin: ms, of the relative loss of first spike times; None: the loss is the cross entropy.
-        dropout: fraction of hidden neurons that `kept` of `forward` leaves out.
+        dropout: fraction of the last hidden layer's neurons that `kept` of `forward` leaves out.
         name: the size of each layer, as in `700-256-20`.
     """
 
@@ -76,23 +77,24 @@ class Classifier(nn.Module):
         return out
 
     def forward(
-        self, spikes: Spikes, kept: Sequence[Tensor] | None = None,
+        self, spikes: Spikes, kept: Tensor | None = None,
         seen: Callable[[Spikes], Spikes] = lambda spikes: spikes,
     ) -> tuple[Tensor, list[Spikes]]:
         """The readout, `[trials, classes]`, and the spikes of every layer that spikes.
 
-        `kept`: which neurons of each hidden layer pass their spikes on, `[trials, neurons]`; the
-        weights onto the next layer are then multiplied by `1 / (1 - dropout)`. None: all neurons.
+        `kept`: the last hidden neurons that pass their spikes on, `[trials, neurons]`. The
+        weights onto the outputs are then multiplied by `1 / (1 - dropout)`. None: all neurons.
         `seen`: the spikes that a layer receives, of those that are sent to it.
         """
         emitted: list[Spikes] = []
-        factor = 1.0
-        for n, layer in enumerate(self.hidden_layers):
-            emitted.append(_through(layer, seen(spikes), factor))
-            spikes = emitted[n]
-            if kept is not None:
-                spikes, factor = spikes.keep(kept[n]), 1 / (1 - self.dropout)
-        found = _through(self.out, seen(spikes), factor)
+        for layer in self.hidden_layers:
+            spikes = layer(seen(spikes))
+            emitted.append(spikes)
+        if kept is None:
+            found = self.out(seen(spikes))
+        else:
+            weights = {"w": 1 / (1 - self.dropout) * self.out.w}
+            found = functional_call(self.out, weights, (seen(spikes.keep(kept)),))
         if isinstance(found, Tensor):
             return found, emitted
         return first_spike_time(found, self.time_scale), [*emitted, found]
@@ -146,12 +148,7 @@ def scale_first_weights_(network: Classifier, data: SpikeData, duration: float, 
     return f"first weights: {', '.join(rates)} spikes per neuron and trial, layer by layer"
 
 
-def _through(layer: SynapticLayer, spikes: Spikes, factor: float) -> Any:
-    """The output of a layer whose incoming weights are multiplied by a factor."""
-    return layer(spikes) if factor == 1 else functional_call(layer, {"w": factor * layer.w}, (spikes,))
-
-
-def kept_neurons(hidden: Sequence[int], dropout: float, seed: int, step: int, trials: np.ndarray) -> list[Tensor]:
-    """The neurons of each hidden layer that pass their spikes on, `[trials, neurons]`, boolean."""
-    draws = [np.random.default_rng([seed, step, int(trial), DRAWS]).random(sum(hidden)) for trial in trials]
-    return list((torch.from_numpy(np.stack(draws)) >= dropout).split(list(hidden), dim=1))
+def kept_neurons(neurons: int, dropout: float, seed: int, step: int, trials: np.ndarray) -> Tensor:
+    """The neurons that pass their spikes on, `[trials, neurons]`, boolean."""
+    draws = [np.random.default_rng([seed, step, int(trial), DRAWS]).random(neurons) for trial in trials]
+    return torch.from_numpy(np.stack(draws)) >= dropout

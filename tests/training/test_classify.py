@@ -131,7 +131,7 @@ def test_each_epoch_of_each_seed_has_an_order_augmentation_and_dropout_of_its_ow
         for step in (0, 2):
             training.step(step, Folder(tmp_path), lambda: None)
             found = training.last_inputs()
-            kept = sorted(found["kept"][0].tolist())
+            kept = sorted(found["kept"].tolist())
             drawn.append((found["labels"].tolist(), found["times"].sort().values.tolist(), kept))
     for kind in zip(*drawn, strict=True):
         assert len(set(map(str, kind))) == 4
@@ -142,7 +142,7 @@ def test_the_certificate_is_of_the_neurons_that_the_step_drops(tmp_path: Path, m
     certified = calls(monkeypatch, classify, "certify", lambda _, spikes, labels, kept, *__: (spikes, kept))
     learned = calls(monkeypatch, training, "data_parallel", lambda spikes, kept: (spikes, kept))
     training.step(0, Folder(tmp_path), lambda: None)
-    ((spikes, (kept,)),), ((same, (dropped,)),) = certified, learned
+    ((spikes, kept),), ((same, dropped),) = certified, learned
     assert spikes == same and torch.equal(kept, dropped) and 0 < int(kept.sum()) < kept.numel()
 
 
@@ -342,7 +342,7 @@ def test_dropout_scales_weights_alike_in_both_precisions() -> None:
     """Otherwise the trial differs by a rounding of each weight, which spikes that graze enlarge."""
     network, given = classifier("max_voltage"), batch(1.0)
     network.dropout = 0.3
-    kept = [torch.rand(len(given[1]), layer.post) < 0.7 for layer in network.hidden_layers]
+    kept = torch.rand(len(given[1]), network.hidden_layers[-1].post) < 0.7
     before = {name: one.clone() for name, one in network.state_dict().items()}
     found = beside_float64(network, *given, kept)
     assert found is not None and found.error < 1e-5 and found.bars == 0

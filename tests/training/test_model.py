@@ -125,17 +125,16 @@ def labelled(trials: int) -> tuple[Spikes, Tensor]:
 
 
 def test_a_draw_follows_from_seed_step_and_trial_and_leaves_out_the_share_asked_for() -> None:
-    whole = kept_neurons((6, 5), 0.4, 3, 7, TRIALS)
-    assert [kept.shape for kept in whole] == [(40, 6), (40, 5)] and whole[0].dtype == torch.bool
+    whole = kept_neurons(5, 0.4, 3, 7, TRIALS)
+    assert whole.shape == (40, 5) and whole.dtype == torch.bool
     for rank in range(3):
-        part = kept_neurons((6, 5), 0.4, 3, 7, TRIALS[rank::3])
-        assert all(torch.equal(own, kept[rank::3]) for own, kept in zip(part, whole, strict=True))
+        assert torch.equal(kept_neurons(5, 0.4, 3, 7, TRIALS[rank::3]), whole[rank::3])
     drawn = [
         row.numpy().tobytes() for seed in range(4) for step in range(8)
-        for kept in kept_neurons((50, 50), 0.4, seed, step, np.arange(6)) for row in kept
+        for row in kept_neurons(50, 0.4, seed, step, np.arange(6))
     ]
-    assert len(set(drawn)) == len(drawn), "each seed, step, trial and layer has a draw of its own"
-    kept = torch.cat(kept_neurons((50, 50), 0.3, 0, 0, np.arange(200)), dim=1).double()
+    assert len(set(drawn)) == len(drawn), "each seed, step and trial has a draw of its own"
+    kept = kept_neurons(100, 0.3, 0, 0, np.arange(200)).double()
     assert float(kept.mean()) == pytest.approx(0.7, abs=5 * (0.21 / kept.numel()) ** 0.5)
     assert float(kept.mean(0).std()) < 0.06 and float(kept.mean(1).std()) < 0.09, "rows and columns are independent"
     assert len({module.DRAWS for module in (augment, model, spike_data)}) == 3, "no draw is that of another purpose"
@@ -143,37 +142,38 @@ def test_a_draw_follows_from_seed_step_and_trial_and_leaves_out_the_share_asked_
 
 @pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
 def test_what_is_left_is_the_network_without_the_other_neurons(recurrent: bool) -> None:
-    """One trial: the rows of dropped neurons are 0, the other weights grow by 1 / (1 - dropout).
-    Neurons of a recurrent layer reach each other, dropped or not."""
+    """One trial, two hidden layers: rows of dropped neurons of the last are 0, the other weights
+    onto outputs grow by 1 / (1 - dropout). Neurons of a recurrent layer reach each other, dropped
+    or not."""
     whole, left = dropping(recurrent=recurrent), dropping(recurrent=recurrent)
     given, label = labelled(1)
-    kept = [torch.tensor([[True, False, True, True, True, False]]), torch.tensor([[True, True, False, True, True]])]
+    kept = torch.tensor([[True, True, False, True, True]])
+    factor = kept[0][:, None].double() / (1 - DROPOUT)
     y, emitted = whole(given, kept)
     whole.loss(y, label).backward()
     with torch.no_grad():
-        for layer, mask in zip(left.layers[1:], kept, strict=True):
-            layer.w.mul_(mask[0][:, None].double() / (1 - DROPOUT))
+        left.out.w.mul_(factor)
     expected, same = left(given)
     left.loss(expected, label).backward()
     assert sum(len(trains.times) for trains in emitted) > 20
     assert all(len(one.times) == len(other.times) for one, other in zip(emitted, same, strict=True))
     assert torch.allclose(y, expected, rtol=1e-12, atol=0)
-    for n, (ours, theirs) in enumerate(zip(whole.layers, left.layers, strict=True)):
-        factor = kept[n - 1][0][:, None].double() / (1 - DROPOUT) if n else torch.ones(1)
-        assert torch.allclose(ours.w.grad, theirs.w.grad * factor, rtol=1e-9, atol=1e-15)
+    for ours, theirs in zip(whole.layers, left.layers, strict=True):
+        scaled = theirs.w.grad * factor if ours is whole.out else theirs.w.grad
+        assert torch.allclose(ours.w.grad, scaled, rtol=1e-9, atol=1e-15)
         assert torch.allclose(ours.d.grad, theirs.d.grad, rtol=1e-9, atol=1e-15)
 
 
 def test_the_certificate_holds_with_dropout() -> None:
     """Also for weights that are scaled; the scale of the gradient is part of it."""
     made, (given, labels) = dropping(), labelled(40)
-    kept = kept_neurons((6, 5), 0.4, 0, 0, TRIALS)
+    kept = kept_neurons(5, 0.4, 0, 0, TRIALS)
     found, usual, limit = certify(made, given, labels, kept)
     assert max(found.A, found.B, found.C) <= usual
     made.out.w.register_hook(lambda gradient: gradient * (1 - DROPOUT))
     assert certify(made, given, labels, kept)[0].A > limit
-    silent = [kept[0], torch.zeros_like(kept[1])]
-    assert certify(made, given, labels, silent)[0] == Residuals(None, None, None), "nothing reaches the output"
+    nothing = certify(made, given, labels, torch.zeros_like(kept))[0]
+    assert nothing == Residuals(None, None, None), "no spike reaches the outputs"
 
 
 @pytest.mark.parametrize("name", ["tau_mem", "tau_syn"])
