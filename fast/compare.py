@@ -21,7 +21,7 @@ from delayprop.spec.command import OneLineParser, run_and_exit
 from delayprop.spec.errors import SpecError, Verbatim, printable
 
 HASH = 8  # shown digits of the SHA-256 of a file
-KINDS = frozenset({"delay", "rec_delay", "freeze_delays", "freeze_weights", "learn_constants"})
+KINDS = frozenset({"delay", "rec_delay", "freeze_delays", "freeze_weights", "learn_constants", "bias"})
 """Settings that a curve does not name where `kind_of_delays` tells its runs apart."""
 
 
@@ -177,10 +177,16 @@ def added_by_learning(
 
 
 def _groups_over(groups: Sequence[Group], over: str) -> dict[str, dict[float, Group]]:
+    """Runs by their label, then by the value of `over`. A label names the settings in which runs of
+    one value differ, so none that follows from the value, as first weights from a size."""
     curves: dict[str, dict[float, Group]] = {}
-    kinds = [(kind_of_delays(group.settings), bool(group.settings.get("recurrent"))) for group in groups]
-    of_kind = [[group for group, own in zip(groups, kinds, strict=True) if own == kind] for kind in {*kinds}]
-    named = {name for alike in of_kind for name in differing_settings(alike)} | ({*differing_settings(groups)} - KINDS)
+    named = set[str]()
+    for value in {_number(group, over) for group in groups}:
+        alike = [group for group in groups if _number(group, over) == value]
+        kinds = [(kind_of_delays(group.settings), bool(group.settings.get("recurrent"))) for group in alike]
+        for kind in {*kinds}:
+            named |= {*differing_settings([group for group, own in zip(alike, kinds, strict=True) if own == kind])}
+        named |= {*differing_settings(alike)} - KINDS
     names = sorted(named - {over, "recurrent"})
     for group in groups:
         words = [f"delays {kind_of_delays(group.settings)}"]

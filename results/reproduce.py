@@ -3,7 +3,7 @@
 Without ROW it lists every experiment: the number of the paper, the number here, what a run costs.
 With ROW it trains its runs, one after the other; a second call goes on where the first one ended.
 `paper.toml` has the experiments, the settings of the paper and the reasons of every difference;
-`paper.jsonl` the runs that are done, one line each, as this command writes them.
+`paper/ROW.jsonl` the runs that are done, one line each, as this command writes them.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from delayprop.spec.errors import SpecError, Verbatim
 from results.__main__ import entry
 
 FOLDER = Path(__file__).resolve().parent
-LINES = "paper.jsonl"
+LINES = FOLDER / "paper"
 ENDED = (0, 1)  # exit codes of a run that ended, with or without success
 
 
@@ -72,9 +72,9 @@ def rows() -> dict[str, Row]:
     return {one["name"]: Row(**one) for one in paper()["row"]}
 
 
-def done() -> list[dict[str, Any]]:
+def done(row: Row) -> list[dict[str, Any]]:
     """The lines of finished runs of this repository."""
-    path = FOLDER / LINES
+    path = LINES / f"{row.name}.jsonl"
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
@@ -82,9 +82,9 @@ def found(row: Row) -> dict[str, str]:
     """The number of each arm that has runs: mean accuracy, its 95 % interval, the runs."""
     if not row.task:
         return _against_dcls()
-    numbers, lines = {}, [line for line in done() if line["row"] == row.name]
+    numbers = {}
     for arm in row.arms:
-        right = [accuracy(line) for line in lines if line["arm"] == arm]
+        right = [accuracy(line) for line in done(row) if line["arm"] == arm]
         if right:
             half = f" ± {mean_half_width(right):.1f}" if len(right) > 2 else ""
             numbers[arm] = f"{statistics.mean(right):.1f}{half} % ({len(right)} of {row.seeds} runs)"
@@ -114,7 +114,7 @@ def accuracy(line: dict[str, Any]) -> float:
 def cost(row: Row) -> str:
     """The time of one run on one core."""
     if row.epoch_seconds is None:
-        took = [line["seconds"] for line in done() if line["row"] == row.name and "seconds" in line]
+        took = [line["seconds"] for line in done(row)]
         return f"{statistics.mean(took) / 60:.1f} min, measured" if took else "not measured"
     epochs = row.settings(next(iter(row.arms))).epochs
     return f"{row.epoch_seconds * epochs / 3600:.0f} h: up to {epochs} epochs of {row.epoch_seconds:.0f} s"
@@ -179,8 +179,8 @@ def _run(options: argparse.Namespace) -> int:
             ended = (folder / (NETWORK if "--no-test" in words else RESULT)).exists()
             if not ended and (code := train(words)) not in ENDED:
                 return code
-            lines.append({"row": row.name, "arm": arm, **_line(folder)})
-            _write(options.out / f"{kind}{LINES}", lines[-1])
+            lines.append({"arm": arm, **_line(folder)})
+            _write(options.out / f"{kind}{row.name}.jsonl", lines[-1])
     for arm in arms:
         print(f"{arm}: {' '.join(f'{accuracy(line):.1f}' for line in lines if line['arm'] == arm)} %")
     print(f"paper: {row.paper}")
@@ -199,7 +199,7 @@ def _line(folder: Path) -> dict[str, Any]:
 def _write(path: Path, line: dict[str, Any]) -> None:
     """Writes a line in place of an earlier one of the same run, and keeps all others. Another
     process may write the file too."""
-    own = {name: line[name] for name in ("row", "arm", "seed")}
+    own = {name: line[name] for name in ("arm", "seed")}
     with FileLock(path.with_suffix(".lock")):
         before = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         kept = [one for one in before if not own.items() <= json.loads(one).items()]

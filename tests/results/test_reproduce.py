@@ -44,9 +44,9 @@ def test_every_row_is_a_command_with_legal_settings() -> None:
 
 def test_recorded_lines_are_runs_of_the_rows() -> None:
     """Settings of each line are those of its arm; each arm has a seed at most once."""
+    assert {path.stem for path in reproduce.LINES.iterdir()} <= {*ROWS}
     seen = set()
-    for line in reproduce.done():
-        row = ROWS[line["row"]]
+    for row, line in [(one, line) for one in ROWS.values() for line in reproduce.done(one)]:
         place = row.name, line["arm"], line["seed"]
         assert place not in seen and line["seed"] < row.seeds
         seen.add(place)
@@ -72,12 +72,10 @@ def test_a_scaled_row_runs_once_and_then_only_reads(tmp_path: Path, monkeypatch:
     words = ["yin-yang", "--scaled", "--arm", "5, delays", "5, none", "--out", str(tmp_path)]
     first = printed(capsys, reproduce.main, *words)
     assert first.count("state sha256") == 2 and first.endswith(f"paper: {ROWS['yin-yang'].paper}\n")
-    lines = [json.loads(line) for line in (tmp_path / "scaled-paper.jsonl").read_text().splitlines()]
-    assert [(line["row"], line["arm"], line["seed"]) for line in lines] == [
-        ("yin-yang", "5, delays", 0), ("yin-yang", "5, none", 0)
-    ]
+    lines = [json.loads(line) for line in (tmp_path / "scaled-yin-yang.jsonl").read_text().splitlines()]
+    assert [(line["arm"], line["seed"]) for line in lines] == [("5, delays", 0), ("5, none", 0)]
     again = printed(capsys, reproduce.main, *words)
-    assert "state sha256" not in again and len((tmp_path / "scaled-paper.jsonl").read_text().splitlines()) == 2
+    assert "state sha256" not in again and len((tmp_path / "scaled-yin-yang.jsonl").read_text().splitlines()) == 2
 
 
 @pytest.mark.parametrize(("words", "said"), [

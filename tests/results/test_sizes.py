@@ -2,6 +2,9 @@
 of the recorded runs."""
 
 import statistics
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -12,21 +15,23 @@ from delayprop.fast.training.settings import kind_of_delays
 from tests import ROOT
 from tests.results.records import PROSE, README, SHD, entries, has_row, of_kind, percents, spread
 
-LINES, PICTURE = ROOT / "results" / "sizes.jsonl", "docs/sizes.svg"
+RESULTS, PICTURE = ROOT / "results", "docs/sizes.svg"
+LINES = [RESULTS / "sizes.jsonl", RESULTS / "paper" / "yin-yang.jsonl"]
+OF_BEST = [RESULTS / "tried" / "yin-yang.jsonl"]  # Yin-Yang with the preset `best`
 KINDS = ("delays learned", "delays as drawn", "delays none", "delays learned, weights as drawn")
 VARIED = {"hidden", "seed", "recurrent", "freeze_delays", "delay", "rec_delay", "freeze_weights"}
 Curves = dict[str, dict[str, dict[float, list[float]]]]
 
 
-def curves() -> Curves:
-    return {task: curves_over(found, "hidden") for task, found in by_task(grouped([LINES], several_tasks=True)).items()}
+def curves(lines: Sequence[Path] = LINES) -> Curves:
+    return {task: curves_over(found, "hidden") for task, found in by_task(grouped(lines, several_tasks=True)).items()}
 
 
 def test_the_table_has_the_lines_and_the_text_below_the_accuracies_in_training() -> None:
     rows = 0
-    for task, found in curves().items():
-        for recurrent in ("", RECURRENT):
-            of_kind = [found.get(kind + recurrent, {}) for kind in KINDS]
+    for lines, kinds in ((LINES, KINDS[:3]), (OF_BEST, KINDS)):
+        for (task, found), recurrent in product(curves(lines).items(), ("", RECURRENT)):
+            of_kind = [found.get(kind + recurrent, {}) for kind in kinds]
             for size in sorted({size for curve in of_kind for size in curve}):
                 runs = [curve.get(size, []) for curve in of_kind]
                 cells = [spread(own) if len(own) > 1 else "".join(f"{one:.1f} %" for one in own) for own in runs]
@@ -53,19 +58,18 @@ def test_the_tutorial_states_a_recorded_run() -> None:
 
 
 def test_kinds_of_delays_differ_in_nothing_else_and_shd_is_that_in_use() -> None:
-    for task in curves():
-        runs = [run for run in entries("sizes.jsonl") if run["task"] == task]
+    for name, task in product(("sizes.jsonl", "tried/yin-yang.jsonl"), ("braille", "shd", "yin-yang")):
+        runs = [run for run in entries(name) if run["task"] == task]
+        if not runs:
+            continue
         settings = runs[0].keys() - OF_THE_RESULT - VARIED
         assert len({tuple(str(run[name]) for name in sorted(settings)) for run in runs}) == 1
         assert task != "shd" or {run["data_sha256"]["train"] for run in runs} == {SHD}
 
 
-def worse(kind: int, than: int, recurrent: list[str]) -> set[tuple[str, float]]:
+def worse(kind: int, than: int) -> set[tuple[str, float]]:
     """The tasks and sizes at which one kind of delays is worse in the mean than another."""
-    pairs = [
-        (task, found.get(KINDS[kind] + loops, {}), found.get(KINDS[than] + loops, {}))
-        for task, found in curves().items() for loops in recurrent
-    ]
+    pairs = [(task, found[KINDS[kind]], found[KINDS[than]]) for task, found in curves().items()]
     return {
         (task, size) for task, one, other in pairs for size in one.keys() & other.keys()
         if statistics.mean(one[size]) <= statistics.mean(other[size])
@@ -77,17 +81,17 @@ def test_the_readme_has_the_picture_of_the_lines_and_says_what_it_shows() -> Non
     """The means of learned delays, of delays as drawn and of none, size by size."""
     assert f"]({PICTURE})" in README and sha256_of(curves()) in (ROOT / PICTURE).read_text(encoding="utf-8")
 
-    def added(task: str, recurrent: str = "") -> str:
-        learned, drawn = (curves()[task][kind + recurrent] for kind in KINDS[:2])
+    def added(task: str, lines: Sequence[Path] = LINES, recurrent: str = "") -> str:
+        learned, drawn = (curves(lines)[task][kind + recurrent] for kind in KINDS[:2])
         found = [statistics.mean(learned[size]) - statistics.mean(drawn[size]) for size in learned if size in drawn]
         return f"{min(found):.1f} to {max(found):.1f}"
 
     prose = " ".join(README.split())
-    with_it, without = added("yin-yang", RECURRENT), added("yin-yang")
-    assert f"Learning the delays adds {without} points to fixed random ones on Yin-Yang, {added('braille')} on" in prose
-    assert f"Braille, {added('shd')} on SHD, and with recurrence {with_it} on Yin-Yang, in the mean" in prose
-    assert f"on Yin-Yang with recurrence they add {with_it} points to delays as drawn, without it {without}." in PROSE
-    assert not worse(0, 1, [""]), "`results/README.md`: each network without recurrence is better with learned delays"
-    assert worse(1, 2, ["", RECURRENT]) == {("braille", 8.0)}
+    first = f"Learning the delays adds {added('yin-yang')} points to fixed random ones on Yin-Yang,"
+    assert f"{first} {added('braille')} on Braille, {added('shd')} on SHD, in the mean" in prose
+    with_it, without = added("yin-yang", OF_BEST, RECURRENT), added("yin-yang", OF_BEST)
+    assert f"with recurrence learned delays add {with_it} points to delays as drawn, without it {without}." in PROSE
+    assert not worse(0, 1), "`results/README.md`: each network is better with learned delays"
+    assert worse(1, 2) == {("braille", 8.0)}
     before = spread(percents(of_kind("braille.jsonl", "learned")))
     assert f"more runs of 256 neurons with these settings, of another commit: {before}." in PROSE

@@ -191,7 +191,8 @@ def test_accuracies_are_drawn_over_a_setting(tmp_path: Path, monkeypatch: Patch,
     lines = write_lines(
         tmp_path / "lines.jsonl", {}, {"seed": 1, "test_accuracy": 0.7}, {"hidden": [16], "test_accuracy": 0.8},
         {"freeze_delays": True, "delay": 0.0, "recurrent": True, "rec_delay": 0.1, "test_accuracy": 0.4},
-        {"task": "shd", "hidden": 32},
+        {"task": "shd", "hidden": 32, "w_mean": 2.0}, {"task": "shd", "hidden": 64, "w_mean": 1.0},
+        {"task": "shd", "hidden": 64, "w_mean": 1.0, "freeze_delays": True, "delay": 0.0, "bias": True},
     )
     picture = tmp_path / "picture.svg"
     assert compared(capsys, lines, "--over", "hidden", "--picture", picture)[-1] == f"picture: {picture}"
@@ -199,9 +200,9 @@ def test_accuracies_are_drawn_over_a_setting(tmp_path: Path, monkeypatch: Patch,
     (setting, panels, added), = drawn
     assert not added, "no delays as drawn"
     assert sha256_of(panels) in picture.read_text(), "the picture states what it shows"
-    assert setting == "hidden" and panels == {  # `delay` names no curve, since the kind of delays does
+    assert setting == "hidden" and panels == {  # neither `delay`, nor `w_mean`, which follows `hidden`, names a curve
         "yin-yang": {"delays learned": {8.0: [50.0, 70.0], 16.0: [80.0]}, "delays none, recurrent": {8.0: [40.0]}},
-        "shd": {"delays learned": {32.0: [50.0]}},
+        "shd": {"delays learned": {32.0: [50.0], 64.0: [50.0]}, "delays none": {64.0: [50.0]}},
     }
     figure = accuracies_over(setting, panels, added)
     assert [axes.get_title("left") for axes in figure.axes] == ["yin-yang", "yin-yang, recurrent", "shd"]
