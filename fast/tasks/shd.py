@@ -34,10 +34,10 @@ PAPER = Settings(
 )
 PRESETS = {
     "best": Settings(
-        epochs=40, hidden=(256,), pool=5, batch=32, readout="exp_weighted_voltage", gain=100.0, w_mean=0.0, w_sd=0.2,
-        inner_mean=0.0, inner_sd=0.3, out_sd=0.01, delay=250.0, max_delay=300.0, lr=4e-3, delay_lr=1.0,
-        schedule="cosine", warm_up=0.5, average=0.999, dropout=0.2, shift=40, blend=0.3,
-        spikes_strength=1e-6, spikes_target=10.0, wake=0.05,
+        epochs=40, hidden=(256,), pool=5, batch=32, readout="exp_weighted_voltage", gain=100.0, rate=15.0, w_mean=0.0,
+        w_sd=0.2, inner_mean=0.0, inner_sd=0.3, out_sd=0.01, delay=250.0, max_delay=300.0, lr=4e-3, delay_lr=1.0,
+        schedule="cosine", warm_up=0.5, average=0.999, dropout=0.2, shift=40, blend=0.3, spikes_strength=1e-6,
+        spikes_target=10.0, wake=0.05,
     ),
     "paper-ff": PAPER, "paper-rec": replace(PAPER, recurrent=True, rec_delay=LEAST_RECURRENT_DELAY, delay=150.0),
 }
