@@ -94,6 +94,7 @@ def test_the_settings_in_the_lines_of_yin_yang_are_those_of_the_preset() -> None
 
 
 SPLITS = ("train", "valid")
+BRAILLE_SIZES = ("128", "128-128", "256", "256-256")
 RECORDED = {
     "`yin-yang`, seed 0": of_kind("yin-yang.jsonl", "learned")[0],
     "`shd`, 32 neurons, seed 0": next(
@@ -198,6 +199,20 @@ def test_the_table_of_what_was_tried_on_shd() -> None:
     assert f"held out by more than {moved:.1f} points, but a second layer" in PROSE
     more = 100 * (runs["`--spread 0.1 --recurrent`"]["train_accuracy"] - runs["`--spread 0.1`"]["train_accuracy"])
     assert f"better, by {more:.1f} points" in PROSE
+
+
+def test_the_table_of_two_hidden_layers() -> None:
+    """One row per network; runs of a task differ in hidden neurons and seed alone."""
+    runs: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for run in entries("tried/layers.jsonl"):
+        assert "test_accuracy" not in run and run["freeze_delays"] is run["recurrent"] is False
+        runs.setdefault((run["task"], "-".join(map(str, run["hidden"]))), []).append(run)
+    assert [*runs] == [("shd", "128"), ("shd", "128-128"), *(("braille", size) for size in BRAILLE_SIZES)]
+    for (task, hidden), own in runs.items():
+        assert [run["seed"] for run in own] == list(range(len(own)))
+        found = [percents(own, split) for split in SPLITS]
+        cells = [spread(one) if len(one) > 1 else f"{one[0]:.1f} %" for one in found]
+        assert has_row(f"`{task}`", hidden, str(own[0]["epochs"]), *cells)
 
 
 def changed(entry: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
