@@ -16,12 +16,12 @@ from pathlib import Path
 from delayprop.fast.drawing.comparison import RECURRENT, accuracies_over, comparison
 from delayprop.fast.runs.compared_runs import Group, by_task, differing_settings, grouped
 from delayprop.fast.training.intervals import FEWEST, interval_of_percents, mcnemar, mean_half_width
-from delayprop.fast.training.settings import kind_of_delays
+from delayprop.fast.training.settings import GROUPS, kind_of_delays
 from delayprop.spec.command import OneLineParser, run_and_exit
 from delayprop.spec.errors import SpecError, Verbatim, printable
 
 HASH = 8  # shown digits of the SHA-256 of a file
-KINDS = frozenset({"delay", "rec_delay", "freeze_delays", "freeze_weights", "learn_constants", "bias"})
+KINDS = frozenset({"delay", "rec_delay", "freeze_delays", "freeze_weights", "learn_constants"})
 """Settings that a curve does not name where `kind_of_delays` tells its runs apart."""
 
 
@@ -177,28 +177,36 @@ def added_by_learning(
 
 
 def _groups_over(groups: Sequence[Group], over: str) -> dict[str, dict[float, Group]]:
-    """Runs by their label, then by the value of `over`. A label names the settings in which runs of
-    one value differ, so none that follows from the value, as first weights from a size."""
+    """Runs by their label, then by the value of `over`. A label names the settings that differ, but
+    first values alone where they tell runs of one value apart: they may follow from a size."""
+    named = _named(groups) - {over, "recurrent"}
+    labels = [_label(group, named - {*GROUPS["first values"]}) for group in groups]
+    values = [_number(group, over) for group in groups]
+    if len({*zip(labels, values, strict=True)}) < len(groups):
+        labels = [_label(group, named) for group in groups]
     curves: dict[str, dict[float, Group]] = {}
-    named = set[str]()
-    for value in {_number(group, over) for group in groups}:
-        alike = [group for group in groups if _number(group, over) == value]
-        kinds = [(kind_of_delays(group.settings), bool(group.settings.get("recurrent"))) for group in alike]
-        for kind in {*kinds}:
-            named |= {*differing_settings([group for group, own in zip(alike, kinds, strict=True) if own == kind])}
-        named |= {*differing_settings(alike)} - KINDS
-    names = sorted(named - {over, "recurrent"})
-    for group in groups:
-        words = [f"delays {kind_of_delays(group.settings)}"]
-        words += ["recurrent"] if group.settings.get("recurrent") else []
-        words += [f"{name} {_shown(group.settings.get(name))}" for name in names]
-        curve = curves.setdefault(", ".join(words), {})
-        value = _number(group, over)
-        if value in curve:
+    for group, label, value in zip(groups, labels, values, strict=True):
+        if value in curves.setdefault(label, {}):
             got = Verbatim(f"two settings at {value:g}")
             raise SpecError("--over", "a setting of one value per curve", got, "leave out the runs of one of them")
-        curve[value] = group
+        curves[label][value] = group
     return curves
+
+
+def _named(groups: Sequence[Group]) -> set[str]:
+    """The settings that differ within a kind of delays, or between kinds and are none of theirs. A
+    bias spike may be what runs without delays have in place of them."""
+    kinds = [(kind_of_delays(group.settings), bool(group.settings.get("recurrent"))) for group in groups]
+    of_kind = [[group for group, own in zip(groups, kinds, strict=True) if own == kind] for kind in {*kinds}]
+    with_delays = [group for group, (kind, _) in zip(groups, kinds, strict=True) if kind != "none"]
+    between = {*differing_settings(groups)} - KINDS - {"bias"} | {*differing_settings(with_delays)} & {"bias"}
+    return between.union(*(differing_settings(alike) for alike in of_kind))
+
+
+def _label(group: Group, named: set[str]) -> str:
+    recurrent = RECURRENT if group.settings.get("recurrent") else ""
+    words = [f", {name} {_shown(group.settings.get(name))}" for name in sorted(named)]
+    return f"delays {kind_of_delays(group.settings)}{recurrent}{''.join(words)}"
 
 
 def _number(group: Group, over: str) -> float:

@@ -33,7 +33,7 @@ from delayprop.spec.errors import SpecError, Verbatim
 from results.__main__ import entry
 
 FOLDER = Path(__file__).resolve().parent
-LINES = FOLDER / "paper"
+RECORDS = FOLDER / "paper"
 ENDED = (0, 1)  # exit codes of a run that ended, with or without success
 
 
@@ -74,7 +74,7 @@ def rows() -> dict[str, Row]:
 
 def done(row: Row) -> list[dict[str, Any]]:
     """The lines of finished runs of this repository."""
-    path = LINES / f"{row.name}.jsonl"
+    path = RECORDS / f"{row.name}.jsonl"
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
@@ -82,9 +82,9 @@ def found(row: Row) -> dict[str, str]:
     """The number of each arm that has runs: mean accuracy, its 95 % interval, the runs."""
     if not row.task:
         return _against_dcls()
-    numbers = {}
+    numbers, lines = {}, done(row)
     for arm in row.arms:
-        right = [accuracy(line) for line in done(row) if line["arm"] == arm]
+        right = [accuracy(line) for line in lines if line["arm"] == arm]
         if right:
             half = f" ± {mean_half_width(right):.1f}" if len(right) > 2 else ""
             numbers[arm] = f"{statistics.mean(right):.1f}{half} % ({len(right)} of {row.seeds} runs)"
@@ -114,7 +114,7 @@ def accuracy(line: dict[str, Any]) -> float:
 def cost(row: Row) -> str:
     """The time of one run on one core."""
     if row.epoch_seconds is None:
-        took = [line["seconds"] for line in done(row)]
+        took = [line["seconds"] for line in done(row) if "seconds" in line]
         return f"{statistics.mean(took) / 60:.1f} min, measured" if took else "not measured"
     epochs = row.settings(next(iter(row.arms))).epochs
     return f"{row.epoch_seconds * epochs / 3600:.0f} h: up to {epochs} epochs of {row.epoch_seconds:.0f} s"
@@ -166,8 +166,8 @@ def _run(options: argparse.Namespace) -> int:
         from benchmarks.delays import main as delays  # which no other row needs
 
         return delays(row.scaled.split() if options.scaled else row.options.split())
-    arms = [one_of(arm, "--arm", tuple(row.arms)) for arm in options.arm or row.arms]
-    given = options.seeds or range(row.seeds)
+    arms = [one_of(arm, "--arm", tuple(row.arms)) for arm in dict.fromkeys(options.arm or row.arms)]
+    given = dict.fromkeys(options.seeds or range(row.seeds))
     seeds = [whole_number(seed, "--seeds", 0, row.seeds - 1, "the row has these") for seed in given]
     kind, lines = "scaled-" * options.scaled, []
     for seed in seeds[:1] if options.scaled else seeds:
@@ -191,9 +191,8 @@ def _line(folder: Path) -> dict[str, Any]:
     run = Run(folder)
     if run.options["task"] in CLASSIFYING:
         return entry(folder)
-    seconds = sum(line.get("seconds", 0.0) for line in run.history)
     settings = {name: value for name, value in run.options.items() if name not in HOW_IT_RAN}
-    return {**settings, "test_accuracy": run.accuracies["test"], "seconds": round(seconds, 1)}
+    return {**settings, "test_accuracy": run.accuracies["test"]}  # its log has no seconds
 
 
 def _write(path: Path, line: dict[str, Any]) -> None:

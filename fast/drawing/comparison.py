@@ -71,7 +71,7 @@ def accuracies_over(
     kinds = list(dict.fromkeys(label for curves in panels.values() for label in curves))
     heights, rows = ((3, 2), 2) if added else ((1,), 1)
     size = 0.6 + 2.7 * len(panels), 3.4 if rows == 1 else 5.0
-    named = "hidden neurons" if setting == "hidden" else setting
+    axis_name = "hidden neurons" if setting == "hidden" else setting
     figure, grid = subplots(*size, rows, len(panels), squeeze=False, height_ratios=heights, sharex="col")
     for axes, (panel, curves) in zip(grid[0], panels.items(), strict=True):
         for label, curve in curves.items():
@@ -81,9 +81,9 @@ def accuracies_over(
             means = [statistics.mean(curve[value]) for value in values]
             axes.plot(values, means, mark + "-", color=colour, markersize=4.5, label=literal(label))
         _log_steps(axes, sorted({value for curve in curves.values() for value in curve}))
-        plain(axes, "" if rows == 2 else literal(named), "test accuracy, %" * (axes is grid[0][0]), literal(panel))
+        plain(axes, "" if rows == 2 else literal(axis_name), "test accuracy, %" * (axes is grid[0][0]), literal(panel))
     if added:
-        _differences(grid[1], list(panels), named, added)
+        _differences(grid[1], list(panels), axis_name, added)
     drawn = [line for axes in grid[0] for line in axes.get_lines() if line.get_linestyle() == "-"]
     lines = {str(line.get_label()): line for line in drawn}
     figure.legend(
@@ -94,7 +94,7 @@ def accuracies_over(
 
 
 def _differences(
-    row: Sequence[Axes], panels: Sequence[str], named: str,
+    row: Sequence[Axes], panels: Sequence[str], axis_name: str,
     added: Mapping[str, Mapping[float, tuple[float, float | None]]],
 ) -> None:
     """Draws `added` of `accuracies_over`, on axes of one range: it has all means, and a margin."""
@@ -106,7 +106,7 @@ def _differences(
         axes.axhline(0, color="0.5", linewidth=0.8)
         axes.set_ylim(min(0.0, *means) - margin, max(means) + margin)
         label = "learned - as drawn,\npoints" if axes is row[0] else ""
-        plain(axes, literal(named), label)
+        plain(axes, literal(axis_name), label)
 
 
 def draw_grids(

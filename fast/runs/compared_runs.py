@@ -14,11 +14,11 @@ from delayprop.spec.errors import SpecError, Verbatim
 LINES = ".jsonl"
 LINE = {"task": TEXT, "seed": COUNT, "test_accuracy": NUMBER, "valid_accuracy": NUMBER, "seconds": AMOUNT}
 WITH, REMEDY = {"hidden", "delay", "freeze_delays"}, "give lines of `python -m results`, of runs with a test"
-OF_THE_RESULT = frozenset({  # the entries of a line that are no setting
+OF_THE_RESULT = frozenset({  # the entries of a line of results that are no setting
     "network", "best_epoch", "test_accuracy", "count_baseline", "interval", "trials_sha256", "wrong", "train_accuracy",
-    "valid_accuracy", "rounding", "seconds", "machine", "state_sha256", "arm",
+    "valid_accuracy", "rounding", "seconds", "machine", "state_sha256",
 })
-NOT_A_SETTING = HOW_IT_RAN | OF_THE_RESULT | {"seed", "preset", "certify"}
+NOT_A_SETTING = HOW_IT_RAN | OF_THE_RESULT | {"arm", "seed", "preset", "certify"}
 
 
 class Outcome(NamedTuple):

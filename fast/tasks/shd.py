@@ -32,13 +32,13 @@ PAPER = Settings(
     out_sd=0.03, out_delays=False, delay=100.0, lr=1e-3, delay_lr=0.1, ease_in=0.01, spikes_strength=2e-8, wake=0.002,
     shift=40, blend_more=7644 / 8156, patience=15, patience_on="train", choose="last",
 )
+BEST = Settings(
+    epochs=40, hidden=(256,), pool=5, batch=32, readout="exp_weighted_voltage", gain=100.0, w_mean=0.0, w_sd=0.2,
+    inner_mean=0.0, inner_sd=0.3, out_sd=0.01, delay=250.0, max_delay=300.0, lr=4e-3, delay_lr=1.0, schedule="cosine",
+    warm_up=0.5, average=0.999, dropout=0.2, shift=40, blend=0.3, spikes_strength=1e-6, spikes_target=10.0, wake=0.05,
+)
 PRESETS = {
-    "best": Settings(
-        epochs=40, hidden=(256,), pool=5, batch=32, readout="exp_weighted_voltage", gain=100.0, rate=15.0, w_mean=0.0,
-        w_sd=0.2, inner_mean=0.0, inner_sd=0.3, out_sd=0.01, delay=250.0, max_delay=300.0, lr=4e-3, delay_lr=1.0,
-        schedule="cosine", warm_up=0.5, average=0.999, dropout=0.2, shift=40, blend=0.3, spikes_strength=1e-6,
-        spikes_target=10.0, wake=0.05,
-    ),
+    "best": BEST, "two-layers": replace(BEST, hidden=(128, 128), rate=15.0),  # the second begins with spikes too
     "paper-ff": PAPER, "paper-rec": replace(PAPER, recurrent=True, rec_delay=LEAST_RECURRENT_DELAY, delay=150.0),
 }
 

@@ -168,7 +168,7 @@ class Classification:
         self.epoch.add(fired, norms, kappa_min, residuals, **counted)
 
     def _kept(self, number: int) -> Tensor | None:
-        """The last hidden neurons of this process's trials that pass their spikes on; None: all."""
+        """The neurons of the last hidden layer that pass spikes on, per own trial; None: all."""
         settings, trials = self.settings, self.processes.shard(self.batches.trials(number))
         if not settings.dropout:
             return None

@@ -120,9 +120,9 @@ def beside_float64(
     and where the gradient is 0."""
     if network.out.w.dtype == torch.float64:
         return None
-    one = None if kept is None else kept[:1]
-    narrow = copy.deepcopy(network)
-    if kept is not None:  # with the scaled weights, so that both precisions have the same
+    one, narrow = kept, copy.deepcopy(network)
+    if one is not None:  # with the scaled weights, so that both precisions have the same
+        one = one[:1]
         narrow.out.w.data.mul_(1 / (1 - network.dropout))
         narrow.dropout = 0.0
 

@@ -3,9 +3,9 @@
 Outputs are LI neurons, whose voltage is read, or LIF neurons, whose first spikes are. LIF: leaky
 integrate-and-fire neurons. LI: leaky integrators, which emit no spikes. Dropout: neurons of the
 last hidden layer that pass no spikes on, drawn anew for each trial of each step. In earlier layers
-it would move every later spike. A draw follows from the seed, the step and the trial alone, so it
-depends neither on the number of processes nor on where a run was resumed. The gradient is the exact
-one of the network that is left.
+a dropped neuron would move spikes of all later ones. A draw follows from the seed, the step and the
+trial alone, so it depends neither on the number of processes nor on where a run was resumed. The
+gradient is the exact one of the network that is left.
 """
 
 from collections.abc import Callable
@@ -82,8 +82,8 @@ class Classifier(nn.Module):
     ) -> tuple[Tensor, list[Spikes]]:
         """The readout, `[trials, classes]`, and the spikes of every layer that spikes.
 
-        `kept`: the last hidden neurons that pass their spikes on, `[trials, neurons]`. The
-        weights onto the outputs are then multiplied by `1 / (1 - dropout)`. None: all neurons.
+        `kept`: the neurons of the last hidden layer that pass their spikes on, `[trials, neurons]`.
+        Weights onto the outputs are then multiplied by `1 / (1 - dropout)`. None: all neurons.
         `seen`: the spikes that a layer receives, of those that are sent to it.
         """
         emitted: list[Spikes] = []

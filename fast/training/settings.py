@@ -154,7 +154,7 @@ class Settings:
         "decay per step of the average of all parameters that is evaluated and kept, such as 0.999; 0: no average",
     )
     dropout: float = setting(
-        0.0, below_1, "fraction of last hidden neurons that send no spikes to the outputs, drawn per trial and step"
+        0.0, below_1, "fraction of the last hidden layer that sends no spikes to the outputs, drawn per trial and step"
     )
     label_smoothing: float = setting(0.0, below_1, "share of the training target that goes to all classes alike")
     learn_constants: bool = setting(False, None, "also learn the time constants of each neuron")

@@ -44,7 +44,7 @@ def test_every_row_is_a_command_with_legal_settings() -> None:
 
 def test_recorded_lines_are_runs_of_the_rows() -> None:
     """Settings of each line are those of its arm; each arm has a seed at most once."""
-    assert {path.stem for path in reproduce.LINES.iterdir()} <= {*ROWS}
+    assert {path.stem for path in reproduce.RECORDS.iterdir()} <= {*ROWS}
     seen = set()
     for row, line in [(one, line) for one in ROWS.values() for line in reproduce.done(one)]:
         place = row.name, line["arm"], line["seed"]

@@ -211,6 +211,22 @@ def test_accuracies_are_drawn_over_a_setting(tmp_path: Path, monkeypatch: Patch,
     assert np.array_equal(means.get_xydata(), [[8.0, 60.0], [16.0, 80.0]])
 
 
+OTHER = {"readout": "first_spike_time", "w_mean": 3.0}
+
+
+@pytest.mark.parametrize(("changes", "curves"), [
+    ([{}, {"hidden": 16, **OTHER}], {"readout max_voltage": [8], "readout first_spike_time": [16]}),
+    ([{}, {"hidden": 16, "w_mean": 2.0}, OTHER], {"readout max_voltage": [8, 16], "readout first_spike_time": [8]}),
+    ([{}, {"w_mean": 2.0}, {"hidden": 16}], {"w_mean 0.03": [8, 16], "w_mean 2.0": [8]}),
+    ([{}, {"bias": True}], {"bias False": [8], "bias True": [8]}),
+], ids=["other runs", "other runs of one size", "a first value alone", "a bias spike beside delays"])
+def test_a_curve_joins_no_runs_of_other_settings(changes: list[dict], curves: dict, tmp_path: Path) -> None:
+    """First values that follow from the size split no curve; no delays may go with a bias."""
+    lines = write_lines(tmp_path / "lines.jsonl", *changes)
+    found = curves_over(grouped([Path(lines)]), "hidden")
+    assert {label: [*curve] for label, curve in found.items()} == {f"delays learned, {k}": v for k, v in curves.items()}
+
+
 def test_what_learned_delays_add_is_drawn_by_pairs_of_a_seed(
     tmp_path: Path, monkeypatch: Patch, capsys: Capture
 ) -> None:
