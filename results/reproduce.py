@@ -19,6 +19,7 @@ from typing import Any
 from filelock import FileLock
 
 from delayprop.fast.data.new_files import write_whole
+from delayprop.fast.data.records import COUNT, TEXT, RecordError, checked
 from delayprop.fast.runs.saved_runs import HOW_IT_RAN, NETWORK, Run
 from delayprop.fast.tasks.options import parser_of, task_and_preset
 from delayprop.fast.tasks.registry import CLASSIFYING
@@ -201,8 +202,17 @@ def _write(path: Path, line: dict[str, Any]) -> None:
     own = {name: line[name] for name in ("arm", "seed")}
     with FileLock(path.with_suffix(".lock")):
         before = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        kept = [one for one in before if not own.items() <= json.loads(one).items()]
+        kept = [one for n, one in enumerate(before, start=1) if _place(one, f"{path} line {n}") != own]
         write_whole(path, "".join(f"{one}\n" for one in [*kept, json.dumps(line)]).encode())
+
+
+def _place(text: str, where: str) -> dict[str, Any]:
+    """The arm and the seed of a line."""
+    try:
+        line = checked(text, {"arm": TEXT, "seed": COUNT}, where)
+    except RecordError as error:
+        raise RecordError(error.name, error.expected, error.got, "delete the line: its run is kept") from None
+    return {name: line[name] for name in ("arm", "seed")}
 
 
 def page() -> str:

@@ -12,7 +12,10 @@ from delayprop.fast.training.settings import with_defaults
 from delayprop.spec.errors import SpecError, Verbatim
 
 LINES = ".jsonl"
-LINE = {"task": TEXT, "seed": COUNT, "test_accuracy": NUMBER, "valid_accuracy": NUMBER, "seconds": AMOUNT}
+LINE = {
+    "task": TEXT, "seed": COUNT, "test_accuracy": NUMBER, "valid_accuracy": NUMBER, "seconds": AMOUNT,
+    "delay?": AMOUNT,
+}
 WITH, REMEDY = {"hidden", "delay", "freeze_delays"}, "give lines of `python -m results`, of runs with a test"
 OF_THE_RESULT = frozenset({  # the entries of a line of results that are no setting
     "network", "best_epoch", "test_accuracy", "count_baseline", "interval", "trials_sha256", "wrong", "train_accuracy",

@@ -74,6 +74,10 @@ def test_a_scaled_row_runs_once_and_then_only_reads(tmp_path: Path, monkeypatch:
     assert first.count("state sha256") == 2 and first.endswith(f"paper: {ROWS['yin-yang'].paper}\n")
     lines = [json.loads(line) for line in (tmp_path / "scaled-yin-yang.jsonl").read_text().splitlines()]
     assert [(line["arm"], line["seed"]) for line in lines] == [("5, delays", 0), ("5, none", 0)]
+    (tmp_path / "scaled-yin-yang.jsonl").write_text(f"{json.dumps(lines[0])}\n{{}}\n{json.dumps(lines[1])}\n")
+    said = f"`{tmp_path}/scaled-yin-yang.jsonl line 2` must be an object with arm, got one without; delete the line"
+    assert said in refusal(capsys, reproduce.main, *words, late=True)
+    (tmp_path / "scaled-yin-yang.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     again = printed(capsys, reproduce.main, *words)
     assert "state sha256" not in again and len((tmp_path / "scaled-yin-yang.jsonl").read_text().splitlines()) == 2
 

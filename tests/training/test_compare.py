@@ -274,6 +274,7 @@ def test_a_text_of_a_user_is_drawn_as_it_is(over: list[str], tmp_path: Path, cap
     ([{}, {}], [], "lines.jsonl line 2` must be a run of another seed"),
     ([{"seed": -1}], [], "line 1 seed` must be a whole number of at least 0, got -1; give lines"),
     ([{"test_accuracy": None}], [], "line 1 test_accuracy` must be a finite number, got null; give lines"),
+    ([{"delay": "5"}], [], "line 1 delay` must be a finite number of at least 0, got "),
     ([{"hidden": KeyError}], [], "a line with all settings, got one without hidden; give lines of `python -m results`"),
 ])
 def test_lines_that_cannot_be_compared(changes: list, words: list, said: str, tmp_path: Path, capsys: Capture) -> None:
