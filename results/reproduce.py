@@ -51,6 +51,7 @@ class Row:
     arms: dict[str, str] = field(default_factory=dict)
     seeds: int = 0
     epoch_seconds: float | None = None
+    trial_seconds: float | None = None
 
     def words(self, arm: str, scaled: bool = False) -> list[str]:
         """The command line of a run, without its seed and folder."""
@@ -114,11 +115,13 @@ def accuracy(line: dict[str, Any]) -> float:
 
 def cost(row: Row) -> str:
     """The time of one run on one core."""
-    if row.epoch_seconds is None:
-        took = [line["seconds"] for line in done(row) if "seconds" in line]
-        return f"{statistics.mean(took) / 60:.1f} min, measured" if took else "not measured"
-    epochs = row.settings(next(iter(row.arms))).epochs
-    return f"{row.epoch_seconds * epochs / 3600:.0f} h: up to {epochs} epochs of {row.epoch_seconds:.0f} s"
+    if row.trial_seconds is not None:
+        return f"no epoch was run: a trial takes {row.trial_seconds:g} s at the first weights"
+    if row.epoch_seconds is not None:
+        epochs = row.settings(next(iter(row.arms))).epochs
+        return f"{row.epoch_seconds * epochs / 3600:.0f} h: up to {epochs} epochs of {row.epoch_seconds:.0f} s"
+    took = [line["seconds"] for line in done(row) if "seconds" in line]
+    return f"{statistics.mean(took) / 60:.1f} min, measured" if took else "not measured"
 
 
 def differences(task: str, preset: str) -> list[tuple[str, object, object, str]]:
