@@ -115,13 +115,14 @@ def accuracy(line: dict[str, Any]) -> float:
 
 def cost(row: Row) -> str:
     """The time of one run on one core."""
-    if row.trial_seconds is not None:
-        return f"no epoch was run: a trial takes {row.trial_seconds:g} s at the first weights"
+    if took := [line["seconds"] for line in done(row) if "seconds" in line]:
+        return f"{statistics.mean(took) / 60:.1f} min, measured"
     if row.epoch_seconds is not None:
         epochs = row.settings(next(iter(row.arms))).epochs
         return f"{row.epoch_seconds * epochs / 3600:.0f} h: up to {epochs} epochs of {row.epoch_seconds:.0f} s"
-    took = [line["seconds"] for line in done(row) if "seconds" in line]
-    return f"{statistics.mean(took) / 60:.1f} min, measured" if took else "not measured"
+    if row.trial_seconds is not None:
+        return f"no epoch was run: a trial takes {row.trial_seconds:g} s at the first weights"
+    return "not measured"
 
 
 def differences(task: str, preset: str) -> list[tuple[str, object, object, str]]:

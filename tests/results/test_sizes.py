@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from delayprop.fast.compare import added_by_learning, curves_over, sha256_of
-from delayprop.fast.drawing.comparison import RECURRENT
+from delayprop.fast.drawing.comparison import RECURRENT, accuracies_over
 from delayprop.fast.runs.compared_runs import OF_THE_RESULT, by_task, grouped
 from delayprop.fast.training.settings import kind_of_delays
 from tests import ROOT
@@ -95,6 +95,11 @@ def test_the_readme_has_the_picture_of_the_lines_and_says_what_it_shows() -> Non
     intervals = added_by_learning(by_task(grouped(LINES, several_tasks=True)), "hidden")
     zero = {task: [mean < half for mean, half in found.values() if half] for task, found in intervals.items()}
     assert all(zero["shd"]) and sum(zero["braille"]) == 2 and not any(zero["yin-yang"])
+    below = accuracies_over("hidden", curves(), intervals).axes[len(intervals):]
+    ends = [(axes, mean - half, mean + half) for axes, own in zip(below, intervals.values(), strict=True)
+            for mean, half in own.values() if half]
+    cut = sum(low < axes.get_ylim()[0] or high > axes.get_ylim()[1] for axes, low, high in ends)
+    assert cut == 4 and "; four leave the panel" in " ".join((ROOT / "docs" / "results.md").read_text().split())
     with_it, without = added("yin-yang", OF_BEST, RECURRENT), added("yin-yang", OF_BEST)
     assert f"with recurrence learned delays add {with_it} points to delays as drawn, without it {without}." in PROSE
     assert not worse(0, 1), "`results/README.md`: each network is better with learned delays"
