@@ -129,5 +129,5 @@ def draw_grids(
 def _log_steps(axes: Axes, ticks: Sequence[float]) -> None:
     """A logarithmic x axis with these ticks alone."""
     axes.set_xscale("log")
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=8)
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_xticks([], minor=True)
