@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from delayprop.fast.compiling.compiler import allocating, inlined, vectorised
+from delayprop.fast.compiling.compiler import allocating, compiled, inlined, vectorised
 from delayprop.fast.cpu.intrinsics import moved, pointer
 from delayprop.fast.cpu.short_rows import FEW, GAPS, count_before, polynomial_row
 from delayprop.fast.layout.rows import block_size
@@ -20,7 +20,8 @@ from delayprop.fast.physics.within_bin import Arrivals
 
 class GapScratch(NamedTuple):
     """The arrivals of one bin, `[room]`: `rest, weight`, those in step and then by current, the
-    latest spike first in each; `rank` of the first FEW.
+    latest spike first in each; `rank` of the first FEW; `start`: of pieces of time, see
+    `sort_by_pieces`.
 
     The gaps between them: `gap`, the length; `factors [block_size, room]`.
     """
@@ -28,6 +29,7 @@ class GapScratch(NamedTuple):
     rest: np.ndarray
     weight: np.ndarray
     rank: np.ndarray
+    start: np.ndarray
     gap: np.ndarray
     factors: np.ndarray
 
@@ -37,7 +39,8 @@ def gap_scratch(most, w, others):
     """Scratch for `most` arrivals of a bin."""
     room = most + max(FEW, GAPS)  # whole rows are read and written
     return GapScratch(
-        np.zeros(room, w.dtype), np.zeros(room, w.dtype), np.zeros(FEW, np.int32), np.zeros(room),
+        np.zeros(room, w.dtype), np.zeros(room, w.dtype), np.zeros(FEW, np.int32), np.zeros(room, np.int32),
+        np.zeros(room),
         np.zeros((block_size(others), room)),
     )
 
@@ -65,9 +68,40 @@ def put_in_order(count, scratch, rest, weight):
             place = scratch.rank[n]
             rest[place], weight[place] = scratch.rest[n], scratch.weight[n]
         return
+    sort_by_pieces(scratch.rest, scratch.weight, count, scratch.start, rest, weight)
+
+
+@compiled
+def sort_by_pieces(found, weights, count, start, rest, weight):
+    """Write `count` arrivals into `rest, weight` in order of time: first by the piece of the bin, of
+    `count` equal ones, then within the pieces. Of equal instants the last goes first.
+
+    Most pieces have an arrival or two. If one has many, the arrivals are sorted as a heap.
+    """
+    for n in range(count + 2):
+        start[n] = 0
     for n in range(count):
-        rest[n], weight[n] = scratch.rest[n], scratch.weight[n]
-    sort_by_rest(rest, weight, count)
+        start[int(found[n] * count) + 1] += 1
+    most = 0
+    for n in range(count + 1):
+        most = max(most, start[n + 1])
+        start[n + 1] += start[n]
+    if most > FEW:
+        for n in range(count):
+            rest[n], weight[n] = found[n], weights[n]
+        sort_by_rest(rest, weight, count)
+        return
+    for n in range(count - 1, -1, -1):
+        piece = int(found[n] * count)
+        place = start[piece]
+        start[piece] += 1
+        rest[place], weight[place] = found[n], weights[n]
+    for n in range(1, count):
+        r, w, k = rest[n], weight[n], n
+        while k > 0 and rest[k - 1] > r:
+            rest[k], weight[k] = rest[k - 1], weight[k - 1]
+            k -= 1
+        rest[k], weight[k] = r, w
 
 
 @vectorised
