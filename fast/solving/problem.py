@@ -11,7 +11,7 @@ from delayprop.fast.physics.clock import Clock, bin_width_for, clock_for
 from delayprop.fast.solving.matrices import Matrices, matrices
 from delayprop.spec.neuron import Neuron
 
-MOST_INPUTS, MOST_LOOPS = 512.0, 8.0  # synapses onto a neuron, and its loops within a bin, times a bin's width in ms
+MOST_INPUTS, MOST_LOOPS = 500.0, 8.0  # synapses onto a neuron, and its loops within a bin, times a bin's width in ms
 NARROWEST, MOST_NARROWED = 16, 2**14  # part of the usual width that bins keep; bins of a trial that are halved
 
 

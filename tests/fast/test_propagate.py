@@ -40,7 +40,7 @@ def test_a_bin_width_is_rounded_down_to_a_power_of_two() -> None:
 
 
 @pytest.mark.parametrize(("inputs", "post", "loop", "duration", "width"), [
-    (512, 8, None, 1000.0, 1.0), (513, 8, None, 1000.0, 0.5), (9000, 8, None, 1000.0, 0.0625),  # of many synapses
+    (500, 8, None, 1000.0, 1.0), (501, 8, None, 1000.0, 0.5), (9000, 8, None, 1000.0, 0.0625),  # of many synapses
     (9000, 8, None, 16384.0, 0.5), (9000, 8, None, 16385.0, 1.0),  # long trials
     (8, 8, 0.1, 1000.0, 1.0), (8, 9, 0.1, 1000.0, 0.5), (8, 300, 0.1, 1000.0, 0.0625), (8, 300, 1.0, 1000.0, 1.0),
 ])
