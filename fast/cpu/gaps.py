@@ -73,10 +73,12 @@ def put_in_order(count, scratch, rest, weight):
 
 @compiled
 def sort_by_pieces(found, weights, count, start, rest, weight):
-    """Write `count` arrivals into `rest, weight` in order of time: first by the piece of the bin, of
-    `count` equal ones, then within the pieces. Of equal instants the last goes first.
+    """Write `count` arrivals into `rest, weight` in order of time. Of equal instants the last goes
+    first.
 
-    Most pieces have an arrival or two. If one has many, the arrivals are sorted as a heap.
+    They are sorted by piece, of `count` equal pieces of the bin, then within the pieces, most of
+    which have an arrival or two. If a piece has more than FEW, they are sorted as a heap, and equal
+    instants are in any order.
     """
     for n in range(count + 2):
         start[n] = 0

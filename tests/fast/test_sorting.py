@@ -100,9 +100,9 @@ def ranked(found, count, rank):
 @pytest.mark.full
 @given(st.sampled_from(DTYPES), st.integers(0, 70), st.integers(1, 40), st.integers(0, 2**32))
 def test_arrivals_are_in_order_of_time(dtype: type, count: int, different: int, seed: int) -> None:
-    """Up to FEW are ranked side by side, more sorted by pieces of the bin, or in a heap if a piece has
-    more than FEW. The latest spike is found first; the earlier one goes first at one instant, but
-    for a heap."""
+    """Up to FEW are ranked side by side, more are sorted by pieces of the bin, or as a heap if a
+    piece has more than FEW. The latest spike is found first; the earlier one goes first at one
+    instant, but for a heap."""
     random = np.random.default_rng(seed)
     scratch = scratch_for(count, np.empty(0, dtype), Others((), (), ()))
     scratch.rest[:] = random.integers(0, different, len(scratch.rest)) / 64  # beyond `count` too
