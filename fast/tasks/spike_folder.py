@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -38,7 +38,8 @@ class SpikeFolder:
         parser.add_argument("--data", help=f"folder of {self.files} (default: ${FOLDER})")
 
     def read(self, options: argparse.Namespace) -> dict[str, SpikeData]:
-        """Reads the splits, and adds the files' SHA-256 to the options as `data_sha256`."""
+        """Reads the splits, and adds the files' SHA-256 to the options as `data_sha256`. Files that
+        name their classes may have some of them alone, numbered from 0."""
         folder = options.data or os.environ.get(FOLDER)
         if not folder:
             expected, got = f"the folder of {self.files}", Verbatim("nothing")
@@ -47,7 +48,13 @@ class SpikeFolder:
         sizes = self.channels, self.classes, self.duration
         data = {split: read_spike_file(path, *sizes) for split, path in paths.items()}
         options.data_sha256 = fingerprints(paths)
-        return data
+        named = [len(part.class_names) for part in data.values() if part.class_names is not None]
+        classes = named[0] if named else self.classes
+        for split, part in data.items():
+            if part.labels.max() >= classes:
+                expected, remedy = f"below {classes}, the number of classes that `extra/keys` names", "name them all"
+                raise SpecError(f"{paths[split].name} labels", expected, int(part.labels.max()), remedy)
+        return {split: replace(part, classes=classes) for split, part in data.items()}
 
     def prepare(self, options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
         """The training, if the splits are `train`, `valid` and `test`."""

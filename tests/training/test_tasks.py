@@ -165,6 +165,24 @@ def test_a_task_of_three_files_runs(task: str, network: str, folder: Path, capsy
     assert train(folder, task, "--epochs", "1")["network"] == network
 
 
+@pytest.mark.parametrize(("names", "words"), [
+    (["yes", "no", "up"], None), (["yes"], "`braille_train.h5 extra/keys` must be 2 to 27 names, one per class, got 1"),
+])
+def test_files_name_their_classes(names: list[str], words: str | None, folder: Path, capsys: Capture) -> None:
+    """A part of the classes, such as ten spoken words. The test file has no names and no others."""
+    splits(folder, 20, *(f"braille_{split}" for split in ("train", "valid", "test")))
+    for split in ("train", "valid"):
+        with h5py.File(folder / f"braille_{split}.h5", "a") as file:
+            file["extra/keys"] = np.array(names, np.bytes_)
+    if words is None:
+        found = train(folder, "braille", "--epochs", "1")
+        assert found["network"] == "24-4-3" and found["class_names"] == names
+        with h5py.File(folder / "braille_test.h5", "a") as file:
+            file["labels"][:] = 3
+        words = "`braille_test.h5 labels` must be below 3, the number of classes that `extra/keys` names, got 3"
+    assert words in refusal(capsys, main, "--task", "braille", "--data", folder, "--out", folder / "other")
+
+
 def test_one_trial_is_enough(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
     splits(tmp_path, 1, "braille_train", "braille_valid", "braille_test")
     monkeypatch.setenv("DELAYPROP_DATA", str(tmp_path))
