@@ -10,9 +10,11 @@ import hashlib
 import json
 import math
 import statistics
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from delayprop.fast.compare_kinds import OPTION, compare_kinds
 from delayprop.fast.drawing.comparison import RECURRENT, accuracies_over, comparison
 from delayprop.fast.runs.compared_runs import Group, by_task, differing_settings, grouped
 from delayprop.fast.training.intervals import FEWEST, interval_of_percents, mcnemar, mean_half_width
@@ -99,7 +101,11 @@ def _by_trial(first: Group, other: Group, row: int) -> list[str]:
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.compare") -> int:
     """The command; returns the exit code (0; 2: no such run)."""
-    parser = OneLineParser(prog, "Compare finished runs: mean ± sd over seeds, and the 95 % interval of the mean.")
+    words = list(sys.argv[1:] if argv is None else argv)
+    if OPTION in words:
+        return compare_kinds(words, prog, lambda runs: main(runs, prog))
+    about = "Compare finished runs: mean ± sd over seeds, and the 95 % interval of the mean."
+    parser = OneLineParser(prog, f"{about} `{OPTION} learned drawn none --task TASK ...` trains them first.")
     what = "folder of a finished run (its --out), or a .jsonl file of lines that `python -m results` printed"
     parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help=what)
     parser.add_argument("--picture", metavar="FILE", type=Path, help="also draw the test accuracies into this file")
@@ -107,7 +113,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.compare"
     parser.add_argument("--over", metavar="SETTING", help=what)
     what = "with --picture: a name for each row, in the order of the table, in place of its settings"
     parser.add_argument("--names", metavar="NAME", nargs="+", help=what)
-    return parser.run_writer(_compare, argv)
+    return parser.run_writer(_compare, words)
 
 
 def _compare(options: argparse.Namespace) -> int:
