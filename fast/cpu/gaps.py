@@ -95,9 +95,9 @@ def sort_by_pieces(found, weights, count, start, rest, weight):
         return
     for n in range(count - 1, -1, -1):
         piece = int(found[n] * count)
-        place = start[piece]
+        at = start[piece]
         start[piece] += 1
-        rest[place], weight[place] = found[n], weights[n]
+        rest[at], weight[at] = found[n], weights[n]
     for n in range(1, count):
         r, w, k = rest[n], weight[n], n
         while k > 0 and rest[k - 1] > r:
