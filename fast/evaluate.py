@@ -35,6 +35,8 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.evaluate
     parser.add_argument("--grid", type=float, nargs="+", metavar="MS", default=[], help=what)
     what = "with --grid: also with delays of at most so many steps, as on a chip (62 on Loihi 2)"
     parser.add_argument("--max-steps", type=int, metavar="N", help=what)
+    what = "also the accuracy of answers from the mean readout of each trial and of N copies, moved as in training"
+    parser.add_argument("--copies", type=int, metavar="N", default=0, help=what)
     parser.add_argument("--json", action="store_true", help="print one JSON object, with all confusions and speakers")
     return parser.run_writer(_evaluate, argv)
 
@@ -46,8 +48,10 @@ def _evaluate(options: argparse.Namespace) -> int:
         whole_number(most, "--max-steps", 1, 1_000_000, "name what the chip can hold")
         if not steps:
             raise SpecError("--max-steps", "given with --grid", Verbatim("no --grid"), "name the step of the chip, ms")
+    whole_number(options.copies, "--copies", 0, 1000, "0: none")
     training = opened(options.run, options.data)
     found = {split: training.evaluate(split) for split in options.split}
+    of_copies = {split: training.evaluate(split, copies=options.copies) for split in options.split if options.copies}
     trained = training.data["train"].speakers
     grids = {
         split: on_grids(steps, training.network, partial(training.evaluate, split), most) for split in options.split
@@ -60,15 +64,17 @@ def _evaluate(options: argparse.Namespace) -> int:
             if groups := known_and_new(found[split], trained):
                 entry |= {group.replace(" ", "_"): counts for group, counts in groups.items()}
                 entry["speakers"] = found[split].speakers
+            if split in of_copies:
+                entry["copies"] = {"number": options.copies, **_plain(of_copies[split])}
             if steps:
                 entry["grid"] = [_plain_grid(one) for one in grids[split]]
         print(json.dumps({"run": run, **splits}))
         return 0
     print(f"{training.task}, {training.network.name}, seed {training.seed}")
     for split, answers in found.items():
-        low, high = answers.interval
-        share = f"{answers.accuracy:.1%} (95 %: {low:.1%} to {high:.1%})"
-        print(f"{split:5}  {answers.correct} of {answers.trials} right, {share}, loss {answers.loss:.3f}")
+        print(f"{split:5}  {_right(answers)}")
+        if split in of_copies:
+            print(f"       with {options.copies} copies of each trial: {_right(of_copies[split])}")
         for group, (right, trials) in known_and_new(answers, trained).items():
             print(f"       {group}: {right} of {trials} right, {right / trials:.1%}")
         for line in _confused(answers, training.class_names or range(training.data[split].classes)):
@@ -80,6 +86,12 @@ def _evaluate(options: argparse.Namespace) -> int:
             picture = draw_grids(options.run, split, answers.accuracy, answers.interval, steps, accuracies)
             print(f"picture: {picture}")
     return 0
+
+
+def _right(found: Evaluation) -> str:
+    low, high = found.interval
+    share = f"{found.accuracy:.1%} (95 %: {low:.1%} to {high:.1%})"
+    return f"{found.correct} of {found.trials} right, {share}, loss {found.loss:.3f}"
 
 
 def _plain(found: Evaluation) -> dict:

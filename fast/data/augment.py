@@ -15,13 +15,14 @@ from the seed, the epoch and the number of the trial alone: not from the order o
 the number of processes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from delayprop.fast.data.spike_data import SpikeData
 
 DRAWS = 1  # separates these draws from the draw of an epoch's order
+EPOCHS = 2**32  # more than a run has
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,17 @@ class Augmentation:
         if self.drop:
             stays &= random.random(len(times)) >= self.drop
         return times[stays], units[stays], label
+
+
+def copies(data: SpikeData, augmentation: Augmentation, number: int, seed: int, duration: float) -> list[SpikeData]:
+    """Copies of all trials, shifted, spread and stretched at random, for an evaluation; no epoch
+    has their draws."""
+    moves, found = replace(augmentation, blend=0.0, drop=0.0, more=0.0), []
+    for copy in range(number):
+        drawn = [moves.trial(data, [], trial, seed, EPOCHS + copy, duration) for trial in range(len(data))]
+        times, units, _ = zip(*drawn, strict=True)
+        found.append(replace(data, times=list(times), units=list(units)))
+    return found
 
 
 def by_class(data: SpikeData) -> list[np.ndarray]:

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from delayprop.fast.data.augment import Augmentation
+from delayprop.fast.data.augment import copies as augmented
 from delayprop.fast.data.batches import Batches
 from delayprop.fast.data.spike_data import SpikeData, doubts, shared_class_names, unseen
 from delayprop.fast.nn.certificate import Residuals
@@ -219,12 +220,17 @@ class Classification:
 
     def evaluate(
         self, split: str, network: Evaluable | None = None, check: Callable[[], None] = lambda: None,
-        counts: bool = False,
+        counts: bool = False, copies: int = 0,
     ) -> Evaluation:
-        """Evaluates a network on a split, by default the one to keep; `counts`: activity too."""
+        """Evaluates a network on a split, by default the one to keep; `counts`: activity too.
+        `copies`: of each trial, moved as in training, which answer with it."""
         counted = self.evaluated.layers if counts else None
-        network, data = network or self.evaluated, self.data[split]
-        return evaluate(network, data, self.duration, self.settings.batch, self.processes, check, counted)
+        network, data, moves = network or self.evaluated, self.data[split], self.batches.augmentation
+        if copies and not (moves.shift or moves.spread or moves.stretch):
+            got = Verbatim("a run that moved none")
+            raise SpecError("--copies", "given for a run that moved its trials", got, "train with --shift or --stretch")
+        moved = augmented(data, moves, copies, self.seed, self.duration)
+        return evaluate(network, data, self.duration, self.settings.batch, self.processes, check, counted, moved)
 
     def _parameters(self) -> dict[str, Tensor]:
         return {name: value.detach().clone() for name, value in self.evaluated.state_dict().items()}

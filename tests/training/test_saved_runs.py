@@ -4,6 +4,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ import pytest
 import torch
 
 from delayprop.fast.compare import main as compare
+from delayprop.fast.data.augment import EPOCHS
 from delayprop.fast.data.spike_files import write_spike_file
 from delayprop.fast.evaluate import main as evaluate
 from delayprop.fast.export import main as export
 from delayprop.fast.runs.compared_runs import grouped
 from delayprop.fast.runs.saved_runs import Run, opened
 from delayprop.fast.train import main
+from delayprop.fast.training.evaluation import confusion_matrix
 from delayprop.reference.__main__ import main as reference
 from delayprop.spec.nir_graph import from_nir
 from tests.support.commands import result_of
@@ -35,6 +38,31 @@ def test_an_evaluation_finds_what_the_run_found(runs: Path, capsys: Capture) -> 
     assert found["valid"]["trials_sha256"] != known["trials_sha256"]
     assert found["valid"]["accuracy"] == max(line["valid_accuracy"] for line in history(runs / "free0"))
     assert "train  " in printed(capsys, evaluate, runs / "free0", "--split", "train")
+
+
+def test_copies_of_a_trial_answer_with_it(runs: Path, copy: Path, capsys: Capture) -> None:
+    """A network that trained on moved trials; two copies of each trial of the test split."""
+    assert "`--copies` must be given for a run that moved its trials" in refusal(capsys, evaluate, copy, "--copies", 2)
+    assert "`--copies` must be a whole number from 0" in refusal(capsys, evaluate, copy, "--copies", "-1")
+    run = runs / "moved"
+    moves = ["--shift", "2", "--stretch", "0.3", "--blend", "0.5", "--drop", "0.5"]
+    assert undrawn(*OPTIONS, *data_of(runs), "--out", str(run), *moves) in (0, 1)
+    found = json.loads(printed(capsys, evaluate, run, "--split", "test", "--copies", 2, "--json"))["test"]
+    training = opened(run)
+    data, moved = training.data["test"], replace(training.batches.augmentation, blend=0.0, drop=0.0)
+    y = torch.zeros(len(data), data.classes, dtype=torch.float64)
+    with torch.no_grad():
+        for epoch in (None, EPOCHS, EPOCHS + 1):
+            trials = [
+                data[n] if epoch is None else moved.trial(data, [], n, training.seed, epoch, training.duration)
+                for n in range(len(data))
+            ]
+            times, units, labels = zip(*trials, strict=True)
+            y += training.evaluated(data.batch_of(times, units, np.array(labels), training.duration)[0])[0]
+    assert found["copies"]["answers"] == confusion_matrix(y, torch.from_numpy(data.labels)).tolist()
+    assert found["copies"]["number"] == 2 and found["copies"]["loss"] != found["loss"]
+    said = printed(capsys, evaluate, run, "--split", "test", "--copies", 2)
+    assert f"with 2 copies of each trial: {found['copies']['accuracy'] * len(data):.0f} of {len(data)} right" in said
 
 
 @pytest.mark.parametrize(("choose", "train", "valid"), [("best", 0.5, 0.75), ("last", 0.625, 0.25)])
