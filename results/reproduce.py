@@ -51,7 +51,7 @@ class Row:
     arms: dict[str, str] = field(default_factory=dict)
     seeds: int = 0
     epoch_seconds: float | None = None
-    trial_seconds: float | None = None
+    measured_on: str = ""
 
     def words(self, arm: str, scaled: bool = False) -> list[str]:
         """The command line of a run, without its seed and folder."""
@@ -118,10 +118,9 @@ def cost(row: Row) -> str:
     if took := [line["seconds"] for line in done(row) if "seconds" in line]:
         return f"{statistics.mean(took) / 60:.1f} min, measured"
     if row.epoch_seconds is not None:
-        epochs = row.settings(next(iter(row.arms))).epochs
-        return f"{row.epoch_seconds * epochs / 3600:.0f} h: up to {epochs} epochs of {row.epoch_seconds:.0f} s"
-    if row.trial_seconds is not None:
-        return f"no epoch was run: a trial takes {row.trial_seconds:g} s at the first weights"
+        epochs, measured = row.settings(next(iter(row.arms))).epochs, f", {row.measured_on}" if row.measured_on else ""
+        hours = row.epoch_seconds * epochs / 3600
+        return f"{hours:.0f} h: up to {epochs} epochs of {row.epoch_seconds:.0f} s{measured}"
     return "not measured"
 
 

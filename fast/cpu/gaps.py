@@ -13,7 +13,7 @@ from delayprop.fast.compiling.compiler import allocating, compiled, inlined, vec
 from delayprop.fast.cpu.intrinsics import moved, pointer
 from delayprop.fast.cpu.short_rows import FEW, GAPS, count_before, polynomial_row
 from delayprop.fast.layout.rows import block_size
-from delayprop.fast.layout.sorting import sort_by_rest
+from delayprop.fast.layout.sorting import insert_in_order, sort_by_rest
 from delayprop.fast.physics.clock import end_of
 from delayprop.fast.physics.within_bin import Arrivals
 
@@ -60,7 +60,7 @@ def put_in_order(count, scratch, rest, weight):
     """Write the `count` arrivals of a scratch into `rest, weight` in order of time.
 
     At one instant, where arrivals commute, of those in step and of those at one current the earlier
-    spike goes first, if there are few.
+    spike goes first, unless `sort_by_rest` sorts many.
     """
     if count <= FEW:
         rank_few(pointer(scratch.rest), count, pointer(scratch.rank))
@@ -73,12 +73,11 @@ def put_in_order(count, scratch, rest, weight):
 
 @compiled
 def sort_by_pieces(found, weights, count, start, rest, weight):
-    """Write `count` arrivals into `rest, weight` in order of time. Of equal instants the last goes
-    first.
+    """Write `count` arrivals into `rest, weight` in order of time: by piece, of `count` equal pieces
+    of the bin, then by insertion, since most pieces have an arrival or two.
 
-    They are sorted by piece, of `count` equal pieces of the bin, then within the pieces, most of
-    which have an arrival or two. If a piece has more than FEW, they are sorted as a heap, and equal
-    instants are in any order.
+    If a piece has more than FEW, `sort_by_rest` sorts them: arrivals may crowd at one instant.
+    `start`: scratch for a piece more, of arrivals at the end of the bin, and for one number more.
     """
     for n in range(count + 2):
         start[n] = 0
@@ -88,22 +87,16 @@ def sort_by_pieces(found, weights, count, start, rest, weight):
     for n in range(count + 1):
         most = max(most, start[n + 1])
         start[n + 1] += start[n]
-    if most > FEW:
-        for n in range(count):
-            rest[n], weight[n] = found[n], weights[n]
-        sort_by_rest(rest, weight, count)
-        return
-    for n in range(count - 1, -1, -1):
-        piece = int(found[n] * count)
-        at = start[piece]
-        start[piece] += 1
+    for n in range(count):
+        at, piece = n, int(found[n] * count)
+        if most <= FEW:
+            at = start[piece]
+            start[piece] += 1
         rest[at], weight[at] = found[n], weights[n]
-    for n in range(1, count):
-        r, w, k = rest[n], weight[n], n
-        while k > 0 and rest[k - 1] > r:
-            rest[k], weight[k] = rest[k - 1], weight[k - 1]
-            k -= 1
-        rest[k], weight[k] = r, w
+    if most <= FEW:
+        insert_in_order(rest, weight, count)
+    else:
+        sort_by_rest(rest, weight, count)
 
 
 @vectorised

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from delayprop.fast.cpu.backward import BackwardInput, BackwardSums, backward_sweep
+from delayprop.fast.cpu.bin_width import with_narrow_bins
 from delayprop.fast.cpu.deposit import most_under_way
 from delayprop.fast.cpu.emitted import TOO_MANY, Emitted
 from delayprop.fast.cpu.forward import forward_sweep
@@ -106,6 +107,7 @@ def solve(problem: Problem) -> Solved:
         ArithmeticError: a neuron spikes too fast, or without end; or a layer beyond the bound of
             `fast.solving.bound`.
     """
+    problem = with_narrow_bins(problem)
     # Packing copies, so tensors that are changed in place later do not reach the backward pass.
     longest = int(packing.longest_delay(problem))
     layer = packing.layer(problem, longest, problem.clock)

@@ -2,22 +2,28 @@
 
 from delayprop.fast.compiling.compiler import compiled
 
+BY_INSERTION = 48  # arrivals, at most
+
+
+@compiled
+def insert_in_order(rest, weight, count):
+    """Sort the first `count` arrivals by time, in place, by insertion. Of equal instants the last
+    goes first: a list has the latest spike first, and the earlier one goes first."""
+    for n in range(1, count):
+        r, w = rest[n], weight[n]
+        k = n
+        while k > 0 and rest[k - 1] >= r:
+            rest[k], weight[k] = rest[k - 1], weight[k - 1]
+            k -= 1
+        rest[k], weight[k] = r, w
+
 
 @compiled
 def sort_by_rest(rest, weight, count):
-    """Sort the first `count` arrivals of a bin by time, in place: few by insertion, many as a heap.
-
-    Each list in the input has the latest spike first. At one instant the earlier spike goes first
-    (in a heap: any).
-    """
-    if count <= 48:
-        for n in range(1, count):
-            r, w = rest[n], weight[n]
-            k = n
-            while k > 0 and rest[k - 1] >= r:
-                rest[k], weight[k] = rest[k - 1], weight[k - 1]
-                k -= 1
-            rest[k], weight[k] = r, w
+    """Sort the first `count` arrivals of a bin by time, in place: few by insertion, many as a heap,
+    in which equal instants are in any order."""
+    if count <= BY_INSERTION:
+        insert_in_order(rest, weight, count)
         return
     for top in range(count // 2 - 1, -1, -1):
         _sift(rest, weight, top, count)

@@ -11,9 +11,6 @@ from delayprop.fast.physics.clock import Clock, bin_width_for, clock_for
 from delayprop.fast.solving.matrices import Matrices, matrices
 from delayprop.spec.neuron import Neuron
 
-MOST_INPUTS, MOST_LOOPS = 500.0, 8.0  # synapses onto a neuron, and its loops within a bin, times a bin's width in ms
-NARROWEST, MOST_NARROWED = 16, 2**14  # part of the usual width that bins keep; bins of a trial that are halved
-
 
 @dataclass(frozen=True, eq=False)
 class Problem:
@@ -71,30 +68,10 @@ class Problem:
 
     @cached_property
     def width(self) -> float:
-        """Width of a bin, ms, a power of two.
-
-        Where a neuron may spike, the arrivals of the bin are followed one by one. So on the CPU
-        bins are narrower in a layer of many synapses, or of many loops that are shorter than a bin:
-        an own spike that arrives in its own bin is the dearest. Sizes and delays choose the width,
-        not spikes, so a trial is as if alone. Long trials keep their bins, for memory.
-        """
+        """Width of a bin, ms."""
         if self.bin_width is not None:
             return self.bin_width
-        width = bin_width_for(1.0 / self.matrices.fastest, self.duration)
-        least = width if self.w.is_cuda else max(width / NARROWEST, self.duration / (2 * MOST_NARROWED))
-        while width / 2 >= least and (self._inputs * width > MOST_INPUTS or self._loops(width) * width > MOST_LOOPS):
-            width /= 2
-        return width
-
-    @cached_property
-    def _inputs(self) -> int:
-        """The most synapses onto a neuron."""
-        return len(self.w) if self.exists is None else int(self.exists.sum(0).max())
-
-    def _loops(self, width: float) -> int:
-        """The most synapses onto a neuron from the layer itself that are shorter than `width`."""
-        short = self.d[self.sources :] < width
-        return int((short if self.exists is None else short & self.exists[self.sources :]).sum(0).max())
+        return bin_width_for(1.0 / self.matrices.fastest, self.duration)
 
     @cached_property
     def clock(self) -> Clock:

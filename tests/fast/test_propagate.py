@@ -12,8 +12,6 @@ from delayprop.fast import LI, Spikes, propagate
 from delayprop.fast.nn.autograd import Record
 from delayprop.fast.solving import bound
 from delayprop.fast.solving.bound import bounded_spikes
-from delayprop.fast.solving.problem import Problem
-from delayprop.spec import NEURONS
 from tests.support.networks.layers import given_spikes, propagated
 from tests.support.networks.spike_bounds import assert_average_counts, assert_bounded, busy_layer, spikes_of
 from tests.support.refusals import assert_refused
@@ -37,26 +35,6 @@ def test_a_bin_width_is_rounded_down_to_a_power_of_two() -> None:
         record = propagated(given_spikes(), readout="mean_voltage", bin_width=given, **taus)[2]
         assert record.integrated.width == width
         assert record.step.tick == width * 2.0**-53
-
-
-@pytest.mark.parametrize(("inputs", "post", "loop", "duration", "width"), [
-    (500, 8, None, 1000.0, 1.0), (501, 8, None, 1000.0, 0.5), (9000, 8, None, 1000.0, 0.0625),  # of many synapses
-    (9000, 8, None, 16384.0, 0.5), (9000, 8, None, 16385.0, 1.0),  # long trials
-    (8, 8, 0.1, 1000.0, 1.0), (8, 9, 0.1, 1000.0, 0.5), (8, 300, 0.1, 1000.0, 0.0625), (8, 300, 1.0, 1000.0, 1.0),
-])
-def test_bins_are_narrower_where_many_arrivals_share_one(
-    inputs: int, post: int, loop: float | None, duration: float, width: float
-) -> None:
-    """Loops of `loop` ms join `post` neurons; half of `inputs` are masked in a wider layer."""
-    for masked in (False, True):
-        sources = (2 if masked else 1) * inputs
-        w = torch.zeros(sources + (0 if loop is None else post), post)
-        d, exists = torch.full_like(w, loop or 0.0), torch.ones_like(w, dtype=torch.bool)
-        exists[inputs:sources] = False
-        constants = tuple(torch.full((post,), value) for value in (20.0, 5.0, 1.0, 0.0))
-        spikes = torch.zeros(0, dtype=torch.float64), torch.zeros(sources + 1, dtype=torch.int64)
-        problem = Problem(*spikes, 1, sources, duration, w, d, exists if masked else None, NEURONS["lif"], constants)
-        assert problem.width == width
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
