@@ -15,7 +15,7 @@ COMMANDS = {
     "train": "train a network on a task",
     "run": "print the spikes, the loss and the exact gradients of a case",
     "evaluate": "print the accuracy of a finished run, split by split",
-    "compare": "put finished runs side by side, with intervals over seeds",
+    "compare": "put runs side by side, with intervals over seeds; train them first, if asked",
     "export": "write the network of a finished run as a case file or for NIR",
     "compile": "compile the kernels of some networks before a run needs them",
     "derivations": "prove the gradients, also those of a neuron of your own",

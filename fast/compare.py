@@ -1,5 +1,5 @@
 """`delayprop compare RUN RUN...`: a table of finished runs, one row per group of seeds, and with
-`--picture` their accuracies as points.
+`--picture` their accuracies as points; with `--train` it trains them first.
 
 Below the table: the difference of each row to the first over seeds, and, since two runs on the same
 trials are paired, McNemar's test of each pair of runs.
@@ -14,8 +14,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from delayprop.fast.compare_kinds import OPTION, compare_kinds
-from delayprop.fast.drawing.comparison import RECURRENT, accuracies_over, comparison
+from delayprop.fast.compare_kinds import OPTION, compare_kinds, is_given
+from delayprop.fast.drawing.comparison import RECURRENT, accuracies_over, check_picture, comparison
 from delayprop.fast.runs.compared_runs import Group, by_task, differing_settings, grouped
 from delayprop.fast.training.intervals import FEWEST, interval_of_percents, mcnemar, mean_half_width
 from delayprop.fast.training.settings import GROUPS, kind_of_delays
@@ -100,9 +100,9 @@ def _by_trial(first: Group, other: Group, row: int) -> list[str]:
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.compare") -> int:
-    """The command; returns the exit code (0; 2: no such run)."""
+    """The command; returns the exit code (0; 2: no such run; with `--train`, those of `train`)."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if OPTION in words:
+    if is_given(OPTION, words):
         return compare_kinds(words, prog, lambda runs: main(runs, prog))
     about = "Compare finished runs: mean ± sd over seeds, and the 95 % interval of the mean."
     parser = OneLineParser(prog, f"{about} `{OPTION} learned drawn none --task TASK ...` trains them first.")
@@ -123,8 +123,7 @@ def _compare(options: argparse.Namespace) -> int:
     if options.names is not None and (picture is None or over is not None):
         got = Verbatim("no --picture" if picture is None else "--over")
         raise SpecError("--names", "given with --picture, and without --over", got, "it names the rows of a picture")
-    if picture is not None and picture.suffix.lstrip(".") not in ("png", "svg", "pdf"):
-        raise SpecError("--picture", "a file that ends in .png, .svg or .pdf", str(picture), "name it so")
+    check_picture(picture)
     groups = grouped(options.runs, several_tasks=over is not None)
     if options.names is not None and len(options.names) != len(groups):
         got = Verbatim(f"{len(options.names)} for {len(groups)} rows")

@@ -8,18 +8,29 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from delayprop.fast.drawing.comparison import check_picture
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
 from delayprop.fast.tasks.options import parser_of, task_and_preset
 from delayprop.fast.tasks.registry import CLASSIFYING
+from delayprop.fast.train import ENDED
 from delayprop.fast.train import main as train
-from delayprop.fast.training.settings import kind_of_delays
+from delayprop.fast.training.hidden_neurons import constant_words, neuron_text
+from delayprop.fast.training.settings import Settings, kind_of_delays
 from delayprop.spec.checks import one_of, whole_number
 from delayprop.spec.command import OneLineParser, guarded
 from delayprop.spec.errors import SpecError, Verbatim
 
 OPTION = "--train"
 KINDS = {"learned": "learned", "drawn": "as drawn", "none": "none"}  # as `kind_of_delays` names them
-ENDED = (0, 1)  # exit codes of a run that ended, with or without success
+REFUSED = {
+    "--seed": "give --seeds", "--resume": "a run goes on by itself", "--no-test": "test accuracies are compared",
+    "--leave-one-speaker-out": "hold speakers out with --valid-speakers",
+}
+"""Options of `train` that have no place here, and what to do instead."""
+
+
+def is_given(option: str, words: Sequence[str]) -> bool:
+    return any(word.partition("=")[0] == option for word in words)
 
 
 def compare_kinds(words: Sequence[str], prog: str, compare: Callable[[list[str]], int]) -> int:
@@ -28,7 +39,8 @@ def compare_kinds(words: Sequence[str], prog: str, compare: Callable[[list[str]]
     Returns:
         The exit code: of `compare`, or of a training that did not end.
     """
-    parser = OneLineParser(f"{prog} {OPTION}", "Train and compare networks; further options: those of `train`.")
+    about = "Train networks with these kinds of delays, and compare them. It also takes the options of `train`"
+    parser = OneLineParser(f"{prog} {OPTION}", f"{about}, which `delayprop train --task TASK --help` lists.")
     add = parser.add_argument
     what = "kinds of delays: learned, as drawn at the start, or none; the others are compared with the first"
     add(OPTION, dest="kinds", nargs="+", choices=tuple(KINDS), required=True, help=what)
@@ -36,13 +48,17 @@ def compare_kinds(words: Sequence[str], prog: str, compare: Callable[[list[str]]
     add("--seeds", type=int, nargs="+", metavar="N", default=[0, 1, 2], help=what)
     what = "folder of the runs, KIND/seed-N in it (default: %(default)s)"
     add("--out", type=Path, default=Path("runs/compared"), help=what)
-    add("--picture", metavar="FILE", help="also draw the test accuracies into this file")
+    add("--picture", metavar="FILE", type=Path, help="also draw the test accuracies into this file")
+    if {"-h", "--help"} & {*words}:
+        parser.print_help()
+        return 0
     return guarded(parser.prog, lambda: _compare(*parser.parse_known_args(words), prog, compare))
 
 
 def _compare(
     own: argparse.Namespace, others: list[str], prog: str, compare: Callable[[list[str]], int]
 ) -> int:
+    check_picture(own.picture)
     kinds = {kind: _options(kind, others, prog) for kind in own.kinds}
     seeds = [whole_number(seed, "--seeds", 0, 2**63 - 1, "give seeds") for seed in dict.fromkeys(own.seeds)]
     for seed in seeds:
@@ -53,23 +69,23 @@ def _compare(
             if (code := train([*others, *options, *of_run], prog)) not in ENDED:
                 return code
     runs = [str(own.out / kind / f"seed-{seed}") for kind in kinds for seed in seeds]
-    return compare([*runs, *([] if own.picture is None else ["--picture", own.picture, "--names", *kinds])])
+    return compare([*runs, *([] if own.picture is None else ["--picture", str(own.picture), "--names", *kinds])])
 
 
 def _options(kind: str, others: list[str], prog: str) -> list[str]:
     """The options that make a kind of delays, beside others that leave it to them."""
     task, preset = task_and_preset(others)
     one_of(task, "--task", tuple(CLASSIFYING))
-    parser = parser_of(prog, task, preset)
-    given = parser.parse_args(others)
-    for option, is_given in (("--seed", given.seed != 0), ("--resume", given.resume), ("--no-test", not given.test)):
-        if is_given:
-            remedy = "give --seeds; runs go on by themselves, and are tested"
+    for option, remedy in REFUSED.items():
+        if is_given(option, others):
             raise SpecError(option, f"left out with {OPTION}", Verbatim("both"), remedy)
+    parser = parser_of(prog, task, preset)
     more = {"learned": [], "drawn": ["--freeze-delays"], "none": ["--freeze-delays", "--delay", "0"]}[kind]
-    if kind == "none" and given.recurrent:
+    if kind == "none" and parser.parse_args(others).recurrent:
         more += ["--rec-delay", str(LEAST_RECURRENT_DELAY)]
-    found = kind_of_delays(vars(parser.parse_args([*others, *more]))).partition(",")[0]
+    options = parser.parse_args([*others, *more])
+    options.neuron, options.constants = neuron_text(options.neuron), constant_words(options.constants)
+    found = kind_of_delays(vars(Settings.of(options))).partition(",")[0]
     if found != KINDS[kind]:
         expected = f"given with options that leave the delays to {kind}"
         raise SpecError(OPTION, expected, Verbatim(f"delays {found}"), "leave out what freezes or sets them")

@@ -1,7 +1,8 @@
 """`delayprop evaluate RUN`: accuracy and frequent errors of a finished run, split by split.
 
-Where the data have speakers, also the accuracies on known and on new ones; with `--grid`, also the
-cost of running the network on hardware with a clock of that step.
+Where the data have speakers, also the accuracies on known and on new ones. With `--copies`, also
+the accuracy of a trial that answers with moved copies of itself; with `--grid`, also the cost of
+running the network on hardware with a clock of that step.
 """
 
 import argparse
@@ -48,8 +49,12 @@ def _evaluate(options: argparse.Namespace) -> int:
         whole_number(most, "--max-steps", 1, 1_000_000, "name what the chip can hold")
         if not steps:
             raise SpecError("--max-steps", "given with --grid", Verbatim("no --grid"), "name the step of the chip, ms")
-    whole_number(options.copies, "--copies", 0, 1000, "0: none")
+    whole_number(options.copies, "--copies", 0, 1000, "give 0 for none")
     training = opened(options.run, options.data)
+    moves = training.batches.augmentation
+    if options.copies and not (moves.shift or moves.spread or moves.stretch):
+        remedy = "train with --shift, --spread or --stretch"
+        raise SpecError("--copies", "given for a run that moved its trials", Verbatim("one that moved none"), remedy)
     found = {split: training.evaluate(split) for split in options.split}
     of_copies = {split: training.evaluate(split, copies=options.copies) for split in options.split if options.copies}
     trained = training.data["train"].speakers

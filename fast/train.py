@@ -27,6 +27,8 @@ from delayprop.spec.checks import finite_number, one_of, whole_number
 from delayprop.spec.command import NO_ROOM, report, run_and_exit
 from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim
 
+ENDED = (0, 1)  # exit codes of a run that ended, with or without success
+
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.train") -> int:
     """The command; returns the exit code.

@@ -23,6 +23,7 @@ from delayprop.fast.data.records import COUNT, TEXT, RecordError, checked
 from delayprop.fast.runs.saved_runs import HOW_IT_RAN, NETWORK, Run
 from delayprop.fast.tasks.options import parser_of, task_and_preset
 from delayprop.fast.tasks.registry import CLASSIFYING
+from delayprop.fast.train import ENDED
 from delayprop.fast.train import main as train
 from delayprop.fast.training.hidden_neurons import constant_words
 from delayprop.fast.training.intervals import mean_half_width
@@ -35,7 +36,6 @@ from results.__main__ import entry
 
 FOLDER = Path(__file__).resolve().parent
 RECORDS = FOLDER / "paper"
-ENDED = (0, 1)  # exit codes of a run that ended, with or without success
 
 
 @dataclass(frozen=True)

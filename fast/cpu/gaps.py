@@ -73,8 +73,8 @@ def put_in_order(count, scratch, rest, weight):
 
 @compiled
 def sort_by_pieces(found, weights, count, start, rest, weight):
-    """Write `count` arrivals into `rest, weight` in order of time: by piece, of `count` equal pieces
-    of the bin, then by insertion, since most pieces have an arrival or two.
+    """Write `count` arrivals into `rest, weight` in order of time: by piece, of `count` pieces of
+    the bin, then by insertion, since most pieces have an arrival or two.
 
     If a piece has more than FEW, `sort_by_rest` sorts them: arrivals may crowd at one instant.
     `start`: scratch for a piece more, of arrivals at the end of the bin, and for one number more.

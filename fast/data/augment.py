@@ -20,9 +20,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from delayprop.fast.data.spike_data import SpikeData
+from delayprop.fast.nn.spikes import Spikes
 
 DRAWS = 1  # separates these draws from the draw of an epoch's order
-EPOCHS = 2**32  # more than a run has
+FIRST_COPY = 2**32  # in place of an epoch, beyond those of a run
 
 
 @dataclass(frozen=True)
@@ -67,15 +68,15 @@ class Augmentation:
         return times[stays], units[stays], label
 
 
-def copies(data: SpikeData, augmentation: Augmentation, number: int, seed: int, duration: float) -> list[SpikeData]:
-    """Copies of all trials, shifted, spread and stretched at random, for an evaluation; no epoch
-    has their draws."""
-    moves, found = replace(augmentation, blend=0.0, drop=0.0, more=0.0), []
-    for copy in range(number):
-        drawn = [moves.trial(data, [], trial, seed, EPOCHS + copy, duration) for trial in range(len(data))]
-        times, units, _ = zip(*drawn, strict=True)
-        found.append(replace(data, times=list(times), units=list(units)))
-    return found
+def moved_batch(
+    data: SpikeData, augmentation: Augmentation, trials: np.ndarray, copy: int, seed: int, duration: float
+) -> Spikes:
+    """Copy number `copy` of trials, shifted, spread and stretched, for an evaluation. No epoch has
+    its draws."""
+    moves = replace(augmentation, blend=0.0, drop=0.0, more=0.0)
+    drawn = [moves.trial(data, [], int(trial), seed, FIRST_COPY + copy, duration) for trial in trials]
+    times, units, labels = zip(*drawn, strict=True)
+    return data.batch_of(times, units, np.array(labels), duration)[0]
 
 
 def by_class(data: SpikeData) -> list[np.ndarray]:

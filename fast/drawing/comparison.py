@@ -12,9 +12,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from delayprop.fast.drawing.style import COLOURS, literal, plain, save, subplots
+from delayprop.spec.errors import SpecError
 
 RECURRENT = ", recurrent"  # of a label: drawn dashed, in the colour of the label without it
 APART = 0.15  # rows, between the runs of a setting of few seeds
+
+
+def check_picture(path: Path | None) -> None:
+    """Refuses a picture that could not be written; None: none is asked for."""
+    if path is None:
+        return
+    if path.suffix.lstrip(".") not in ("png", "svg", "pdf"):
+        raise SpecError("--picture", "a file that ends in .png, .svg or .pdf", str(path), "name it so")
+    if not path.parent.is_dir():
+        raise SpecError("--picture", "a file in a folder that exists", str(path), "make the folder first")
 
 
 def comparison(

@@ -20,7 +20,7 @@ FOLDER = "DELAYPROP_DATA"
 @dataclass(frozen=True)
 class SpikeFolder:
     """The files `<name>_<split>.h5` of a data set, in the layout of `fast.data.spike_files`;
-    `source`: where they are published, as the remedy of an error."""
+    `classes`: the most of them; `source`: where they are published, as the remedy of an error."""
 
     name: str
     splits: tuple[str, ...]
@@ -48,9 +48,11 @@ class SpikeFolder:
         sizes = self.channels, self.classes, self.duration
         data = {split: read_spike_file(path, *sizes) for split, path in paths.items()}
         options.data_sha256 = fingerprints(paths)
-        named = [len(part.class_names) for part in data.values() if part.class_names is not None]
-        classes = named[0] if named else self.classes
-        for split, part in data.items():
+        names = [part.class_names for part in data.values() if part.class_names is not None]
+        classes = self.classes if not names else len(names[0])
+        if classes < 2:
+            raise SpecError("extra/keys", "the names of at least 2 classes", list(names[0]), "one needs no network")
+        for split, part in data.items() if len({*names}) == 1 else ():
             if part.labels.max() >= classes:
                 expected, remedy = f"below {classes}, the number of classes that `extra/keys` names", "name them all"
                 raise SpecError(f"{paths[split].name} labels", expected, int(part.labels.max()), remedy)

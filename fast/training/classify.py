@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from delayprop.fast.data.augment import Augmentation
-from delayprop.fast.data.augment import copies as augmented
+from delayprop.fast.data.augment import Augmentation, moved_batch
 from delayprop.fast.data.batches import Batches
 from delayprop.fast.data.spike_data import SpikeData, doubts, shared_class_names, unseen
 from delayprop.fast.nn.certificate import Residuals
@@ -223,14 +223,15 @@ class Classification:
         counts: bool = False, copies: int = 0,
     ) -> Evaluation:
         """Evaluates a network on a split, by default the one to keep; `counts`: activity too.
-        `copies`: of each trial, moved as in training, which answer with it."""
+        `copies`: how many of each trial, moved as in training, answer with it."""
         counted = self.evaluated.layers if counts else None
         network, data, moves = network or self.evaluated, self.data[split], self.batches.augmentation
-        if copies and not (moves.shift or moves.spread or moves.stretch):
-            got = Verbatim("a run that moved none")
-            raise SpecError("--copies", "given for a run that moved its trials", got, "train with --shift or --stretch")
-        moved = augmented(data, moves, copies, self.seed, self.duration)
-        return evaluate(network, data, self.duration, self.settings.batch, self.processes, check, counted, moved)
+
+        def moved(copy: int) -> Callable[[np.ndarray], Spikes]:
+            return lambda trials: moved_batch(data, moves, trials, copy, self.seed, self.duration)
+
+        of_trials = [moved(copy) for copy in range(copies)]
+        return evaluate(network, data, self.duration, self.settings.batch, self.processes, check, counted, of_trials)
 
     def _parameters(self) -> dict[str, Tensor]:
         return {name: value.detach().clone() for name, value in self.evaluated.state_dict().items()}

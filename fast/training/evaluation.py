@@ -139,12 +139,12 @@ class Evaluable(Protocol):
 def evaluate(
     network: Evaluable, data: SpikeData, duration: float, batch: int, processes: Processes,
     check: Callable[[], None] = lambda: None, counted: Sequence[SynapticLayer] | None = None,
-    copies: Sequence[SpikeData] = (),
+    copies: Sequence[Callable[[np.ndarray], Spikes]] = (),
 ) -> Evaluation:
     """Evaluates a network on all trials of a split, which the processes share; `check` is called
     before each batch, and between the pieces of a layer, and may raise. `counted`: the layers of
-    the network, if its spikes and arrivals are to be counted. `copies`: of the trials; the mean of
-    their readouts and of the trial's own answers."""
+    the network, if its spikes and arrivals are to be counted. `copies`: of given trials; a trial is
+    answered by the mean readout of itself and its copies."""
     classes, device = data.classes, processes.device
     answers, loss = torch.zeros(len(data), dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
     activity = torch.zeros(2, dtype=torch.float64)  # whole numbers, exact to 2^53
@@ -157,7 +157,7 @@ def evaluate(
             with bounded_spikes(), processes.asked(check):
                 y, emitted = network(spikes.to(device))
                 for copy in copies:
-                    y = y + network(copy.batch(own, duration)[0].to(device))[0]
+                    y = y + network(copy(own).to(device))[0]
                 y = y / (1 + len(copies))
             loss += float(network.loss(y, labels.to(device))) * len(own)
             answers[own] = answers_of(y.cpu()).double()

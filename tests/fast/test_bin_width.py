@@ -59,7 +59,8 @@ def test_narrow_bins_change_rounding_alone(monkeypatch: Patch) -> None:
     layer.initialise_(1.5, 0.3, 5.0, random)
     layer.initialise_recurrent_(0.05, 0.05, 0.1, random)
     spikes = Spikes.from_trains([[[1.0 + n, 9.0 + 2 * n, 20.0] for n in range(4)]], 40.0)
-    outcomes, widths = [], []
+    outcomes: list[list[torch.Tensor]] = []
+    widths: list[float] = []
 
     def chosen(problem: Problem) -> Problem:
         widths.append(with_narrow_bins(problem).width)

@@ -34,6 +34,11 @@ def test_kinds_of_delays_are_trained_and_compared(tmp_path: Path, capsys: Captur
     (["--train", "drawn", *SHORT, "--delay", "0"], "leave the delays to drawn, got delays none;"),
     (["--train", "learned", *SHORT, "--no-test"], "`--no-test` must be left out with --train"),
     (["--train", "learned", *SHORT, "--seed", "4"], "`--seed` must be left out with --train"),
+    (["--train", "learned", *SHORT, "--seed=0"], "`--seed` must be left out with --train, got both; give --seeds"),
+    (["--train", "learned", "drawn", *SHORT, "--freeze-weights"], "`--freeze-weights` must be given without"),
+    (["--train", "learned", *SHORT, "--leave-one-speaker-out"], "`--leave-one-speaker-out` must be left out"),
+    (["--train=learned", *SHORT, "--picture", "x.gif"], "`--picture` must be a file that ends in .png, .svg or"),
+    (["--train=learned", *SHORT, "--picture", "nowhere/x.svg"], "`--picture` must be a file in a folder that"),
     (["--train", "learned", *SHORT, "--seeds", "-1"], "`--seeds` must be"),
     (["--train", "learned", *SHORT, "--hiden", "4"], "did you mean `--hidden`"),
 ])

@@ -4,7 +4,6 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 import torch
 
 from delayprop.fast.compare import main as compare
-from delayprop.fast.data.augment import EPOCHS
+from delayprop.fast.data.augment import FIRST_COPY, Augmentation
 from delayprop.fast.data.spike_files import write_spike_file
 from delayprop.fast.evaluate import main as evaluate
 from delayprop.fast.export import main as export
@@ -49,10 +48,10 @@ def test_copies_of_a_trial_answer_with_it(runs: Path, copy: Path, capsys: Captur
     assert undrawn(*OPTIONS, *data_of(runs), "--out", str(run), *moves) in (0, 1)
     found = json.loads(printed(capsys, evaluate, run, "--split", "test", "--copies", 2, "--json"))["test"]
     training = opened(run)
-    data, moved = training.data["test"], replace(training.batches.augmentation, blend=0.0, drop=0.0)
+    data, moved = training.data["test"], Augmentation(shift=2, stretch=0.3)
     y = torch.zeros(len(data), data.classes, dtype=torch.float64)
     with torch.no_grad():
-        for epoch in (None, EPOCHS, EPOCHS + 1):
+        for epoch in (None, FIRST_COPY, FIRST_COPY + 1):
             trials = [
                 data[n] if epoch is None else moved.trial(data, [], n, training.seed, epoch, training.duration)
                 for n in range(len(data))

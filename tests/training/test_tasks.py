@@ -165,22 +165,35 @@ def test_a_task_of_three_files_runs(task: str, network: str, folder: Path, capsy
     assert train(folder, task, "--epochs", "1")["network"] == network
 
 
-@pytest.mark.parametrize(("names", "words"), [
-    (["yes", "no", "up"], None), (["yes"], "`braille_train.h5 extra/keys` must be 2 to 27 names, one per class, got 1"),
-])
-def test_files_name_their_classes(names: list[str], words: str | None, folder: Path, capsys: Capture) -> None:
-    """A part of the classes, such as ten spoken words. The test file has no names and no others."""
-    splits(folder, 20, *(f"braille_{split}" for split in ("train", "valid", "test")))
-    for split in ("train", "valid"):
+def name_classes(folder: Path, **names: list[str]) -> None:
+    """Names for the classes in the files of some splits."""
+    for split, of_split in names.items():
         with h5py.File(folder / f"braille_{split}.h5", "a") as file:
-            file["extra/keys"] = np.array(names, np.bytes_)
-    if words is None:
-        found = train(folder, "braille", "--epochs", "1")
-        assert found["network"] == "24-4-3" and found["class_names"] == names
-        with h5py.File(folder / "braille_test.h5", "a") as file:
-            file["labels"][:] = 3
-        words = "`braille_test.h5 labels` must be below 3, the number of classes that `extra/keys` names, got 3"
-    assert words in refusal(capsys, main, "--task", "braille", "--data", folder, "--out", folder / "other")
+            file["extra/keys"] = np.array(of_split, np.bytes_)
+
+
+def test_files_may_have_some_of_the_classes(folder: Path) -> None:
+    """Such as ten spoken words of 35. The test file names none, and has no others."""
+    splits(folder, 20, *(f"braille_{split}" for split in ("train", "valid", "test")))
+    name_classes(folder, train=["yes", "no", "up"], valid=["yes", "no", "up"])
+    found = train(folder, "braille", "--epochs", "1")
+    assert found["network"] == "24-4-3" and found["class_names"] == ["yes", "no", "up"]
+
+
+@pytest.mark.parametrize(("names", "label", "words"), [
+    ({"train": ["a", "b", "c"]}, 3, "`braille_test.h5 labels` must be below 3, the number of classes"),
+    ({"train": ["a", "b"], "test": ["a", "b", "c", "d"]}, 3, "`extra/keys of test` must be the names of 2 classes"),
+    ({"train": ["a"]}, 1, "`braille_train.h5 extra/keys` must be 2 to 27 names, one per class, got 1"),
+    ({"test": ["a"]}, 0, "`extra/keys` must be the names of at least 2 classes"),
+])
+def test_names_that_do_not_fit_the_labels(
+    names: dict, label: int, words: str, folder: Path, capsys: Capture
+) -> None:
+    splits(folder, 20, *(f"braille_{split}" for split in ("train", "valid", "test")))
+    with h5py.File(folder / "braille_test.h5", "a") as file:
+        file["labels"][:] = label
+    name_classes(folder, **names)
+    assert words in refusal(capsys, main, "--task", "braille", "--data", folder, "--out", folder / "run")
 
 
 def test_one_trial_is_enough(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
