@@ -119,7 +119,7 @@ def propagate(
         exists: `[pre, post]`, boolean: which synapses exist; None: all.
         readout: `max_voltage`, `mean_voltage`, `exp_weighted_voltage` or None.
         bin_width: ms; width of the bookkeeping bins, rounded down to a power of two. Results do not
-            depend on it beyond rounding.
+            depend on it beyond rounding. None: time constants, sizes and delays choose it.
 
     Returns:
         The emitted spikes, the readout `[trials, post]` (None without one), and the record.

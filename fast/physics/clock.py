@@ -42,7 +42,7 @@ class Clock(NamedTuple):
 
 
 def bin_width_for(shortest: float, duration: float) -> float:
-    """Width of the bins, ms: a power of two.
+    """The usual width of the bins, which is the widest, ms: a power of two.
 
     It is at most a quarter of the shortest time constant and of the trial.
     """
