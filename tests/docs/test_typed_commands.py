@@ -62,6 +62,7 @@ ADDED = {
     r"delayprop evaluate --grid ": "run",
     r"delayprop compare --train .*--task spikes": f"{SHORT} --seeds 0 --out runs/kinds",
     r"delayprop compare --train .*--task": f"{SHORT} --seeds 0",
+    r"delayprop compare --train$": f"learned --task yin-yang {SHORT} --seeds 0",
     r"delayprop compare --train": f"--task yin-yang {SHORT} --seeds 0",
     r"delayprop compare --picture$": "accuracies.png run other",
     r"delayprop export --case$": "one.json run",
@@ -228,7 +229,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
             file["extra/speaker"] = np.arange(40) % 8
             file["labels"][...] = np.arange(40) % 20
     for name, more in (("run", []), ("other", ["--freeze-delays"])):
-        words = [*OPTIONS, *data_of(folder), "--out", folder / name, *more]
+        words = [*OPTIONS, *data_of(folder), "--shift", "1", "--out", folder / name, *more]
         assert forking.command(UNDRAWN, *words).returncode in (0, 1)
     return folder
 
