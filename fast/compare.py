@@ -14,9 +14,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from delayprop.fast.compare_kinds import OPTION, compare_kinds, is_given
+from delayprop.fast.compare_kinds import OPTION, compare_kinds
 from delayprop.fast.drawing.comparison import RECURRENT, accuracies_over, check_picture, comparison
 from delayprop.fast.runs.compared_runs import Group, by_task, differing_settings, grouped
+from delayprop.fast.tasks.options import is_given
 from delayprop.fast.training.intervals import FEWEST, interval_of_percents, mcnemar, mean_half_width
 from delayprop.fast.training.settings import GROUPS, kind_of_delays
 from delayprop.spec.command import OneLineParser, run_and_exit

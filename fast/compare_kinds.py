@@ -10,7 +10,7 @@ from pathlib import Path
 
 from delayprop.fast.drawing.comparison import check_picture
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
-from delayprop.fast.tasks.options import parser_of, task_and_preset
+from delayprop.fast.tasks.options import is_given, parser_of, task_and_preset
 from delayprop.fast.tasks.registry import CLASSIFYING
 from delayprop.fast.train import ENDED
 from delayprop.fast.train import main as train
@@ -27,10 +27,6 @@ REFUSED = {
     "--leave-one-speaker-out": "hold speakers out with --valid-speakers",
 }
 """Options of `train` that have no place here, and what to do instead."""
-
-
-def is_given(option: str, words: Sequence[str]) -> bool:
-    return any(word.partition("=")[0] == option for word in words)
 
 
 def compare_kinds(words: Sequence[str], prog: str, compare: Callable[[list[str]], int]) -> int:

@@ -14,7 +14,7 @@ import torch
 
 from delayprop.fast.nn.devices import DTYPES, check_device
 from delayprop.fast.runs.saved_runs import Run
-from delayprop.fast.tasks.options import options_of, parser_of, task_and_preset
+from delayprop.fast.tasks.options import is_given, options_of, parser_of, task_and_preset
 from delayprop.fast.tasks.registry import CLASSIFYING, TASKS
 from delayprop.fast.training import engine
 from delayprop.fast.training.checkpoints import checkpoints_in
@@ -107,7 +107,7 @@ def _leave_one_speaker_out(options: argparse.Namespace, words: list[str], prog: 
     option = "--leave-one-speaker-out"
     if not options.out:
         raise SpecError("--out", f"given with {option}", Verbatim("nothing"), "name a folder")
-    if any(word.partition("=")[0] == "--valid-speakers" for word in words):
+    if is_given("--valid-speakers", words):
         raise SpecError("--valid-speakers", f"left out with {option}", Verbatim("both"), "each is held out once")
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise UnsupportedError(option, "called in one process", Verbatim("several of torchrun"), "start it alone")

@@ -3,7 +3,7 @@
 import argparse
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,11 @@ def task_and_preset(words: list[str]) -> tuple[str | None, str | None]:
     except argparse.ArgumentError:
         return None, None
     return known.task, known.preset
+
+
+def is_given(option: str, words: Sequence[str]) -> bool:
+    """Whether a command line has an option."""
+    return any(word.partition("=")[0] == option for word in words)
 
 
 def options_of(parser: argparse.ArgumentParser, given: Mapping[str, object]) -> argparse.Namespace:
