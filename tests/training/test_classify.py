@@ -15,7 +15,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
-from delayprop.fast import Spikes
+from delayprop.fast import LI, Spikes
 from delayprop.fast.nn.certificate import Residuals
 from delayprop.fast.nn.rounding import Doubtful, Rounding
 from delayprop.fast.solving.solved import Gradients, Solved
@@ -338,14 +338,18 @@ def test_the_first_trial_is_compared_with_float64(monkeypatch: Patch) -> None:
     assert of_bars == f"a block of the gradient of one trial is {found.bars:.0f} error bars off that in float64"
 
 
-def test_dropout_scales_weights_alike_in_both_precisions() -> None:
+def test_dropout_scales_weights_alike_in_both_precisions(monkeypatch: Patch) -> None:
     """Otherwise the trial differs by a rounding of each weight, which spikes that graze enlarge."""
     network, given = classifier("max_voltage"), batch(1.0)
     network.dropout = 0.3
-    kept = torch.rand(len(given[1]), network.hidden_layers[-1].post) < 0.7
-    before = {name: one.clone() for name, one in network.state_dict().items()}
-    found = beside_float64(network, *given, kept)
-    assert found is not None and found.error < 1e-5 and found.bars == 0
+    kept = torch.rand(len(given[1]), 32, generator=torch.Generator().manual_seed(0)) < 0.7
+    before, right = {name: one.clone() for name, one in network.state_dict().items()}, LI.forward
+    used: list[Tensor] = []
+    monkeypatch.setattr(LI, "forward", lambda out, spikes: used.append(out.w.detach()) or right(out, spikes))
+    assert beside_float64(network, *given, kept) is not None
+    narrow, wide = used
+    assert narrow.dtype == torch.float32 and wide.dtype == torch.float64
+    assert torch.equal(narrow.double(), wide) and not torch.equal(narrow, before["out.w"])
     assert all(torch.equal(before[name], one) for name, one in network.state_dict().items())
 
 
