@@ -52,8 +52,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     whole_number(options.copies, "--copies", 0, 1000, "give 0 for none")
     training = opened(options.run, options.data)
     moves = training.batches.augmentation
-    if options.copies and not (moves.shift or moves.spread or moves.stretch):
-        remedy = "train with --shift, --spread or --stretch"
+    if options.copies and not (moves.shift or moves.spread or moves.stretch or moves.move):
+        remedy = "train with --shift, --spread, --stretch or --move"
         raise SpecError("--copies", "given for a run that moved its trials", Verbatim("one that moved none"), remedy)
     found = {split: training.evaluate(split) for split in options.split}
     of_copies = {split: training.evaluate(split, copies=options.copies) for split in options.split if options.copies}

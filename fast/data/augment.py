@@ -3,6 +3,7 @@
     shift    all channels of a trial move by one whole number, as for another voice or place of skin
     spread   channel distances from their mean are scaled by one factor and rounded (another throat)
     stretch  all times are scaled by one factor, as for another tempo
+    move     the whole trial begins earlier or later, by one number
     blend    a trial is merged with another of its class, if there is one: both centres of mass, in
              time and in channel, move to their midpoint; each spike stays with probability 1/2
     drop     each spike is lost with this probability
@@ -28,8 +29,8 @@ FIRST_COPY = 2**32  # in place of an epoch, beyond those of a run
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Maximum channel shift, maximum factors minus 1 (`spread`, `stretch`), probabilities, and the
-    blends that are added, per trial of the data (`more`)."""
+    """Maximum channel shift, maximum factors minus 1 (`spread`, `stretch`), probabilities, the
+    blends that are added, per trial of the data (`more`), and the maximum move in time, ms."""
 
     shift: int = 0
     spread: float = 0.0
@@ -37,6 +38,7 @@ class Augmentation:
     blend: float = 0.0
     drop: float = 0.0
     more: float = 0.0
+    move: float = 0.0
 
     def trials(self, data: SpikeData) -> int:
         """The trials of an epoch; those beyond the data are added blends."""
@@ -62,6 +64,8 @@ class Augmentation:
             units = np.rint(mean + factor * (units - mean)).astype(np.int64)
         times = times * (1 + self.stretch) ** random.uniform(-1, 1)
         units = units + random.integers(-self.shift, self.shift + 1)
+        if self.move:
+            times = times + random.uniform(-self.move, self.move)
         stays = (times >= 0) & (times <= duration) & (units >= 0) & (units < data.channels)
         if self.drop:
             stays &= random.random(len(times)) >= self.drop
@@ -71,8 +75,8 @@ class Augmentation:
 def moved_batch(
     data: SpikeData, augmentation: Augmentation, trials: np.ndarray, copy: int, seed: int, duration: float
 ) -> Spikes:
-    """Copy number `copy` of trials, shifted, spread and stretched, for an evaluation. No epoch has
-    its draws."""
+    """Copy number `copy` of trials, shifted, spread, stretched and moved, for an evaluation. No
+    epoch has its draws."""
     moves = replace(augmentation, blend=0.0, drop=0.0, more=0.0)
     drawn = [moves.trial(data, [], int(trial), seed, FIRST_COPY + copy, duration) for trial in trials]
     times, units, labels = zip(*drawn, strict=True)

@@ -82,7 +82,8 @@ class Classification:
         average = get_ema_multi_avg_fn(settings.average)
         self.averaged = AveragedModel(self.network, multi_avg_fn=average) if settings.average else None
         augmentation = Augmentation(
-            settings.shift, settings.spread, settings.stretch, settings.blend, settings.drop, settings.blend_more
+            settings.shift, settings.spread, settings.stretch, settings.blend, settings.drop, settings.blend_more,
+            settings.move,
         )
         self.batches = Batches(
             train, self.duration, settings.batch, augmentation, options.seed, options.workers, processes.rank,

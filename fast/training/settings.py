@@ -171,6 +171,7 @@ class Settings:
     shift: int = setting(0, count_or_zero, "augmentation: maximum channel shift per trial")
     spread: float = setting(0.0, amount, "augmentation: maximum factor on channel distances per trial, minus 1")
     stretch: float = setting(0.0, amount, "augmentation: maximum factor on times per trial, minus 1")
+    move: float = setting(0.0, amount, "augmentation: maximum move of a trial in time, ms")
     blend: float = setting(0.0, fraction, "augmentation: fraction of trials blended with another of their class")
     blend_more: float = setting(0.0, amount, "augmentation: blends that are added to an epoch, per trial of it")
     drop: float = setting(0.0, below_1, "augmentation: fraction of input spikes dropped")
@@ -254,7 +255,7 @@ GROUPS: dict[str, tuple[str, ...]] = {  # the settings as `--help` shows them
     "time constants": ("learn_constants", "constants_lr", "least_tau"),
     "generalisation": ("dropout", "average", "label_smoothing"),
     "activity": ("spikes_strength", "spikes_target", "wake"),
-    "augmentation": ("shift", "spread", "stretch", "blend", "blend_more", "drop"),
+    "augmentation": ("shift", "spread", "stretch", "move", "blend", "blend_more", "drop"),
     "end": ("choose", "patience", "patience_on", "test", "certify"),
 }
 

@@ -87,6 +87,17 @@ def test_what_leaves_the_channels_or_the_trial_is_gone() -> None:
     assert min(len(trial(Augmentation(shift=25), 3, epoch=epoch)[0]) for epoch in range(20)) < 30
 
 
+def test_a_move_is_one_time_and_loses_what_leaves_the_trial() -> None:
+    moves = []
+    for epoch in range(100):
+        times, units = trial(Augmentation(move=15.0), 3, epoch=epoch)
+        assert np.array_equal(units, DATA.units[3]) and np.ptp(times - DATA.times[3]) < 1e-12
+        moves.append(times[0] - DATA.times[3][0])
+    assert -15 < min(moves) < -12 and 12 < max(moves) < 15
+    ends = [trial(Augmentation(move=70.0), 3, epoch=epoch)[0] for epoch in range(50)]
+    assert min(map(len, ends)) < 10 and all(len(times) == 0 or 0 <= times[0] <= times[-1] <= DURATION for times in ends)
+
+
 def test_a_stretch_is_one_factor_as_often_longer_as_shorter() -> None:
     factors = []
     for epoch in range(200):

@@ -44,11 +44,11 @@ def test_copies_of_a_trial_answer_with_it(runs: Path, copy: Path, capsys: Captur
     assert "`--copies` must be given for a run that moved its trials" in refusal(capsys, evaluate, copy, "--copies", 2)
     assert "`--copies` must be a whole number from 0" in refusal(capsys, evaluate, copy, "--copies", "-1")
     run = runs / "moved"
-    moves = ["--shift", "2", "--stretch", "0.3", "--blend", "0.5", "--drop", "0.5"]
+    moves = ["--shift", "2", "--stretch", "0.3", "--move", "2", "--blend", "0.5", "--drop", "0.5"]
     assert undrawn(*OPTIONS, *data_of(runs), "--out", str(run), *moves) in (0, 1)
     found = json.loads(printed(capsys, evaluate, run, "--split", "test", "--copies", 2, "--json"))["test"]
     training = opened(run)
-    data, moved = training.data["test"], Augmentation(shift=2, stretch=0.3)
+    data, moved = training.data["test"], Augmentation(shift=2, stretch=0.3, move=2.0)
     y = torch.zeros(len(data), data.classes, dtype=torch.float64)
     with torch.no_grad():
         for epoch in (None, FIRST_COPY, FIRST_COPY + 1):
