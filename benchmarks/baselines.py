@@ -1,10 +1,10 @@
-"""What networks of torch reach on the files of SHD.
+"""What networks of torch reach on the files of SHD, or of SSC.
 
     python -m benchmarks.baselines --network lstm --data FOLDER
 
 An LSTM, or a small convolutional network, on spike counts: the yardstick of a result of `fast.train
---task shd`. It has the trainer's splits, augmentation and orders of trials (`fast.data.batches`),
-and its protocol: the last network is tested, once.
+--task shd`, or with `--task ssc` of that task. It has the trainer's splits, augmentation and orders
+of trials (`fast.data.batches`), and its protocol: the last network is tested, once.
 """
 
 import argparse
@@ -21,35 +21,34 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.speed import use_threads
-from delayprop.fast.data.augment import Augmentation
 from delayprop.fast.data.batches import Batches
 from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.fast.tasks import shd
+from delayprop.fast.tasks import shd, ssc
 from delayprop.fast.training.checkpoints import digest
 from delayprop.fast.training.evaluation import Evaluation, evaluate
 from delayprop.fast.training.processes import Processes
 from delayprop.spec.checks import whole_number
 from delayprop.spec.command import OneLineParser
+from delayprop.spec.errors import SpecError
 
 STEP, POOL = 10.0, 10  # ms, and channels, of a count
-BEST = shd.PRESETS["best"]
-AUGMENTATION = Augmentation(BEST.shift, BEST.spread, BEST.stretch, BEST.blend, BEST.drop)
+TASKS = {"shd": shd, "ssc": ssc}
 LR, WEIGHT_DECAY = 4e-3, 1e-2
 PLACES = 4, 8  # in time and in channels, at which the convolutional network is read
 
 
 class Counts(nn.Module):
     """A network on `log(1 + counts)` of the steps of a trial, with the interface of an evaluation;
-    `body`: counts `[trials, steps, inputs]` in, logits `[trials, classes]` out."""
+    `body`: counts `[trials, steps, inputs]` in, logits `[trials, classes]` out; `step`: in ms."""
 
-    def __init__(self, body: nn.Module) -> None:
+    def __init__(self, body: nn.Module, step: float = STEP) -> None:
         super().__init__()
-        self.body = body
+        self.body, self.step = body, step
 
     def forward(self, spikes: Spikes) -> tuple[Tensor, list[Spikes]]:
         """The logits, and no hidden spikes."""
-        return self.body(spikes.to_dense(STEP).log1p()), []
+        return self.body(spikes.to_dense(self.step).log1p()), []
 
     def loss(self, y: Tensor, labels: Tensor) -> Tensor:
         return nn.functional.cross_entropy(y, labels)
@@ -83,11 +82,10 @@ class Cnn(nn.Sequential):
 NETWORKS = {"lstm": Lstm, "cnn": Cnn}
 
 
-def train(network: Counts, data: dict[str, SpikeData], epochs: int, batch: int, seed: int) -> float:
+def train(network: Counts, data: dict[str, SpikeData], batches: Batches, epochs: int, lr: float = LR) -> float:
     """Trains; returns the accuracy on augmented training trials in the last epoch."""
-    batches = Batches(data["train"], shd.DATA.duration, batch, AUGMENTATION, seed)
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LR, total_steps=epochs * batches.per_epoch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=epochs * batches.per_epoch)
     right = 0
     for epoch in range(epochs):
         network.train()
@@ -101,13 +99,14 @@ def train(network: Counts, data: dict[str, SpikeData], epochs: int, batch: int, 
             schedule.step()
             right += int((y.argmax(1) == labels).sum())
         network.eval()
-        valid = tested(network, data["valid"], batch)
+        valid = tested(network, data["valid"], batches)
         print(f"{epoch + 1:3d}  train {right / len(data['train']):.1%}  valid {valid.accuracy:.1%}", file=sys.stderr)
     return right / len(data["train"])
 
 
-def tested(network: Counts, data: SpikeData, batch: int) -> Evaluation:
-    return evaluate(network, data, shd.DATA.duration, batch, Processes())
+def tested(network: Counts, data: SpikeData, batches: Batches) -> Evaluation:
+    """Evaluates in batches as large as those of training."""
+    return evaluate(network, data, batches.duration, batches.batch, Processes())
 
 
 def run(options: argparse.Namespace) -> int:
@@ -116,19 +115,25 @@ def run(options: argparse.Namespace) -> int:
     for name in ("epochs", "batch"):
         whole_number(getattr(options, name), f"--{name}", 1, 100_000, "give a positive number")
     whole_number(options.seed, "--seed", 0, 2**63 - 1, "give the seed of all random numbers")
-    data = {split: replace(part, pool=POOL) for split, part in shd.splits(options).items()}
+    task = TASKS[options.task]
+    if options.task == "ssc" and options.valid_speakers:
+        raise SpecError("--valid-speakers", "left out with --task ssc", options.valid_speakers, "a file validates")
+    data = {split: replace(part, pool=POOL) for split, part in task.splits(options).items()}
+    augmentation = task.PRESETS["best"].augmentation
+    batches = Batches(data["train"], task.DATA.duration, options.batch, augmentation, options.seed)
     torch.manual_seed(options.seed)
     began = time.perf_counter()
     network = Counts(NETWORKS[options.network](data["train"].inputs, data["train"].classes))
-    right = train(network, data, options.epochs, options.batch, options.seed)
+    right = train(network, data, batches, options.epochs)
     found = {
-        "network": options.network, "parameters": sum(p.numel() for p in network.parameters()), "seed": options.seed,
+        "task": options.task, "network": options.network, "seed": options.seed,
+        "parameters": sum(p.numel() for p in network.parameters()),
         "epochs": options.epochs, "batch": options.batch, "valid_speakers": options.valid_speakers,
-        "augmentation": asdict(AUGMENTATION), "data_sha256": options.data_sha256, "train_accuracy": right,
-        "valid_accuracy": tested(network, data["valid"], options.batch).accuracy,
+        "augmentation": asdict(augmentation), "data_sha256": options.data_sha256, "train_accuracy": right,
+        "valid_accuracy": tested(network, data["valid"], batches).accuracy,
     }
     if options.test:
-        test = tested(network, data["test"], options.batch)
+        test = tested(network, data["test"], batches)
         theirs, ours = data["test"].speakers, data["train"].speakers
         found |= {
             "test_accuracy": test.accuracy, "interval": test.interval, "trials_sha256": data["test"].sha256(),
@@ -138,7 +143,7 @@ def run(options: argparse.Namespace) -> int:
             known = np.isin(theirs, ours)
             for name, chosen in (("known_speakers", known), ("new_speakers", ~known)):
                 part = data["test"].where(chosen)
-                found[name] = tested(network, part, options.batch).accuracy if len(part) else None
+                found[name] = tested(network, part, batches).accuracy if len(part) else None
     found |= {
         "seconds": round(time.perf_counter() - began, 1), "machine": platform.machine(),
         "state_sha256": digest(network.state_dict()),
@@ -152,6 +157,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     described = "Train a network of torch on spike counts, and test it; prints one line of JSON."
     parser = OneLineParser("python -m benchmarks.baselines", described)
     parser.add_argument("--network", choices=tuple(NETWORKS), required=True, help="the network to train")
+    parser.add_argument("--task", choices=tuple(TASKS), default="shd", help="the data set (default: %(default)s)")
     shd.add_options(parser)
     parser.set_defaults(valid_speakers=[])
     parser.add_argument("--epochs", type=int, default=25, help="passes over the training split (default: 25)")

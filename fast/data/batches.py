@@ -28,7 +28,7 @@ class Batches(Dataset):
         self, data: SpikeData, duration: float, batch: int, augmentation: Augmentation, seed: int, workers: int = 0,
         rank: int = 0, world: int = 1,
     ) -> None:
-        self.data, self.duration, self.augmentation, self.seed = data, duration, augmentation, seed
+        self.data, self.duration, self.batch, self.augmentation, self.seed = data, duration, batch, augmentation, seed
         self.workers, self.rank, self.world, self.classmates = workers, rank, world, by_class(data)
         self.per_epoch = math.ceil(augmentation.trials(data) / batch)
         self._next = -1

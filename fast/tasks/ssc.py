@@ -31,4 +31,4 @@ PRESETS = {
     "paper-ff": PAPER,
     "paper-rec": replace(PAPER, hidden=(512,), recurrent=True, rec_delay=LEAST_RECURRENT_DELAY),
 }
-add_options, prepare = DATA.add_options, DATA.prepare
+add_options, prepare, splits = DATA.add_options, DATA.prepare, DATA.read

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from delayprop.fast.data.augment import Augmentation, moved_batch
+from delayprop.fast.data.augment import moved_batch
 from delayprop.fast.data.batches import Batches
 from delayprop.fast.data.spike_data import SpikeData, doubts, shared_class_names, unseen
 from delayprop.fast.nn.certificate import Residuals
@@ -81,15 +81,11 @@ class Classification:
         self.rates = [scale_first_weights_(self.network, train, self.duration, settings.rate)] if settings.rate else []
         average = get_ema_multi_avg_fn(settings.average)
         self.averaged = AveragedModel(self.network, multi_avg_fn=average) if settings.average else None
-        augmentation = Augmentation(
-            settings.shift, settings.spread, settings.stretch, settings.blend, settings.drop, settings.blend_more,
-            settings.move,
-        )
         self.batches = Batches(
-            train, self.duration, settings.batch, augmentation, options.seed, options.workers, processes.rank,
+            train, self.duration, settings.batch, settings.augmentation, options.seed, options.workers, processes.rank,
             processes.world,
         )
-        processes.check_batch(augmentation.trials(train) // self.batches.per_epoch)
+        processes.check_batch(settings.augmentation.trials(train) // self.batches.per_epoch)
         self.optimiser = Optimiser(self.network, settings, settings.epochs, self.batches.per_epoch)
         self.data_parallel = processes.data_parallel(self.network)
         self.extendable = settings.schedule == "constant"

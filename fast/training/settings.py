@@ -11,6 +11,7 @@ from dataclasses import Field, dataclass, field, fields
 from functools import partial
 from typing import Any, Self
 
+from delayprop.fast.data.augment import Augmentation
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
 from delayprop.fast.nn.wiring import DELAYS
 from delayprop.fast.training.hidden_neurons import NAMED, check_neurons, constant_setting, neuron_setting, option_of
@@ -180,6 +181,13 @@ class Settings:
     choose: str = setting("best", None, "which epoch's network is kept; best: on validation", ("best", "last"))
     test: bool = setting(True, None, "evaluate the test split at the end; after --no-test: with --resume --test")
     certify: int = setting(100, count_or_zero, "check the identities every n steps of an epoch; 0: never")
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """The augmentation of training trials."""
+        return Augmentation(
+            self.shift, self.spread, self.stretch, self.blend, self.drop, self.blend_more, self.move
+        )
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> Self:

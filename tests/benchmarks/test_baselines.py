@@ -67,7 +67,7 @@ def test_accuracies_of_the_last_epoch_and_the_speakers_named(folder: Path, capsy
     """The network is always right; its evaluation is right on speaker 1 alone, who also trains."""
     monkeypatch.setitem(baselines.NETWORKS, "cnn", ByChannel)
 
-    def tested(network: object, data: SpikeData, batch: int) -> Evaluation:
+    def tested(network: object, data: SpikeData, batches: object) -> Evaluation:
         known = int(np.sum(data.speakers == 1))
         return Evaluation([[known, len(data) - known, 0]], 0.0)
 
@@ -120,6 +120,7 @@ def test_the_command_counts_the_spikes_of_ten_channels_in_ten_ms(
 @pytest.mark.parametrize(("words", "said"), [
     (["--epochs", "0"], "`--epochs` must be a whole number from 1"),
     (["--valid-speakers", "9"], "`--valid-speakers` must be some of the speakers in the file"),
-], ids=["epochs", "speakers"])
+    (["--task", "ssc", "--valid-speakers", "1"], "`--valid-speakers` must be left out with --task ssc"),
+], ids=["epochs", "speakers", "ssc"])
 def test_wrong_options_are_named(words: list[str], said: str, folder: Path, capsys: Capture) -> None:
     assert said in refusal(capsys, baselines.main, "--network", "lstm", "--data", folder, *words)
