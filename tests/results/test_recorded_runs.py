@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from delayprop.fast.tasks import braille, yin_yang
+from delayprop.fast.tasks import braille, shd, ssc, yin_yang
+from delayprop.fast.tasks.options import parser_of
+from delayprop.fast.training.hidden_neurons import option_of
 from delayprop.fast.training.intervals import mean_half_width
 from delayprop.fast.training.settings import Settings, with_defaults
 from tests import ROOT
@@ -198,6 +200,34 @@ def test_the_table_of_what_was_tried_on_shd() -> None:
     assert f"held out by more than {moved:.1f} points, but a second layer" in PROSE
     more = 100 * (runs["`--spread 0.1 --recurrent`"]["train_accuracy"] - runs["`--spread 0.1`"]["train_accuracy"])
     assert f"better, by {more:.1f} points" in PROSE
+
+
+def test_the_table_of_what_was_tried_on_spoken_words() -> None:
+    """A row has the options that the first run of its task lacks; the page has the command of this
+    run. No run read the test split."""
+    first: dict[str, dict[str, Any]] = {}
+    for line in entries("tried/words.jsonl"):
+        run = with_defaults(line)
+        base = first.setdefault(run["task"], run)
+        words = [_option(name, run[name]) for name in Settings.__dataclass_fields__ if run[name] != base[name]]
+        epoch = f"{run['seconds'] / run['epochs']:.0f} s"
+        cells = rounded(run["train_accuracy"]), rounded(run["valid_accuracy"]), epoch
+        assert has_row(f"`{run['task']}`", f"`{' '.join(words)}`" if words else "none", *cells), (words, cells)
+        assert "test_accuracy" not in run and run["seed"] == 0 and run["rounding"] < 1e-3
+    for task, run in first.items():
+        preset = settings_of({"shd": shd, "ssc": ssc}[task].PRESETS["best"])
+        (command,) = re.findall(rf"fast.train --task {task} --data FOLDER (--hidden[^`]*) --no-test`", PROSE)
+        options = parser_of("", task).parse_args(["--task", task, *command.split(), "--no-test"])
+        assert {name: run[name] for name in preset} == settings_of(Settings.of(options))
+
+
+def _option(name: str, value: Any) -> str:
+    """An option of a command line that gives a setting."""
+    option = option_of(name)
+    if isinstance(value, bool):
+        return option if value else f"--no-{option[2:]}"
+    values = value if isinstance(value, list) else [value]
+    return " ".join([option, *(f"{one:g}" if isinstance(one, float) else str(one) for one in values)])
 
 
 def test_the_table_of_two_hidden_layers() -> None:

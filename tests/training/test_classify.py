@@ -345,7 +345,12 @@ def test_dropout_scales_weights_alike_in_both_precisions(monkeypatch: Patch) -> 
     kept = torch.rand(len(given[1]), 32, generator=torch.Generator().manual_seed(0)) < 0.7
     before, right = {name: one.clone() for name, one in network.state_dict().items()}, LI.forward
     used: list[Tensor] = []
-    monkeypatch.setattr(LI, "forward", lambda out, spikes: used.append(out.w.detach()) or right(out, spikes))
+
+    def forward(out: LI, spikes: Spikes) -> Tensor:
+        used.append(out.w.detach())
+        return right(out, spikes)
+
+    monkeypatch.setattr(LI, "forward", forward)
     assert beside_float64(network, *given, kept) is not None
     narrow, wide = used
     assert narrow.dtype == torch.float32 and wide.dtype == torch.float64
