@@ -10,7 +10,7 @@ from delayprop.__main__ import main as delayprop
 from delayprop.fast.runs.saved_runs import HOW_IT_RAN
 from delayprop.fast.tasks import yin_yang
 from delayprop.fast.tasks.registry import CLASSIFYING
-from delayprop.fast.training.settings import Settings
+from delayprop.fast.training.settings import Settings, with_defaults
 from results import reproduce
 from tests.results.records import README
 from tests.support.runs.reading import Capture, Patch, printed, refusal
@@ -52,7 +52,8 @@ def test_recorded_lines_are_runs_of_the_rows() -> None:
         seen.add(place)
         if row.task in CLASSIFYING:
             wanted = {name: value for name, value in vars(row.settings(line["arm"])).items() if name not in HOW_IT_RAN}
-            own = {name: tuple(line[name]) if isinstance(line[name], list) else line[name] for name in wanted}
+            given = with_defaults(line)  # a line of before has no later settings
+            own = {name: tuple(given[name]) if isinstance(given[name], list) else given[name] for name in wanted}
             assert own == wanted, place
 
 

@@ -342,19 +342,17 @@ def test_dropout_scales_weights_alike_in_both_precisions(monkeypatch: Patch) -> 
     """Otherwise the trial differs by a rounding of each weight, which spikes that graze enlarge."""
     network, given = classifier("max_voltage"), batch(1.0)
     network.dropout = 0.3
-    kept = torch.rand(len(given[1]), 32, generator=torch.Generator().manual_seed(0)) < 0.7
-    before, right = {name: one.clone() for name, one in network.state_dict().items()}, LI.forward
-    used: list[Tensor] = []
+    before = {name: one.clone() for name, one in network.state_dict().items()}
+    right, used = LI.forward, list[Tensor]()
 
     def forward(out: LI, spikes: Spikes) -> Tensor:
         used.append(out.w.detach())
         return right(out, spikes)
 
     monkeypatch.setattr(LI, "forward", forward)
-    assert beside_float64(network, *given, kept) is not None
-    narrow, wide = used
-    assert narrow.dtype == torch.float32 and wide.dtype == torch.float64
-    assert torch.equal(narrow.double(), wide) and not torch.equal(narrow, before["out.w"])
+    assert beside_float64(network, *given, torch.rand(TRIALS, 32) < 0.7) is not None
+    assert [one.dtype for one in used] == [torch.float32, torch.float64]
+    assert torch.equal(used[0].double(), used[1]) and not torch.equal(used[0], before["out.w"])
     assert all(torch.equal(before[name], one) for name, one in network.state_dict().items())
 
 
