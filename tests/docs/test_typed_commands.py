@@ -54,7 +54,7 @@ ADDED = {
     r"delayprop train --recurrent": f"--task yin-yang {SHORT}",
     rf"(?:{TRAIN}|python -m tests.support.runs.short_runs) --task sequence": "--epochs 1",
     rf"{TRAIN} --task (?:yin-yang|braille)|python -m tests.support.runs.sealed_run|python docs/sweep.py": SHORT,
-    rf"{TRAIN} --task shd .*--(?:data|out) ": SHORT,
+    rf"{TRAIN} --task (?:shd|ssc) .*--(?:data|out) ": SHORT,
     rf"{TRAIN} --task shd": f"--data data {SHORT}",
     r"delayprop train --task spikes$": "--data train.h5 test.h5 --epochs 1",
     r"delayprop train --task spikes .*--neuron ": "--epochs 1",
@@ -223,7 +223,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "my-neuron.json").write_text(re.findall(r"```text\n(\{\n.*?)```", page, re.DOTALL)[0], encoding="utf-8")
     splits(folder, 40, "train", "valid", "test")
     (folder / "data").mkdir()
-    splits(folder / "data", 40, "braille_train", "braille_valid", "braille_test", "shd_train", "shd_test")
+    of_task = {"braille": ("train", "valid", "test"), "shd": ("train", "test"), "ssc": ("train", "valid", "test")}
+    splits(folder / "data", 40, *(f"{task}_{split}" for task, own in of_task.items() for split in own))
     for path in folder.glob("data/shd_*.h5"):
         with h5py.File(path, "a") as file:
             file["extra/speaker"] = np.arange(40) % 8

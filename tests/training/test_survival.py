@@ -36,7 +36,7 @@ from tests.support.runs.short_runs import SETTINGS, Make, classification, killed
 SOON = 5.0  # s; on a machine that does other work too
 EVERYTHING: dict[str, Any] = {
     "hidden": (6, 5), "inner_mean": 0.5, "inner_sd": 3.0, "recurrent": True, "rec_sd": 0.5, "rec_delay": 2.0, "pool": 2,
-    "dropout": 0.3, "average": 0.8, "label_smoothing": 0.1, "warm_up": 1.5, "clip": 0.5, "learn_constants": True,
+    "dropout": 0.3, "average": 0.8, "label_smoothing": 0.1, "warm_up": 1.5, "clip": 0.1, "learn_constants": True,
     "constants_lr": 0.05, "least_tau": 4.9, "spikes_strength": 0.01, "spikes_target": 2.0, "shift": 1, "spread": 0.2,
     "stretch": 0.2, "move": 5.0, "blend": 0.5, "drop": 0.1, "wake": 0.1, "ease_in": 0.01, "weight_decay": 0.1,
     "out_lr": 0.05, "readout": "exp_weighted_voltage", "gain": 5.0,
