@@ -3,8 +3,8 @@
     python -m benchmarks.baselines --network lstm --data FOLDER
 
 An LSTM, or a small convolutional network, on spike counts: the yardstick of a result of `fast.train
---task shd`, or with `--task ssc` of that task. It has the trainer's splits, augmentation and orders
-of trials (`fast.data.batches`), and its protocol: the last network is tested, once.
+--task shd` or `--task ssc`. It has the trainer's splits and orders of trials (`fast.data.batches`),
+and the augmentation of the task's preset `best`. The last network is tested, once.
 """
 
 import argparse
@@ -25,12 +25,13 @@ from delayprop.fast.data.batches import Batches
 from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.tasks import shd, ssc
+from delayprop.fast.tasks.options import task_and_preset
 from delayprop.fast.training.checkpoints import digest
 from delayprop.fast.training.evaluation import Evaluation, evaluate
 from delayprop.fast.training.processes import Processes
 from delayprop.spec.checks import whole_number
 from delayprop.spec.command import OneLineParser
-from delayprop.spec.errors import SpecError
+from delayprop.spec.errors import SpecError, Verbatim
 
 STEP, POOL = 10.0, 10  # ms, and channels, of a count
 TASKS = {"shd": shd, "ssc": ssc}
@@ -40,15 +41,15 @@ PLACES = 4, 8  # in time and in channels, at which the convolutional network is 
 
 class Counts(nn.Module):
     """A network on `log(1 + counts)` of the steps of a trial, with the interface of an evaluation;
-    `body`: counts `[trials, steps, inputs]` in, logits `[trials, classes]` out; `step`: in ms."""
+    `body`: counts `[trials, steps, inputs]` in, logits `[trials, classes]` out."""
 
-    def __init__(self, body: nn.Module, step: float = STEP) -> None:
+    def __init__(self, body: nn.Module) -> None:
         super().__init__()
-        self.body, self.step = body, step
+        self.body = body
 
     def forward(self, spikes: Spikes) -> tuple[Tensor, list[Spikes]]:
         """The logits, and no hidden spikes."""
-        return self.body(spikes.to_dense(self.step).log1p()), []
+        return self.body(spikes.to_dense(STEP).log1p()), []
 
     def loss(self, y: Tensor, labels: Tensor) -> Tensor:
         return nn.functional.cross_entropy(y, labels)
@@ -82,11 +83,11 @@ class Cnn(nn.Sequential):
 NETWORKS = {"lstm": Lstm, "cnn": Cnn}
 
 
-def train(network: Counts, data: dict[str, SpikeData], batches: Batches, epochs: int, lr: float = LR) -> float:
+def train(network: Counts, data: dict[str, SpikeData], batches: Batches, epochs: int) -> float:
     """Trains; returns the accuracy on augmented training trials in the last epoch."""
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=epochs * batches.per_epoch)
-    right = 0
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LR, total_steps=epochs * batches.per_epoch)
+    right, trials = 0, batches.augmentation.trials(data["train"])
     for epoch in range(epochs):
         network.train()
         right = 0
@@ -100,8 +101,8 @@ def train(network: Counts, data: dict[str, SpikeData], batches: Batches, epochs:
             right += int((y.argmax(1) == labels).sum())
         network.eval()
         valid = tested(network, data["valid"], batches)
-        print(f"{epoch + 1:3d}  train {right / len(data['train']):.1%}  valid {valid.accuracy:.1%}", file=sys.stderr)
-    return right / len(data["train"])
+        print(f"{epoch + 1:3d}  train {right / trials:.1%}  valid {valid.accuracy:.1%}", file=sys.stderr)
+    return right / trials
 
 
 def tested(network: Counts, data: SpikeData, batches: Batches) -> Evaluation:
@@ -116,8 +117,9 @@ def run(options: argparse.Namespace) -> int:
         whole_number(getattr(options, name), f"--{name}", 1, 100_000, "give a positive number")
     whole_number(options.seed, "--seed", 0, 2**63 - 1, "give the seed of all random numbers")
     task = TASKS[options.task]
-    if options.task == "ssc" and options.valid_speakers:
-        raise SpecError("--valid-speakers", "left out with --task ssc", options.valid_speakers, "a file validates")
+    if getattr(options, "leave_one_speaker_out", False):
+        remedy = "hold speakers out with --valid-speakers"
+        raise SpecError("--leave-one-speaker-out", "left out", Verbatim("it"), remedy)
     data = {split: replace(part, pool=POOL) for split, part in task.splits(options).items()}
     augmentation = task.PRESETS["best"].augmentation
     batches = Batches(data["train"], task.DATA.duration, options.batch, augmentation, options.seed)
@@ -128,7 +130,7 @@ def run(options: argparse.Namespace) -> int:
     found = {
         "task": options.task, "network": options.network, "seed": options.seed,
         "parameters": sum(p.numel() for p in network.parameters()),
-        "epochs": options.epochs, "batch": options.batch, "valid_speakers": options.valid_speakers,
+        "epochs": options.epochs, "batch": options.batch, "valid_speakers": getattr(options, "valid_speakers", None),
         "augmentation": asdict(augmentation), "data_sha256": options.data_sha256, "train_accuracy": right,
         "valid_accuracy": tested(network, data["valid"], batches).accuracy,
     }
@@ -154,18 +156,21 @@ def run(options: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; exit code 2: bad options, or no data."""
+    words = list(sys.argv[1:] if argv is None else argv)
     described = "Train a network of torch on spike counts, and test it; prints one line of JSON."
     parser = OneLineParser("python -m benchmarks.baselines", described)
     parser.add_argument("--network", choices=tuple(NETWORKS), required=True, help="the network to train")
     parser.add_argument("--task", choices=tuple(TASKS), default="shd", help="the data set (default: %(default)s)")
-    shd.add_options(parser)
-    parser.set_defaults(valid_speakers=[])
+    task = task_and_preset(words)[0]
+    TASKS.get(task or "", shd).add_options(parser)
+    if task != "ssc":
+        parser.set_defaults(valid_speakers=[])
     parser.add_argument("--epochs", type=int, default=25, help="passes over the training split (default: 25)")
     parser.add_argument("--batch", type=int, default=64, help="trials per step (default: 64)")
     parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default: 0)")
     parser.add_argument("--test", action=argparse.BooleanOptionalAction, default=True, help="test the last network")
     parser.add_argument("--threads", type=int, help="threads of torch (default: torch's)")
-    return parser.run(run, argv)
+    return parser.run(run, words)
 
 
 if __name__ == "__main__":

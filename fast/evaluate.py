@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from delayprop.fast.data.augment import Augmentation
 from delayprop.fast.drawing.comparison import draw_grids
 from delayprop.fast.runs.saved_runs import opened
 from delayprop.fast.training.evaluation import Evaluation
@@ -51,8 +52,7 @@ def _evaluate(options: argparse.Namespace) -> int:
             raise SpecError("--max-steps", "given with --grid", Verbatim("no --grid"), "name the step of the chip, ms")
     whole_number(options.copies, "--copies", 0, 1000, "give 0 for none")
     training = opened(options.run, options.data)
-    moves = training.batches.augmentation
-    if options.copies and not (moves.shift or moves.spread or moves.stretch or moves.move):
+    if options.copies and training.batches.augmentation.moves == Augmentation():
         remedy = "train with --shift, --spread, --stretch or --move"
         raise SpecError("--copies", "given for a run that moved its trials", Verbatim("one that moved none"), remedy)
     found = {split: training.evaluate(split) for split in options.split}

@@ -37,7 +37,12 @@ def use_threads() -> Iterator[Callable[[int], None]]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Each test draws equal numbers, whatever ran before it on its process."""
+    """Torch's random numbers in fixtures and, below, in a test do not depend on earlier tests."""
+    torch.manual_seed(0)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call() -> None:
     torch.manual_seed(0)
 
 

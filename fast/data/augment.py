@@ -3,7 +3,7 @@
     shift    all channels of a trial move by one whole number, as for another voice or place of skin
     spread   channel distances from their mean are scaled by one factor and rounded (another throat)
     stretch  all times are scaled by one factor, as for another tempo
-    move     the whole trial begins earlier or later, by one number
+    move     the whole trial begins earlier or later, by one time of at most this, ms
     blend    a trial is merged with another of its class, if there is one: both centres of mass, in
              time and in channel, move to their midpoint; each spike stays with probability 1/2
     drop     each spike is lost with this probability
@@ -17,6 +17,7 @@ the number of processes.
 """
 
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -39,6 +40,11 @@ class Augmentation:
     drop: float = 0.0
     more: float = 0.0
     move: float = 0.0
+
+    @property
+    def moves(self) -> Self:
+        """What moves spikes alone, for copies of a trial that an evaluation reads."""
+        return replace(self, blend=0.0, drop=0.0, more=0.0)
 
     def trials(self, data: SpikeData) -> int:
         """The trials of an epoch; those beyond the data are added blends."""
@@ -77,8 +83,7 @@ def moved_batch(
 ) -> Spikes:
     """Copy number `copy` of trials, shifted, spread, stretched and moved, for an evaluation. No
     epoch has its draws."""
-    moves = replace(augmentation, blend=0.0, drop=0.0, more=0.0)
-    drawn = [moves.trial(data, [], int(trial), seed, FIRST_COPY + copy, duration) for trial in trials]
+    drawn = [augmentation.moves.trial(data, [], int(trial), seed, FIRST_COPY + copy, duration) for trial in trials]
     times, units, labels = zip(*drawn, strict=True)
     return data.batch_of(times, units, np.array(labels), duration)[0]
 

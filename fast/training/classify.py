@@ -66,6 +66,9 @@ class Classification:
         self.data = {split: replace(part, pool=settings.pool, bias=settings.bias) for split, part in data.items()}
         self.class_names = shared_class_names(self.data)
         self.duration, self.processes = settings.duration or duration, processes
+        if settings.move > self.duration:
+            remedy = "give ms; a move of a whole trial leaves no spike"
+            raise SpecError("--move", f"at most the duration of a trial, {self.duration:g} ms", settings.move, remedy)
         self.late = dict[str, int]()  # input spikes that are left out, by split
         for split, part in self.data.items() if self.duration < duration else ():
             self.data[split] = part.until(self.duration)

@@ -186,7 +186,8 @@ class Settings:
     def augmentation(self) -> Augmentation:
         """The augmentation of training trials."""
         return Augmentation(
-            self.shift, self.spread, self.stretch, self.blend, self.drop, self.blend_more, self.move
+            shift=self.shift, spread=self.spread, stretch=self.stretch, move=self.move, blend=self.blend,
+            more=self.blend_more, drop=self.drop,
         )
 
     @classmethod

@@ -1,6 +1,8 @@
 """`benchmarks.baselines`: networks of torch on the files that the trainer reads."""
 
 import json
+import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import h5py
@@ -10,7 +12,7 @@ import torch
 
 from benchmarks import baselines
 from delayprop.fast.data.spike_data import SpikeData
-from delayprop.fast.tasks import shd
+from delayprop.fast.tasks import shd, ssc
 from delayprop.fast.training.evaluation import Evaluation
 from tests.support.runs.reading import Capture, Patch, refusal
 from tests.support.runs.written_files import write
@@ -82,6 +84,15 @@ def test_the_test_split_may_stay_untouched(folder: Path, capsys: Capture) -> Non
     assert "test_accuracy" not in made and made["valid_speakers"] == [1] and 0 <= made["valid_accuracy"] <= 1
 
 
+def test_ssc_has_its_own_files_and_augmentation(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+    for split, name in (("train", "train"), ("valid", "test"), ("test", "test")):
+        shutil.copy(folder / f"shd_{name}.h5", tmp_path / f"ssc_{split}.h5")
+    made = found(tmp_path, capsys, "--task", "ssc", "--network", "cnn", "--epochs", "1")
+    assert made["task"] == "ssc" and {*made["data_sha256"]} == {"train", "valid", "test"}
+    assert made["augmentation"] == asdict(ssc.PRESETS["best"].augmentation) and made["valid_speakers"] is None
+    assert made["valid_accuracy"] == made["test_accuracy"], "of equal trials"
+
+
 def test_a_network_sees_counts_of_ten_channels_in_ten_ms() -> None:
     seen: list[torch.Tensor] = []
     data = shd.SpikeData([np.array([3.0, 4.0, 15.0])], [np.array([7, 9, 10])], np.array([1]), 700, 20, pool=10)
@@ -120,7 +131,8 @@ def test_the_command_counts_the_spikes_of_ten_channels_in_ten_ms(
 @pytest.mark.parametrize(("words", "said"), [
     (["--epochs", "0"], "`--epochs` must be a whole number from 1"),
     (["--valid-speakers", "9"], "`--valid-speakers` must be some of the speakers in the file"),
-    (["--task", "ssc", "--valid-speakers", "1"], "`--valid-speakers` must be left out with --task ssc"),
-], ids=["epochs", "speakers", "ssc"])
+    (["--leave-one-speaker-out"], "`--leave-one-speaker-out` must be left out"),
+    (["--task", "ssc", "--valid-speakers", "1"], "unrecognized arguments: --valid-speakers 1"),
+], ids=["epochs", "speakers", "leave-one-out", "ssc"])
 def test_wrong_options_are_named(words: list[str], said: str, folder: Path, capsys: Capture) -> None:
     assert said in refusal(capsys, baselines.main, "--network", "lstm", "--data", folder, *words)

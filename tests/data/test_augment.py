@@ -18,7 +18,7 @@ DATA = SpikeData(
     [np.sort(RANDOM.uniform(20, 60, 30)) for _ in range(12)], [RANDOM.integers(10, 30, 30) for _ in range(12)],
     np.arange(12) % 3, CHANNELS, 3,
 )
-EVERY = Augmentation(4, 0.2, 0.3, 0.5, 0.1)
+EVERY = Augmentation(4, 0.2, 0.3, 0.5, 0.1, move=5.0)
 
 
 def trial(augmentation: Augmentation, n: int, seed: int = 0, epoch: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -94,8 +94,14 @@ def test_a_move_is_one_time_and_loses_what_leaves_the_trial() -> None:
         assert np.array_equal(units, DATA.units[3]) and np.ptp(times - DATA.times[3]) < 1e-12
         moves.append(times[0] - DATA.times[3][0])
     assert -15 < min(moves) < -12 and 12 < max(moves) < 15
-    ends = [trial(Augmentation(move=70.0), 3, epoch=epoch)[0] for epoch in range(50)]
-    assert min(map(len, ends)) < 10 and all(len(times) == 0 or 0 <= times[0] <= times[-1] <= DURATION for times in ends)
+    lost = 0
+    for epoch, move in enumerate(moves):  # four times as far, by the same draw
+        times, units = trial(Augmentation(move=60.0), 3, epoch=epoch)
+        moved = DATA.times[3] + 4 * move
+        stays = (moved >= 0) & (moved <= DURATION)
+        assert np.array_equal(units, DATA.units[3][stays]) and np.allclose(times, moved[stays])
+        lost += not stays.all()
+    assert 20 < lost < 100
 
 
 def test_a_stretch_is_one_factor_as_often_longer_as_shorter() -> None:

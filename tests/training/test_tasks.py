@@ -330,6 +330,7 @@ BAD_FILES = {
     "max-delay": (["train.h5", "test.h5", "--max-delay", "5"], "`--delay` must be at most --max-delay, 5.0 (ms)"),
     "tau": (["train.h5", "test.h5", "--tau-mem", "0"], "`--tau-mem` must be"),
     "pool": (["train.h5", "test.h5", "--pool", "8"], "`--pool` must be at most the number of channels, 7, got 8"),
+    "move": (["train.h5", "test.h5", "--move", "1e6"], "`--move` must be at most the duration of a trial, "),
 }
 ABSURD = {
     "late": ([0.1, 1e6], [1, 2]), "brief": ([5e-324], [1]), "close": ([5e-324, 1e-323], [1, 2]),
