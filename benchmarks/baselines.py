@@ -117,9 +117,9 @@ def run(options: argparse.Namespace) -> int:
         whole_number(getattr(options, name), f"--{name}", 1, 100_000, "give a positive number")
     whole_number(options.seed, "--seed", 0, 2**63 - 1, "give the seed of all random numbers")
     task = TASKS[options.task]
-    if getattr(options, "leave_one_speaker_out", False):
-        remedy = "hold speakers out with --valid-speakers"
-        raise SpecError("--leave-one-speaker-out", "left out", Verbatim("it"), remedy)
+    if options.leave_one_speaker_out:
+        got, remedy = Verbatim("the option"), "hold speakers out with --valid-speakers"
+        raise SpecError("--leave-one-speaker-out", "left out", got, remedy)
     data = {split: replace(part, pool=POOL) for split, part in task.splits(options).items()}
     augmentation = task.PRESETS["best"].augmentation
     batches = Batches(data["train"], task.DATA.duration, options.batch, augmentation, options.seed)
@@ -130,7 +130,7 @@ def run(options: argparse.Namespace) -> int:
     found = {
         "task": options.task, "network": options.network, "seed": options.seed,
         "parameters": sum(p.numel() for p in network.parameters()),
-        "epochs": options.epochs, "batch": options.batch, "valid_speakers": getattr(options, "valid_speakers", None),
+        "epochs": options.epochs, "batch": options.batch, "valid_speakers": options.valid_speakers,
         "augmentation": asdict(augmentation), "data_sha256": options.data_sha256, "train_accuracy": right,
         "valid_accuracy": tested(network, data["valid"], batches).accuracy,
     }
@@ -161,10 +161,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = OneLineParser("python -m benchmarks.baselines", described)
     parser.add_argument("--network", choices=tuple(NETWORKS), required=True, help="the network to train")
     parser.add_argument("--task", choices=tuple(TASKS), default="shd", help="the data set (default: %(default)s)")
-    task = task_and_preset(words)[0]
-    TASKS.get(task or "", shd).add_options(parser)
-    if task != "ssc":
-        parser.set_defaults(valid_speakers=[])
+    TASKS.get(str(task_and_preset(words)[0]), shd).add_options(parser)
+    parser.set_defaults(valid_speakers=[], leave_one_speaker_out=False)  # ssc has no such options
     parser.add_argument("--epochs", type=int, default=25, help="passes over the training split (default: 25)")
     parser.add_argument("--batch", type=int, default=64, help="trials per step (default: 64)")
     parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default: 0)")

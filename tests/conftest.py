@@ -37,13 +37,11 @@ def use_threads() -> Iterator[Callable[[int], None]]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Torch's random numbers in fixtures and, below, in a test do not depend on earlier tests."""
+    """Torch's random numbers in a test do not depend on earlier tests."""
     torch.manual_seed(0)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_call() -> None:
-    torch.manual_seed(0)
+pytest_runtest_call = pytest_runtest_setup  # again: an earlier test may have made the fixtures
 
 
 @pytest.hookimpl(optionalhook=True)

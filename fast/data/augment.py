@@ -43,7 +43,7 @@ class Augmentation:
 
     @property
     def moves(self) -> Self:
-        """What moves spikes alone, for copies of a trial that an evaluation reads."""
+        """Without blends and losses, for the copies of a trial in an evaluation."""
         return replace(self, blend=0.0, drop=0.0, more=0.0)
 
     def trials(self, data: SpikeData) -> int:

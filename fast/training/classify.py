@@ -67,8 +67,8 @@ class Classification:
         self.class_names = shared_class_names(self.data)
         self.duration, self.processes = settings.duration or duration, processes
         if settings.move > self.duration:
-            remedy = "give ms; a move of a whole trial leaves no spike"
-            raise SpecError("--move", f"at most the duration of a trial, {self.duration:g} ms", settings.move, remedy)
+            expected = f"at most the duration of a trial, {self.duration:g} (ms)"
+            raise SpecError("--move", expected, settings.move, "lower it: no spike would stay")
         self.late = dict[str, int]()  # input spikes that are left out, by split
         for split, part in self.data.items() if self.duration < duration else ():
             self.data[split] = part.until(self.duration)

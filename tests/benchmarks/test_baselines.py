@@ -89,7 +89,7 @@ def test_ssc_has_its_own_files_and_augmentation(folder: Path, tmp_path: Path, ca
         shutil.copy(folder / f"shd_{name}.h5", tmp_path / f"ssc_{split}.h5")
     made = found(tmp_path, capsys, "--task", "ssc", "--network", "cnn", "--epochs", "1")
     assert made["task"] == "ssc" and {*made["data_sha256"]} == {"train", "valid", "test"}
-    assert made["augmentation"] == asdict(ssc.PRESETS["best"].augmentation) and made["valid_speakers"] is None
+    assert made["augmentation"] == asdict(ssc.PRESETS["best"].augmentation) and made["valid_speakers"] == []
     assert made["valid_accuracy"] == made["test_accuracy"], "of equal trials"
 
 
