@@ -41,15 +41,15 @@ PLACES = 4, 8  # in time and in channels, at which the convolutional network is 
 
 class Counts(nn.Module):
     """A network on `log(1 + counts)` of the steps of a trial, with the interface of an evaluation;
-    `body`: counts `[trials, steps, inputs]` in, logits `[trials, classes]` out."""
+    `body`: counts `[trials, steps, inputs]` in, logits `[trials, classes]` out; `step`: ms."""
 
-    def __init__(self, body: nn.Module) -> None:
+    def __init__(self, body: nn.Module, step: float = STEP) -> None:
         super().__init__()
-        self.body = body
+        self.body, self.step = body, step
 
     def forward(self, spikes: Spikes) -> tuple[Tensor, list[Spikes]]:
         """The logits, and no hidden spikes."""
-        return self.body(spikes.to_dense(STEP).log1p()), []
+        return self.body(spikes.to_dense(self.step).log1p()), []
 
     def loss(self, y: Tensor, labels: Tensor) -> Tensor:
         return nn.functional.cross_entropy(y, labels)

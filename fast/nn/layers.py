@@ -187,7 +187,9 @@ class LI(SynapticLayer):
     """A layer of leaky integrators (LI), which never spike: spikes in, `[trials, post]` out.
 
     Args:
-        readout: `max_voltage`, `mean_voltage` or `exp_weighted_voltage`, per neuron and trial.
+        readout: `max_voltage`, `mean_voltage` or `exp_weighted_voltage`, per neuron and trial. The
+            mean passes next to no gradient to spike times, so layers before it do not learn
+            (specification, section 2).
 
     All other arguments, attributes and errors: as `LIF`, without threshold and reset.
     """

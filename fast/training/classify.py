@@ -119,7 +119,7 @@ class Classification:
         print(f"{self.task}, {self.network.name}, seed {self.seed}; trials of {self.duration:.4g} ms: {splits}")
         for split, late in self.late.items() if any(self.late.values()) else ():
             print(f"{late} input spikes of {split} come after {self.duration:.4g} ms and are left out")
-        for doubt in [*doubts(self.data["train"], self.duration), *unseen(self.data)]:
+        for doubt in [*self.settings.doubts(), *doubts(self.data["train"], self.duration), *unseen(self.data)]:
             print(f"warning: {doubt}")
         settings = "  ".join(f"{name} {value}" for name, value in vars(self.settings).items())
         print(settings, *self.rates, f"{LEGEND}; {ROUNDING}; the worst of an epoch", sep="\n", flush=True)

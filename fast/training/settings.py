@@ -215,6 +215,13 @@ class Settings:
             raise SpecError("--freeze-weights", "given without --freeze-delays", Verbatim("both"), "learn one of them")
         return found
 
+    def doubts(self) -> list[str]:
+        """What is rarely meant, in words."""
+        if self.readout != "mean_voltage":
+            return []
+        remedy = "--readout exp_weighted_voltage passes one"
+        return [f"--readout mean_voltage passes next to no gradient to hidden neurons: {remedy}"]
+
 
 def check_first_spikes(settings: Settings) -> None:
     """Refuse settings that the readout, or the loss, does not take."""

@@ -237,14 +237,15 @@ def test_own_files_are_learned(names: tuple[str, ...], tmp_path: Path) -> None:
     assert all(line["A"] <= identity(U32) for line in history(tmp_path / "run"))
 
 
-def test_a_run_says_that_labels_begin_with_1_and_that_it_learned_nothing(tmp_path: Path, capsys: Capture) -> None:
+def test_a_run_tells_what_is_rarely_meant_and_that_it_learned_nothing(tmp_path: Path, capsys: Capture) -> None:
     times, units, labels = small_trials(64, 0)
     data = [str(tmp_path / f"{name}.h5") for name in ("train", "test")]
     for path, delay in zip(data, (0.0, 1e-4), strict=True):
         write(Path(path), [each + delay for each in times], units, labels + 1)
-    options = ["--epochs", "1", "--hidden", "4", "--lr", "1e-6", "--out", str(tmp_path / "run")]
-    assert main(["--task", "spikes", "--data", *data, *options]) == 1
+    options = ["--epochs", "1", "--hidden", "4", "--lr", "1e-6", "--readout", "mean_voltage"]
+    assert main(["--task", "spikes", "--data", *data, *options, "--out", str(tmp_path / "run")]) == 1
     out = capsys.readouterr().out
+    assert "\nwarning: --readout mean_voltage passes next to no gradient to hidden neurons: --readout exp_w" in out
     assert "\nwarning: the smallest label of the training trials is 1: they count from 0\n" in out
     assert "\nthe network is not above spike counts: it has learned nothing from time; do the delays reach" in out
 
