@@ -83,10 +83,10 @@ class Cnn(nn.Sequential):
 NETWORKS = {"lstm": Lstm, "cnn": Cnn}
 
 
-def train(network: Counts, data: dict[str, SpikeData], batches: Batches, epochs: int) -> float:
+def train(network: Counts, data: dict[str, SpikeData], batches: Batches, epochs: int, lr: float = LR) -> float:
     """Trains; returns the accuracy on augmented training trials in the last epoch."""
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LR, total_steps=epochs * batches.per_epoch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=epochs * batches.per_epoch)
     right, trials = 0, batches.augmentation.trials(data["train"])
     for epoch in range(epochs):
         network.train()
