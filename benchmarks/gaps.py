@@ -25,13 +25,14 @@ import numpy as np
 import torch
 
 from benchmarks import baselines
-from delayprop import train, write_spike_file
 from delayprop.fast.compare import sha256_of
 from delayprop.fast.data.augment import Augmentation
 from delayprop.fast.data.batches import Batches
+from delayprop.fast.data.spike_files import write_spike_file
 from delayprop.fast.drawing.comparison import accuracies_over, check_picture
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
 from delayprop.fast.tasks.spikes import read
+from delayprop.fast.train import train
 from delayprop.spec.checks import positive_number, whole_number
 from delayprop.spec.command import OneLineParser
 from delayprop.spec.errors import SpecError
@@ -46,7 +47,9 @@ MOST = 0.5  # ms, of a step of delays
 # first weights of the preset and 0, for each kind of network. The LSTM takes its best in each row.
 LR, LSTM_LR = 0.03, (0.003, 0.01, 0.03, 0.1)
 LSTM = "LSTM on counts"
-COMMON: dict[str, Any] = {"epochs": 30, "readout": "exp_weighted_voltage", "gain": 100.0, "schedule": "cosine", "lr": LR}
+COMMON: dict[str, Any] = {
+    "epochs": 30, "readout": "exp_weighted_voltage", "gain": 100.0, "schedule": "cosine", "lr": LR,
+}
 NONE: dict[str, Any] = {"freeze_delays": True, "delay": 0.0}
 LOOPS: dict[str, Any] = {  # kept to a few spikes: they would spike without end
     **NONE, "recurrent": True, "rec_delay": LEAST_RECURRENT_DELAY, "spikes_strength": 1e-3, "spikes_target": 5.0,

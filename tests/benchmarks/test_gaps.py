@@ -36,7 +36,7 @@ def test_each_kind_of_network_has_a_line_once(tmp_path: Path, monkeypatch: Patch
 
 def test_delays_of_a_kind_are_those_of_its_name(tmp_path: Path, monkeypatch: Patch) -> None:
     """As `train` is given them."""
-    given = {}
+    given: dict[str, dict[str, object]] = {}
 
     def fails(task: str, paths: list[Path], **settings: object) -> None:
         given[arm] = settings

@@ -215,19 +215,34 @@ def test_the_table_of_what_was_tried_on_spoken_words() -> None:
         assert has_row(f"`{run['task']}`", f"`{' '.join(options)}`" if options else "none", *cells), (options, cells)
         assert "test_accuracy" not in run and run["seed"] == 0
         assert (run["rounding"] is None) == (run["neuron"] != "lif") and (run["rounding"] or 0.0) < 1e-3
-    words = [run for run in entries("tried/words.jsonl") if run["task"] == "ssc"]
-    best, valid = (max(run[f"{split}_accuracy"] for run in words) for split in ("train", "valid"))
-    assert f"No network of `ssc` reaches more than {rounded(best)} there" in PROSE
+    words = [with_defaults(run) for run in entries("tried/words.jsonl") if run["task"] == "ssc"]
+    counted = [run["train_accuracy"] for run in words if run["readout"] == "mean_voltage"]
+    assert f"no network reaches more than {rounded(max(counted))} in training" in PROSE
+    valid = max(run["valid_accuracy"] for run in words)
     apart = 1.96 * (2 * valid * (1 - valid) / 526) ** 0.5
     assert f"a difference of less than about {100 * apart:.0f} points" in PROSE
     assert RECORDS.count("\n| `ssc` | ") == len(words) and RECORDS.count("\n| `shd` | none | ") == 1
+    (same,) = (run for run in words if run == {**run, **_settings(first["ssc"]), "readout": "mean_voltage"})
+    for split, name in (("train", "training"), ("valid", "validation")):
+        after, before = (rounded(run[f"{split}_accuracy"]) for run in (first["ssc"], same))
+        assert f"{after} for {before.removesuffix(' %')} in {name}" in PROSE
     (shorter,) = (run for run in entries("tried/shd.jsonl") if run["recurrent"])
     assert f"With 10 epochs this network reaches {rounded(shorter['valid_accuracy'])} on them" in PROSE
+    (more,) = (run for run in entries("tried/words.jsonl") if run.get("blend_more"))
+    assert f"{rounded(more['valid_accuracy'])} after 10 epochs, for {rounded(shorter['valid_accuracy'])}" in PROSE
+    hours = sum(run["seconds"] for run in entries("tried/words.jsonl")) / 3600
+    assert f"These runs took {hours:.0f} hours of one core" in PROSE
     for task, run in first.items():
         preset = settings_of({"shd": shd, "ssc": ssc}[task].PRESETS["best"])
         (command,) = re.findall(rf"fast.train --task {task} --data FOLDER (--hidden[^`]*) --no-test`", PROSE)
         given = parser_of("", task).parse_args(["--task", task, *command.split(), "--no-test"])
         assert {name: run[name] for name in preset} == settings_of(Settings.of(given))
+    preset = settings_of(ssc.PRESETS["best"])
+    assert {name: words[1][name] for name in preset} == preset, "the second row of `ssc` is the preset"
+
+
+def _settings(run: dict[str, Any]) -> dict[str, Any]:
+    return {name: run[name] for name in Settings.__dataclass_fields__}
 
 
 def _option(name: str, value: Any) -> str:

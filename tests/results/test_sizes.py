@@ -13,7 +13,7 @@ from delayprop.fast.drawing.comparison import RECURRENT, accuracies_over
 from delayprop.fast.runs.compared_runs import OF_THE_RESULT, by_task, grouped
 from delayprop.fast.training.settings import kind_of_delays
 from tests import ROOT
-from tests.results.records import PROSE, README, SHD, entries, has_row, of_kind, percents, spread
+from tests.results.records import PROSE, README, SHD, entries, has_row, of_kind, percents, rounded, spread
 
 RESULTS, PICTURE = ROOT / "results", "docs/sizes.svg"
 LINES = [RESULTS / "sizes.jsonl", RESULTS / "paper" / "yin-yang.jsonl"]
@@ -106,3 +106,11 @@ def test_the_readme_has_the_picture_of_the_lines_and_says_what_it_shows() -> Non
     assert worse(1, 2) == {("braille", 8.0), ("yin-yang", 5.0), ("yin-yang", 10.0), ("yin-yang", 15.0)}
     before = spread(percents(of_kind("braille.jsonl", "learned")))
     assert f"more runs of 256 neurons with these settings, of another commit: {before}." in PROSE
+
+
+def test_loops_without_delays_finish_with_a_bound_for_their_spikes() -> None:
+    runs = entries("tried/loops.jsonl")
+    assert [(run["network"], run["seed"]) for run in runs] == [("4-64-3", 1), ("4-64-3", 2)]
+    assert {(run["spikes_strength"], run["spikes_target"], run["rec_delay"]) for run in runs} == {(1e-3, 5, 0.1)}
+    found = " and ".join(rounded(run["valid_accuracy"]) for run in runs)
+    assert f"finish, at {found} in validation (`tried/loops.jsonl`)" in PROSE
