@@ -26,8 +26,8 @@ PRESETS = {
     "best": Settings(
         epochs=30, hidden=(256,), pool=5, batch=32, tau_mem=10.0, readout="exp_weighted_voltage", gain=300.0,
         rate=10.0, w_mean=0.0, w_sd=0.2, inner_mean=0.0, inner_sd=0.3, out_sd=0.01, out_delays=False, delay=100.0,
-        max_delay=150.0, lr=2e-3, delay_lr=5.0, schedule="cosine", average=0.99, spikes_strength=5e-7,
-        spikes_target=12.0, wake=0.05, shift=40, spread=0.1, move=150.0,
+        max_delay=150.0, lr=2e-3, delay_lr=5.0, schedule="cosine", average=0.99, dropout=0.2,
+        spikes_strength=5e-7, spikes_target=12.0, wake=0.05, shift=40, spread=0.1, move=150.0, blend_more=0.5,
     ),
     "paper-ff": PAPER,
     "paper-rec": replace(PAPER, hidden=(512,), recurrent=True, rec_delay=LEAST_RECURRENT_DELAY),
