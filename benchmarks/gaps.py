@@ -4,10 +4,11 @@
     python -m benchmarks.gaps --out runs/gaps --picture gaps.svg    # draw its lines
 
 A gesture is two bursts, on four channels each. Classes differ in the burst that comes first, and in
-the gap between the two: a quarter, a half, three quarters or all of the longest gap, the only thing
-that changes from one data set to the next. Spike counts tell no class from another. A network
-without delays has its time constants alone, 20 and 5 ms in all networks here, to remember the first
-burst. The LSTM reads counts of a tenth of the longest gap.
+the gap between the two: a quarter, a half, three quarters or all of the longest gap. A data set is
+another one in time, but for a jitter of 0.2 ms and a rest of 100 ms, which all have. Spike counts
+tell no class from another. Spiking networks have time constants of 20 and 5 ms; without delays
+these, and loops, are all that remembers the first burst. The LSTM reads counts of a tenth of the
+longest gap, and takes the best of four step sizes on validation, for each line.
 """
 
 import argparse
@@ -37,25 +38,25 @@ from delayprop.spec.checks import positive_number, whole_number
 from delayprop.spec.command import OneLineParser
 from delayprop.spec.errors import SpecError
 
-CHANNELS, PARTS = 4, 4  # of a burst; gaps, of each order of the bursts
+CHANNELS, PARTS = 4, 4  # of a burst; of the longest gap
 JITTER = 0.2, 0.04  # standard deviation of a spike time: ms, and of the longest gap
 TRIALS = {"train": 1000, "valid": 500, "test": 1000}
-REST = 100.0  # ms after the last burst
+REST = 100.0  # ms, at the end of a trial
 GAPS, SIZES, STEPS = (5, 15, 50, 150, 500), (8, 32, 128), 10  # STEPS of a count, per longest gap
-MOST = 0.5  # ms, of a step of delays
-# Chosen on validation, 8 neurons, gap 50, seed 3: of 0.01, 0.03 and 0.1, each with the mean of the
-# first weights of the preset and 0, for each kind of network. The LSTM takes its best in each row.
+DELAY_LR, MOST_DELAY_LR = 0.005, 0.5  # of the longest gap; ms
+# Chosen on validation, 8 neurons, gap 50, seed 3: of 0.01, 0.03 and 0.1, for each kind of network,
+# each with first weights of a mean of 0 too, which was worse; --help of the task has the mean.
 LR, LSTM_LR = 0.03, (0.003, 0.01, 0.03, 0.1)
 LSTM = "LSTM on counts"
 COMMON: dict[str, Any] = {
     "epochs": 30, "readout": "exp_weighted_voltage", "gain": 100.0, "schedule": "cosine", "lr": LR,
 }
-NONE: dict[str, Any] = {"freeze_delays": True, "delay": 0.0}
+NO_DELAYS: dict[str, Any] = {"freeze_delays": True, "delay": 0.0}
 LOOPS: dict[str, Any] = {  # kept to a few spikes: they would spike without end
-    **NONE, "recurrent": True, "rec_delay": LEAST_RECURRENT_DELAY, "spikes_strength": 1e-3, "spikes_target": 5.0,
+    **NO_DELAYS, "recurrent": True, "rec_delay": LEAST_RECURRENT_DELAY, "spikes_strength": 1e-3, "spikes_target": 5.0,
 }
 ARMS: dict[str, dict[str, Any]] = {
-    "learned delays": {}, "delays as drawn": {"freeze_delays": True}, "no delays": NONE, "no delays, loops": LOOPS,
+    "learned delays": {}, "delays as drawn": {"freeze_delays": True}, "no delays": NO_DELAYS, "no delays, loops": LOOPS,
     LSTM: {},
 }
 
@@ -96,20 +97,26 @@ def files(gap: float, folder: Path) -> list[Path]:
     return paths
 
 
-def trained(row: Row, out: Path, **changed: float) -> dict[str, Any]:
-    """Trains a network; returns what its line has besides the row. `changed`: settings."""
-    paths = files(row.gap, out / f"gap-{row.gap:g}")
+def settings_of(row: Row) -> dict[str, Any]:
+    """The settings of a training that differ from those of the task's preset."""
+    if row.arm == LSTM:
+        return {"epochs": COMMON["epochs"], "lr": LSTM_LR}
+    delay_lr = min(DELAY_LR * row.gap, MOST_DELAY_LR)
+    return {**COMMON, "delay": row.gap, "delay_lr": delay_lr, "max_delay": 2 * row.gap, **ARMS[row.arm]}
+
+
+def trained(row: Row, out: Path) -> dict[str, Any]:
+    """Trains a network; returns what its line has besides the row and the settings."""
+    paths = files(row.gap, out / f"gap-{row.gap!r}")
     if row.arm == LSTM:
         return max((_lstm(row, paths, lr) for lr in LSTM_LR), key=lambda found: found["valid_accuracy"])
-    return _spiking(row, paths, **changed)
+    return _spiking(row, paths)
 
 
-def _spiking(row: Row, paths: list[Path], **changed: float) -> dict[str, Any]:
-    delays = {"delay": row.gap, "delay_lr": min(0.005 * row.gap, MOST), "max_delay": 2 * row.gap}
-    settings = COMMON | delays | ARMS[row.arm] | changed
+def _spiking(row: Row, paths: list[Path]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
         run = train("spikes", paths, out=folder, resume=True, seed=row.seed, hidden=row.hidden,
-                    duration=duration(row.gap), choose="last", **settings)
+                    duration=duration(row.gap), choose="last", **settings_of(row))
     last, bars = run.history[-1], [line["rounding"] for line in run.history if line["rounding"] is not None]
     return {
         **{f"{split}_accuracy": last[f"{split}_accuracy"] for split in ("train", "valid")},
@@ -127,13 +134,21 @@ def _lstm(row: Row, paths: list[Path], lr: float) -> dict[str, Any]:
     right = baselines.train(network, data, batches, COMMON["epochs"], lr)
     of_split = {split: baselines.tested(network, data[split], batches).accuracy for split in ("valid", "test")}
     return {
-        "lr": lr, "train_accuracy": right, **{f"{split}_accuracy": found for split, found in of_split.items()},
+        "best_lr": lr, "train_accuracy": right, **{f"{split}_accuracy": found for split, found in of_split.items()},
         "trials_sha256": data["test"].sha256(),
     }
 
 
 def lines_of(file: Path) -> list[dict]:
-    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    """The lines of a file, or none; half a line, of a process that was killed, is refused."""
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    found = []
+    for n, line in enumerate(lines, 1):
+        try:
+            found.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            raise SpecError(f"{file} line {n}", "a line of this command", str(error), "delete the line") from None
+    return found
 
 
 def curves(lines: Sequence[dict]) -> dict[str, dict[str, dict[float, list[float]]]]:
@@ -162,13 +177,14 @@ def run(options: argparse.Namespace) -> int:
         whole_number(hidden, "--hidden", 1, 100_000, "give a number of neurons")
         whole_number(seed, "--seeds", 0, 2**63 - 1, "give seeds")
     for row in map(Row._make, product(options.gaps, options.hidden, options.arms, options.seeds)):
-        if any(row._asdict().items() <= line.items() for line in lines_of(file)):
+        same = {**row._asdict(), "settings": settings_of(row)}
+        if any(json.loads(json.dumps(same)).items() <= line.items() for line in lines_of(file)):
             continue
-        found, machine = trained(row, out), {"machine": platform.machine()}
+        line = {**same, **trained(row, out), "machine": platform.machine()}
         named = f"{row.gap:g} ms, {row.hidden} neurons, {row.arm}, seed {row.seed}"
-        print(f"{named}: {found['test_accuracy']:.1%}", flush=True)
-        with file.open("a") as lines:
-            lines.write(json.dumps({**row._asdict(), **found, **machine}, allow_nan=False) + "\n")
+        print(f"{named}: {line['test_accuracy']:.1%}", flush=True)
+        with file.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(line, allow_nan=False) + "\n")
     return 0
 
 
@@ -180,7 +196,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--hidden", type=int, nargs="+", metavar="N", default=SIZES, help="hidden neurons (default: 8 32 128)")
     add("--arms", nargs="+", choices=tuple(ARMS), default=tuple(ARMS), help="kinds of networks (default: all)")
     add("--seeds", type=int, nargs="+", metavar="N", default=[0, 1, 2], help="seeds (default: 0 1 2)")
-    what = "folder of data and lines; a second call trains what it lacks (default: %(default)s)"
+    what = "folder of data and lines, of one process; a second call trains what it lacks (default: %(default)s)"
     add("--out", type=Path, default=Path("runs/gaps"), help=what)
     add("--picture", type=Path, metavar="FILE", help="train nothing; draw the lines into this file")
     return parser.run_writer(run, argv)

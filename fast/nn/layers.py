@@ -188,8 +188,8 @@ class LI(SynapticLayer):
 
     Args:
         readout: `max_voltage`, `mean_voltage` or `exp_weighted_voltage`, per neuron and trial. The
-            mean passes next to no gradient to spike times, so layers before it do not learn
-            (specification, section 2).
+            mean passes next to no gradient to the times of spikes long before the end, and so to
+            the layers before it (specification, section 2).
 
     All other arguments, attributes and errors: as `LIF`, without threshold and reset.
     """

@@ -216,7 +216,7 @@ class Settings:
         return found
 
     def doubts(self) -> list[str]:
-        """What is rarely meant, in words."""
+        """Settings that rarely do what is meant, in words."""
         if self.readout != "mean_voltage":
             return []
         remedy = "--readout exp_weighted_voltage passes one"

@@ -225,11 +225,12 @@ def test_the_table_of_what_was_tried_on_spoken_words() -> None:
     (same,) = (run for run in words if run == {**run, **_settings(first["ssc"]), "readout": "mean_voltage"})
     for split, name in (("train", "training"), ("valid", "validation")):
         after, before = (rounded(run[f"{split}_accuracy"]) for run in (first["ssc"], same))
-        assert f"{after} for {before.removesuffix(' %')} in {name}" in PROSE
+        assert f"{after} instead of {before.removesuffix(' %')} in {name}" in PROSE
     (shorter,) = (run for run in entries("tried/shd.jsonl") if run["recurrent"])
     assert f"With 10 epochs this network reaches {rounded(shorter['valid_accuracy'])} on them" in PROSE
     (more,) = (run for run in entries("tried/words.jsonl") if run["task"] == "shd" and run["blend_more"])
-    assert f"{rounded(more['valid_accuracy'])} after 10 epochs, for {rounded(shorter['valid_accuracy'])}" in PROSE
+    reached, before = (rounded(run["valid_accuracy"]) for run in (more, shorter))
+    assert f"give {reached} after 10 epochs, instead of {before}" in PROSE
     hours = sum(run["seconds"] for run in entries("tried/words.jsonl")) / 3600
     assert f"These runs took {hours:.0f} hours of one core" in PROSE
     for task, run in first.items():
