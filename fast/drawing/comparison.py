@@ -11,10 +11,11 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from delayprop.fast.drawing.style import COLOURS, literal, plain, save, subplots
+from delayprop.fast.drawing.style import COLOURS, FIFTH, literal, plain, save, subplots
 from delayprop.spec.errors import SpecError
 
 RECURRENT = ", recurrent"  # of a label: drawn dashed, in the colour of the label without it
+LINES = [*zip((*COLOURS, FIFTH), "os^Dv", strict=True)]  # colour and mark of a curve
 APART = 0.15  # rows, between the runs of a setting of few seeds
 
 
@@ -87,7 +88,8 @@ def accuracies_over(
     for axes, (panel, curves) in zip(grid[0], panels.items(), strict=True):
         for label, curve in curves.items():
             values, n = sorted(curve), kinds.index(label)
-            points, colour, mark = [(x, y) for x in values for y in curve[x]], COLOURS[n % len(COLOURS)], "os^D"[n % 4]
+            points = [(x, y) for x in values for y in curve[x]]
+            colour, mark = LINES[n % len(LINES)]
             axes.plot(*zip(*points, strict=True), mark, color=colour, markersize=2.5, alpha=0.5)
             means = [statistics.mean(curve[value]) for value in values]
             axes.plot(values, means, mark + "-", color=colour, markersize=4.5, label=literal(label))
