@@ -156,7 +156,7 @@ def test_with_no_speaker_held_out_all_are_learned_from(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("task", "network"), [
-    pytest.param("ssc", "700-4-35", marks=pytest.mark.full), ("braille", "24-4-27"),
+    pytest.param("ssc", "140-4-35", marks=pytest.mark.full), ("braille", "24-4-27"),
 ])
 def test_a_task_of_three_files_runs(task: str, network: str, folder: Path, capsys: Capture) -> None:
     assert f"{task}_train.h5" in refusal(capsys, main, "--task", task, "--data", folder, "--out", folder / "run")
