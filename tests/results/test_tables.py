@@ -1,0 +1,111 @@
+"""The tables and pictures of results are those of the recorded runs, which are comparable."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import pytest
+
+from delayprop.fast.compare import added_by_learning, curves_over, sha256_of
+from delayprop.fast.runs.compared_runs import OF_THE_RESULT, by_task, grouped
+from delayprop.fast.tasks import braille, ssc, yin_yang
+from delayprop.fast.tasks.options import parser_of
+from delayprop.fast.training.settings import Settings, with_defaults
+from results import tables
+from tests import ROOT
+from tests.results.records import README, entries
+
+SHD = "8197e00d387b5c3d7993aa718325fdb18b8d5323ce8674ad3e5342073e6e244c"
+"""The SHA-256 of the training file of SHD in use."""
+PAGE = tables.PAGE.read_text(encoding="utf-8")
+SIZES = [ROOT / "results" / "sizes.jsonl", ROOT / "results" / "paper" / "yin-yang.jsonl"]
+ARM = {"hidden", "seed", "recurrent", "freeze_delays", "delay", "rec_delay", "freeze_weights"}
+
+
+def test_the_tables_are_those_that_the_command_writes() -> None:
+    assert [name for _, name, _ in tables.PLACE.findall(PAGE)] == [*tables.TABLES]
+    assert tables.written(PAGE) == PAGE, "run `python -m results.tables`"
+
+
+def test_control_another_number_is_found_and_a_cell_is_the_mean_over_seeds() -> None:
+    found = [one["test_accuracy"] for one in entries("braille-recurrent.jsonl") if not one["freeze_delays"]]
+    cell = f"| `braille`, recurrent | 256 | {100 * mean(found):.1f} ± "
+    assert len(found) == 3 and PAGE.count(cell) == 1
+    assert tables.written(PAGE.replace(cell, cell.replace("| 256 |", "| 255 |"))) == PAGE
+
+
+@pytest.mark.full
+def test_the_picture_of_sizes_is_of_the_lines() -> None:
+    by_size = {task: curves_over(own, "hidden") for task, own in by_task(grouped(SIZES, several_tasks=True)).items()}
+    assert sha256_of(by_size) in (ROOT / "docs" / "sizes.svg").read_text(encoding="utf-8")
+    intervals = added_by_learning(by_task(grouped(SIZES, several_tasks=True)), "hidden")
+    zero = {task: sum(points < half for points, half in own.values() if half) for task, own in intervals.items()}
+    assert zero == {"braille": 2, "shd": 5, "yin-yang": 0}
+    assert "all intervals of SHD and two of Braille include 0." in " ".join(README.split())
+
+
+@pytest.mark.parametrize("file, task", [
+    ("sizes.jsonl", "braille"), ("sizes.jsonl", "shd"), ("tried/yin-yang.jsonl", "yin-yang"),
+    ("paper/yin-yang.jsonl", "yin-yang"),
+])
+def test_kinds_of_delays_differ_in_nothing_else(file: str, task: str) -> None:
+    of_first_spikes = {"arm", "bias", "out_mean", "out_sd"} if file.startswith("paper") else set()
+    runs = [run for run in entries(file) if run["task"] == task]
+    settings = runs[0].keys() - OF_THE_RESULT - ARM - of_first_spikes
+    assert len({tuple(str(run[name]) for name in sorted(settings)) for run in runs}) == 1
+
+
+def test_runs_on_shd_are_on_the_files_in_use_and_were_tested_on_the_same_trials() -> None:
+    files = [path.relative_to(ROOT / "results") for path in (ROOT / "results").rglob("*.jsonl")]
+    runs = [run for file in files for run in entries(str(file)) if run.get("task") == "shd"]
+    assert len(runs) > 50 and {run["data_sha256"]["train"] for run in runs} == {SHD}
+    tested = {run["trials_sha256"] for run in runs if "test_accuracy" in run}
+    evaluated = {one["test"]["trials_sha256"] for one in entries("evaluations.jsonl") if one["run"]["task"] == "shd"}
+    assert len(tested) == 1 and evaluated == tested
+
+
+def settings_of(settings: Settings) -> dict[str, Any]:
+    """Settings that change results, as a line has them."""
+    found = {name: getattr(settings, name) for name in tables.SETTINGS}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+
+
+@pytest.mark.parametrize(("name", "preset"), [("braille", "feed-forward"), ("braille-recurrent", "best")])
+def test_the_preset_is_that_of_the_recorded_runs(name: str, preset: str) -> None:
+    said = settings_of(braille.PRESETS[preset])
+    allowed = [said, said | {"freeze_delays": True}]
+    assert all({one: run[one] for one in said} in allowed for run in map(with_defaults, entries(f"{name}.jsonl")))
+
+
+def test_the_settings_in_the_lines_of_yin_yang_are_those_of_the_preset() -> None:
+    """Old lines have few settings, and the size of the one hidden layer as a number."""
+    preset = asdict(yin_yang.PRESETS["best"]) | {"hidden": 30}
+    controls = {"freeze_delays", "freeze_weights", "delay", "learn_constants", "test", "certify"}
+    for run in entries("yin-yang.jsonl"):
+        common = run.keys() & preset.keys() - controls
+        assert {"lr", "delay_lr", "schedule", "epochs"} <= common
+        assert all(run[name] in (preset[name], [preset[name]]) for name in common)
+
+
+def test_the_first_row_of_a_task_is_the_command_of_the_page_and_the_second_of_words_the_preset() -> None:
+    prose = " ".join(PAGE.split())
+    for task in ("shd", "ssc"):
+        first, second = [run for run in entries("tried/words.jsonl") if run["task"] == task][:2]
+        pattern = rf"fast.train --task {task} --data FOLDER (--hidden 128 --(?:recurrent|epochs 15)[^`]*) --no-test`"
+        (command,) = re.findall(pattern, prose)
+        given = settings_of(Settings.of(parser_of("", task).parse_args(["--task", task, *command.split()])))
+        assert given == {name: with_defaults(first)[name] for name in given}
+    preset = settings_of(ssc.PRESETS["best"])
+    assert preset == {name: with_defaults(second)[name] for name in preset}
+
+
+def test_what_was_tried_did_not_read_the_test_split() -> None:
+    """But on Braille, as the page says, and with neurons on Yin-Yang."""
+    runs: Sequence[tuple[Path, dict[str, Any]]] = [
+        (path, run) for path in sorted((ROOT / "results" / "tried").iterdir()) for run in entries(f"tried/{path.name}")
+    ]
+    tested = {(path.stem, run["task"]) for path, run in runs if "test_accuracy" in run}
+    assert tested == {("braille", "braille"), ("neurons", "yin-yang"), ("yin-yang", "yin-yang")}
