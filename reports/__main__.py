@@ -74,7 +74,7 @@ def study() -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(GRID.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise RecordError("results/grid.json", "a record", f"none ({error})", "make it anew") from None
+        raise RecordError("results/grid.json", "a record", f"none ({error})", "check it out again") from None
     return found
 
 

@@ -101,8 +101,6 @@ ELSEWHERE = {
     # takes minutes
     "tests/derivations/test_derivations.py::test_proved": ["python -m derivations", "delayprop derivations"],
     "tests/reports/test_verification.py::test_the_quick_report_is_green": ["python -m reports"],
-    "tests/benchmarks/test_grid_findings.py::test_the_command_writes_the_gradients_and_keeps_the_rest":
-        ["python -m benchmarks.grid", "python -m benchmarks.grid --out results/grid.json"],
     "tests/agreement/test_mutation.py::test_the_command_writes_a_record": [
         f"python -m tests.tools.mutation {words}ROOM" for words in ("", "--sample 300 ", "--sample 300 --file FILE ")
     ],

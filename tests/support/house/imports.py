@@ -21,7 +21,7 @@ MAY_IMPORT = {
     },
     "results": {"delayprop.fast", "delayprop.spec"},
     "docs": {"delayprop", "optuna"},
-    "examples": {"benchmarks", "delayprop", "torch", "snntorch"},
+    "examples": {"delayprop", "numpy", "torch", "snntorch"},
 }
 """Imports of a package beside the standard library and itself; `tests` may import all."""
 
@@ -33,7 +33,6 @@ MORE = {
     "fast/training/evaluation.py": {"matplotlib"},  # a type alone
     "fast/training/intervals.py": {"mpmath"},
     "docs/formulas.py": {"ziamath"},  # the build of the site alone has it
-    "benchmarks/grid": {"delayprop.reference"},  # the exact gradient that a grid is compared with
     "benchmarks/correctness.py": {"delayprop.reference"},  # follows single neurons before anything is timed
     "benchmarks/delay_lines.py": {"DCLS"},  # optional, imported when used
     "benchmarks/delays.py": {"DCLS", "matplotlib"},  # imported when measured; a type alone

@@ -1,1 +1,0 @@
-"""The cost of a grid: EventProp stepped through time, compared with the exact gradient."""
