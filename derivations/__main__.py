@@ -11,9 +11,9 @@ from sympy.printing.str import StrPrinter
 
 from delayprop.derivations import linear_neuron
 from delayprop.derivations.chapters import theorems
-from delayprop.derivations.errata import ERRATA
 from delayprop.derivations.linear_neuron import LinearNeuron
 from delayprop.derivations.neuron import residuals
+from delayprop.derivations.paper import ERRATA
 from delayprop.derivations.proof import simplest
 from delayprop.spec import SpecError
 from delayprop.spec.command import OneLineParser, run_and_exit

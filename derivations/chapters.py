@@ -4,10 +4,7 @@ from importlib import import_module
 
 from delayprop.derivations.proof import Theorem
 
-NAMES = (
-    "flow", "crossing", "adjoint", "arrival", "spike_jump", "parameters", "readouts", "maximum", "rounding", "neuron",
-    "isolation", "identities", "example_network", "example_explicit", "errata",
-)
+NAMES = "flow", "isolation", "neuron", "readouts", "identities", "rounding", "example", "paper"
 CHAPTERS = tuple(import_module(f"delayprop.derivations.{name}") for name in NAMES)
 
 

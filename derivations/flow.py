@@ -1,37 +1,51 @@
-"""Between events: the closed form of V and I, and the peak of the membrane.
+"""Between events: the flow of a linear neuron, its derivatives, and what a search for spikes needs.
 
-Assumed: `tau_mem V' = -V + I` and `tau_syn I' = -I` with (V, I) at time 0, both constants positive.
+Assumed: `x' = A x`. In a matrix without loops no state drives itself by way of others; its diagonal
+holds minus the rates of the states.
 
-Shown: every solution is a sum of convolutions E(h; p_1, ..., p_n) of exponentials with the rates
-1/tau_mem and 1/tau_syn. E is the same convolution for equal and unequal rates, and a convolution is
-continuous in its rates, so tau_mem = tau_syn is no special case.
+Shown: `exp(A h)` of such a matrix is a sum over paths from state to state, of convolutions
+E(h; p_1, ..., p_n) of exponentials with the rates on the path. E is the same convolution for equal
+and unequal rates, and continuous in them, so `tau_mem = tau_syn` is no special case. For any
+matrix: the flow may be cut anywhere; sensitivities flow backwards by its transpose; its derivative
+by a constant is a block of a larger flow, and adds up over a cut.
 
-The search for spikes rests on the following. While I > 0, exp(h/tau_mem) Vdot falls, so V first
-rises and then falls (one of the two may be missing). V is concave wherever it rises, and its only
-peak, where V = I, has a closed form. A threshold above 0 can only be reached with I > 0. Hence no
-spike is lost if the peak is compared with the threshold, and a Newton iteration that starts left of
-the crossing never passes it. For I <= 0 none of this holds, and none is needed.
+A level can be searched for a crossing with its values and slopes at both ends of a bin alone: the
+cubic that has them lies below the largest of four numbers, and the level above the cubic by at most
+`width^4 / 384` times its largest fourth derivative. Of the neuron of the paper the peak itself is
+explicit, where `V = I`.
 """
 
 import sympy as sp
 
-from delayprop.derivations import formulas
-from delayprop.derivations.proof import Residuals, integral, theorem, under_integrals
-from delayprop.derivations.symbols import I, V, h, s, tau_mem, tau_syn, w
-from delayprop.derivations.trajectory import forwards
+from delayprop.derivations import linear_neuron
+from delayprop.derivations.linear_neuron import E, LinearNeuron, flow
+from delayprop.derivations.proof import Residuals, theorem
+from delayprop.derivations.symbols import I, V, h, s, tau_mem, tau_syn
+from delayprop.spec.neuron import LIF
 
 p, q, u = sp.symbols("p q u", positive=True)
 
 
+def triangular(n: int, equal: bool = False) -> sp.Matrix:
+    """Any matrix without loops, its states in an order in which each drives earlier ones alone."""
+    rates = sp.symbols(f"p_0:{n}", positive=True)
+
+    def entry(i: int, k: int) -> sp.Expr:
+        if i == k:
+            return -rates[i // 2 if equal else i]
+        return sp.Symbol(f"a_{i}{k}") if k > i else sp.S.Zero
+
+    return sp.Matrix(n, n, entry)
+
+
 def convolution_law(rates: tuple[sp.Expr, ...], rate: sp.Expr) -> sp.Expr:
     """The convolution y of x with exp(-rate s): y' = x - rate y with y(0) = 0, solved uniquely."""
-    x, y = formulas.E(h, *rates), formulas.E(h, *rates, rate)
+    x, y = E(h, *rates), E(h, *rates, rate)
     return sp.diff(y, h) - x + rate * y + y.subs(h, 0)
 
 
-@theorem("flow-E", "E(h; p_1 ... p_n) is the n-fold convolution of exp(-p s); d/dp repeats the rate")
+@theorem("flow-E", "E(h; p_1 ... p_n) is the n-fold convolution of exp(-p s), for equal and unequal rates")
 def convolutions() -> Residuals:
-    E = formulas.E
     return {
         "E(h; p)": E(h, p) - sp.exp(-p * h),
         "two rates": convolution_law((p,), q),
@@ -40,93 +54,101 @@ def convolutions() -> Residuals:
         "one of three repeated": convolution_law((p, q), q),
         "four rates, one repeated": convolution_law((p, p, q), u),
         "equal rates are the limit": sp.limit(E(h, p, q), q, p) - E(h, p, p),
-        "derivative by one of two rates": sp.diff(E(h, p, q), q) + E(h, p, q, q),
-        "derivative by one of three rates": sp.diff(E(h, p, q, u), u) + E(h, p, q, u, u),
-        "common shift of the rates": E(h, p + u, q + u) - sp.exp(-u * h) * E(h, p, q),
     }
 
 
-@theorem("flow-V-I", "V(h) = V E(h; 1/tau_mem) + I/tau_mem E(h; 1/tau_mem, 1/tau_syn), I(h) = I E(h; 1/tau_syn)")
-def flow() -> Residuals:
-    V_h, I_h = forwards(V, I, h)
-    V_equal = formulas.V_flow(V, I, h, tau_syn, tau_syn)
-    return {
-        "tau_mem dV/dt = -V + I": tau_mem * sp.diff(V_h, h) + V_h - I_h,
-        "tau_syn dI/dt = -I": tau_syn * sp.diff(I_h, h) + I_h,
-        "V at the beginning": V_h.subs(h, 0) - V,
-        "I at the beginning": I_h.subs(h, 0) - I,
-        "slope": sp.diff(V_h, h) - formulas.Vdot(V_h, I_h, tau_mem),
-        "limit tau_mem = tau_syn": sp.limit(V_h, tau_mem, tau_syn) - V_equal,
-        "tau_mem = tau_syn solves the equation": tau_syn * sp.diff(V_equal, h) + V_equal - I_h,
+@theorem("flow", "exp(A h) = sum over paths i -> k -> ... -> j of A_ik ... A_.j E(h; rates on the path)")
+def paths() -> Residuals:
+    residuals: dict[str, sp.Expr] = {}
+    for name, A in (("four states", triangular(4)), ("equal rates", triangular(4, equal=True))):
+        F = flow(A, h)
+        residuals |= entries(f"{name}: F' = A F", sp.diff(F, h) - A * F)
+        residuals |= entries(f"{name}: F(0) = 1", F.subs(h, 0) - sp.eye(4))
+    return residuals
+
+
+def entries(name: str, matrix: sp.Matrix) -> dict[str, sp.Expr]:
+    return {f"{name}, entry {k}": entry for k, entry in enumerate(matrix) if entry != 0} or {name: sp.S.Zero}
+
+
+@theorem("flow-cut", "F(s + h) = F(h) F(s); an arrival deposits F(h) e w, whatever the state")
+def cut() -> Residuals:
+    A = triangular(3)
+    x, e, w = sp.Matrix(sp.symbols("x_0:3")), sp.Matrix(sp.symbols("e_0:3")), sp.Symbol("w")
+    arrived = flow(A, h) * (flow(A, s) * x + w * e)
+    return entries("cut at s", arrived - flow(A, s + h) * x - w * flow(A, h) * e)
+
+
+@theorem("flow-adjoint", "p(s) = F(h - s)^T p(h) solves p' = -A^T p, and p.dx is constant for any dx' = A dx")
+def adjoint() -> Residuals:
+    A = triangular(3)
+    at_end, dx = sp.Matrix(sp.symbols("p_h:3")), sp.Matrix(sp.symbols("dx_0:3"))
+    before = flow(A, h - s).T * at_end
+    return entries("the equation", sp.diff(before, s) + A.T * before) | {
+        "the pairing": before.dot(flow(A, s) * dx) - at_end.dot(flow(A, h) * dx),
     }
 
 
-@theorem("flow-restart", "the flow may be cut anywhere, and arrivals add up in any order")
-def restart() -> Residuals:
-    V_s, I_s = forwards(V, I, s)
-    V_cut, I_cut = forwards(V_s, I_s, h)
-    V_whole, I_whole = forwards(V, I, s + h)
+@theorem("flow-theta", "dF/dtheta is the upper right block of the flow of [[A, A_theta], [0, A]]; adds up over a cut")
+def by_constants() -> Residuals:
+    n = linear_neuron.with_integral(LinearNeuron.of(LIF), -u)
+    residuals: dict[str, sp.Expr] = {}
+    for theta in (tau_mem, tau_syn):
+        A = n.A.subs({n.constants[str(each)]: each for each in (tau_mem, tau_syn)})
+        moved = linear_neuron.flow_by(A, sp.diff(A, theta), h)
+        residuals |= entries(f"by {theta}", sp.diff(flow(A, h), theta) - moved)
+    # Any matrix: both solve X' = A X + A_theta F with X(0) = 0.
+    theta = sp.Symbol("theta")
+    A = sp.Matrix(2, 2, lambda i, k: sp.Function(f"A_{i}{k}")(theta))
+    F = sp.Matrix(2, 2, lambda i, k: sp.Function(f"F_{i}{k}")(h, theta))
+    X, A_theta = sp.diff(F, theta), sp.diff(A, theta)
+    block = sp.Matrix(sp.BlockMatrix([[A, A_theta], [sp.zeros(2), A]])) * sp.Matrix(
+        sp.BlockMatrix([[F, X], [sp.zeros(2), F]]))
+    residuals |= entries("any matrix", sp.diff(A * F, theta) - block[:2, 2:])
+    # p just behind a cut pays for what the first part moved: the sum over parts is the whole.
+    A = triangular(2)
+    A_theta, at_end = sp.Matrix(2, 2, sp.symbols("b_0:4")), sp.Matrix(sp.symbols("p_h:2"))
+    A_theta[1, 0] = 0
+    x = sp.Matrix(sp.symbols("x_0:2"))
+    parts = at_end.dot(linear_neuron.flow_by(A, A_theta, h) * flow(A, s) * x)
+    parts += (flow(A, h).T * at_end).dot(linear_neuron.flow_by(A, A_theta, s) * x)
+    residuals["over a cut"] = parts - at_end.dot(linear_neuron.flow_by(A, A_theta, s + h) * x)
+    return residuals
 
-    # An arrival of weight w at s, seen at s + h: its deposit does not depend on the state.
-    with_arrival, deposit = forwards(V_s, I_s + w, h)[0], forwards(sp.S.Zero, w, h)[0]
-    return {
-        "V, cut at s": V_cut - V_whole,
-        "I, cut at s": I_cut - I_whole,
-        "V is a sum over arrivals": with_arrival - V_whole - deposit,
-    }
 
-
-@theorem("flow-peak", "with D = tau_mem - tau_syn, V = I after -(tau_mem tau_syn/D) log1p(-D (I - V)/(tau_mem I))")
+@theorem("flow-peak", "`lif`: V = I after -(tau_mem tau_syn/D) log1p(-D (I - V)/(tau_mem I)), D = tau_mem - tau_syn")
 def peak() -> Residuals:
     # With x = exp(h/tau_syn - h/tau_mem) the equation V = I is linear in x.
     x, decay = sp.symbols("x decay", positive=True)
-    met = formulas.V_flow(V, I, h, tau_mem, tau_syn) - formulas.I_flow(I, h, tau_syn)
-    (ratio,) = sp.solve(met.subs({sp.exp(-h / tau_mem): x * decay, sp.exp(-h / tau_syn): decay}), x)
+    V_h, I_h = linear_neuron.lif_after(V, I, h, tau_mem, tau_syn)
+    met = (V_h - I_h).subs({sp.exp(-h / tau_mem): x * decay, sp.exp(-h / tau_syn): decay})
+    (ratio,) = sp.solve(met, x)
     solved = sp.log(ratio) / (1 / tau_syn - 1 / tau_mem)
-    claimed = formulas.peak_time(V, I, tau_mem, tau_syn)
+    claimed, equal = (linear_neuron.peak_time(V, I, tau, tau_syn) for tau in (tau_mem, tau_syn))
+    V_equal, I_equal = linear_neuron.lif_after(V, I, h, tau_syn, tau_syn)
     return {
         "V = I solved": sp.exp((solved - claimed) * (tau_mem - tau_syn) / (tau_mem * tau_syn)) - 1,
-        "limit tau_mem = tau_syn": sp.limit(claimed, tau_mem, tau_syn) - formulas.peak_time(V, I, tau_syn, tau_syn),
-        "V = I at tau_mem = tau_syn": (
-            formulas.V_flow(V, I, h, tau_syn, tau_syn) - formulas.I_flow(I, h, tau_syn)
-        ).subs(h, formulas.peak_time(V, I, tau_syn, tau_syn)),
+        "limit tau_mem = tau_syn": sp.limit(claimed, tau_mem, tau_syn) - equal,
+        "V = I at tau_mem = tau_syn": (V_equal - I_equal).subs(h, equal),
     }
 
 
-@theorem("flow-rise", "while I > 0: V rises, then falls; concave where it rises; Newton from the left stays left")
-def rise() -> Residuals:
-    positive_I, rising, time = sp.symbols("I Vdot t", positive=True)
-    V_h, I_h = forwards(V, I, h)
-    Vdot, Vddot = sp.diff(V_h, h), sp.diff(V_h, h, 2)
-
-    # The tangent at 0 is above V by the integral of -(h - s) Vddot(s): Newton cannot overshoot.
-    tangent = V + h * formulas.Vdot(V, I, tau_mem)
-    gap = integral((h - s) * Vddot.subs(h, s), s, 0, h)
-    return {
-        "exp(h/tau_mem) Vdot falls at a rate with the sign of I": (
-            sp.diff(sp.exp(h / tau_mem) * Vdot, h) + sp.exp(h / tau_mem) * I_h / (tau_mem * tau_syn)
-        ),
-        "Vddot from the slope and the current": Vddot + Vdot / tau_mem + I_h / (tau_mem * tau_syn),
-        "Vddot < 0 where V rises and I > 0": sp.sign(-rising / tau_mem - positive_I / (tau_mem * tau_syn)) + 1,
-        "V = tangent + integral of (h - s) Vddot": V_h - tangent - gap,
-        "I keeps its sign": sp.sign(formulas.I_flow(positive_I, time, tau_syn)) - 1,
-    }
-
-
-@theorem("flow-bound", "V <= V + (1 - exp(-h/tau_mem)) (I_max - V) while I <= I_max: most bins cannot spike")
+@theorem("flow-bound", "a level is at most max(f, f + w f'/3, g - w g'/3, g) + w^4/384 max|f''''| between f and g")
 def bound() -> Residuals:
-    # Any current below I_max, arrivals included, is I_max minus a gap that is nowhere negative.
-    gap = sp.Function("gap", nonnegative=True)(s)
-    I_max = sp.Symbol("I_max", real=True)
-    kernel = sp.exp(-(h - s) / tau_mem) / tau_mem
-    short_of_bound = sp.Integral(kernel * gap, (s, 0, h))
-    V_h = formulas.V_bound(V, I_max, h, tau_mem) - short_of_bound
-    inside, outside = under_integrals(sp.diff(V_h, h) - formulas.Vdot(V_h, I_max - gap.subs(s, h), tau_mem))
-    headroom = sp.Symbol("headroom", positive=True)
+    f, slope, g, slope_g, fourth = sp.symbols("f slope g slope_g fourth", real=True)
+    width, share = sp.symbols("width share", positive=True)  # share: of the width, in [0, 1]
+    basis = [sp.binomial(3, k) * share**k * (1 - share) ** (3 - k) for k in range(4)]
+    cubic = sum(b * c for b, c in zip(basis, linear_neuron.controls(f, slope, g, slope_g, width), strict=True))
+    by_time = sp.diff(cubic, share) / width
+    # The difference of a quartic and its cubic; by Rolle any f has it for f'''' at some instant.
+    beyond = fourth / 24 * (width * share) ** 2 * (width - width * share) ** 2
+    at_ends = [(sp.diff(beyond, share, k).subs(share, end)) for k in (0, 1) for end in (0, 1)]
     return {
-        "bound minus an integral solves the dynamics, inside": inside,
-        "bound minus an integral solves the dynamics, outside": outside,
-        "V at the beginning": formulas.V_bound(V, I_max, sp.S.Zero, tau_mem) - V,
-        "the integrand is nowhere negative": sp.Min(0, kernel * gap),
-        "the bound rises while I_max > V": sp.sign(sp.diff(formulas.V_bound(V, V + headroom, h, tau_mem), h)) - 1,
+        "the cubic at the start": cubic.subs(share, 0) - f, "its slope": by_time.subs(share, 0) - slope,
+        "the cubic at the end": cubic.subs(share, 1) - g, "its slope there": by_time.subs(share, 1) - slope_g,
+        "weights of the four numbers add up to 1": sum(basis) - 1,
+        "beyond: nothing at the ends, nor by slope": sum(sp.Abs(each) for each in at_ends),
+        "beyond: its fourth derivative": sp.diff(beyond, share, 4) / width**4 - fourth,
+        "beyond: largest in the middle": sp.diff(beyond, share).subs(share, sp.Rational(1, 2)),
+        "beyond, there": beyond.subs(share, sp.Rational(1, 2)) - linear_neuron.beyond_cubic(fourth, width),
     }

@@ -1,8 +1,7 @@
-"""The claims: every formula that the reference and the fast implementation use, in plain SymPy.
+"""Claims for the neuron of the paper alone: in the words of the paper, and of error bars.
 
-Nothing is derived here. Each function states one formula; the other modules derive the same
-quantity from the dynamics and compare the two, so a wrong sign in this file is a failed proof. The
-jump functions have the names and arguments of `reference/jumps.py`; the tests compare both texts.
+Nothing is derived here; the chapters derive the same quantities and compare. `linear_neuron.py` has
+the claims for any neuron.
 
 Between events `tau_mem V' = -V + I` and `tau_syn I' = -I`. Adjoint variables are scaled
 sensitivities: `dL/dV = -tau_mem lambda_V`, `dL/dI = -tau_syn lambda_I`. The suffixes `_minus` and
@@ -12,6 +11,8 @@ sensitivities: `dL/dV = -tau_mem lambda_V`, `dL/dI = -tau_syn lambda_I`. The suf
 import sympy as sp
 from sympy import Expr
 
+from delayprop.derivations.linear_neuron import E, lif_after
+
 PAPER = {
     "lambda_V_flow": "equation 16", "lambda_I_flow": "equation 17",
     "lambda_V_at_crossing": "equations 35 to 37, 66, 67", "dL_dw_at_arrival": "equation 38", "dL_dt_arr": "equation 70",
@@ -19,78 +20,22 @@ PAPER = {
 """Equations of the paper (Nature Communications 2025, s41467-025-65394-8) for these claims."""
 
 
-def E(h: Expr, *p: Expr) -> Expr:
-    """Convolution over [0, h] of exp(-p_1 s), ..., exp(-p_n s); equal rates are legal."""
-    for q in p[1:]:
-        if q != p[0]:
-            others = list(p[1:])
-            others.remove(q)
-            return (E(h, p[0], *others) - E(h, q, *others)) / (q - p[0])
-    return h ** (len(p) - 1) / sp.factorial(len(p) - 1) * sp.exp(-p[0] * h)
-
-
-# Free dynamics.
-
-
 def Vdot(V: Expr, I: Expr, tau_mem: Expr) -> Expr:
     return (I - V) / tau_mem
 
 
-def I_flow(I: Expr, h: Expr, tau_syn: Expr) -> Expr:
-    return I * E(h, 1 / tau_syn)
+# Adjoint between events, over a time h backwards.
 
 
-def V_flow(V: Expr, I: Expr, h: Expr, tau_mem: Expr, tau_syn: Expr) -> Expr:
-    return V * E(h, 1 / tau_mem) + I / tau_mem * E(h, 1 / tau_mem, 1 / tau_syn)
+def lambda_V_flow(lambda_V: Expr, h: Expr, tau_mem: Expr) -> Expr:
+    return lambda_V * E(h, 1 / tau_mem)
 
 
-def peak_time(V: Expr, I: Expr, tau_mem: Expr, tau_syn: Expr) -> Expr:
-    """When the membrane peaks, from (V, I) at time 0 with I > V and I > 0."""
-    if tau_mem == tau_syn:
-        return tau_syn * (I - V) / I
-    difference = tau_mem - tau_syn
-    return -tau_mem * tau_syn / difference * sp.log(1 - difference * (I - V) / (tau_mem * I))
+def lambda_I_flow(lambda_V: Expr, lambda_I: Expr, h: Expr, tau_mem: Expr, tau_syn: Expr) -> Expr:
+    return lambda_I * E(h, 1 / tau_syn) + lambda_V / tau_syn * E(h, 1 / tau_mem, 1 / tau_syn)
 
 
-def V_bound(V: Expr, I_max: Expr, h: Expr, tau_mem: Expr) -> Expr:
-    """Upper bound of V after a time h in which the current stays below I_max."""
-    return V + (1 - sp.exp(-h / tau_mem)) * (I_max - V)
-
-
-# Crossings.
-
-
-def dt_post_at_crossing(dV_minus: Expr, Vdot_minus: Expr) -> Expr:
-    return -dV_minus / Vdot_minus
-
-
-def kappa(tau_mem: Expr, Vdot_minus: Expr, v_th: Expr) -> Expr:
-    return (tau_mem * Vdot_minus / v_th) ** 2
-
-
-def kappa_near_grazing(excess: Expr, tau_mem: Expr, tau_syn: Expr, v_th: Expr) -> Expr:
-    """kappa to leading order, if the membrane without reset would peak at v_th + excess."""
-    return 2 * tau_mem / tau_syn * excess / v_th
-
-
-# Adjoint between events, over a time h backwards; dl_V/dV is `drive` at the end of this time and
-# drive * exp(rate * s) at a time s before it.
-
-
-def lambda_V_flow(lambda_V: Expr, h: Expr, tau_mem: Expr, drive: Expr = 0, rate: Expr = 0) -> Expr:
-    free = lambda_V * E(h, 1 / tau_mem)
-    return free if drive == 0 else free - drive / tau_mem * E(h, 1 / tau_mem, -rate)
-
-
-def lambda_I_flow(
-    lambda_V: Expr, lambda_I: Expr, h: Expr, tau_mem: Expr, tau_syn: Expr, drive: Expr = 0,
-    rate: Expr = 0,
-) -> Expr:
-    free = lambda_I * E(h, 1 / tau_syn) + lambda_V / tau_syn * E(h, 1 / tau_mem, 1 / tau_syn)
-    return free if drive == 0 else free - drive / (tau_mem * tau_syn) * E(h, 1 / tau_mem, 1 / tau_syn, -rate)
-
-
-# Arrivals.
+# Events.
 
 
 def dL_dw_at_arrival(tau_syn: Expr, lambda_I: Expr) -> Expr:
@@ -100,9 +45,6 @@ def dL_dw_at_arrival(tau_syn: Expr, lambda_I: Expr) -> Expr:
 def dL_dt_arr(w: Expr, lambda_V: Expr, lambda_I: Expr) -> Expr:
     """Also this arrival's share of the gradients by its delay and its sender's spike time."""
     return w * (lambda_V - lambda_I)
-
-
-# Spikes.
 
 
 def dL_dt_post_at_crossing(dl_p_dt_post: Expr, l_V_minus: Expr, l_V_plus: Expr, dL_dt_arr_down: Expr) -> Expr:
@@ -124,86 +66,8 @@ def dL_dv_reset_at_crossing(tau_mem: Expr, lambda_V_plus: Expr) -> Expr:
     return -tau_mem * lambda_V_plus
 
 
-# Maxima.
-
-
 def lambda_V_at_maximum(lambda_V_plus: Expr, dL_dy: Expr, tau_mem: Expr) -> Expr:
     return lambda_V_plus - dL_dy / tau_mem
-
-
-def dL_dt_arr_at_pinned_maximum(dL_dy: Expr, w: Expr, tau_mem: Expr, Vdot_plus: Expr) -> Expr:
-    """Term added to `dL_dt_arr`, read just after, of an arrival that makes the maximum."""
-    return dL_dy * sp.Max(0, Vdot_plus - w / tau_mem)
-
-
-# Time constants: derivatives of the flow, and integrals of lambda_V Vdot and lambda_I Idot.
-
-
-def dV_dtau_mem(V: Expr, I: Expr, h: Expr, tau_mem: Expr, tau_syn: Expr) -> Expr:
-    pm, ps = 1 / tau_mem, 1 / tau_syn
-    return pm**2 * (V * E(h, pm, pm) - I * E(h, pm, ps) + I * pm * E(h, pm, pm, ps))
-
-
-def dV_dtau_syn(I: Expr, h: Expr, tau_mem: Expr, tau_syn: Expr) -> Expr:
-    pm, ps = 1 / tau_mem, 1 / tau_syn
-    return I * pm * ps**2 * E(h, pm, ps, ps)
-
-
-def dI_dtau_syn(I: Expr, h: Expr, tau_syn: Expr) -> Expr:
-    ps = 1 / tau_syn
-    return I * ps**2 * E(h, ps, ps)
-
-
-def dL_dtau_mem_over_interval(lambda_V: Expr, V: Expr, I: Expr, h: Expr, tau_mem: Expr, tau_syn: Expr) -> Expr:
-    """Integral of lambda_V Vdot: lambda_V at the end of the interval, V and I at its beginning."""
-    return -tau_mem * lambda_V * dV_dtau_mem(V, I, h, tau_mem, tau_syn)
-
-
-def dL_dtau_syn_over_interval(lambda_V: Expr, lambda_I: Expr, I: Expr, h: Expr, tau_mem: Expr, tau_syn: Expr) -> Expr:
-    """Integral of lambda_I Idot: the lambdas at the end of the interval, I at its beginning."""
-    through_V = -tau_mem * lambda_V * dV_dtau_syn(I, h, tau_mem, tau_syn)
-    through_I = -tau_syn * lambda_I * dI_dtau_syn(I, h, tau_syn)
-    return through_V + through_I
-
-
-# Running readouts: the integral of exp(-r s) V over an interval, and its derivatives.
-
-
-def V_integral(V: Expr, I: Expr, h: Expr, r: Expr, tau_mem: Expr, tau_syn: Expr) -> Expr:
-    pm, ps = 1 / tau_mem, 1 / tau_syn
-    return sp.exp(-r * h) * (V * E(h, -r, pm) + I * pm * E(h, -r, pm, ps))
-
-
-def dV_integral_dtau_mem(V: Expr, I: Expr, h: Expr, r: Expr, tau_mem: Expr, tau_syn: Expr) -> Expr:
-    pm, ps = 1 / tau_mem, 1 / tau_syn
-    return sp.exp(-r * h) * pm**2 * (V * E(h, -r, pm, pm) - I * E(h, -r, pm, ps) + I * pm * E(h, -r, pm, pm, ps))
-
-
-def dV_integral_dtau_syn(I: Expr, h: Expr, r: Expr, tau_mem: Expr, tau_syn: Expr) -> Expr:
-    pm, ps = 1 / tau_mem, 1 / tau_syn
-    return sp.exp(-r * h) * I * pm * ps**2 * E(h, -r, pm, ps, ps)
-
-
-def drive_of_readout(dL_dy: Expr, r: Expr, t: Expr, T: Expr) -> Expr:
-    """dl_V/dV at time t for y = (1/T) int_0^T exp(-r t) V dt."""
-    return dL_dy * sp.exp(-r * t) / T
-
-
-def running_loss_drop(dL_dy: Expr, weight: Expr, v_th: Expr, v_reset: Expr) -> Expr:
-    """l_V_minus - l_V_plus at a spike, if V is read with this weight in an integral."""
-    return dL_dy * weight * (v_th - v_reset)
-
-
-# Conserved charges of the identities A (scale), C (shift of time) and B (unit of time), per neuron.
-
-
-def scale_charge(V: Expr, I: Expr, lambda_V: Expr, lambda_I: Expr, tau_mem: Expr, tau_syn: Expr) -> Expr:
-    return tau_mem * lambda_V * V + tau_syn * lambda_I * I
-
-
-def shift_charge(V: Expr, I: Expr, lambda_V: Expr, lambda_I: Expr) -> Expr:
-    """tau_mem lambda_V Vdot + tau_syn lambda_I Idot; t times it is the charge of identity B."""
-    return lambda_V * (I - V) - lambda_I * I
 
 
 # Running readouts in the identities; V_T is V at T, moment is (1/T) int_0^T t exp(-r t) V dt.
@@ -276,4 +140,4 @@ def trace_bend_squared(tau_mem: Expr, tau_syn: Expr) -> Expr:
 
 def mean_voltage_moved(h: Expr, T: Expr, tau_mem: Expr, tau_syn: Expr) -> Expr:
     """Derivative of the mean of V over [0, T] by the time of an arrival of weight 1 at T - h."""
-    return -V_flow(sp.S.Zero, sp.S.One, h, tau_mem, tau_syn) / T
+    return -lif_after(sp.S.Zero, sp.S.One, h, tau_mem, tau_syn)[0] / T

@@ -3,9 +3,8 @@
 Assumed: zero state at 0, zero adjoint at T, no spike at T itself. `l_p` depends on spike times, and
 y is a `max_voltage` readout (interior, or on an inhibitory arrival).
 
-    A  scale of V:     sum w g_w + sum v_th g_v_th + sum v_reset g_v_reset = sum y dL/dy
-    B  unit of time:   sum d g_d + sum tau_mem g_tau_mem + sum tau_syn g_tau_syn + sum t_in g_t_in
-                           = sum t_k dl_p/dt_k
+    A  scale of V:     sum w g_w + sum v g_v = sum y dL/dy        (v: v_th, v_reset, ...)
+    B  unit of time:   sum d g_d + sum tau g_tau + sum t_in g_t_in = sum t_k dl_p/dt_k
     C  shift of time:  sum g_t_in = sum dl_p/dt_k
 
 C holds at every layer too: if all delays of the spikes from outside are longer by one time, all
@@ -13,79 +12,60 @@ spikes of this layer and of those after it are later, so the sum of these g_d is
 dl_p/dt_k behind it.
 
 Shown twice. First, scaling or shifting maps solutions to solutions, so spike times and readouts are
-homogeneous, and Euler's theorem gives the identities. Second, from the adjoint formulas alone: each
-symmetry has a charge, summed over neurons. It is constant between events, changes at each event by
-one term of the identity, and is 0 at both ends of the trial, so the terms add up to 0. A wrong jump
-formula breaks this sum.
+homogeneous, and Euler's theorem gives the identities. Second, from the claims alone: each symmetry
+has a charge, summed over neurons. It is constant between events, changes at each event by one term
+of the identity, and is 0 at both ends of the trial, so the terms add up to 0. A wrong jump breaks
+this sum.
 
- - A: the charge is tau_mem lambda_V V + tau_syn lambda_I I.
- - C: the charge is H = tau_mem lambda_V Vdot + tau_syn lambda_I Idot. It grows by dL/dt_arr at an
-   arrival and falls by dL/dt_post at a spike; arrivals caused by a spike are in both and cancel.
- - B: the charge is t H. Between events it grows by the integral of H, that is by tau_mem g_tau_mem
-   + tau_syn g_tau_syn (`parameters.py`); at events it grows by t times the change of H, where t_arr
-   = t_pre + d gives d g_d.
+ - A: the charge is `p.x`.
+ - C: the charge is `H = p.A x`. It falls by dL/dt_arr at an arrival and grows by dL/dt_post at a
+   spike; arrivals caused by a spike are in both and cancel.
+ - B: the charge is `t H`. Between events it grows by the integral of H, that is by minus the sum of
+   `tau g_tau`; at events it grows by t times the change of H, where t_arr = t_pre + d gives d g_d.
 
-A maximum at T adds dL/dy Vdot(T) to the left of C, and T times this term to the left of B. A
-running readout adds y dL/dy to the right of A, and dL/dy times `shift_of_running_readout` and
-`unit_of_running_readout` to the right of C and B, where T counts as fixed. The charges show this
-for any neuron, spiking or not: they grow by the integral of g exp(-r t) Vdot and of t times it, and
-the terms l_V_minus - l_V_plus of its spikes take the resets out again.
+A maximum at T adds dL/dy V'(T) to the left of C, and T times this term to the left of B. An
+integral that is read is a last state, whose sensitivity is not 0 at T: it adds y dL/dy to the right
+of A, and dL/dy times `shift_of_running_readout` and `unit_of_running_readout` to the right of C and
+B, where T counts as fixed.
 """
 
 import sympy as sp
 
-from delayprop.derivations import formulas
+from delayprop.derivations import formulas, linear_neuron
+from delayprop.derivations.flow import triangular
+from delayprop.derivations.linear_neuron import LinearNeuron, flow, with_integral
+from delayprop.derivations.neuron import any_neuron
 from delayprop.derivations.proof import Residuals, theorem
 from delayprop.derivations.symbols import (
-    I,
     T,
-    V,
     d,
     dL_dt_arr_down,
     dL_dt_post,
     dL_dy,
     dl_p_dt_post,
-    g,
     h,
-    lambda_I,
-    lambda_V,
-    lambda_V_plus,
     r,
     s,
     t_in,
     t_post,
-    t_pre,
     tau_mem,
     tau_syn,
-    v_reset,
-    v_th,
     w,
 )
-from delayprop.derivations.trajectory import backwards, by_tau, forwards
+from delayprop.spec.neuron import LIF
 
 c = sp.Symbol("c", positive=True)
-TAUS = (tau_mem, tau_syn)
+v, tau = sp.symbols("v tau", positive=True)  # a constant that is a voltage, and one that is a time
 
 
-@theorem("symmetry", "scaling V, I, w, v_th, v_reset, or every time, or shifting time maps solutions to solutions")
+@theorem("symmetry", "scaling voltages and weights, or every time, or shifting time maps solutions to solutions")
 def symmetries() -> Residuals:
-    V_h, I_h = forwards(V, I, h)
-    V_scaled, I_scaled = forwards(c * V, c * I, h)
-    peak = formulas.peak_time(V, I, *TAUS)
-    slow = (c * tau_mem, c * tau_syn)
+    A, x = triangular(2), sp.Matrix(sp.symbols("x_0:2"))
+    slow = (flow(A / c, c * h) - flow(A, h)) * x
     return {
-        "scale: V": V_scaled - c * V_h,
-        "scale: I": I_scaled - c * I_h,
-        "scale: the arrival": (c * I + c * w) - c * (I + w),
-        "scale: the crossing": (V_scaled - c * v_th) - c * (V_h - v_th),
-        "scale: the sign of the slope": formulas.Vdot(c * v_th, c * I, tau_mem) - c * formulas.Vdot(v_th, I, tau_mem),
-        "scale: the time of the peak": formulas.peak_time(c * V, c * I, *TAUS) - peak,
-        "unit: V": formulas.V_flow(V, I, c * h, *slow) - V_h,
-        "unit: I": formulas.I_flow(I, c * h, slow[1]) - I_h,
-        "unit: the arrival": (c * t_pre + c * d) - c * (t_pre + d),
-        "unit: the sign of the slope": formulas.Vdot(v_th, I, slow[0]) - formulas.Vdot(v_th, I, tau_mem) / c,
-        "unit: the time of the peak": formulas.peak_time(V, I, *slow) - c * peak,
-        "shift: the flow has no origin": sp.diff(formulas.V_flow(V, I, (t_post + s) - (t_pre + s), *TAUS), s),
+        "scale: the flow": (flow(A, h) * (c * x) - c * flow(A, h) * x).norm(),
+        "unit: V": slow[0], "unit: I": slow[1], "unit: the arrival": (c * t_post + c * d) - c * (t_post + d),
+        "shift: the flow has no origin": sp.diff(flow(A, (t_post + s) - (t_in + s))[0, 1], s),
     }
 
 
@@ -108,110 +88,128 @@ def euler() -> Residuals:
     }
 
 
-def on_an_interval(s: sp.Expr, drive: sp.Expr) -> tuple[sp.Expr, sp.Expr, sp.Expr, sp.Expr]:
-    """(V, I, lambda_V, lambda_I) at time s of [0, h]: the state given at 0, the adjoint at h."""
-    return *forwards(V, I, s), *backwards(lambda_V, lambda_I, h - s, drive, r)
+def in_units() -> LinearNeuron:
+    """Any neuron whose reset and threshold are voltages (times `v`) and whose rates are inverse
+    times (over `tau`)."""
+    n = any_neuron()
+    known = {entry: sp.Symbol(entry.func.__name__, real=True) for entry in n.A.atoms(sp.Function) | {
+        *n.c, *n.R, *n.r, n.v_th}}
+    A, c_, R, r_ = (part.subs(known) for part in (n.A / tau, n.c, n.R, n.r * v))
+    return LinearNeuron(n.x, n.p, {"v": v, "tau": tau}, n.arrivals, A, c_, n.v_th.subs(known) * v, R, r_)
 
 
-def lambda_V_before_spike(dL_dt_post: sp.Expr) -> sp.Expr:
-    slopes = formulas.Vdot(v_th, I, tau_mem), formulas.Vdot(v_reset, I, tau_mem)
-    return formulas.lambda_V_at_crossing(lambda_V_plus, dL_dt_post, tau_mem, *slopes)
+def along(n: LinearNeuron, charge: sp.Expr) -> sp.Expr:
+    """The rate of a charge between events."""
+    slopes = [*zip(n.x, n.A * n.x, strict=True), *zip(n.p, linear_neuron.adjoint_slope(n), strict=True)]
+    return sum(sp.diff(charge, symbol) * slope for symbol, slope in slopes)
 
 
-@theorem("identity-A", "A: sum w g_w + v_th g_v_th + v_reset g_v_reset = sum y dL/dy (0 for losses of spike times)")
+def step(charge: sp.Expr, n: LinearNeuron, x_plus: sp.Matrix, p_minus: sp.Matrix) -> sp.Expr:
+    """The charge just behind an event minus that just before; `n` has `x_minus` and `p_plus`."""
+    after = charge.subs([*zip(n.x, x_plus, strict=True)], simultaneous=True)
+    return after - charge.subs([*zip(n.p, p_minus, strict=True)], simultaneous=True)
+
+
+def at_spike(n: LinearNeuron, charge: sp.Expr) -> tuple[sp.Expr, dict[sp.Expr, sp.Expr]]:
+    """The step of a charge at a spike, and what the level is there."""
+    q = linear_neuron.spike_shift(n)
+    fired = {n.x[0]: sp.solve(n.c.dot(n.x) - n.v_th, n.x[0])[0]}
+    return step(charge, n, n.R * n.x + n.r, linear_neuron.before_spike(n, q)), fired
+
+
+@theorem("identity-A", "A: sum w g_w + sum v g_v = sum y dL/dy (0 for losses of spike times)")
 def identity_A() -> Residuals:
-    def charge(V: sp.Expr, I: sp.Expr, lambda_V: sp.Expr, lambda_I: sp.Expr) -> sp.Expr:
-        return formulas.scale_charge(V, I, lambda_V, lambda_I, *TAUS)
-
-    arrival = charge(V, I + w, lambda_V, lambda_I) - charge(V, I, lambda_V, lambda_I)
-    before = lambda_V_before_spike(dL_dt_post)
-    spike = charge(v_reset, I, lambda_V_plus, lambda_I) - charge(v_th, I, before, lambda_I)
-    by_threshold = v_th * formulas.dL_dv_th_at_crossing(tau_mem, before)
-    by_reset = v_reset * formulas.dL_dv_reset_at_crossing(tau_mem, lambda_V_plus)
-    kicked = formulas.lambda_V_at_maximum(lambda_V_plus, dL_dy, tau_mem)
-    maximum = charge(V, I, lambda_V_plus, lambda_I) - charge(V, I, kicked, lambda_I)
-    drive = g * sp.exp(-r * h)
-    readout = charge(*on_an_interval(h, drive)) - charge(*on_an_interval(sp.S.Zero, drive))
+    n, e = in_units(), sp.eye(3)[:, 1]
+    charge = linear_neuron.scale_charge(n)
+    spike, fired = at_spike(n, charge)
+    by_v = linear_neuron.gradient_at_spike(n, v, linear_neuron.spike_shift(n))
+    read = with_integral(n, r)
+    left = linear_neuron.scale_charge(read).subs([*zip(read.p, linear_neuron.at_end(read.p, dL_dy, r, T), strict=True)])
     return {
-        "constant between events": sp.diff(charge(*on_an_interval(s, sp.S.Zero)), s),
-        "arrival: - w g_w": arrival + w * formulas.dL_dw_at_arrival(tau_syn, lambda_I),
-        "spike: - v_th g_v_th - v_reset g_v_reset": spike + by_threshold + by_reset,
-        "maximum: + y dL/dy": maximum - V * dL_dy,
-        "running readout: + g int exp(-r t) V dt": readout - g * formulas.V_integral(V, I, h, r, *TAUS),
+        "constant between events": along(n, charge),
+        "arrival: w g_w": step(charge, n, n.x + w * e, n.p) - w * linear_neuron.at_arrival(n, "x_1")[0],
+        "spike: sum v g_v": (spike - v * by_v).subs(fired),
+        "maximum: - y dL/dy": step(charge, n, n.x, linear_neuron.at_maximum(n.p, dL_dy)) + n.x[0] * dL_dy,
+        "an integral, at T: y dL/dy": left - dL_dy * sp.exp(-r * T) * read.x[3] / T,
     }
 
 
 @theorem("identity-C", "C: sum g_t_in = sum dl_p/dt_k; an interior maximum, or one on an arrival, changes nothing")
 def identity_C() -> Residuals:
-    charge = formulas.shift_charge
-    arrival = charge(V, I + w, lambda_V, lambda_I) - charge(V, I, lambda_V, lambda_I)
-    before = lambda_V_before_spike(dL_dt_post)
-    spike = charge(v_reset, I, lambda_V_plus, lambda_I) - charge(v_th, I, before, lambda_I)
-    kicked = formulas.lambda_V_at_maximum(lambda_V_plus, dL_dy, tau_mem)
-    maximum = charge(V, V, lambda_V_plus, lambda_I) - charge(V, V, kicked, lambda_I)
+    n, e = in_units(), sp.eye(3)[:, 1]
+    charge = linear_neuron.shift_charge(n)
+    spike, _ = at_spike(n, charge)
+    kicked, slope = linear_neuron.at_maximum(n.p, dL_dy), (n.A * n.x)[0]
 
     # On a maximum the arrival turns a slope up > 0 into a slope -down < 0.
     up, down = sp.symbols("up down", positive=True)
-    turn = -tau_mem * (up + down)
-    pinned = charge(V, V - tau_mem * down, lambda_V_plus, lambda_I) - charge(V, V + tau_mem * up, kicked, lambda_I)
-    dL_dt_arr = formulas.dL_dt_arr(turn, lambda_V_plus, lambda_I)
-    dL_dt_arr += formulas.dL_dt_arr_at_pinned_maximum(dL_dy, turn, tau_mem, -down)
-    at_end = -charge(V, I, formulas.lambda_V_at_maximum(sp.S.Zero, dL_dy, tau_mem), sp.S.Zero)
+    (turned,) = sp.solve(slope - up, n.x[1])
+    turn = -(up + down) / n.A[0, 1]
+    by_time = linear_neuron.at_arrival(n, "x_1")[1].subs(w, turn)
+    by_time += linear_neuron.dL_dt_arr_at_pinned_maximum(dL_dy, turn, n.A[0, 1], -down)
+    pinned = step(charge, n, n.x + turn * e, kicked).subs(n.x[1], turned) + by_time
 
     # The sum over events after the arrivals caused by spikes have cancelled. For the neurons of a
     # layer and those after it, the arrivals from outside are in g_d of the layer.
     from_outside = sp.Symbol("from_outside")
-    total = from_outside + dL_dt_arr_down - formulas.dL_dt_post_at_crossing(dl_p_dt_post, 0, 0, dL_dt_arr_down)
-    drive = g * sp.exp(-r * h)
-    readout = charge(*on_an_interval(h, drive)) - charge(*on_an_interval(sp.S.Zero, drive))
-    passed = sp.exp(-r * h) * formulas.V_flow(V, I, h, *TAUS) - V + r * formulas.V_integral(V, I, h, r, *TAUS)
+    total = from_outside + dL_dt_arr_down - (dl_p_dt_post + dL_dt_arr_down)
+    read = with_integral(n, r)
+    left = linear_neuron.shift_charge(read).subs(
+        [*zip(read.p, linear_neuron.at_end(read.p, dL_dy, r, T), strict=True)])
+    y = sp.exp(-r * T) * read.x[3] / T
     return {
-        "constant between events": sp.diff(charge(*on_an_interval(s, sp.S.Zero)), s),
-        "arrival: + dL/dt_arr": arrival - formulas.dL_dt_arr(w, lambda_V, lambda_I),
-        "spike: - dL/dt_post": spike + dL_dt_post,
-        "interior maximum: nothing": maximum,
-        "maximum on an arrival: + dL/dt_arr as corrected": pinned - dL_dt_arr,
-        "maximum at T: + dL/dy Vdot(T)": at_end - dL_dy * formulas.Vdot(V, I, tau_mem),
+        "constant between events": along(n, charge),
+        "arrival: - dL/dt_arr": step(charge, n, n.x + w * e, n.p) + linear_neuron.at_arrival(n, "x_1")[1],
+        "spike: dL/dt_post": spike - dL_dt_post,
+        "interior maximum: - dL/dy V', which is 0": step(charge, n, n.x, kicked) + dL_dy * slope,
+        "maximum on an arrival: - dL/dt_arr as claimed": pinned,
+        "maximum at T: - dL/dy V'(T)": charge.subs([*zip(n.p, kicked - n.p, strict=True)]) - dL_dy * slope,
         "the sum over events": total - (from_outside - dl_p_dt_post),
-        "running readout: + g int exp(-r t) Vdot dt": readout - g * passed,
+        "an integral, at T": left + dL_dy * formulas.shift_of_running_readout(y, read.x[0], r, T),
     }
 
 
 @theorem("identity-B", "B: sum d g_d + sum tau g_tau + sum t_in g_t_in = sum t_k dl_p/dt_k")
 def identity_B() -> Residuals:
-    # Between events H is constant, so t H grows by H h: the share of the time constants.
-    grown = h * formulas.shift_charge(*on_an_interval(s, sp.S.Zero))
-    by_mem, by_syn = by_tau((lambda_V, lambda_I), (V, I), h)
+    # Between events H is constant, so t H grows by H per time: the share of the time constants.
+    n = in_units()
+    H, by_tau = linear_neuron.shift_charge(n), linear_neuron.gradient_between_events(n, tau)
 
-    # An arrival caused by a spike adds t_arr dL/dt_arr, the spike subtracts t_post dL/dt_arr.
+    # An arrival caused by a spike takes t_arr dL/dt_arr, the spike gives t_post dL/dt_post.
     down = dL_dt_arr_down
-    caused = (t_post + d) * down - t_post * formulas.dL_dt_post_at_crossing(dl_p_dt_post, 0, 0, down)
+    caused = (t_post + d) * down - t_post * (dl_p_dt_post + down)
 
-    # A running readout: the time constants have their share of it, and t H grows by the rest.
-    integral = formulas.V_integral(V, I, h, r, *TAUS)
-    of_taus = tau_mem * (by_mem + g * formulas.dV_integral_dtau_mem(V, I, h, r, *TAUS))
-    of_taus += tau_syn * (by_syn + g * formulas.dV_integral_dtau_syn(I, h, r, *TAUS))
-    read = h * formulas.shift_charge(*on_an_interval(h, g * sp.exp(-r * h))) - of_taus
-    late = h * sp.exp(-r * h) * formulas.V_flow(V, I, h, *TAUS) - integral - r * sp.diff(integral, r)
+    # An integral: its row has no tau, so p_y (V + r y) is left between events, and T H at the end.
+    # With p_y = dL/dy exp(-r t)/T, and y(t) the integral of exp(r (t - u)) V(u), the integral of
+    # p_y (V + r y) weights V(u) with exp(-r u) (1 + r (T - u)) dL/dy / T.
+    read, y, V_T, moment = with_integral(n, r), sp.Symbol("y"), sp.Symbol("V_T"), sp.Symbol("moment")
+    left_over = linear_neuron.shift_charge(read) + tau * linear_neuron.gradient_between_events(read, tau)
+    weight = sp.integrate(sp.exp(-r * h) * sp.exp(r * (h - s)), (h, s, T))
+    between = dL_dy * (y + r * (T * y - moment))
+    by_unit = formulas.unit_of_running_readout(y, V_T, moment, r, T)
+    at_end = dL_dy * sp.exp(-r * T) / T * (V_T + r * T * y * sp.exp(r * T))
     return {
-        "between events: + tau_mem g_tau_mem + tau_syn g_tau_syn": grown - tau_mem * by_mem - tau_syn * by_syn,
-        "running readout: + g int t exp(-r t) Vdot dt": read - g * late,
-        "a spike and its arrivals: + d g_d - t_post dl_p/dt_post": caused - d * down + t_post * dl_p_dt_post,
+        "between events: - tau g_tau": H + tau * by_tau,
+        "a spike and its arrivals: d g_d - t_post dl_p/dt_post": caused - d * down + t_post * dl_p_dt_post,
+        "an integral, between events": left_over - read.p[3] * (read.x[0] + r * read.x[3]),
+        "an integral: its weight of V": weight - (T - s) * sp.exp(-r * s),
+        "an integral: what is left": between - T * at_end - dL_dy * by_unit,
     }
 
 
 @theorem("identity-readout", "C and B with a mean or exp-weighted readout: y under a shift and a unit of time")
 def running_readouts() -> Residuals:
     # One input arrival at t_in at a readout neuron; a sum over arrivals follows by superposition.
-    left = T - t_in
-    y = sp.exp(-r * t_in) * formulas.V_integral(sp.S.Zero, w, left, r, *TAUS) / T
-    V_T, I_T = forwards(sp.S.Zero, w, left)
+    lif = LinearNeuron.of(LIF)
+    A = with_integral(lif, r).A.subs({lif.constants["tau_mem"]: tau_mem, lif.constants["tau_syn"]: tau_syn})
+    V_T, I_T, integral = w * flow(A, T - t_in)[:, 1]
+    y = sp.exp(-r * T) * integral / T
     scaled = tau_mem * sp.diff(y, tau_mem) + tau_syn * sp.diff(y, tau_syn) + t_in * sp.diff(y, t_in)
     moment, late = -sp.diff(y, r), w * t_in * sp.exp(-r * t_in)
     return {
         "C": sp.diff(y, t_in) - formulas.shift_of_running_readout(y, V_T, r, T),
         "B": scaled - formulas.unit_of_running_readout(y, V_T, moment, r, T),
-        "the moment": moment - formulas.moment_of_running_readout(y, V_T, I_T, late, r, T, *TAUS),
+        "the moment": moment - formulas.moment_of_running_readout(y, V_T, I_T, late, r, T, tau_mem, tau_syn),
         "C, mean": sp.limit(formulas.shift_of_running_readout(y, V_T, r, T), r, 0) + V_T / T,
         "y dL/dy = w g_w": w * sp.diff(y, w) - y,
     }

@@ -104,32 +104,3 @@ def exponential_terms(expression: sp.Expr) -> Iterator[tuple[sp.Expr, sp.Expr]]:
         exponent = sp.Add(*(factor.args[0] for factor in factors if isinstance(factor, sp.exp)))
         coefficient = sp.Mul(*(factor for factor in factors if not isinstance(factor, sp.exp)))
         yield coefficient.xreplace(released), sp.expand(exponent.xreplace(released))
-
-
-def under_integrals(expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
-    """`expression` as (a, b): the integral of a over its one range, plus b."""
-    inside, outside = sp.S.Zero, sp.S.Zero
-    for term in sp.Add.make_args(sp.expand(expression)):
-        if term.has(sp.Integral):
-            inside += term.replace(sp.Integral, lambda integrand, limits: integrand)
-        else:
-            outside += term
-    return inside, outside
-
-
-def integral(integrand: sp.Expr, s: sp.Symbol, start: sp.Expr, end: sp.Expr) -> sp.Expr:
-    """Integral over [start, end] of terms polynomial(s) exp(rate s) with different rates, by parts.
-
-    `sympy.integrate` would split the answer into cases for every two rates that could be equal.
-    """
-    primitive = sp.S.Zero
-    for polynomial, exponent in exponential_terms(integrand):
-        rate = sp.diff(exponent, s)
-        if rate == 0:
-            primitive += sp.exp(exponent) * sp.integrate(polynomial, s)
-            continue
-        power = rate
-        while polynomial != 0:
-            primitive += sp.exp(exponent) * polynomial / power
-            polynomial, power = -sp.diff(polynomial, s), power * rate
-    return primitive.subs(s, end) - primitive.subs(s, start)

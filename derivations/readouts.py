@@ -1,74 +1,103 @@
-"""Readouts that integrate the membrane: their closed form, and their drive of the adjoint.
+"""Readouts of a voltage: an integral is one more state, a maximum kicks or is carried along.
 
-Assumed: `y = (1/T) int_0^T exp(-r t) V dt`: the mean voltage (r = 0), or exp-weighted (r = 1/T).
+Assumed: `y` is `(1/T)` times the integral of `exp(-rate t) V` (the mean, rate 0, or exp-weighted,
+rate `1/T`), or `max V` over the trial, attained once. Either this maximum is interior, or it sits
+on an inhibitory arrival, where V rises until the arrival and falls after it. Three further cases
+are simple. The 0 at the start depends on nothing. The last instant T is moved by no parameter, so
+the kick alone is right. For a neuron that spikes the maximum is at its spike (`neuron.py`).
 
-Shown: the integral over an interval between events in E form, with its derivatives by the time
-constants. A loss with derivative dL/dy drives the adjoint with dl_V/dV = (dL/dy) exp(-r t) / T; the
-effect over the whole trial, from lambda = 0 at T, has a closed form. If the neuron spikes, the
-integrand drops at the reset, and this drop is part of the derivative by the spike time. No time
-step and no quadrature is needed, and tau_mem = tau_syn is no special case.
+Shown: an integral is a last state of the neuron, so all claims hold for it: a reset drops its
+integrand, and the drop is part of the derivative by the spike time. A maximum depends on the state
+before it as V at this instant does, so `p_V` gains `dL/dy`. An interior maximum moves, without
+effect to first order. A maximum on an arrival moves *with* it along the slope before it:
+`dy/dt_arr = V'_minus`. This term is missing from `-w (A e).p`, read just after as well as just
+before the kick; the paper does not discuss the case. The claim is added to the reading just after.
+
+If several arrivals share the instant of the maximum, the derivative is one-sided, and the claim is
+that of a delay that grows. The other arrivals have come, and V continues with the slope
+`V'_plus - w (A e)_V`: either it rises, or the maximum stays where the others left it.
 """
 
 import sympy as sp
 
-from delayprop.derivations import formulas
-from delayprop.derivations.proof import Residuals, theorem
-from delayprop.derivations.symbols import I, T, V, dL_dy, h, r, s, tau_mem, tau_syn, v_reset
-from delayprop.derivations.trajectory import backwards, forwards
+from delayprop.derivations import linear_neuron
+from delayprop.derivations.flow import triangular
+from delayprop.derivations.linear_neuron import LinearNeuron, flow, with_integral
+from delayprop.derivations.neuron import any_neuron, at_arrivals, at_spike, between_events
+from delayprop.derivations.proof import Nonzero, Residuals, theorem
+from delayprop.derivations.symbols import T, dL_dy, h, r, s, w
 
 
-@theorem("readout-integral", "int_0^h exp(-r s) V ds = exp(-r h) [V E(h; -r, 1/tau_mem) + I/tau_mem E(h; -r, ., .)]")
-def running_integral() -> Residuals:
-    claimed = formulas.V_integral(V, I, h, r, tau_mem, tau_syn)
-    mean = formulas.V_integral(V, I, h, sp.S.Zero, tau_mem, tau_syn)
-    equal = formulas.V_integral(V, I, h, r, tau_syn, tau_syn)
-    V_h, V_equal = formulas.V_flow(V, I, h, tau_mem, tau_syn), formulas.V_flow(V, I, h, tau_syn, tau_syn)
+@theorem("readout", "y' = rate y + V: exp(-rate T) y(T)/T is the readout, and p_y(t) = dL/dy exp(-rate t)/T drives p_V")
+def integral() -> Residuals:
+    x = sp.Matrix(sp.symbols("x_0:2"))
+    n = LinearNeuron(x, x, {}, {}, triangular(2), sp.zeros(2, 1), sp.S.Zero, sp.eye(2), sp.zeros(2, 1))
+    after = flow(with_integral(n, r).A, h) * x.col_join(sp.Matrix([0]))
+    end = linear_neuron.at_end(with_integral(n, r).p, dL_dy, r, T)
+    before = flow(with_integral(n, r).A, T - s).T * end
     return {
-        "grows by the integrand": sp.diff(claimed, h) - sp.exp(-r * h) * V_h,
-        "starts at 0": claimed.subs(h, 0),
-        "mean grows by V": sp.diff(mean, h) - V_h,
-        "mean starts at 0": mean.subs(h, 0),
-        "tau_mem = tau_syn grows by the integrand": sp.diff(equal, h) - sp.exp(-r * h) * V_equal,
-        "tau_mem = tau_syn starts at 0": equal.subs(h, 0),
-        "d/dtau_mem": sp.diff(claimed, tau_mem) - formulas.dV_integral_dtau_mem(V, I, h, r, tau_mem, tau_syn),
-        "d/dtau_syn": sp.diff(claimed, tau_syn) - formulas.dV_integral_dtau_syn(I, h, r, tau_mem, tau_syn),
+        "grows by the integrand": sp.diff(sp.exp(-r * h) * after[2], h) - sp.exp(-r * h) * after[0],
+        "starts at 0": after[2].subs(h, 0),
+        "nothing else reads it": sp.diff(with_integral(n, r).A[:2, :] * with_integral(n, r).x, r).norm(),
+        "the readout by its state": end[2] * after[2] - dL_dy * sp.exp(-r * T) * after[2] / T,
+        "the drive": before[2] - dL_dy * sp.exp(-r * s) / T,
     }
 
 
-@theorem("readout-adjoint", "mean and exp-weighted voltage drive lambda with dl_V/dV = (dL/dy) exp(-r t)/T")
-def adjoint_from_the_end() -> Residuals:
-    residuals = {}
-    for name, rate in (("mean", sp.S.Zero), ("exp-weighted", 1 / T)):
-        # From (V, I) at T - s on, the readout is the integral over the remaining time s.
-        left = sp.exp(-rate * (T - s)) / T * formulas.V_integral(V, I, s, rate, tau_mem, tau_syn)
-        drive = formulas.drive_of_readout(dL_dy, rate, T, T)
-        adjoint_V, adjoint_I = backwards(sp.S.Zero, sp.S.Zero, s, drive, rate)
-        residuals[f"{name}, lambda_V"] = adjoint_V + dL_dy * sp.diff(left, V) / tau_mem
-        residuals[f"{name}, lambda_I"] = adjoint_I + dL_dy * sp.diff(left, I) / tau_syn
+@theorem("readout-events", "with an integral as a further state all claims at events hold: resets drop its integrand")
+def events_of_an_integral() -> Residuals:
+    n = with_integral(any_neuron(), r)
+    return between_events(n) | at_arrivals(n) | at_spike(n)
+
+
+@theorem("max-interior", "an interior maximum adds dL/dy to p_V, at its instant before the move of a parameter")
+def interior() -> Residuals:
+    A, x, p = triangular(2), sp.Matrix(sp.symbols("x_0:2")), sp.Matrix(sp.symbols("p_0:2"))
+    # V a time t behind its maximum, if a parameter moves: to second order, any V.
+    top, by_move, mixed, bend, move, t = sp.symbols("top by_move mixed bend move t", positive=True)
+    V = top + by_move * move + mixed * move * t - bend * t**2 / 2
+    (instant,) = sp.solve(sp.diff(V, t), t)
+    kick = linear_neuron.at_maximum(p, dL_dy) - p
+    y = (flow(A, h) * x)[0]
+    residuals = {"the instant moves without effect": sp.diff(V.subs(t, instant), move).subs(move, 0) - by_move}
+    for k, earlier in enumerate(flow(A, h).T * kick):
+        residuals[f"the kick flowed back, state {k}"] = earlier - dL_dy * sp.diff(y, x[k])
     return residuals
 
 
-@theorem("readout-spike", "the readout of a neuron that spikes: dL/dt_post gains l_V_minus - l_V_plus")
-def readout_of_a_spiking_neuron() -> Residuals:
-    # From (V, I) at 0 to a crossing after h, from the reset to T a time s later; T is fixed.
-    crossing, reset = sp.Symbol("t_post", positive=True), v_reset
-    V_h, I_h = forwards(V, I, h)
+@theorem("max-pinned", "a maximum on an inhibitory arrival adds dL/dy V'_minus to dL/dt_arr, and the usual kick to p_V")
+def pinned() -> Residuals:
+    # The unmoved arrival is at 0; V' is up just before, -down just after. Short times suffice.
+    up, down, t = sp.symbols("up down t", positive=True)
+    A, p, x_0 = sp.Matrix(2, 2, sp.symbols("A_00 A_01 A_10 A_11")), sp.Matrix(sp.symbols("p_0:2")), sp.Symbol("x_0")
+    x, e = sp.Matrix([x_0, (up - A[0, 0] * x_0) / A[0, 1]]), sp.Matrix([0, 1])
+    weight = -(up + down) / A[0, 1]
+    before = x + t * A * x
+    later = before + weight * e - t * A * (x + weight * e)  # seen at 0, as if the arrival were there
+    derived = sp.diff(dL_dy * before[0] + p.dot(later), t).subs(t, 0)
+    read_after, read_before = (
+        -weight * (A * e).dot(read) for read in (p, linear_neuron.at_maximum(p, dL_dy))
+    )
+    Vdot_plus = (A * (x + weight * e))[0]
+    claimed = linear_neuron.dL_dt_arr_at_pinned_maximum(dL_dy, weight, A[0, 1], sp.simplify(Vdot_plus))
+    return {
+        "V'_plus": Vdot_plus + down,
+        "dL/dt_arr": derived - read_after - claimed,
+        "just after alone misses V'_minus": derived - read_after - dL_dy * up,
+        "just before alone misses V'_plus": derived - read_before + dL_dy * down,
+        "so just after alone is wrong": Nonzero((derived - read_after).subs(dL_dy, 1)),
+        "and just before alone is wrong": Nonzero(sp.simplify((derived - read_before).subs(dL_dy, 1))),
+    }
 
-    def readout(t: sp.Expr) -> sp.Expr:
-        before = formulas.V_integral(V, I, t, r, tau_mem, tau_syn)
-        after = formulas.V_integral(reset, formulas.I_flow(I, t, tau_syn), h + s - t, r, tau_mem, tau_syn)
-        return (before + sp.exp(-r * t) * after) / T
 
-    slopes = formulas.Vdot(V_h, I_h, tau_mem), formulas.Vdot(reset, I_h, tau_mem)
-    by_time = sp.diff(readout(crossing), crossing).subs(crossing, h)
-    drive_T, drive_h = (formulas.drive_of_readout(dL_dy, r, t, T) for t in (h + s, h))
-    lambda_V_plus, lambda_I_h = backwards(sp.S.Zero, sp.S.Zero, s, drive_T, r)
-    drop = formulas.running_loss_drop(dL_dy, sp.exp(-r * h) / T, V_h, reset)
-    lambda_V_minus = formulas.lambda_V_at_crossing(lambda_V_plus, drop, tau_mem, *slopes)
-    lambda_V_0, lambda_I_0 = backwards(lambda_V_minus, lambda_I_h, h, drive_h, r)
+@theorem("max-pinned-tie", "several arrivals on it, one delay grows: dy/dt_arr = max(0, V'_plus - w (A e)_V)")
+def pinned_by_several() -> Residuals:
+    # Both arrivals are at 0; the one of weight w is delayed to t, the other one is not.
+    up, slope, A_read = sp.symbols("up slope A_read", positive=True)
     residuals = {}
-    for state, tau, adjoint in ((V, tau_mem, lambda_V_0), (I, tau_syn, lambda_I_0)):
-        moved = formulas.dt_post_at_crossing(sp.diff(V_h, state), slopes[0])
-        direct = sp.diff(readout(h), state) + by_time * moved
-        residuals[f"by {state}"] = adjoint + dL_dy * direct / tau
+    for name, between in (("V still rises", slope), ("V falls already", -slope)):
+        other = (between - up) / A_read  # the weight that turns the slope `up` into this one
+        derived = sp.Max(0, up + A_read * other)
+        Vdot_plus = sp.expand(up + A_read * (other + w))
+        residuals[name] = dL_dy * derived - linear_neuron.dL_dt_arr_at_pinned_maximum(dL_dy, w, A_read, Vdot_plus)
     return residuals

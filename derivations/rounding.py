@@ -13,16 +13,17 @@ adds n/L times the integral of the square to the variance).
 import sympy as sp
 
 from delayprop.derivations import formulas
+from delayprop.derivations.linear_neuron import LinearNeuron, flow, lif_after, with_integral
 from delayprop.derivations.proof import Nonzero, Residuals, exponential_terms, theorem
 from delayprop.derivations.symbols import I, T, V, Vdot_minus, h, s, tau_mem, tau_syn, v_reset, v_th
-from delayprop.derivations.trajectory import forwards
+from delayprop.spec.neuron import LIF
 
-K = forwards(sp.S.Zero, sp.S.One, s)[0]
+K = lif_after(sp.S.Zero, sp.S.One, s, tau_mem, tau_syn)[0]
 
 
 @theorem("rounding-jump", "a spike that moves by dt changes its jump by -(Vddot_minus/Vdot_minus) dt, relatively")
 def jump_moved() -> Residuals:
-    V_s, I_s = forwards(V, I, s)
+    V_s, I_s = lif_after(V, I, s, tau_mem, tau_syn)
     slope = formulas.Vdot(V_s, I_s, tau_mem)
     jump, at = 1 / slope, {s: 0}
     start = {V: I - tau_mem * Vdot_minus}
@@ -39,8 +40,8 @@ def jump_moved() -> Residuals:
 @theorem("rounding-spike", "a spike that moves by dt moves the level at the next by -Vdot_plus exp(-h/tau_mem) dt")
 def next_spike_moved() -> Residuals:
     # The current flows on; V starts anew at v_reset, at s instead of 0, and is read at h.
-    current = formulas.I_flow(I, s, tau_syn)
-    V_next = formulas.V_flow(v_reset, current, h - s, tau_mem, tau_syn)
+    _, current = lif_after(V, I, s, tau_mem, tau_syn)
+    V_next, _ = lif_after(v_reset, current, h - s, tau_mem, tau_syn)
     moved = sp.diff(V_next, s).subs(s, 0)
     claimed = formulas.dV_dt_post_before(formulas.Vdot(v_reset, I, tau_mem), h, tau_mem)
     wrong = formulas.dV_dt_post_before(formulas.Vdot(v_th, I, tau_mem), h, tau_mem)
@@ -52,7 +53,7 @@ def next_spike_moved() -> Residuals:
 
 @theorem("rounding-maximum", "at a maximum Vddot = -V/(tau_mem tau_syn), so its instant moves by dVdot over this")
 def maximum_moved() -> Residuals:
-    V_s, _ = forwards(V, V, s)  # where V = I the slope is 0
+    V_s, _ = lif_after(V, V, s, tau_mem, tau_syn)  # where V = I the slope is 0
     return {
         "the slope": sp.diff(V_s, s).subs(s, 0),
         "the curvature": sp.diff(V_s, s, 2).subs(s, 0) - formulas.Vddot_at_maximum(V, tau_mem, tau_syn),
@@ -61,7 +62,9 @@ def maximum_moved() -> Residuals:
 
 @theorem("rounding-integral", "an arrival at T - h that moves by dt changes the mean voltage by -K(h)/T dt")
 def mean_moved() -> Residuals:
-    mean = formulas.V_integral(sp.S.Zero, sp.S.One, h, sp.S.Zero, tau_mem, tau_syn) / T
+    lif = LinearNeuron.of(LIF)
+    A = with_integral(lif, sp.S.Zero).A.subs({lif.constants["tau_mem"]: tau_mem, lif.constants["tau_syn"]: tau_syn})
+    mean = flow(A, h)[2, 1] / T
     # A later arrival has less time left: h falls.
     return {"by the arrival": -sp.diff(mean, h) - formulas.mean_voltage_moved(h, T, tau_mem, tau_syn)}
 

@@ -17,7 +17,7 @@ v_th, v_reset, w = sp.symbols("v_th v_reset w", real=True)
 d = sp.Symbol("d", nonnegative=True)
 
 # Instants are t; durations are h (a whole interval between events) and s (a part of one).
-t_pre, t_arr, t_post, t_in = sp.symbols("t_pre t_arr t_post t_in", real=True)
+t_post, t_in = sp.symbols("t_post t_in", real=True)
 h, s = sp.symbols("h s", positive=True)
 T = sp.Symbol("T", positive=True)
 
@@ -25,8 +25,7 @@ T = sp.Symbol("T", positive=True)
 lambda_V, lambda_I = sp.symbols("lambda_V lambda_I", real=True)
 lambda_V_minus, lambda_V_plus = sp.symbols("lambda_V_minus lambda_V_plus", real=True)
 
-# Derivatives of the loss, and the running loss g exp(-r t) V.
+# Derivatives of the loss; the running loss around a spike; the rate of its weight exp(-r t).
 dL_dt_post, dL_dy, dl_p_dt_post = sp.symbols("dL_dt_post dL_dy dl_p_dt_post", real=True)
 dL_dt_arr_down, l_V_minus, l_V_plus = sp.symbols("dL_dt_arr_down l_V_minus l_V_plus", real=True)
-g = sp.Symbol("g", real=True)
 r = sp.Symbol("r", positive=True)

@@ -78,10 +78,10 @@ class _Sweep:
         return self.collected()
 
     def flow_back(self, adjoint: Adjoint, event: Event) -> None:
-        """From just before the neuron's next event to just after this one.
+        """[flow-adjoint, adjoint] From just before the neuron's next event to just after this one.
 
         The gradient of a constant grows by the sensitivity to the state at the end of the interval
-        times the derivative of this state at a fixed start (derivations: tau-integrals).
+        times the derivative of this state at a fixed start (flow-theta).
         """
         e, h = event.neuron.equations, adjoint.t - event.t
         if not any(adjoint.p):

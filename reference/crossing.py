@@ -4,7 +4,7 @@ A function `f = row.x` of a free state obeys `(exp(rate t) f)' = exp(rate t) row
 between two zeros of `row (A + rate) x` it has at most one zero. The product of all these factors is
 0 (Cayley and Hamilton), so each factor leaves a function with one eigenvalue less. The last one is
 `exp(-rate t)`, which has no zero, or an oscillation, whose zeros are known. So no zero is missed,
-whatever the shape of `f` and over any time. Proved in `derivations/`: isolation.
+whatever the shape of `f` and over any time.
 """
 
 import math
@@ -24,7 +24,8 @@ NOISE = 1e4  # in u t: a step of Newton's that may no longer become half as long
 
 
 class Turns:
-    """The times at which `row.x` of a free state stops rising or falling.
+    """[isolation, isolation-explicit] The times at which `row.x` of a free state stops rising or
+    falling.
 
     Attributes:
         rows: `row A`, then each times a further factor `A + rate`, the fastest rate first.

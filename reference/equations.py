@@ -69,7 +69,7 @@ class Equations:
         return by
 
     def _with_integral(self, found: Matrices, one: Real, rate: Real | None) -> tuple[Matrix, Row, Matrix, Row]:
-        """`A, c, R, r`, with a row for the integral that is read."""
+        """[readout, readout-events] `A, c, R, r`, with a row for the integral that is read."""
         if rate is None:
             return found.A, found.c, found.R, found.r
         zero = self.m.real(0.0)

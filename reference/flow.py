@@ -26,7 +26,7 @@ Term = tuple[int, int, Real, int]  # row, column, product of entries, number of 
 
 
 class Exponential:
-    """`exp(A h)`, or with `A_theta` its derivative by theta."""
+    """[flow, flow-theta] `exp(A h)`, or with `A_theta` its derivative by theta."""
 
     def __init__(self, m: Arithmetic, A: Matrix, A_theta: Matrix | None = None) -> None:
         self.m, self.n, zero = m, len(A), m.real(0.0)
@@ -86,7 +86,7 @@ def squared(m: Arithmetic, A: Matrix, h: Real) -> Matrix:
 
 
 def exp_convolution(m: Arithmetic, h: Real, *rates: Real) -> Real:
-    """`exp(-p1 s) * ... * exp(-pn s)` at `h`.
+    """[flow-E] `exp(-p1 s) * ... * exp(-pn s)` at `h`.
 
     This is the divided difference of `exp` at the nodes `-p h`, times `h^(n-1)`. Far rates: the
     difference quotient, which loses about a digit at the bound 2. Near rates: the power series

@@ -11,7 +11,7 @@ from delayprop.reference.arithmetic import Matrix, Real, Row, dot, times, transp
 
 
 def dL_dw_at_arrival(p: Row, into: int) -> Real:
-    """[neuron, arrival-w] One arrival's share of `dL/dw`; the weight is added to state `into`.
+    """[arrival] One arrival's share of `dL/dw`; the weight is added to state `into`.
 
     `p` is just after the arrival.
     """
@@ -19,7 +19,7 @@ def dL_dw_at_arrival(p: Row, into: int) -> Real:
 
 
 def dL_dt_arr(w: Real, A: Matrix, p: Row, into: int) -> Real:
-    """[neuron, arrival-time] Derivative of `L` by one arrival's time.
+    """[arrival] Derivative of `L` by one arrival's time.
 
     As `t_arr = t_pre + d`, it is the arrival's share of `dL/dd` and of `dL/dt_pre`. `p` is just
     after the arrival: a crossing or a maximum at the same instant comes before the arrival, so `p`
@@ -31,7 +31,7 @@ def dL_dt_arr(w: Real, A: Matrix, p: Row, into: int) -> Real:
 def spike_shift(
     p_plus: Row, dL_dt_post: Real, A: Matrix, R: Matrix, x_minus: Row, x_plus: Row, slope: Real
 ) -> Real:
-    """[neuron, spike-jump] `q`: minus the derivative of `L` by the level just before a spike.
+    """[spike] `q`: minus the derivative of `L` by the level just before a spike.
 
     `dL_dt_post` is the derivative by the spike's time outside its own neuron: directly in the loss,
     and through the arrivals that it causes. A change of the level moves the spike by
@@ -43,14 +43,14 @@ def spike_shift(
 
 
 def p_before_spike(p_plus: Row, q: Real, R: Matrix, c: Row) -> Row:
-    """[neuron, spike-jump] `p_minus` at a spike."""
+    """[spike] `p_minus` at a spike."""
     return [kept - q * weight for kept, weight in zip(times(transposed(R), p_plus), c, strict=True)]
 
 
 def dL_dtheta_at_spike(
     p_plus: Row, q: Real, x_minus: Row, by_theta: tuple[Row, Real, Matrix, Row]
 ) -> Real:
-    """[neuron, spike-v_th, spike-v_reset] One spike's share of the gradient of a constant.
+    """[spike] One spike's share of the gradient of a constant.
 
     `by_theta` are the derivatives of `c`, `v_th`, `R` and `r`.
     """
@@ -59,7 +59,7 @@ def dL_dtheta_at_spike(
 
 
 def shift_by_maximum(dL_dy: Real, c_read: Real) -> Real:
-    """[neuron] Term of `q` where the maximum that is read is at the spike, which carries it along.
+    """[spike] Term of `q` where the maximum that is read is at the spike, which carries it along.
 
     The level is `c_read V`. The kick `dL_dy` of `p_V` just before the spike comes on top.
     """

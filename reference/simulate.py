@@ -190,7 +190,7 @@ def _neurons(m: Arithmetic, case: Case, population: Population) -> list[Neuron]:
 
 
 def integral_rate(m: Arithmetic, case: Case) -> Real | None:
-    """The readout is `(1/T) int exp(-rate t) V dt`; None if it is no integral."""
+    """[readout] The readout is `(1/T) int exp(-rate t) V dt`; None if it is no integral."""
     if isinstance(case.loss, CrossEntropy) and case.loss.readout in ("mean_voltage", "exp_weighted_voltage"):
         return m.real(0.0) if case.loss.readout == "mean_voltage" else 1 / m.real(case.duration)
     return None

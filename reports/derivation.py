@@ -32,7 +32,7 @@ def claims() -> list[tuple[str, str]]:
     places = {name: f" Paper: {place}." for name, place in formulas.PAPER.items()}
     return [
         (claim(name, function), (function.__doc__ or "") + places.get(name, ""))
-        for name, function in vars(formulas).items() if inspect.isfunction(function)
+        for name, function in vars(formulas).items() if getattr(function, "__module__", None) == formulas.__name__
     ]
 
 
@@ -40,10 +40,7 @@ def claim(name: str, function: Callable[..., sp.Expr]) -> str:
     """`name = expression`: a claim of `derivations.formulas` at its own symbols."""
     given: list[sp.Expr] = []
     for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            given += sp.symbols("p q", positive=True)
-        elif parameter.default is parameter.empty:
-            given.append(getattr(symbols, parameter.name, sp.Symbol(parameter.name, real=True)))
+        given.append(getattr(symbols, parameter.name, sp.Symbol(parameter.name, real=True)))
     return f'<math display="block"><mrow>{of_name(name)}<mo>=</mo>{of(function(*given))}</mrow></math>'
 
 

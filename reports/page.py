@@ -10,7 +10,7 @@ import matplotlib
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
-from delayprop.derivations.errata import ERRATA
+from delayprop.derivations.paper import ERRATA
 from delayprop.fast.drawing.pages import page
 from reports import figures
 from reports.derivation import chapters, claims

@@ -136,6 +136,19 @@ def clocks() -> str:
     return table(head, rows)
 
 
+def gaps() -> str:
+    """Test accuracy on gestures, by hidden neurons and the longest gap, a column per kind of network."""
+    found: dict[tuple[int, float], dict[str, list[float]]] = {}
+    for line in lines("gaps.jsonl"):
+        found.setdefault((line["hidden"], line["gap"]), {}).setdefault(line["arm"], []).append(line["test_accuracy"])
+    arms = list(next(iter(found.values())))
+    rows = (
+        [str(hidden), f"{gap:g} ms", *(percent(found[hidden, gap].get(arm, [])) for arm in arms)]
+        for hidden, gap in sorted(found)
+    )
+    return table(["hidden neurons", "longest gap", *arms], rows, texts=0)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "kinds": partial(by_kind, "yin-yang.jsonl", "braille-recurrent.jsonl", "braille.jsonl"),
     "sizes": partial(by_kind, "sizes.jsonl", "paper/yin-yang.jsonl"),

@@ -134,8 +134,8 @@ def set_amount(lane, carried, both, row, pack, amount):
 
 @vectorised
 def deposit(first, last, spikes, pack, links, cells, in_step, scratch):
-    """Add the arrivals of spikes `first..last-1` to one pack, or list them in step; arrays are
-    pointers.
+    """[flow-cut] Add the arrivals of spikes `first..last-1` to one pack, or list them in step;
+    arrays are pointers.
 
     The loops over lanes have no branch, so the compiler handles many lanes with one instruction.
     """

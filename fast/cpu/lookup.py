@@ -45,7 +45,7 @@ def add_to_sums(lane, vv, vi, ii, pack, terms, keep, sums):
     of_V, of_I = pack.clock.zero if is_nan else of_V, pack.clock.zero if is_nan else of_I
     if keep:
         terms[OF_V + lane], terms[OF_I + lane] = of_V, of_I
-    sums[OF_V + lane] += of_V  # [arrival-w], [arrival-d]
+    sums[OF_V + lane] += of_V  # [arrival]
     sums[OF_I + lane] += of_I
 
 
@@ -132,7 +132,7 @@ def gather(first, last, spikes, pack, ring, scratch, keep, want_tau, sums, dL_dc
 
 @vectorised
 def add_all_driven(first, last, spikes, pack, full_adjoint_ring, ring, scratch, sums):
-    """[readout-adjoint] Add the adjoint, which an integral readout drives, at the arrivals just
+    """[readout] Add the adjoint, which an integral readout drives, at the arrivals just
     gathered.
 
     `full_adjoint_ring [places, rows]`: at the ends of bins. Arrays are pointers.
@@ -157,7 +157,7 @@ def add_all_driven(first, last, spikes, pack, full_adjoint_ring, ring, scratch, 
 
 @summing
 def add_dL_dt_pre(first, last, source, pack, scratch, dL_dt_pre):
-    """[arrival-time] Add the derivative of the loss by each spike, from the terms of its arrivals.
+    """[arrival] Add the derivative of the loss by each spike, from the terms of its arrivals.
     Pointers."""
     for n in range(first, last):
         found, row = terms_of(n - first, pack.others, scratch), source[n] * LANES

@@ -70,7 +70,7 @@ def end_sums(sums, learned, dL_dconstants):
 
 @vectorised
 def add_plain_sensitivities(start, stop, first, spikes, pack, ring, size, scratch, dL_dconstants):
-    """[tau-flow] Add the terms of arrivals outside special bins to the gradients of the constants
+    """[flow-theta] Add the terms of arrivals outside special bins to the gradients of the constants
     in `A`, for spikes `start..stop-1` of a group that began with `first`, whose adjoints are in
     `scratch.terms`; `size`: see `ring_size`. Arrays are pointers."""
     found, terms, zero = scratch.at_arrivals, pack.clock.terms, pack.clock.zero

@@ -42,7 +42,7 @@ CHUNK = 2**20  # arrivals that are looked at together, which bounds the memory
 
 @dataclass(frozen=True)
 class Residuals:
-    """Residual of each identity, relative to the sum of the absolute values of its terms.
+    """[identity-A, identity-B, identity-C] Residual of each, relative to the sum of absolute terms.
 
     C is the largest residual of the input times and of the delays of each layer. None if the
     identity does not apply, or if all its terms are 0, which certifies nothing.
@@ -208,7 +208,7 @@ def _at_end(problem: Problem, r: float) -> tuple[Tensor, Tensor, Tensor]:
             source = sources[part]
             arrival = problem.times[part, None] + d[source]
             left, weight = (T - arrival).clamp(min=0.0), torch.where(arrival <= T, w[source], 0.0)
-            # [flow-V-I] (1/tau_mem) E(left; 1/tau_mem, 1/tau_syn), accurate near equal constants
+            # [flow] (1/tau_mem) E(left; 1/tau_mem, 1/tau_syn), accurate near equal constants
             x = apart * left
             response = left / tau_mem * torch.exp(-slower * left) * torch.where(x == 0, 1.0, -torch.expm1(-x) / x)
             sums[0, trial] += (weight * response).sum(0)

@@ -167,7 +167,7 @@ class Integral(Part):
         self.grown = np.minimum(1.0 / b, a * left**2 / 2) * np.exp(-rate * (times + self.soonest)) / T
         peak = math.log(b / a) / (b - a) if a != b else 1.0 / a  # of a trace, which then falls
         left = np.minimum(left, (left + self.soonest - self.latest).clip(min=peak))
-        # the trace, accurate near equal time constants [flow-V-I]
+        # the trace, accurate near equal time constants [flow]
         apart = abs(b - a) * left
         shared = np.divide(-np.expm1(-apart), apart, out=np.ones_like(apart), where=apart > 0.0)
         self.late = a * left * np.exp(-min(a, b) * left) * shared / T + rate * self.grown
@@ -218,7 +218,7 @@ class Spiking(Part):
         self.cell = np.repeat(np.arange(len(counts)), counts)
         self.neuron, self.at_own = self.cell % self.post, self.places(times, counts, self.post)
         a, b, v_th = self.a[self.neuron], self.b[self.neuron], v_th[self.neuron]
-        self.first = np.sqrt(kappa) * v_th * a  # [crossing-slope]
+        self.first = np.sqrt(kappa) * v_th * a  # [spike-grazing]
         I = self.first / a + v_th
         self.curvature, self.level = np.abs(a * (b * I + self.first)), v_th + np.abs(I)
         fallen = np.zeros(len(times))  # from the spike before

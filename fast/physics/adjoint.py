@@ -142,7 +142,7 @@ class PackAdjoint(NamedTuple):
 
 @inlined
 def flow_back(adjoint, lane, h, g, pack, want_tau):
-    """[adjoint-flow] Flow one lane of an adjoint back by a time `h` (forth if negative), in place
+    """[flow-adjoint] Flow one lane of an adjoint back by a time `h` (forth if negative), in place
     and in float64. No own event may lie between.
 
     `g`: the driving term, `drive exp(-r t)`, where the lane starts.
@@ -224,7 +224,7 @@ def _other_back(k, V, I, O, h, lane, polynomials, terms, others):
 
 @inlined
 def sensitivity_at_arrival(constant, p, m, h, lane, others, polynomials, terms):
-    """[tau-flow] `m_I` of a constant, a time `h` before the pairs `p` and `m`, each of `V` and a
+    """[flow-theta] `m_I` of a constant, a time `h` before the pairs `p` and `m`, each of `V` and a
     current, at whose place for a lane the numbers are read."""
     _, vi, ii = factors_of(h, lane, polynomials, terms)
     return sensitivity_with_flow(constant, p, m, vi, ii, h, lane, others, polynomials, terms)

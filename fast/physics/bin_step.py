@@ -45,7 +45,7 @@ from delayprop.fast.physics.others import others_in
 
 @inlined
 def state_across_bin(V, I, O, lane, flow, others):
-    """[flow-V-I] The state at the end of a bin without spikes and arrivals, which add to it."""
+    """[flow] The state at the end of a bin without spikes and arrivals, which add to it."""
     V_end, I_end = V * flow[FLOW_VV + lane] + I * flow[FLOW_VI + lane], I * flow[FLOW_II + lane]
     for k in range(len(others.states)):
         V_end += O[k] * flow[flow_entry(vo(k, others), others) + lane]
@@ -112,7 +112,7 @@ def voltage_integral_across_bin(V, I, deposited, lane, flow):
 
 @inlined
 def adjoint_across_bin(p_V, p_I, p_O, lane, flow, others):
-    """[adjoint-flow] `p` at the start of a bin without events, from its end."""
+    """[flow-adjoint] `p` at the start of a bin without events, from its end."""
     V, I = p_V * flow[FLOW_VV + lane], p_I * flow[FLOW_II + lane] + p_V * flow[FLOW_VI + lane]
     for k in range(len(others.reached)):
         V += p_O[k] * flow[flow_entry(ov(k, others), others) + lane]
@@ -132,7 +132,7 @@ def _of_other(k, p_V, p_I, p_O, lane, flow, others):
 
 @inlined
 def sensitivity_across_bin(constant, m, p, lane, flow, others):
-    """[tau-flow] The sensitivities `m` of a constant at the start of a bin without events, from
+    """[flow-theta] The sensitivities `m` of a constant at the start of a bin without events, from
     those at its end, and from `p` there; `m, p`: of V, of I, and of other states."""
     (m_V, m_I, m_O), (p_V, p_I, p_O) = m, p
     V, I, O = adjoint_across_bin(m_V, m_I, m_O, lane, flow, others)

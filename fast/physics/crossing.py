@@ -43,8 +43,8 @@ def time_to_peak(V, I, pm, ps):
 
 @inlined
 def highest(first, slope, last, slope_last, width, bend):
-    """A bound on the level in a time `width`, from its values and slopes at both ends: that of the
-    cubic that has them, and how far the level may be beyond (`bend`: as for a whole bin)."""
+    """[flow-bound] A bound on the level in a time `width`, from its values and slopes at both ends:
+    that of the cubic that has them, and how far the level may be beyond (`bend`: as for a bin)."""
     third, square = THIRD * width, width * width
     return max(max(first + third * slope, last - third * slope_last), max(first, last)) + square * square * bend
 
@@ -62,7 +62,7 @@ def above_at(V, I, O, x, lane, neurons):
 
 @compiled
 def time_to_threshold(V, I, O, start, end, x_end, lane, neurons):
-    """[crossing-time] First time in [0, x_end] at which the level rises through `v_th`; -1: none.
+    """[spike] First time in [0, x_end] at which the level rises through `v_th`; -1: none.
 
     The time is halved into pieces until the second derivative of the level has one sign all through
     a piece, or the cubic that meets the level and its slope at both ends excludes a crossing in it.

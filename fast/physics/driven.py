@@ -17,7 +17,7 @@ from delayprop.fast.physics.polynomials import RAAB, RAB, RABB, RB, polynomial
 
 @inlined
 def difference_back(difference, excess, g, vi, ii, rb, rate, pm):
-    """[readout-adjoint] `(A e).p` with an integral readout, from that at a later time.
+    """[readout] `(A e).p` with an integral readout, from that at a later time.
 
     `vi, ii`: entries of the flow over the time between; `rb`: the convolution `[-r, ps]`.
     """
@@ -26,7 +26,7 @@ def difference_back(difference, excess, g, vi, ii, rb, rate, pm):
 
 @inlined
 def driven_at_arrival(after, h, lane, pack, polynomials, terms):
-    """[readout-adjoint] `(A e).p` and `p_I` at an arrival, a time `h` before `after`: the rows P_V,
+    """[readout] `(A e).p` and `p_I` at an arrival, a time `h` before `after`: the rows P_V,
     P_I, EXCESS, DIFFERENCE of an adjoint, and the driving term."""
     p_V, p_I, excess, difference, g = after
     pm = pack.flow[FLOW_A_VI + lane]

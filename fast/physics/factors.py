@@ -18,7 +18,7 @@ from delayprop.fast.physics.polynomials import F_II, F_VI, F_VV, RA, RAB, polyno
 
 @inlined
 def factors_of(x, lane, coefficients, terms):
-    """[flow-V-I] Entries VV, VI and II of the flow over `x`."""
+    """[flow] Entries VV, VI and II of the flow over `x`."""
     vv, ii = polynomial(coefficients, F_VV, lane, x, terms), polynomial(coefficients, F_II, lane, x, terms)
     return vv, x * polynomial(coefficients, F_VI, lane, x, terms), ii
 
@@ -73,7 +73,7 @@ def driven_a_bin_more(vv, vi, ii, yv, yi, e, pm, rate, lane, flow):
 
 @inlined
 def arrival_amounts(vv, vi, ii, w_I, w_V):
-    """[flow-V-I] The part of an arrival of `V` and `I` at the end of its bin."""
+    """[flow] The part of an arrival of `V` and `I` at the end of its bin."""
     return vv * w_V + vi * w_I, ii * w_I
 
 
@@ -85,7 +85,7 @@ def integral_amount(yv, yi, e, w_I, w_V, w_y):
 
 @inlined
 def adjoint_terms(p_V, p_I, vv, vi, ii):
-    """[adjoint-flow] `p` at the end of the bin of an arrival, taken back to the spike: the terms
+    """[flow-adjoint] `p` at the end of the bin of an arrival, taken back to the spike: the terms
     that a synapse sums.
 
     Taken on by the rest of the delay, they are the adjoint at the arrival.
@@ -95,5 +95,5 @@ def adjoint_terms(p_V, p_I, vv, vi, ii):
 
 @inlined
 def dL_dt_arrival(of_V, of_I, lane, flow, w_I, w_V):
-    """[arrival-time] `-w (A e).p` at an arrival, from the terms of `adjoint_terms`."""
+    """[arrival] `-w (A e).p` at an arrival, from the terms of `adjoint_terms`."""
     return -((flow[FLOW_A_VV + lane] * w_V + flow[FLOW_A_VI + lane] * w_I) * of_V + flow[FLOW_A_II + lane] * w_I * of_I)

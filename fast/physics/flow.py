@@ -72,7 +72,7 @@ def _pair_in(numbers, entry, count, n):
 
 @inlined
 def flowed(block, V, I, O, x, others):
-    """[flow-V-I] The state after a time `x` without events, over which the flow is `block`."""
+    """[flow] The state after a time `x` without events, over which the flow is `block`."""
     V_x, I_x, first, second = V * block.VV + I * (x * block.VI), I * block.II, 0.0, 0.0
     for k in range(len(others.states)):
         V_x += O[k] * (x * block.VO[k])
@@ -89,6 +89,6 @@ def flowed(block, V, I, O, x, others):
 
 @inlined
 def state_after(V, I, O, x, lane, coefficients, others, terms):
-    """[flow-V-I] The state after a time `x` without events, at most a bin."""
+    """[flow] The state after a time `x` without events, at most a bin."""
     V_x, I_x, O_x = flowed(block_at(x, lane, coefficients, others, terms), V, I, O, x, others)
     return V_x, I_x, O_x

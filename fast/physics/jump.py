@@ -13,7 +13,7 @@ from delayprop.fast.physics.others import after_reset, level_of, others_in, rate
 
 @inlined
 def jump_at_spike(adjoint, lane, I, O, dL_dt, driven, b, want_tau):
-    """[spike-jump] Take a lane of an adjoint from just after to just before an own spike.
+    """[spike] Take a lane of an adjoint from just after to just before an own spike.
 
     Adds to the gradients of the constants.
 
@@ -27,7 +27,7 @@ def jump_at_spike(adjoint, lane, I, O, dL_dt, driven, b, want_tau):
     dV, dI, dO = rates_of(V, I, O, lane, b.pack.flow, flow_a(others), others)
     V_plus, I_plus, O_plus = after_reset(V, I, O, lane, constants, others)
     dV_plus, dI_plus, dO_plus = rates_of(V_plus, I_plus, O_plus, lane, b.pack.flow, flow_a(others), others)
-    # [spike-jump] q, with the derivative by the spike time, and the step of V that a readout sees
+    # [spike] q, with the derivative by the spike time, and the step of V that a readout sees
     p, x = (p_V, p_I, p_O[0], p_O[1]), (V, I, O[0], O[1])
     rates, rates_plus = (dV, dI, dO[0], dO[1]), (dV_plus, dI_plus, dO_plus[0], dO_plus[1])
     moved = dL_dt + driven * (V - V_plus)
@@ -40,7 +40,7 @@ def jump_at_spike(adjoint, lane, I, O, dL_dt, driven, b, want_tau):
     # p just before: R^T p - q c
     before_V, before_I = _before_reset(0, p, lane, constants, others) - q, _before_reset(1, p, lane, constants, others)
     before_O = _others_before(p, q, lane, constants, others)
-    # [spike-v_th] [spike-v_reset] gradients by v_th, c, r and R
+    # [spike] gradients by v_th, c, r and R
     threshold = len(b.pack.learned)
     reset = threshold + 1 + len(others.states)
     found[threshold, lane] += q
@@ -52,7 +52,7 @@ def jump_at_spike(adjoint, lane, I, O, dL_dt, driven, b, want_tau):
         for i in range(states):
             for k in range(states):
                 found[reset + states * (1 + i) + k, lane] += p[i] * x[k]
-    # [tau-flow] m . r, and m just before
+    # [flow-theta] m . r, and m just before
     if want_tau:
         for constant in range(len(b.pack.learned)):
             row = sensitivity_row(constant, others)
@@ -64,7 +64,7 @@ def jump_at_spike(adjoint, lane, I, O, dL_dt, driven, b, want_tau):
     adjoint[P_V, lane], adjoint[P_I, lane] = before_V, before_I
     for k in range(len(others.states)):
         adjoint[P_O + k, lane] = before_O[k]
-    # [readout-adjoint] the two numbers that replace small differences
+    # [readout] the two numbers that replace small differences
     if reads_integral(b.pack):
         adjoint[EXCESS, lane] += before_V - p_V
         adjoint[DIFFERENCE, lane] = constants[A_VI, lane] * before_V + constants[A_II, lane] * before_I

@@ -93,7 +93,7 @@ def take_maximum(event, lane, bin_, slot, clock, want_tau, b):
 
 @inlined
 def take_spike(event, lane, bin_, slot, x, I, O, dL_dt, clock, want_tau, b):
-    """[spike-jump] Let an own spike at `x` in this bin jump the adjoint of its lane.
+    """[spike] Let an own spike at `x` in this bin jump the adjoint of its lane.
 
     `I, O`: the state just before. `dL_dt`: total derivative of the loss with respect to this spike
     time, arrivals included.
@@ -154,7 +154,7 @@ def add_pinned_kick(arrival, source, lane, bin_, clock, b):
 
 @inlined
 def add_sensitivities(source, lane, p, sensitivities, at, h, g, b):
-    """[tau-flow] Add the terms of an arrival to the gradients of the constants in `A`.
+    """[flow-theta] Add the terms of an arrival to the gradients of the constants in `A`.
 
     `p`: `p_V`, and `p` of the current, a time `h` after the arrival. `sensitivities [rows, at]`:
     the adjoint there. `g`: as in `flow_back`.
@@ -181,10 +181,10 @@ def add_sensitivities(source, lane, p, sensitivities, at, h, g, b):
 
 @inlined
 def add_terms(factors, source, lane, p_V, p_I, want_dt, b):
-    """[arrival-w] [arrival-d] Add the terms of an arrival to the sums of its synapse.
+    """[arrival] Add the terms of an arrival to the sums of its synapse.
 
     `factors`: of the arrival; `p_V, p_I`: adjoint of `V` and its current at the end of the bin.
-    Returns [arrival-time], the derivative by the time of the arrival, if wanted.
+    Returns [arrival], the derivative by the time of the arrival, if wanted.
     """
     pack, synapses = b.pack, b.pack.synapses
     of_V, of_I = adjoint_terms(p_V, p_I, *factors)
@@ -230,8 +230,8 @@ def adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b):
 
 @inlined
 def add_at_arrival(source, lane, there, h, clock, b):
-    """[arrival-w] [arrival-d] Add `(A e).p` and `e.p` at an arrival to the sums of a synapse;
-    returns [arrival-time].
+    """[arrival] Add `(A e).p` and `e.p` at an arrival to the sums of a synapse;
+    returns [arrival].
 
     `there`: a time `h` later, the adjoint of all states, or what `driven_at_arrival` takes.
     """

@@ -25,7 +25,7 @@ def column_entry(i, into, others):
 
 @inlined
 def response(h, into, lane, others, coefficients, terms, one):
-    """[flow-V-I] The state `V, I, O` a time `h` after an arrival of weight 1; `one`: 1 in the
+    """[flow] The state `V, I, O` a time `h` after an arrival of weight 1; `one`: 1 in the
     precision of the weights."""
     V = h * polynomial(coefficients, column_entry(0, into, others), lane, h, terms)
     I = _with_power(1, h, into, lane, others, coefficients, terms, one)
@@ -57,7 +57,7 @@ def excitation(V, O, into, lane, numbers, first, others, zero):
 
 @inlined
 def gradients_at_arrival(p, h, into, lane, numbers, first, others, coefficients, terms, one):
-    """[arrival-w] [arrival-d] `(A e).p` and `e.p` at an arrival, a time `h` before `p`, the adjoint
+    """[arrival] `(A e).p` and `e.p` at an arrival, a time `h` before `p`, the adjoint
     of `V`, `I` and two other states. `numbers, first`: as for `rates_of`; `one`: see `response`."""
     V, I, O = response(h, into, lane, others, coefficients, terms, one)
     dV, dI, dO = rates_of(V, I, O, lane, numbers, first, others)
@@ -69,8 +69,8 @@ def gradients_at_arrival(p, h, into, lane, numbers, first, others, coefficients,
 
 @inlined
 def sensitivity_of_arrival(constant, p, m, h, into, lane, others, coefficients, terms, one):
-    """[tau-flow] The sensitivity of a constant that belongs to the state that an arrival raises, a
-    time `h` before the adjoint `p` and the sensitivities `m`; `one`: see `response`."""
+    """[flow-theta] The sensitivity of a constant that belongs to the state that an arrival raises,
+    a time `h` before the adjoint `p` and the sensitivities `m`; `one`: see `response`."""
     V, I, O = response(h, into, lane, others, coefficients, terms, one)
     found = m[0] * V + m[1] * I + m[2] * O[0] + m[3] * O[1]
     for i in range(2 + len(others.states)):

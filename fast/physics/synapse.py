@@ -56,5 +56,5 @@ def gradients_of(source, lane, sums, pack):
         p_V, p_I = adjoint_terms(along, p_I, vv, vi, ii)
         at = lane_of_flow(current, lane)
         along = pack.flow[FLOW_A_VI + at] * p_V + pack.flow[FLOW_A_II + at] * p_I
-    # [arrival-w] p_I; [arrival-d] -w (A e).p
+    # [arrival] p_I, and -w (A e).p
     return p_I if delay >= 0 else 0.0, -pack.synapses.w[source, lane] * along

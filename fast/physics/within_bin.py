@@ -120,7 +120,7 @@ def arrivals_in_order(link, lane, time, source, next_, pack, clock, is_last, res
 
 @inlined
 def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_record, record):
-    """[flow-V-I] [crossing-time] Follow a neuron from `x` to its next spike, or the end of its bin.
+    """[flow] [spike] Follow a neuron from `x` to its next spike, or the end of its bin.
 
     Args:
         V, I, O, x: state, and its instant within the bin.
@@ -144,13 +144,13 @@ def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_re
         lane = lane_of(read_anew(lane))
         x_next = float(rest[n]) if n < count else end
         h = x_next - x
-        # [flow-V-I] to the next arrival, or the end
+        # [flow] to the next arrival, or the end
         if from_start and n < factors.shape[1]:
             V_next, I_next, O_next = flowed(block_in(factors, n, others), V, I, O, h, others)
         else:
             V_next, I_next, O_next = state_after(V, I, O, h, lane, coefficients, others, terms)
         lane = lane_anew(lane, others)
-        # [crossing-time] where a bound does not exclude it
+        # [spike] where a bound does not exclude it
         above_next = level_of(V_next, O_next, lane, constants, others) - v_th
         rise = level_numbers(RISE, lane, constants, others)
         slope_next = times_state(rise, V_next, I_next, O_next, others)

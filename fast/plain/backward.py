@@ -50,7 +50,7 @@ def backward_lane(lane: Lane, own: list[Spike], dL_dt_post: np.ndarray) -> LaneG
             # the next own event; one at the instant of the arrival comes before it
             position, after = next(event for event in reversed(ring[there % lane.bins]) if event[0] > rest)
             arrived = flow_back(lane, position, after, rest)
-            # [arrival-w] p_e; [arrival-d] [arrival-time] -w (A e).p; [tau-flow] w m_e
+            # [arrival] p_e and -w (A e).p; [flow-theta] w m_e
             dL_dt = -lane.w[source] * lane.A[:, lane.into[source]] @ arrived[0] / lane.width
             found.dL_dw[source] += arrived[0, lane.into[source]]
             found.dL_dd[source] += dL_dt
@@ -60,14 +60,14 @@ def backward_lane(lane: Lane, own: list[Spike], dL_dt_post: np.ndarray) -> LaneG
 
 
 def flow_back(lane: Lane, position: float, adjoint: np.ndarray, x: float) -> np.ndarray:
-    """[adjoint-flow] [tau-flow] The adjoint at `x`, from that at `position` in the bin: `F^T p` and
-    `F^T m + F_theta^T p`, since the first rows of `exp(A_full h)` are `F` and its derivatives
+    """[flow-adjoint, flow-theta] The adjoint at `x`, from that at `position` in the bin: `F^T p`
+    and `F^T m + F_theta^T p`, since the first rows of `exp(A_full h)` are `F` and its derivatives
     `F_theta` (`fast.physics.adjoint.flow_back`)."""
     return (flow(lane.A_full, position - x).T @ adjoint.ravel()).reshape(adjoint.shape)
 
 
 def jump_at_spike(lane: Lane, adjoint: np.ndarray, state: np.ndarray, dL_dt: float) -> tuple[np.ndarray, np.ndarray]:
-    """[spike-jump] The adjoint just before an own spike, from that just after it, and its terms of
+    """[spike] The adjoint just before an own spike, from that just after it, and its terms of
     `dL_dconstants` (`fast.physics.jump.jump_at_spike`). `state`: just before. `dL_dt`: per bin."""
     p, m = adjoint[0], adjoint[1:]
     rates, rates_plus = lane.A @ state, lane.A @ (lane.R @ state + lane.r)
@@ -76,5 +76,5 @@ def jump_at_spike(lane: Lane, adjoint: np.ndarray, state: np.ndarray, dL_dt: flo
     q = (dL_dt + p @ (lane.R @ rates - rates_plus)) / (lane.c @ rates)
     before = adjoint @ lane.R
     before[0] -= q * lane.c
-    # [tau-flow] m.r; [spike-v_th] [spike-v_reset]
+    # [flow-theta] m.r; [spike]
     return before, np.concatenate([m @ lane.r, [q], -q * state[2:], p, np.outer(p, state).ravel()])

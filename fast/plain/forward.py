@@ -103,7 +103,7 @@ class Lane:
 
 
 def flow(A: np.ndarray, h: float) -> np.ndarray:
-    """[flow-V-I] `exp(A h)`, `|h| <= 1` (`fast.physics.factors.factors_of`)."""
+    """[flow] `exp(A h)`, `|h| <= 1` (`fast.physics.factors.factors_of`)."""
     found = term = np.eye(len(A))
     for m in range(1, 19):  # the terms fall like `4^-m / m!`
         term = term @ A * (h / m)
@@ -152,7 +152,7 @@ def highest(first: float, slope: float, last: float, slope_last: float, width: f
 
 
 def solve_bin(lane: Lane, state: np.ndarray, chain: dict[float, np.ndarray], bin_: int, own: list) -> np.ndarray:
-    """[flow-V-I] The state at the end of a bin, event by event; adds spikes to `own`
+    """[flow] The state at the end of a bin, event by event; adds spikes to `own`
     (`fast.physics.within_bin.to_next_crossing`, which returns at each spike)."""
     x, end = 0.0, lane.end if bin_ == lane.last else 1.0
     for x_next, jump in [*sorted(chain.items()), (end, np.zeros_like(state))]:
@@ -170,7 +170,7 @@ def solve_bin(lane: Lane, state: np.ndarray, chain: dict[float, np.ndarray], bin
 
 
 def time_to_threshold(lane: Lane, state: np.ndarray, x_end: float, at_event: bool) -> float | None:
-    """[crossing-time] First time in [0, x_end] at which the level rises through `v_th`, None: never
+    """[spike] First time in [0, x_end] at which the level rises through `v_th`, None: never
     (`fast.physics.crossing.time_to_threshold`). `at_event`: an arrival, or `T`, is at `x_end`.
 
     The time is halved until the second derivative of the level has one sign all through a piece, so

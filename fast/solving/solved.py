@@ -167,7 +167,7 @@ def solved(problem: Problem, layer: Layer, order: Tensor, trains: Trains, swept:
         times=(trains.bin + trains.rest.double()) * problem.width,
         offsets=trains.offsets,
         y=y,
-        kappa=(trains.slope / scale) ** 2,  # [crossing-slope]
+        kappa=(trains.slope / scale) ** 2,  # [spike-grazing]
         grazes=(trains.slope <= 0).any(),
         ties=ties,
         spikes_at_end=bool((ties & SPIKE_AT_END).any()),

@@ -92,7 +92,7 @@ def by_constant(population: Population, rows: np.ndarray) -> dict[str, np.ndarra
 
 
 def kappa_of(lane: forward.Lane, spike: forward.Spike) -> float:
-    """[crossing-slope] The conditioning of an own spike."""
+    """[spike-grazing] The conditioning of an own spike."""
     return float(lane.rise @ spike.state / lane.unit_rate / lane.v_th) ** 2
 
 

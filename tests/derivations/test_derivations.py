@@ -2,17 +2,19 @@
 
 import importlib
 import pkgutil
+import re
 
 import pytest
 
 import delayprop.derivations as derivations
 from delayprop.derivations import __main__ as command
-from delayprop.derivations import formulas
+from delayprop.derivations import linear_neuron
 from delayprop.derivations.chapters import CHAPTERS, theorems
-from delayprop.derivations.errata import ERRATA
+from delayprop.derivations.paper import ERRATA
 from delayprop.derivations.proof import Theorem
 from tests import ROOT
 from tests.support.commands import refusal_of, run
+from tests.support.house.sources import FILES, read
 from tests.support.report_evidence import Measured
 
 THEOREMS = {each.tag: each for each in theorems()}
@@ -42,7 +44,7 @@ def test_every_module_with_a_theorem_is_a_chapter_and_in_the_readme() -> None:
 
 
 def test_command_proves(capsys: pytest.CaptureFixture[str]) -> None:
-    tags = ["arrival-w", "spike-v_th"]
+    tags = ["arrival", "spike-grazing"]
     assert command.main(tags) == 0
     *lines, last = capsys.readouterr().out.splitlines()
     for line, tag in zip(lines, tags, strict=True):
@@ -51,19 +53,20 @@ def test_command_proves(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    (("--tag",), "see --help"), (("--err",), "see --help"), (("arrival-d", "--quiet"), "see --help"),
-    (("spike-jum",), "got 'spike-jum'; the nearest are spike-jump, "),
+    (("--tag",), "see --help"), (("--err",), "see --help"), (("arrival", "--quiet"), "see --help"),
+    (("arival",), "got 'arival'; the nearest are arrival, "),
 ])
 def test_command_refuses_in_one_line(arguments: tuple[str, ...], words: str) -> None:
     assert words in refusal_of(run("derivations", *arguments), "derivations")
 
 
 def test_command_exits_1_on_a_fault(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(formulas, "dL_dt_arr", lambda w, lambda_V, lambda_I: w * (lambda_I - lambda_V))
-    assert command.main(["arrival-w", "arrival-time"]) == 1
-    weight, time, left, last = capsys.readouterr().out.splitlines()
-    assert weight.endswith("  proved") and time.endswith("  NOT PROVED")
-    assert "dL/dt_arr: " in left and left.endswith(" is left")
+    wrong = linear_neuron.spike_shift
+    monkeypatch.setattr(linear_neuron, "spike_shift", lambda n: -wrong(n))
+    assert command.main(["arrival", "spike"]) == 1
+    first, second, *left, last = capsys.readouterr().out.splitlines()
+    assert first.endswith("  proved") and second.endswith("  NOT PROVED")
+    assert "dL/dx_0 before a spike: " in left[0] and all(line.endswith(" is left") for line in left)
     assert last.startswith("1 of 2 proved in ")
 
 
@@ -72,3 +75,22 @@ def test_errata_name_theorems_and_are_printed(capsys: pytest.CaptureFixture[str]
     assert command.main(["--errata"]) == 0
     printed = capsys.readouterr().out
     assert all(f"{erratum.where}: " in printed for erratum in ERRATA)
+
+
+ALONE = "neuron-", "example-", "paper-", "erratum-", "symmetry"
+"""Cases of other theorems, whole networks, the words of the paper: no code is theirs."""
+TAGGED = re.compile(r'("""|# )?\[([a-zA-Z][\w-]*(?:, [a-zA-Z][\w-]*)*)\](?!\[)')
+
+
+def test_all_that_is_proved_is_computed_and_the_other_way_round() -> None:
+    """Code names the theorem of its formula, as in `[spike]`, where a docstring or comment begins;
+    elsewhere a name without a hyphen may be anything."""
+    found = set()
+    for path in FILES:
+        if path.parts[0] in ("reference", "fast") and path.suffix == ".py":
+            for begins, tags in TAGGED.findall(read(path)):
+                own = set(tags.split(", "))
+                assert own <= THEOREMS.keys() or not begins, f"{path}: no theorem {sorted(own - THEOREMS.keys())}"
+                found |= own if begins else {tag for tag in own if "-" in tag}
+    left = {tag for tag in THEOREMS if not tag.startswith(ALONE)} - found
+    assert not left, f"nothing computes: {sorted(left)}"

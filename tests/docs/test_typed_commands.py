@@ -250,7 +250,7 @@ def test_every_command_of_a_text_runs(name: str, checkout: Path) -> None:
 
 @pytest.mark.full
 @pytest.mark.parametrize("command", [
-    "delayprop train --task sequence --speed 3", "python -m derivations spike-jump one proof", "make everything",
+    "delayprop train --task sequence --speed 3", "python -m derivations spike one proof", "make everything",
     "python -m benchmarks.nothing", "delayprop learn --help", "python -m fast.train --task shd --data nowhere",
 ])
 def test_control_a_command_that_fails_is_found(command: str, checkout: Path) -> None:

@@ -1,14 +1,18 @@
 """The tables and pictures of results are those of the recorded runs, which are comparable."""
 
+import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import pytest
 
+from benchmarks import gaps
 from delayprop.fast.compare import added_by_learning, curves_over, sha256_of
 from delayprop.fast.runs.compared_runs import OF_THE_RESULT, by_task, grouped
 from delayprop.fast.tasks import braille, ssc, yin_yang
@@ -45,6 +49,18 @@ def test_the_picture_of_sizes_is_of_the_lines() -> None:
     zero = {task: sum(points < half for points, half in own.values() if half) for task, own in intervals.items()}
     assert zero == {"braille": 2, "shd": 5, "yin-yang": 0}
     assert "all intervals of SHD and two of Braille include 0." in " ".join(README.split())
+
+
+@pytest.mark.full
+def test_the_picture_of_gestures_is_of_the_lines_which_are_whole() -> None:
+    found = gaps.lines_of(ROOT / "results" / "gaps.jsonl")
+    assert sha256_of(gaps.curves(found)) in (ROOT / "docs" / "gaps.svg").read_text(encoding="utf-8")
+    rows = Counter(gaps.Row(*(line[name] for name in gaps.Row._fields)) for line in found)
+    assert rows == Counter(map(gaps.Row._make, product(gaps.GAPS, gaps.SIZES, gaps.ARMS, range(3))))
+    for line in found:
+        own = gaps.settings_of(gaps.Row(*(line[name] for name in gaps.Row._fields)))
+        assert line["settings"] == json.loads(json.dumps(own))
+    assert len({(line["gap"], line["trials_sha256"]) for line in found}) == len(gaps.GAPS)
 
 
 @pytest.mark.parametrize("file, task", [
