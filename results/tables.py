@@ -137,7 +137,7 @@ def clocks() -> str:
 
 
 def gaps() -> str:
-    """Test accuracy on gestures, by hidden neurons and the longest gap, a column per kind of network."""
+    """Test accuracy on gestures, by hidden neurons and gap, a column per kind of network."""
     found: dict[tuple[int, float], dict[str, list[float]]] = {}
     for line in lines("gaps.jsonl"):
         found.setdefault((line["hidden"], line["gap"]), {}).setdefault(line["arm"], []).append(line["test_accuracy"])
