@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from delayprop.fast.runs.saved_runs import HOW_IT_RAN, NETWORK, check_classifies, check_network, records
-from delayprop.fast.training.checkpoints import Checkpoints, digest
-from delayprop.fast.training.restoring import check_content
+from delayprop.fast.training.checkpoints import Checkpoints, check_content, digest
 from delayprop.fast.training.run_folder import RESULT
 from delayprop.spec import SpecError
 from delayprop.spec.command import OneLineParser, run_and_exit

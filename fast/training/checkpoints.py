@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from delayprop.fast.data.new_files import HALF, content_of, write_whole
-from delayprop.spec.errors import SpecError, Verbatim
+from delayprop.spec.errors import SpecError, Verbatim, shown
 
 FORMAT = "delayprop-checkpoint/3"  # /2 did not keep the accuracy that an early stop watches
 KEPT = 2
@@ -62,24 +62,37 @@ class Checkpoints:
         return path
 
     def load(self, use: Callable[[dict], None] = lambda state: None) -> tuple[dict, list[str]]:
-        """The newest intact state that `use` takes, and the damage of each newer file.
+        """The newest intact state that `use` takes, and each newer file, with its damage.
 
-        `use` raises `DamagedError` for a state that does not fit; without any that does, the error
-        is a `SpecError`.
+        An error of `use` says that a state does not fit; without any that does, the error is a
+        `SpecError`.
         """
         wrong: list[str] = []
         for path in checkpoints_in(self.folder).values():
             try:
                 state = decoded(content_of(path))
-                use(state)
             except (DamagedError, OSError) as error:
-                wrong.append(f"{path.name}: {error}")
+                wrong.append(f"{path.name} ({error})")
+                continue
+            try:
+                use(state)
+            except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+                reason = str(error).strip() or type(error).__name__
+                wrong.append(f"{path.name} (not of this run: {reason.splitlines()[0]})")
             else:
                 return state, wrong
         expected, remedy = "given with the --out of a run that has a checkpoint", "start a new run in another folder"
         if not wrong:
             raise SpecError("--resume", expected, Verbatim(f"{self.folder} without one"), "start without --resume")
-        raise SpecError("--resume", expected, Verbatim("damaged ones"), f"{remedy} ({'; '.join(wrong)})")
+        raise SpecError("--resume", expected, Verbatim("damaged ones"), f"{remedy}; damaged: {', '.join(wrong)}")
+
+
+def check_content(state: dict, steps: float) -> None:
+    """Refuses a state that is not of a run of at most `steps` steps."""
+    if not isinstance(state, dict) or not isinstance(state.get("training"), dict):
+        raise DamagedError("it has no training")
+    if type(state.get("step")) is not int or not 0 <= state["step"] <= steps:
+        raise DamagedError(f"its step is {shown(state.get('step'))} of {steps}")
 
 
 def saved(state: dict) -> bytes:

@@ -42,7 +42,6 @@ from delayprop.fast.training.gradient_checks import (
 from delayprop.fast.training.model import Classifier, kept_neurons, scale_first_weights_
 from delayprop.fast.training.optimiser import Optimiser
 from delayprop.fast.training.processes import Processes
-from delayprop.fast.training.restoring import check_counters, restore_optimiser
 from delayprop.fast.training.run_folder import Folder
 from delayprop.fast.training.settings import Settings
 from delayprop.spec.errors import SpecError, Verbatim
@@ -257,9 +256,7 @@ class Classification:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        neurons = sum(layer.post for layer in self.network.spiking_layers)
-        check_counters(state, self.settings, self.batches.per_epoch, neurons)
-        restore_optimiser(self.optimiser, state["optimiser"], self.optimiser.steps)
+        self.optimiser.load_state_dict(state["optimiser"])
         self.network.load_state_dict(state["network"])
         if self.averaged is not None:
             self.averaged.load_state_dict(state["average"])

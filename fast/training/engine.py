@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from delayprop.fast.solving.bound import bounded_spikes
-from delayprop.fast.training.checkpoints import Checkpoints, DamagedError, decoded, digest, encoded
+from delayprop.fast.training.checkpoints import Checkpoints, check_content, decoded, digest, encoded
 from delayprop.fast.training.processes import Processes
-from delayprop.fast.training.restoring import check_content, check_like
 from delayprop.fast.training.run_folder import RESULT, Folder, NotWrittenError
 from delayprop.fast.training.signals import StoppedError, StopSignals
 from delayprop.spec.errors import short
@@ -135,31 +134,35 @@ class CheckpointKeeper:
 
     def resume(self) -> int:
         """Restores the newest intact state; returns the number of steps taken."""
-        content = decoded(self.processes.broadcast(self._newest))
-        self.training.restore(content["training"])
-        self.folder.truncate_log(self.training.lines(content["step"]))
-        print(f"resumed after step {content['step']} of {self.training.steps}", flush=True)
-        if content["step"] < self.training.steps:
+        kept: list[dict[str, Any]] = []
+
+        def newest() -> bytes:
+            kept.append(self._newest())
+            return encoded(kept[0]) if self.processes.world > 1 else b""
+
+        sent = self.processes.broadcast(newest)
+        if not kept:  # another process has read the files
+            kept.append(decoded(sent))
+            self.training.restore(kept[0]["training"])
+        step = int(kept[0]["step"])
+        self.folder.truncate_log(self.training.lines(step))
+        print(f"resumed after step {step} of {self.training.steps}", flush=True)
+        if step < self.training.steps:
             self.folder.remove(RESULT)  # it belongs to fewer steps
-        return int(content["step"])
+        return step
 
-    def _newest(self) -> bytes:
+    def _newest(self) -> dict[str, Any]:
+        """The newest state that fits, restored; no process of the run has used another by then."""
         assert self.checkpoints is not None, "only the first process reads"
-        content, wrong = self.checkpoints.load(self._use)
-        for damage in wrong:
-            print(f"warning: skipped {short(damage, 300)}", flush=True)
-        return encoded(content)
 
-    def _use(self, content: dict[str, Any]) -> None:
-        """Restores a state that fits; no process of the run has used another one by then."""
-        check_content(content, self.training.steps)
-        check_like(content["training"], self.training.state(), "training")
-        try:
+        def use(content: dict[str, Any]) -> None:
+            check_content(content, self.training.steps)
             self.training.restore(content["training"])
-        except DamagedError:
-            raise
-        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-            raise DamagedError(f"training does not fit ({type(error).__name__})") from None
+
+        content, wrong = self.checkpoints.load(use)
+        for damage in wrong:
+            print(f"warning: skipped, damaged: {short(damage, 300)}", flush=True)
+        return content
 
     def save(self, step: int) -> None:
         if self.checkpoints is not None:

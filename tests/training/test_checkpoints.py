@@ -1,21 +1,38 @@
 """Checkpoints are whole or absent, checked and safe to read; the last two stay."""
 
 import os
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from delayprop.fast.train import main
 from delayprop.fast.training import checkpoints
-from delayprop.fast.training.checkpoints import FORMAT, HALF, Checkpoints, DamagedError, decoded, digest, encoded
+from delayprop.fast.training.checkpoints import (
+    FORMAT,
+    HALF,
+    Checkpoints,
+    DamagedError,
+    checkpoints_in,
+    decoded,
+    digest,
+    encoded,
+)
+from delayprop.fast.training.engine import CheckpointKeeper
 from delayprop.fast.training.model import Classifier
+from delayprop.fast.training.processes import Processes
+from delayprop.fast.training.run_folder import LOG, Folder
 from delayprop.spec import SpecError
 from tests import ROOT
 from tests.support.commands import result_of
 from tests.support.forking import called
-from tests.support.runs.reading import Patch, calls
-from tests.support.runs.short_runs import SETTINGS
+from tests.support.runs.reading import Capture, Patch, calls, refusal
+from tests.support.runs.short_runs import SETTINGS, Make, classification, run, sequence
+from tests.support.runs.short_runs import killed as killed_run
 
 
 def state(step: int) -> dict:
@@ -146,3 +163,99 @@ def test_files_of_each_format_are_read_or_refused_with_a_hint() -> None:
     for number, content in ((1, (stored / "checkpoint-format-1.pt").read_bytes()), (9, other)):
         with pytest.raises(DamagedError, match=rf"checkpoint/{number}; this version reads .*: go on with the version"):
             decoded(content)
+
+
+Change = Callable[[dict], Any]
+CONTENT: dict[str, tuple[Change, str]] = {
+    "a list": (lambda state: [state], "it has no training"),
+    "no training": (lambda state: {"step": 6}, "it has no training"),
+    "no step": (lambda state: {"training": state["training"]}, "its step is None of 12"),
+    "a step beyond the end": (lambda state: state | {"step": 13}, "its step is 13 of 12"),
+    "another network": (lambda state: changed(state, "network", {"out.w": torch.ones(6, 3)}), "Error.* loading state"),
+    "no moments": (lambda state: changed(state, "optimiser", {"param_groups": []}), "different number of .* groups"),
+    "sums of another version": (lambda state: changed(state, "epoch", {"more": 1.0}), "unexpected keyword argument"),
+}
+
+
+def changed(content: dict, name: str, to: Any) -> dict:
+    return {**content, "training": {**content["training"], name: to}}
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    folder = tmp_path_factory.mktemp("killed")
+    killed_run(classification(), 6, folder)
+    return encoded(Checkpoints(folder).load()[0])
+
+
+@pytest.mark.parametrize(("wrong", "words"), CONTENT.values(), ids=CONTENT.keys())
+def test_a_checkpoint_of_another_run_is_skipped(
+    wrong: Change, words: str, content: bytes, tmp_path: Path, capsys: Capture
+) -> None:
+    """With a right checksum; the run goes on from the checkpoint before, to the bit."""
+    own = Checkpoints(tmp_path)
+    for step, state in ((5, {**decoded(content), "step": 5}), (6, wrong(decoded(content)))):
+        own.save(step, state)
+    resumed = classification()
+    assert CheckpointKeeper(resumed, Folder(tmp_path), Processes()).resume() == 5
+    warning, said = capsys.readouterr().out.splitlines()
+    named = r"warning: skipped, damaged: checkpoint-000000006.pt \(not of this run: "
+    assert re.match(f"{named}.*{words}", warning), warning
+    assert said == "resumed after step 5 of 12"
+    assert digest(resumed.state()) == digest(decoded(content)["training"])
+
+
+@pytest.mark.parametrize("make", [classification, sequence])
+def test_a_run_without_a_checkpoint_that_fits_is_refused(make: Make, tmp_path: Path) -> None:
+    killed_run(make(), 6, tmp_path)
+    for path in checkpoints_in(tmp_path).values():
+        path.write_bytes(encoded({"step": -1, "training": {}}))
+    with pytest.raises(SpecError, match=r"got damaged ones; start a new run .*damaged: .*its step is -1"):
+        run(make(), tmp_path, resume=True)
+
+
+HEAD, BODY = encoded({"step": 1}).split(b"\n", 1)
+HEADS = {
+    "deep nesting": b"[" * 100_000 + b"]" * 100_000,
+    "deep nesting within": b'{"bytes": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    **{f"{bytes_} bytes": re.sub(rb'"bytes": \d+', f'"bytes": {bytes_}'.encode(), HEAD)
+       for bytes_ in ("Infinity", "NaN", "-1")},
+    "no bytes": HEAD.replace(b'"bytes"', b'"size"'), "a list": b"[1]", "a number": b"1", "nothing": b"",
+}
+
+
+def doubled(levels: int) -> list:
+    """A list of 2 to the power of `levels` lists, of which few are stored."""
+    found: list = []
+    for _ in range(levels):
+        found = [found, found]
+    return found
+
+
+def test_numbers_that_share_their_places_are_damage() -> None:
+    with pytest.raises(DamagedError, match=r"numbers that share their places, in a tensor of shape \[3\]"):
+        decoded(encoded({"training": [{"d": torch.zeros(1).expand(3)}]}))
+
+
+def test_a_state_larger_than_its_file_is_damage() -> None:
+    whole = torch.zeros(1000)
+    decoded(encoded({"places": [whole] * 3}))
+    for state in ({"places": [whole] * 9}, {"places": doubled(40)}):
+        with pytest.raises(DamagedError, match="more memory than its length explains"):
+            decoded(encoded(state))
+
+
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS.keys())
+def test_a_first_line_that_is_none_is_damage(head: bytes) -> None:
+    with pytest.raises(DamagedError, match=r"first line is damaged|of -1 bytes"):
+        decoded(head + b"\n" + BODY)
+
+
+def test_the_command_says_it_in_one_line(tmp_path: Path, capsys: Capture) -> None:
+    words = ["--task", "sequence", "--epochs", "3", "--out", str(tmp_path)]
+    main(words)
+    for path in checkpoints_in(tmp_path).values():
+        path.write_bytes(encoded({"step": 1, "training": {"layer": 3}}))
+    log = (tmp_path / LOG).read_bytes()
+    assert "damaged: checkpoint-000000003.pt (not of this run: " in refusal(capsys, main, *words, "--resume")
+    assert (tmp_path / LOG).read_bytes() == log and (tmp_path / "result.json").exists(), "nothing was changed"

@@ -41,7 +41,7 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
     ],
     "training/test_survival.py": [
         ("optimiser forgotten", CLASSIFY,
-         'restore_optimiser(self.optimiser, state["optimiser"], self.optimiser.steps)', "pass", KILLED),
+         'self.optimiser.load_state_dict(state["optimiser"])', "pass", KILLED),
         ("best forgotten", CLASSIFY, 'state["best"], Epoch(', "self.best, Epoch(", KILLED),
         ("sums forgotten", CLASSIFY, 'Epoch(**state["epoch"])', "Epoch()", KILLED),
         ("one order for ever", "data/batches.py", "[self.seed, epoch]", "0", "order_of_its_own"),

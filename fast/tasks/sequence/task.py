@@ -33,7 +33,6 @@ from delayprop.fast.tasks.sequence.plan import plan
 from delayprop.fast.training.evaluation import correct
 from delayprop.fast.training.gradient_checks import LEGEND, check_finite
 from delayprop.fast.training.processes import Processes
-from delayprop.fast.training.restoring import restore_optimiser
 from delayprop.fast.training.run_folder import RESULT, Folder
 from delayprop.fast.training.settings import delay_step_size
 from delayprop.spec import SpecError
@@ -157,9 +156,8 @@ class Sequence:
 
     def restore(self, state: dict[str, Any]) -> None:
         self.layer.load_state_dict(state["layer"])
-        steps = self.steps * self.ring.inputs  # one per pattern at most
-        restore_optimiser(self.learn, state["learn"], steps)
-        restore_optimiser(self.settle, state["settle"], steps)
+        self.learn.load_state_dict(state["learn"])
+        self.settle.load_state_dict(state["settle"])
 
     def finish(self, folder: Folder, check: Callable[[], None]) -> int:
         """Evaluates, records and prints; 0 if all classes are correct, else 1."""
