@@ -154,6 +154,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "sizes": partial(by_kind, "sizes.jsonl", "paper/yin-yang.jsonl"),
     "yin-yang-best": partial(by_kind, "tried/yin-yang.jsonl"),
     "loops": partial(tried, "yin-yang", "tried/loops.jsonl"),
+    "gaps": gaps,
     "speech": speech,
     "speech-short": partial(tried, "shd", "tried/neurons.jsonl", "tried/shd.jsonl"),
     "speech-loops": partial(tried, "shd", "tried/words.jsonl"),

@@ -119,7 +119,7 @@ def test_control_an_address_that_is_fetched_is_found(name: str, text: str) -> No
     assert fetched_from_afar("a.html", '<a href="https://example.org">read</a>') == []
 
 
-OTHERS = ("baselines", "delays", "evaluations", "paper", "sizes", "speed")
+OTHERS = ("baselines", "delays", "evaluations", "gaps", "paper", "sizes", "speed")
 TESTED = [path for path in sorted((ROOT / "results").glob("*.jsonl")) if path.stem not in OTHERS]
 
 
