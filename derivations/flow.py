@@ -142,13 +142,14 @@ def bound() -> Residuals:
     by_time = sp.diff(cubic, share) / width
     # The difference of a quartic and its cubic; by Rolle any f has it for f'''' at some instant.
     beyond = fourth / 24 * (width * share) ** 2 * (width - width * share) ** 2
+    middle = share - sp.Rational(1, 2)
+    short = fourth * width**4 / 24 * middle**2 * (sp.Rational(1, 4) + share * (1 - share))
     at_ends = [(sp.diff(beyond, share, k).subs(share, end)) for k in (0, 1) for end in (0, 1)]
     return {
         "the cubic at the start": cubic.subs(share, 0) - f, "its slope": by_time.subs(share, 0) - slope,
         "the cubic at the end": cubic.subs(share, 1) - g, "its slope there": by_time.subs(share, 1) - slope_g,
-        "weights of the four numbers add up to 1": sum(basis) - 1,
+        "weights of the four numbers, none below 0 for a share from 0 to 1, add up to 1": sum(basis) - 1,
         "beyond: nothing at the ends, nor by slope": sum(sp.Abs(each) for each in at_ends),
         "beyond: its fourth derivative": sp.diff(beyond, share, 4) / width**4 - fourth,
-        "beyond: largest in the middle": sp.diff(beyond, share).subs(share, sp.Rational(1, 2)),
-        "beyond, there": beyond.subs(share, sp.Rational(1, 2)) - linear_neuron.beyond_cubic(fourth, width),
+        "beyond: the bound less a term of at least 0": linear_neuron.beyond_cubic(fourth, width) - beyond - short,
     }

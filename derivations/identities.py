@@ -32,7 +32,7 @@ B, where T counts as fixed.
 import sympy as sp
 
 from delayprop.derivations import formulas, linear_neuron
-from delayprop.derivations.flow import triangular
+from delayprop.derivations.flow import entries, triangular
 from delayprop.derivations.linear_neuron import LinearNeuron, flow, with_integral
 from delayprop.derivations.neuron import any_neuron
 from delayprop.derivations.proof import Residuals, theorem
@@ -56,17 +56,6 @@ from delayprop.spec.neuron import LIF
 
 c = sp.Symbol("c", positive=True)
 v, tau = sp.symbols("v tau", positive=True)  # a constant that is a voltage, and one that is a time
-
-
-@theorem("symmetry", "scaling voltages and weights, or every time, or shifting time maps solutions to solutions")
-def symmetries() -> Residuals:
-    A, x = triangular(2), sp.Matrix(sp.symbols("x_0:2"))
-    slow = (flow(A / c, c * h) - flow(A, h)) * x
-    return {
-        "scale: the flow": (flow(A, h) * (c * x) - c * flow(A, h) * x).norm(),
-        "unit: V": slow[0], "unit: I": slow[1], "unit: the arrival": (c * t_post + c * d) - c * (t_post + d),
-        "shift: the flow has no origin": sp.diff(flow(A, (t_post + s) - (t_in + s))[0, 1], s),
-    }
 
 
 @theorem("symmetry-euler", "f(c x) = c^k f(x) and f(x + e) = f(x) + k e give sum x df/dx = k f and sum df/dx = k")
@@ -96,6 +85,33 @@ def in_units() -> LinearNeuron:
         *n.c, *n.R, *n.r, n.v_th}}
     A, c_, R, r_ = (part.subs(known) for part in (n.A / tau, n.c, n.R, n.r * v))
     return LinearNeuron(n.x, n.p, {"v": v, "tau": tau}, n.arrivals, A, c_, n.v_th.subs(known) * v, R, r_)
+
+
+@theorem("symmetry", "scaling voltages and weights, or every time, or shifting time maps solutions to solutions")
+def symmetries() -> Residuals:
+    A, n, e = triangular(2), in_units(), sp.eye(3)[:, 1]
+    larger, slower = ({v: c * v, **dict(zip(n.x, c * n.x, strict=True))}, {tau: c * tau})
+
+    def level(scaled: dict[sp.Expr, sp.Expr]) -> sp.Expr:
+        return (n.c.dot(n.x) - n.v_th).subs(scaled, simultaneous=True)
+
+    def reset(scaled: dict[sp.Expr, sp.Expr]) -> sp.Matrix:
+        return (n.R * n.x + n.r).subs(scaled, simultaneous=True)
+
+    def rise(scaled: dict[sp.Expr, sp.Expr]) -> sp.Expr:
+        return n.c.dot(n.A * n.x).subs(scaled, simultaneous=True)
+
+    of_scale = {
+        "scale: the crossing": level(larger) - c * level({}),
+        "scale: the sign of the slope": rise(larger) - c * rise({}),
+    } | entries("scale: the reset", reset(larger) - c * reset({})) | entries(
+        "scale: the arrival", (n.x + w * e).subs({**larger, w: c * w}, simultaneous=True) - c * (n.x + w * e))
+    of_unit = {
+        "unit: the crossing": level(slower) - level({}), "unit: the sign of the slope": rise(slower) - rise({}) / c,
+    } | entries("unit: the flow", flow(A / c, c * h) - flow(A, h))
+    of_unit |= entries("unit: the reset", reset(slower) - reset({}))
+    shifted = flow(A, (T + s) - (t_in + s)) - flow(A, T - t_in)
+    return of_scale | of_unit | entries("shift: the flow has no origin", shifted)
 
 
 def along(n: LinearNeuron, charge: sp.Expr) -> sp.Expr:
@@ -149,10 +165,6 @@ def identity_C() -> Residuals:
     by_time += linear_neuron.dL_dt_arr_at_pinned_maximum(dL_dy, turn, n.A[0, 1], -down)
     pinned = step(charge, n, n.x + turn * e, kicked).subs(n.x[1], turned) + by_time
 
-    # The sum over events after the arrivals caused by spikes have cancelled. For the neurons of a
-    # layer and those after it, the arrivals from outside are in g_d of the layer.
-    from_outside = sp.Symbol("from_outside")
-    total = from_outside + dL_dt_arr_down - (dl_p_dt_post + dL_dt_arr_down)
     read = with_integral(n, r)
     left = linear_neuron.shift_charge(read).subs(
         [*zip(read.p, linear_neuron.at_end(read.p, dL_dy, r, T), strict=True)])
@@ -164,7 +176,6 @@ def identity_C() -> Residuals:
         "interior maximum: - dL/dy V', which is 0": step(charge, n, n.x, kicked) + dL_dy * slope,
         "maximum on an arrival: - dL/dt_arr as claimed": pinned,
         "maximum at T: - dL/dy V'(T)": charge.subs([*zip(n.p, kicked - n.p, strict=True)]) - dL_dy * slope,
-        "the sum over events": total - (from_outside - dl_p_dt_post),
         "an integral, at T": left + dL_dy * formulas.shift_of_running_readout(y, read.x[0], r, T),
     }
 
@@ -187,13 +198,15 @@ def identity_B() -> Residuals:
     weight = sp.integrate(sp.exp(-r * h) * sp.exp(r * (h - s)), (h, s, T))
     between = dL_dy * (y + r * (T * y - moment))
     by_unit = formulas.unit_of_running_readout(y, V_T, moment, r, T)
-    at_end = dL_dy * sp.exp(-r * T) / T * (V_T + r * T * y * sp.exp(r * T))
+    at_T = {read.x[0]: V_T, read.x[3]: T * y * sp.exp(r * T)}
+    left = linear_neuron.shift_charge(read).subs(
+        [*zip(read.p, linear_neuron.at_end(read.p, dL_dy, r, T), strict=True)]).subs(at_T)
     return {
         "between events: - tau g_tau": H + tau * by_tau,
         "a spike and its arrivals: d g_d - t_post dl_p/dt_post": caused - d * down + t_post * dl_p_dt_post,
         "an integral, between events": left_over - read.p[3] * (read.x[0] + r * read.x[3]),
         "an integral: its weight of V": weight - (T - s) * sp.exp(-r * s),
-        "an integral: what is left": between - T * at_end - dL_dy * by_unit,
+        "an integral: what is left": between - T * left - dL_dy * by_unit,
     }
 
 

@@ -149,7 +149,8 @@ def lif_after(V: sp.Expr, I: sp.Expr, h: sp.Expr, tau_mem: sp.Expr, tau_syn: sp.
 
 
 def peak_time(V: sp.Expr, I: sp.Expr, tau_mem: sp.Expr, tau_syn: sp.Expr) -> sp.Expr:
-    """When the voltage of `lif` peaks, from (V, I) at time 0 with I > V and I > 0."""
+    """When the voltage of `lif` peaks, from (V, I) at time 0 with I > V and I > 0; it never does if
+    `(tau_mem - tau_syn) (I - V) >= tau_mem I`."""
     if tau_mem == tau_syn:
         return tau_syn * (I - V) / I
     difference = tau_mem - tau_syn

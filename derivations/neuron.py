@@ -114,7 +114,7 @@ def spike() -> Residuals:
     return at_spike(n) | {"one slope for both sides": Nonzero(wrong)}
 
 
-@theorem("spike-grazing", "kappa -> 2 |f''| excess / (rate v_th)^2 at grazing, so gradients grow as excess^(-1/2)")
+@theorem("spike-grazing", "kappa -> 2 |f''| excess / (rate v_th)^2 at grazing: 1/slope grows as excess^(-1/2)")
 def grazing() -> Residuals:
     # A level f crosses v_th a short time s before its peak: excess is the rise that is left.
     bend, third, rate, v_th, excess = sp.symbols("bend third rate v_th excess", positive=True)
@@ -123,6 +123,7 @@ def grazing() -> Residuals:
     leading = 2 * bend * excess / (rate * v_th) ** 2
     apart = exact - leading.subs(excess, below)
     return {f"order {order}": sp.diff(apart, s, order).subs(s, 0) for order in range(3)} | {
+        "the slope": linear_neuron.kappa(sp.sqrt(2 * bend * excess), rate, v_th) - leading,
         "kappa is not of higher order": Nonzero(sp.diff(exact, s, 2).subs(s, 0)),
     }
 

@@ -1,9 +1,9 @@
 """A proof: expressions derived from the dynamics that simplify to exactly 0.
 
 A theorem holds a derivation; running it gives a `Proof`, a table of residuals. A residual is the
-difference of a derived expression (a solved equation, a differentiated flow, a limit) and the
-formula of `formulas.py` that claims to equal it. An entry wrapped in `Nonzero` is a control: a
-wrong formula, whose residual must *not* vanish. It catches a method that is too weak.
+difference of a derived expression (a solved equation, a differentiated flow, a limit) and the claim
+of `linear_neuron.py` or `formulas.py` that should equal it. An entry wrapped in `Nonzero` is a
+control: a wrong formula, whose residual must *not* vanish. It catches a method that is too weak.
 """
 
 from collections import defaultdict

@@ -21,7 +21,7 @@ that of a delay that grows. The other arrivals have come, and V continues with t
 import sympy as sp
 
 from delayprop.derivations import linear_neuron
-from delayprop.derivations.flow import triangular
+from delayprop.derivations.flow import entries, triangular
 from delayprop.derivations.linear_neuron import LinearNeuron, flow, with_integral
 from delayprop.derivations.neuron import any_neuron, at_arrivals, at_spike, between_events
 from delayprop.derivations.proof import Nonzero, Residuals, theorem
@@ -32,14 +32,14 @@ from delayprop.derivations.symbols import T, dL_dy, h, r, s, w
 def integral() -> Residuals:
     x = sp.Matrix(sp.symbols("x_0:2"))
     n = LinearNeuron(x, x, {}, {}, triangular(2), sp.zeros(2, 1), sp.S.Zero, sp.eye(2), sp.zeros(2, 1))
+    state = sp.Symbol("y")
     after = flow(with_integral(n, r).A, h) * x.col_join(sp.Matrix([0]))
     end = linear_neuron.at_end(with_integral(n, r).p, dL_dy, r, T)
     before = flow(with_integral(n, r).A, T - s).T * end
-    return {
+    return entries("nothing else reads it", with_integral(n, r).A[:2, 2:]) | {
         "grows by the integrand": sp.diff(sp.exp(-r * h) * after[2], h) - sp.exp(-r * h) * after[0],
         "starts at 0": after[2].subs(h, 0),
-        "nothing else reads it": sp.diff(with_integral(n, r).A[:2, :] * with_integral(n, r).x, r).norm(),
-        "the readout by its state": end[2] * after[2] - dL_dy * sp.exp(-r * T) * after[2] / T,
+        "the readout by its state": end[2] - dL_dy * sp.diff(sp.exp(-r * T) * state / T, state),
         "the drive": before[2] - dL_dy * sp.exp(-r * s) / T,
     }
 
@@ -92,12 +92,17 @@ def pinned() -> Residuals:
 
 @theorem("max-pinned-tie", "several arrivals on it, one delay grows: dy/dt_arr = max(0, V'_plus - w (A e)_V)")
 def pinned_by_several() -> Residuals:
-    # Both arrivals are at 0; the one of weight w is delayed to t, the other one is not.
-    up, slope, A_read = sp.symbols("up slope A_read", positive=True)
+    # Both arrivals are at 0; the one of weight w is delayed to t, the other one is not. Until t the
+    # voltage flows on, and the maximum is the larger of V(0) and V(t).
+    up, slope, t = sp.symbols("up slope t", positive=True)
+    A, x_0, e = sp.Matrix(2, 2, sp.symbols("A_00 A_01 A_10 A_11")), sp.Symbol("x_0"), sp.Matrix([0, 1])
+    x = sp.Matrix([x_0, (up - A[0, 0] * x_0) / A[0, 1]])  # V' is `up` before both
     residuals = {}
     for name, between in (("V still rises", slope), ("V falls already", -slope)):
-        other = (between - up) / A_read  # the weight that turns the slope `up` into this one
-        derived = sp.Max(0, up + A_read * other)
-        Vdot_plus = sp.expand(up + A_read * (other + w))
-        residuals[name] = dL_dy * derived - linear_neuron.dL_dt_arr_at_pinned_maximum(dL_dy, w, A_read, Vdot_plus)
+        other = (between - up) / A[0, 1]  # the weight that turns the slope `up` into this one
+        state = x + other * e
+        gained = sp.expand(((state + t * A * state)[0] - state[0]) / t)
+        Vdot_plus = sp.expand((A * (state + w * e))[0])
+        claimed = linear_neuron.dL_dt_arr_at_pinned_maximum(dL_dy, w, A[0, 1], Vdot_plus)
+        residuals[name] = dL_dy * sp.Max(0, sp.simplify(gained)) - claimed
     return residuals

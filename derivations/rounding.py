@@ -51,12 +51,16 @@ def next_spike_moved() -> Residuals:
     }
 
 
-@theorem("rounding-maximum", "at a maximum Vddot = -V/(tau_mem tau_syn), so its instant moves by dVdot over this")
+@theorem("rounding-maximum", "at a maximum Vddot = -V/(tau_mem tau_syn); its instant moves by -dVdot over this")
 def maximum_moved() -> Residuals:
+    bend, error = sp.symbols("bend error", real=True)  # of V' + error = 0, near the maximum
+    (moved,) = sp.solve(bend * s + error, s)
     V_s, _ = lif_after(V, V, s, tau_mem, tau_syn)  # where V = I the slope is 0
     return {
         "the slope": sp.diff(V_s, s).subs(s, 0),
         "the curvature": sp.diff(V_s, s, 2).subs(s, 0) - formulas.Vddot_at_maximum(V, tau_mem, tau_syn),
+        "the instant": moved.subs(bend, formulas.Vddot_at_maximum(V, tau_mem, tau_syn))
+        + error / sp.diff(V_s, s, 2).subs(s, 0),
     }
 
 

@@ -5,10 +5,11 @@
 System: our own, modelled on mlGeNN (its event_prop_compiler.py), with the equations of the paper
 (arXiv 2501.07331). It takes and returns the types of `spec`, so its conventions are ours.
 
-Offers: every case whose duration is a whole number of steps; gradients of weights and delays.
+Offers: cases of `lif` and `li` whose duration is a whole number of steps; gradients of weights and
+delays.
 
-Left out: gradients of constants and input times. This file is the template for a Python simulator
-that shares an environment with `spec`; the others read the case file themselves.
+Left out: neurons as data, gradients of constants and input times. This file is the template for a
+Python simulator that shares an environment with `spec`; the others read the case file themselves.
 
 Settings: float64; `--dt`. The choices:
 
@@ -77,6 +78,9 @@ def flat(case: Case) -> Flat:
     count, at, constants = 0, dict[str, np.ndarray](), []
     synapses, inputs = [(np.empty(0, np.int64),) * 2 + (np.empty(0),) * 2], [(np.empty(0, np.int64), np.empty(0))]
     for population in case.network.populations:
+        if population.kind == "neuron":
+            expected, remedy = "`lif` or `li`: the grid steps no other equations", "use another simulator"
+            raise SpecError(f"populations.{population.name}.kind", expected, population.kind, remedy)
         at[population.name] = count + np.arange(population.size)
         count += population.size
         own = [getattr(population, name) for name in CONSTANTS]

@@ -77,8 +77,7 @@ class Checkpoints:
             try:
                 use(state)
             except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-                reason = str(error).strip() or type(error).__name__
-                wrong.append(f"{path.name} (not of this run: {reason.splitlines()[0]})")
+                wrong.append(f"{path.name} (not of this run: {' '.join(str(error).split()) or type(error).__name__})")
             else:
                 return state, wrong
         expected, remedy = "given with the --out of a run that has a checkpoint", "start a new run in another folder"

@@ -1,1 +1,1 @@
-"""The benchmarks and the study of time grids."""
+"""The benchmarks."""

@@ -16,6 +16,7 @@ from delayprop.reference.simulate import simulate
 from delayprop.spec import Case, Result, SpecError
 from tests import ROOT
 from tests.support.networks.documents import lif, loss_of, read, wire
+from tests.support.networks.neurons import network
 from tests.support.networks.strategies import seeded_case
 from tests.support.report_evidence import Measured
 
@@ -123,6 +124,7 @@ def test_control_with_a_planted_fault_it_does_not(fault: str, measured: Measured
 def test_the_order_of_the_recorded_study_is_1(measured: Measured) -> None:
     """At least 100 networks, five halvings, with either parameter and kind."""
     record = json.loads((ROOT / "results" / "grid.json").read_text(encoding="utf-8"))
+    assert len(record["gradients"]["summary"]["order"]) == 4
     for entry in record["gradients"]["summary"]["order"]:
         assert entry["count"] >= 100 and abs(entry["median"] - 1) <= ORDER
         measured(abs(entry["median"] - 1), ORDER, entry["count"], "of the record results/grid.json")
@@ -150,3 +152,8 @@ def test_a_slope_of_0_is_an_error() -> None:
 def test_a_step_that_does_not_fit_is_refused(dt: float) -> None:
     with pytest.raises(SpecError, match="`dt` must be"):
         stepped(one_neuron(1.0, 0.0), dt)
+
+
+def test_neurons_of_other_equations_are_refused() -> None:
+    with pytest.raises(SpecError, match="the grid steps no other equations"):
+        stepped(network("rise", 0, "mean_voltage"), 1.0)

@@ -1,6 +1,6 @@
 """Rules of single files, each a function of (path, text) that returns its findings.
 
-Hidden faults: NaN lost, denominators softened. A line that has to test for
+Hidden faults: NaN lost, denominators softened, exceptions suppressed. A line that has to test for
 NaN carries the comment `# nan-ok: reason`, or follows a line with this comment alone; at an
 assignment the comment covers the name.
 
@@ -138,12 +138,21 @@ def softened(denominator: ast.AST) -> bool:
 
 
 def hidden_faults(path: PurePosixPath, text: str) -> list[str]:
-    """Places where a vanishing denominator disappears; tests plant this fault."""
-    divisions = (node for node in located(ast.parse(text)) if isinstance(node, ast.BinOp))
-    return [
-        f"{path}:{node.lineno}: epsilon in a denominator" for node in divisions
-        if isinstance(node.op, ast.Div | ast.FloorDiv) and path.parts[0] != "tests" and softened(node.right)
-    ]
+    """Places where a vanishing denominator disappears, and any exception by `suppress`; ruff has
+    the rule of `except`."""
+    found = []
+    for node in located(ast.parse(text)):
+        match node:
+            case ast.BinOp(op=ast.Div() | ast.FloorDiv(), right=denominator) if (
+                path.parts[0] != "tests" and softened(denominator)  # tests plant this fault
+            ):
+                found.append(f"{path}:{node.lineno}: epsilon in a denominator")
+            case ast.Call(
+                func=ast.Name(id="suppress") | ast.Attribute(attr="suppress"),
+                args=[ast.Name(id="Exception" | "BaseException"), *_],
+            ):
+                found.append(f"{path}:{node.lineno}: exception swallowed")
+    return found
 
 
 MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:home|root|Users|work)/[\w.]")
