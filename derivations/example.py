@@ -32,7 +32,7 @@ c_1, c_2, c_3 = DL_DT = sp.symbols("c_1:4", real=True)  # dl_p/dt_k
 
 lif = LinearNeuron.of(LIF)
 IN_SYMBOLS = {lif.constants[str(symbol)]: symbol for symbol in (tau_mem, tau_syn, v_th, v_reset)}
-A = lif.A.subs(IN_SYMBOLS)
+A = linear_neuron.lif_rates(tau_mem, tau_syn)
 AT_REST = sp.zeros(2, 1)
 
 

@@ -18,10 +18,9 @@ explicit, where `V = I`.
 import sympy as sp
 
 from delayprop.derivations import linear_neuron
-from delayprop.derivations.linear_neuron import E, LinearNeuron, flow
+from delayprop.derivations.linear_neuron import E, flow
 from delayprop.derivations.proof import Residuals, theorem
 from delayprop.derivations.symbols import I, V, h, s, tau_mem, tau_syn
-from delayprop.spec.neuron import LIF
 
 p, q, u = sp.symbols("p q u", positive=True)
 
@@ -91,10 +90,8 @@ def adjoint() -> Residuals:
 
 @theorem("flow-theta", "dF/dtheta is the upper right block of the flow of [[A, A_theta], [0, A]]; adds up over a cut")
 def by_constants() -> Residuals:
-    n = linear_neuron.with_integral(LinearNeuron.of(LIF), -u)
-    residuals: dict[str, sp.Expr] = {}
+    A, residuals = linear_neuron.lif_rates(tau_mem, tau_syn, -u), dict[str, sp.Expr]()
     for theta in (tau_mem, tau_syn):
-        A = n.A.subs({n.constants[str(each)]: each for each in (tau_mem, tau_syn)})
         moved = linear_neuron.flow_by(A, sp.diff(A, theta), h)
         residuals |= entries(f"by {theta}", sp.diff(flow(A, h), theta) - moved)
     # Any matrix: both solve X' = A X + A_theta F with X(0) = 0.

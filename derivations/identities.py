@@ -52,7 +52,6 @@ from delayprop.derivations.symbols import (
     tau_syn,
     w,
 )
-from delayprop.spec.neuron import LIF
 
 c = sp.Symbol("c", positive=True)
 v, tau = sp.symbols("v tau", positive=True)  # a constant that is a voltage, and one that is a time
@@ -213,9 +212,7 @@ def identity_B() -> Residuals:
 @theorem("identity-readout", "C and B with a mean or exp-weighted readout: y under a shift and a unit of time")
 def running_readouts() -> Residuals:
     # One input arrival at t_in at a readout neuron; a sum over arrivals follows by superposition.
-    lif = LinearNeuron.of(LIF)
-    A = with_integral(lif, r).A.subs({lif.constants["tau_mem"]: tau_mem, lif.constants["tau_syn"]: tau_syn})
-    V_T, I_T, integral = w * flow(A, T - t_in)[:, 1]
+    V_T, I_T, integral = w * flow(linear_neuron.lif_rates(tau_mem, tau_syn, r), T - t_in)[:, 1]
     y = sp.exp(-r * T) * integral / T
     scaled = tau_mem * sp.diff(y, tau_mem) + tau_syn * sp.diff(y, tau_syn) + t_in * sp.diff(y, t_in)
     moment, late = -sp.diff(y, r), w * t_in * sp.exp(-r * t_in)

@@ -25,7 +25,7 @@ import sympy as sp
 
 from delayprop.derivations.symbols import dL_dt_post, dL_dy, w
 from delayprop.spec.errors import SpecError
-from delayprop.spec.neuron import Neuron
+from delayprop.spec.neuron import LIF, Neuron
 
 
 @dataclass(frozen=True)
@@ -142,9 +142,16 @@ def beyond_cubic(fourth: sp.Expr, width: sp.Expr) -> sp.Expr:
     return width**4 / 384 * fourth
 
 
+def lif_rates(tau_mem: sp.Expr, tau_syn: sp.Expr, rate: sp.Expr | None = None) -> sp.Matrix:
+    """`A` of `lif` with these constants, or with an integral of this rate."""
+    n = LinearNeuron.of(LIF)
+    A = n.A if rate is None else with_integral(n, rate).A
+    return A.subs({n.constants["tau_mem"]: tau_mem, n.constants["tau_syn"]: tau_syn}, simultaneous=True)
+
+
 def lif_after(V: sp.Expr, I: sp.Expr, h: sp.Expr, tau_mem: sp.Expr, tau_syn: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     """(V, I) of `lif` a time h later."""
-    F = flow(sp.Matrix([[-1 / tau_mem, 1 / tau_mem], [0, -1 / tau_syn]]), h)
+    F = flow(lif_rates(tau_mem, tau_syn), h)
     return F[0, 0] * V + F[0, 1] * I, F[1, 1] * I
 
 

@@ -13,10 +13,9 @@ adds n/L times the integral of the square to the variance).
 import sympy as sp
 
 from delayprop.derivations import formulas
-from delayprop.derivations.linear_neuron import LinearNeuron, flow, lif_after, with_integral
+from delayprop.derivations.linear_neuron import flow, lif_after, lif_rates
 from delayprop.derivations.proof import Nonzero, Residuals, exponential_terms, theorem
 from delayprop.derivations.symbols import I, T, V, Vdot_minus, h, s, tau_mem, tau_syn, v_reset, v_th
-from delayprop.spec.neuron import LIF
 
 K = lif_after(sp.S.Zero, sp.S.One, s, tau_mem, tau_syn)[0]
 
@@ -66,9 +65,7 @@ def maximum_moved() -> Residuals:
 
 @theorem("rounding-integral", "an arrival at T - h that moves by dt changes the mean voltage by -K(h)/T dt")
 def mean_moved() -> Residuals:
-    lif = LinearNeuron.of(LIF)
-    A = with_integral(lif, sp.S.Zero).A.subs({lif.constants["tau_mem"]: tau_mem, lif.constants["tau_syn"]: tau_syn})
-    mean = flow(A, h)[2, 1] / T
+    mean = flow(lif_rates(tau_mem, tau_syn, sp.S.Zero), h)[2, 1] / T
     # A later arrival has less time left: h falls.
     return {"by the arrival": -sp.diff(mean, h) - formulas.mean_voltage_moved(h, T, tau_mem, tau_syn)}
 

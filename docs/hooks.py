@@ -22,6 +22,7 @@ from typing import Any
 from delayprop.fast.training.settings import kind_of_delays
 from docs.formulas import formula
 from results.reproduce import page
+from results.tables import percent
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = "source"  # folder of the pages made from repository files
@@ -172,11 +173,10 @@ def runs(path: Path) -> str:
              "|---|--:|--:|--:|--:|---|--:|--:|"]
     for (name, network, epochs), members in groups.items():
         test = [100 * entry["test_accuracy"] for entry in members]
-        spread = f" ± {statistics.stdev(test):.1f}" if len(test) > 1 else ""
         counts = 100 * statistics.mean(entry["count_baseline"] for entry in members)
         minutes = statistics.median(entry["seconds"] for entry in members) / 60
-        extremes = f"{min(test):.1f} to {max(test):.1f} %" if spread else "-"
-        accuracy = f"{statistics.mean(test):.1f}{spread} %"
+        extremes = f"{min(test):.1f} to {max(test):.1f} %" if len(test) > 1 else "-"
+        accuracy = percent(entry["test_accuracy"] for entry in members)
         cells = name, accuracy, extremes, str(len(members)), f"{counts:.1f} %", network, str(epochs), f"{minutes:.1f}"
         lines.append("| " + " | ".join(cell.replace(" ", "\N{NO-BREAK SPACE}") for cell in cells) + " |")
     rows = "".join(

@@ -19,8 +19,8 @@ from benchmarks.sizes import Sizes
 from benchmarks.step import step
 from benchmarks.workloads import Link, build
 from delayprop.spec import SpecError
+from results.tables import lines as entries
 from tests import ROOT
-from tests.results.records import entries
 from tests.support.runs.reading import Capture, Patch, refusal
 
 pytestmark = pytest.mark.full

@@ -1,5 +1,6 @@
 """EventProp on a time grid converges to the exact gradient at order 1, but with a planted fault."""
 
+import hashlib
 import json
 import types
 from dataclasses import replace
@@ -24,6 +25,7 @@ ADAPTER = ROOT / "examples" / "conformance" / "stepped_adapter.py"
 GRAPHS = ("graph", "heterogeneous", "equal_taus", "delays", "feedback", "recurrent")
 COARSE, FINE = 1 / 16, 1 / 128  # steps, ms
 ORDER = 0.25  # tolerance of the median order
+RECORD = "60a4dd3c7d12f4a26b5a64c33470e43eb3a3029387d85716a884b3b1aed36eb7"  # SHA-256; commit f82bb8d3 tests its sums
 SMALL = 0.02  # error of the median network at the fine step
 
 
@@ -123,7 +125,9 @@ def test_control_with_a_planted_fault_it_does_not(fault: str, measured: Measured
 @pytest.mark.check(22)
 def test_the_order_of_the_recorded_study_is_1(measured: Measured) -> None:
     """At least 100 networks, five halvings, with either parameter and kind."""
-    record = json.loads((ROOT / "results" / "grid.json").read_text(encoding="utf-8"))
+    content = (ROOT / "results" / "grid.json").read_bytes()
+    assert hashlib.sha256(content).hexdigest() == RECORD, "no command writes it"
+    record = json.loads(content)
     assert len(record["gradients"]["summary"]["order"]) == 4
     for entry in record["gradients"]["summary"]["order"]:
         assert entry["count"] >= 100 and abs(entry["median"] - 1) <= ORDER
@@ -139,6 +143,19 @@ def one_neuron(w: float, d: float, duration: float = 40.0) -> Case:
 def test_delays_are_whole_steps(d: float, late: float) -> None:
     at_once, delayed = (stepped(one_neuron(9.0, delay), 1.0).spikes["out"][0] for delay in (0.0, d))
     assert len(at_once) and np.array_equal(delayed, at_once + late)
+
+
+def test_a_spike_found_on_the_way_down_has_a_negative_slope() -> None:
+    """At 10 ms V = w (e^-1/2 - e^-2) / 3 is above the threshold, and I = w e^-2 below V."""
+    grid = STEPPED.Grid(one_neuron(6.5, 0.0), 10.0)
+    assert grid.train(1).tolist() == [1]
+    assert grid.I_minus_V[1, 1] == pytest.approx(6.5 * (4 * np.exp(-2) - np.exp(-0.5)) / 3)
+    assert grid.I_minus_V[1, 1] < 0 == STEPPED.Grid(one_neuron(8.0, 0.0), 0.5).I_minus_V.min()
+
+
+def test_equal_time_constants_have_the_limit_of_near_ones() -> None:
+    equal, near = STEPPED.gain(np.array([5.0, 5.0 * (1 + 1e-9)]), np.array([5.0, 5.0]), 0.5)
+    assert equal == pytest.approx(0.1 * np.exp(-0.1), rel=1e-15) and near == pytest.approx(equal, rel=1e-8)
 
 
 def test_a_slope_of_0_is_an_error() -> None:

@@ -17,13 +17,14 @@ from delayprop.fast.compare import added_by_learning, curves_over, sha256_of
 from delayprop.fast.runs.compared_runs import OF_THE_RESULT, by_task, grouped
 from delayprop.fast.tasks import braille, ssc, yin_yang
 from delayprop.fast.tasks.options import parser_of
-from delayprop.fast.training.settings import Settings, with_defaults
+from delayprop.fast.training.settings import Settings, kind_of_delays, with_defaults
 from results import tables
+from results.tables import lines as entries
 from tests import ROOT
-from tests.results.records import README, entries
 
 SHD = "8197e00d387b5c3d7993aa718325fdb18b8d5323ce8674ad3e5342073e6e244c"
 """The SHA-256 of the training file of SHD in use."""
+README = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
 PAGE = tables.PAGE.read_text(encoding="utf-8")
 SIZES = [ROOT / "results" / "sizes.jsonl", ROOT / "results" / "paper" / "yin-yang.jsonl"]
 ARM = {"hidden", "seed", "recurrent", "freeze_delays", "delay", "rec_delay", "freeze_weights"}
@@ -48,7 +49,16 @@ def test_the_picture_of_sizes_is_of_the_lines() -> None:
     intervals = added_by_learning(by_task(grouped(SIZES, several_tasks=True)), "hidden")
     zero = {task: sum(points < half for points, half in own.values() if half) for task, own in intervals.items()}
     assert zero == {"braille": 2, "shd": 5, "yin-yang": 0}
-    assert "all intervals of SHD and two of Braille include 0." in " ".join(README.split())
+    added = {}
+    for task, own in by_size.items():
+        learned, drawn = (own[f"delays {kind}"] for kind in ("learned", "as drawn"))
+        found = [mean(learned[size]) - mean(drawn[size]) for size in learned if size in drawn]
+        added[task] = f"{min(found):.1f} to {max(found):.1f}"
+    said = "adds {yin-yang} points to random ones on Yin-Yang, {braille} on Braille, {shd} on SHD".format(**added)
+    (wide,) = (run for run in entries("shd.jsonl") if run["hidden"] == [256])
+    for sentence in (said, "all intervals of SHD and two of Braille include 0.",
+                     f"256 neurons reach {100 * wide['test_accuracy']:.1f} % on SHD"):
+        assert sentence in README
 
 
 @pytest.mark.full
@@ -116,6 +126,27 @@ def test_the_first_row_of_a_task_is_the_command_of_the_page_and_the_second_of_wo
         assert given == {name: with_defaults(first)[name] for name in given}
     preset = settings_of(ssc.PRESETS["best"])
     assert preset == {name: with_defaults(second)[name] for name in preset}
+
+
+def test_the_tutorial_states_a_recorded_run() -> None:
+    page = " ".join((ROOT / "docs" / "tutorials" / "speech.md").read_text(encoding="utf-8").split())
+    (run,) = (
+        one for one in entries("sizes.jsonl")
+        if (one["task"], one["hidden"], one["seed"], kind_of_delays(one)) == ("shd", [32], 0, "learned")
+    )
+    assert f"reached {100 * run['test_accuracy']:.1f} %;" in page
+    assert f"alone gives {100 * run['count_baseline']:.1f} %" in page
+    assert f"took {run['seconds'] / 60:.0f} minutes, and" in page
+
+
+def test_lines_of_words_loops_and_gestures_are_certified() -> None:
+    """Error bars are of LIF alone."""
+    for run in entries("tried/words.jsonl"):
+        assert (run["rounding"] is None) == (run["neuron"] != "lif") and (run["rounding"] or 0.0) < 1e-3
+    for run in entries("tried/loops.jsonl"):
+        assert (run["spikes_strength"], run["spikes_target"], run["rec_delay"]) == (1e-3, 5, 0.1)
+        assert run["rounding"] < 1e-3
+    assert all(line["rounding"] < 1e-3 for line in entries("gaps.jsonl") if line["arm"] != gaps.LSTM)
 
 
 def test_what_was_tried_did_not_read_the_test_split() -> None:

@@ -1,10 +1,14 @@
 """Rules of single files, each a function of (path, text) that returns its findings.
 
-Hidden faults: NaN lost, denominators softened, exceptions suppressed. A line that has to test for
+Hidden faults: NaN lost, denominators softened, exceptions swallowed. A line that has to test for
 NaN carries the comment `# nan-ok: reason`, or follows a line with this comment alone; at an
 assignment the comment covers the name.
 
 Machine paths, and long files.
+
+Loading: no shipped package runs code from a file or text it reads. A file that is unpickled, or a
+text that is evaluated, can run any code. So checkpoints are read with `weights_only=True`, arrays
+without pickles, and no package uses another reader of objects.
 """
 
 import ast
@@ -13,7 +17,8 @@ import re
 import tokenize
 from pathlib import PurePosixPath
 
-from tests.support.house.sources import located
+from tests.support.house.imports import imported
+from tests.support.house.sources import full_name, imported_names, located
 
 SKIPPING = re.compile(r"nan(_to_num|sum|mean|median|max|min|prod|std|var|cumsum|cumprod|quantile|percentile|arg\w+)_?")
 SKIPS = {"fmax", "fmin", "GradScaler"}  # nan-ok: the names to look for
@@ -137,21 +142,33 @@ def softened(denominator: ast.AST) -> bool:
     return False
 
 
+def does_nothing(body: list[ast.stmt]) -> bool:
+    return all(
+        isinstance(statement, ast.Pass | ast.Continue)
+        or (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
+        for statement in body
+    )
+
+
 def hidden_faults(path: PurePosixPath, text: str) -> list[str]:
-    """Places where a vanishing denominator disappears, and any exception by `suppress`; ruff has
-    the rule of `except`."""
+    """Places where a vanishing denominator or an exception disappears."""
     found = []
     for node in located(ast.parse(text)):
+        what = ""
         match node:
-            case ast.BinOp(op=ast.Div() | ast.FloorDiv(), right=denominator) if (
-                path.parts[0] != "tests" and softened(denominator)  # tests plant this fault
-            ):
-                found.append(f"{path}:{node.lineno}: epsilon in a denominator")
+            case ast.ExceptHandler(type=ast.Name(id="Exception" | "BaseException"), body=body) if does_nothing(body):
+                what = "exception swallowed"
             case ast.Call(
                 func=ast.Name(id="suppress") | ast.Attribute(attr="suppress"),
                 args=[ast.Name(id="Exception" | "BaseException"), *_],
             ):
-                found.append(f"{path}:{node.lineno}: exception swallowed")
+                what = "exception swallowed"
+            case ast.BinOp(op=ast.Div() | ast.FloorDiv(), right=denominator) if (
+                path.parts[0] != "tests" and softened(denominator)  # tests plant this fault
+            ):
+                what = "epsilon in a denominator"
+        if what:
+            found.append(f"{path}:{node.lineno}: {what}")
     return found
 
 
@@ -170,3 +187,42 @@ LINES = 400
 def long_file(path: PurePosixPath, text: str) -> list[str]:
     lines = len(text.splitlines())
     return [f"{path}: {lines} lines"] if lines > LINES else []
+
+
+MODULES = {"pickle", "_pickle", "cloudpickle", "dill", "joblib", "jsonpickle", "marshal", "shelve"}
+RUN = {
+    "eval", "exec", "compile", "builtins.eval", "builtins.exec", "builtins.compile", "runpy.run_path",
+    "yaml.load", "yaml.load_all", "yaml.full_load", "yaml.full_load_all", "yaml.unsafe_load", "yaml.unsafe_load_all",
+    "pandas.read_pickle", "torch.hub.load", "torch.jit.load", "torch.package.PackageImporter",
+    "torch.serialization.add_safe_globals",
+}
+WEIGHTS = {"torch.load", "torch.serialization.load"}
+ARRAYS = {"numpy.load", "numpy.lib.format.read_array"}
+
+
+def literally(keyword: ast.keyword, value: bool) -> bool:
+    return isinstance(keyword.value, ast.Constant) and keyword.value.value is value
+
+
+def is_safe(call: ast.Call, called: str) -> bool:
+    """Whether a call reads weights with `weights_only=True`, or arrays without pickles."""
+    if called in WEIGHTS:
+        return any(given.arg == "weights_only" and literally(given, True) for given in call.keywords)
+    risky = [given for given in call.keywords if given.arg in ("allow_pickle", None)]  # None: `**options`
+    return called in ARRAYS and len(call.args) <= 2 and all(literally(given, False) for given in risky)
+
+
+def code_that_is_read(path: PurePosixPath, text: str) -> list[str]:
+    """Places that run, or may run, code from a file or text."""
+    tree = ast.parse(text)
+    names, nodes = imported_names(tree), list(located(tree))
+    found = {
+        line: f"{path}:{line}: imports {module}"
+        for line, module in imported(path, tree) if module.split(".")[0] in MODULES
+    }
+    safe = {node.func for node in nodes if isinstance(node, ast.Call) and is_safe(node, full_name(node.func, names))}
+    for node in nodes:
+        name = full_name(node, names)
+        if name in RUN or (name in WEIGHTS | ARRAYS and node not in safe):
+            found.setdefault(node.lineno, f"{path}:{node.lineno}: {name}")
+    return [found[line] for line in sorted(found)]

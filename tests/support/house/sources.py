@@ -50,3 +50,30 @@ def absolute(path: PurePosixPath, level: int, module: str) -> str:
         return module
     folders = path.parent.parts[: len(path.parent.parts) - level + 1]
     return ".".join([*folders, module])
+
+
+def imported_names(tree: ast.AST) -> dict[str, str]:
+    """The full name behind each imported name: `np` is `numpy`, `load` is `torch.load`."""
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                for alias in names:
+                    name = alias.name if alias.asname else alias.name.split(".")[0]
+                    found[alias.asname or name] = name
+            case ast.ImportFrom(module=str(module), names=names, level=0):
+                found |= {alias.asname or alias.name: f"{module}.{alias.name}" for alias in names}
+    return found
+
+
+def full_name(node: ast.AST, names: dict[str, str]) -> str:
+    """The full name of the object an expression refers to, by the imports; "" if unknown."""
+    match node:
+        case ast.Name(id=name):
+            return names.get(name, name)
+        case ast.Attribute(value=value, attr=name) | ast.Call(
+            func=ast.Name(id="getattr"), args=[value, ast.Constant(value=str(name)), *_]
+        ):
+            before = full_name(value, names)
+            return f"{before}.{name}" if before else ""
+    return ""
