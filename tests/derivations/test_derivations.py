@@ -61,12 +61,12 @@ def test_command_refuses_in_one_line(arguments: tuple[str, ...], words: str) -> 
 
 
 def test_command_exits_1_on_a_fault(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    wrong = linear_neuron.spike_shift
-    monkeypatch.setattr(linear_neuron, "spike_shift", lambda n: -wrong(n))
-    assert command.main(["arrival", "spike"]) == 1
+    right = linear_neuron.at_arrival
+    monkeypatch.setattr(linear_neuron, "at_arrival", lambda n, state: (right(n, state)[0], -right(n, state)[1]))
+    assert command.main(["adjoint", "arrival"]) == 1
     first, second, *left, last = capsys.readouterr().out.splitlines()
     assert first.endswith("  proved") and second.endswith("  NOT PROVED")
-    assert "dL/dx_0 before a spike: " in left[0] and all(line.endswith(" is left") for line in left)
+    assert "dL/dt_arr at x_0: " in left[0] and len(left) == 3 and all(line.endswith(" is left") for line in left)
     assert last.startswith("1 of 2 proved in ")
 
 
