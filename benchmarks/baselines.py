@@ -28,7 +28,9 @@ from delayprop.fast.tasks import shd, ssc
 from delayprop.fast.tasks.options import task_and_preset
 from delayprop.fast.training.checkpoints import digest
 from delayprop.fast.training.evaluation import Evaluation, evaluate
+from delayprop.fast.training.job import Job
 from delayprop.fast.training.processes import Processes
+from delayprop.fast.training.settings import Settings
 from delayprop.spec.checks import whole_number
 from delayprop.spec.command import OneLineParser
 from delayprop.spec.errors import SpecError, Verbatim
@@ -120,7 +122,8 @@ def run(options: argparse.Namespace) -> int:
     if options.leave_one_speaker_out:
         got, remedy = Verbatim("the option"), "hold speakers out with --valid-speakers"
         raise SpecError("--leave-one-speaker-out", "left out", got, remedy)
-    data = {split: replace(part, pool=POOL) for split, part in task.splits(options).items()}
+    trials, sha256 = task.splits(Job.of(vars(options), Settings()))
+    data = {split: replace(part, pool=POOL) for split, part in trials.items()}
     augmentation = task.PRESETS["best"].augmentation
     batches = Batches(data["train"], task.DATA.duration, options.batch, augmentation, options.seed)
     torch.manual_seed(options.seed)
@@ -131,7 +134,7 @@ def run(options: argparse.Namespace) -> int:
         "task": options.task, "network": options.network, "seed": options.seed,
         "parameters": sum(p.numel() for p in network.parameters()),
         "epochs": options.epochs, "batch": options.batch, "valid_speakers": options.valid_speakers,
-        "augmentation": asdict(augmentation), "data_sha256": options.data_sha256, "train_accuracy": right,
+        "augmentation": asdict(augmentation), "data_sha256": sha256, "train_accuracy": right,
         "valid_accuracy": tested(network, data["valid"], batches).accuracy,
     }
     if options.test:

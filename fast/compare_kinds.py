@@ -10,12 +10,11 @@ from pathlib import Path
 
 from delayprop.fast.drawing.comparison import check_picture
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
-from delayprop.fast.tasks.options import is_given, parser_of, task_and_preset
+from delayprop.fast.tasks.options import is_given, job_of, parser_of, task_and_preset
 from delayprop.fast.tasks.registry import CLASSIFYING
 from delayprop.fast.train import ENDED
 from delayprop.fast.train import main as train
-from delayprop.fast.training.hidden_neurons import constant_words, neuron_text
-from delayprop.fast.training.settings import Settings, kind_of_delays
+from delayprop.fast.training.settings import kind_of_delays
 from delayprop.spec.checks import one_of, whole_number
 from delayprop.spec.command import OneLineParser, guarded
 from delayprop.spec.errors import SpecError, Verbatim
@@ -79,9 +78,8 @@ def _options(kind: str, others: list[str], prog: str) -> list[str]:
     more = {"learned": [], "drawn": ["--freeze-delays"], "none": ["--freeze-delays", "--delay", "0"]}[kind]
     if kind == "none" and parser.parse_args(others).recurrent:
         more += ["--rec-delay", str(LEAST_RECURRENT_DELAY)]
-    options = parser.parse_args([*others, *more])
-    options.neuron, options.constants = neuron_text(options.neuron), constant_words(options.constants)
-    found = kind_of_delays(vars(Settings.of(options))).partition(",")[0]
+    settings = job_of(vars(parser.parse_args([*others, *more])), parser).settings
+    found = kind_of_delays(vars(settings)).partition(",")[0]
     if found != KINDS[kind]:
         expected = f"given with options that leave the delays to {kind}"
         raise SpecError(OPTION, expected, Verbatim(f"delays {found}"), "leave out what freezes or sets them")

@@ -7,23 +7,22 @@ import statistics
 import sys
 from collections.abc import Sequence
 from contextlib import closing, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from delayprop.fast.nn.devices import DTYPES, check_device
 from delayprop.fast.runs.saved_runs import Run
-from delayprop.fast.tasks.options import is_given, options_of, parser_of, task_and_preset
+from delayprop.fast.tasks.options import is_given, job_of, parser_of, task_and_preset, values_of
 from delayprop.fast.tasks.registry import CLASSIFYING, TASKS
 from delayprop.fast.training import engine
 from delayprop.fast.training.checkpoints import checkpoints_in
-from delayprop.fast.training.hidden_neurons import constant_words, neuron_text
+from delayprop.fast.training.job import Job
 from delayprop.fast.training.processes import Processes
-from delayprop.fast.training.run_folder import Folder, NotWrittenError, RunFolder, check_tensorboard, is_unstarted
-from delayprop.fast.training.settings import changed
+from delayprop.fast.training.run_folder import Folder, NotWrittenError, RunFolder, is_unstarted
 from delayprop.fast.training.signals import EXIT, INTERRUPTED
-from delayprop.spec.checks import finite_number, one_of, whole_number
+from delayprop.spec.checks import one_of
 from delayprop.spec.command import NO_ROOM, report, run_and_exit
 from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim
 
@@ -40,11 +39,11 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.train") 
     parser = parser_of(prog, *task_and_preset(words))
 
     def body(options: argparse.Namespace) -> int:
-        options.changed = changed(options, parser)
         try:
+            job = job_of(vars(options), parser)
             if getattr(options, "leave_one_speaker_out", False):
-                return _leave_one_speaker_out(options, words, prog)
-            return _train(options)[0]
+                return _leave_one_speaker_out(job, words, prog)
+            return _train(job)[0]
         except KeyboardInterrupt:  # before the first step, or after the last
             return report(prog, INTERRUPTED, 130)
         except RuntimeError as error:
@@ -89,11 +88,10 @@ def train(task: str, data: str | os.PathLike | Sequence[str | os.PathLike] | Non
     if task in CLASSIFYING and "preset" in settings:
         one_of(settings["preset"], "--preset", tuple(CLASSIFYING[task].PRESETS))
     parser = parser_of("delayprop train", task, settings.get("preset"))
-    options = options_of(parser, {"task": task, **({} if data is None else {"data": data}), **settings})
-    options.changed = changed(options, parser)
-    if getattr(options, "leave_one_speaker_out", False):
+    values = values_of(parser, {"task": task, **({} if data is None else {"data": data}), **settings})
+    if values.get("leave_one_speaker_out"):
         raise UnsupportedError("leave_one_speaker_out", "False", True, "the command `delayprop train` has it")
-    code, folder = _train(options, ends=False)
+    code, folder = _train(job_of(values, parser), ends=False)
     if code == EXIT[signal.SIGINT]:
         raise KeyboardInterrupt
     if code == EXIT[signal.SIGTERM]:
@@ -101,19 +99,19 @@ def train(task: str, data: str | os.PathLike | Sequence[str | os.PathLike] | Non
     return Run(folder)
 
 
-def _leave_one_speaker_out(options: argparse.Namespace, words: list[str], prog: str) -> int:
+def _leave_one_speaker_out(job: Job, words: list[str], prog: str) -> int:
     """A training per speaker, without this speaker; prints the accuracies on the speakers left out.
     The last network of each counts: the speaker left out chooses none."""
     option = "--leave-one-speaker-out"
-    if not options.out:
+    if not job.out:
         raise SpecError("--out", f"given with {option}", Verbatim("nothing"), "name a folder")
     if is_given("--valid-speakers", words):
         raise SpecError("--valid-speakers", f"left out with {option}", Verbatim("both"), "each is held out once")
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise UnsupportedError(option, "called in one process", Verbatim("several of torchrun"), "start it alone")
     shared, accuracies = [word for word in words if word != option], []
-    for speaker in TASKS[options.task].train_speakers(options):
-        out = Path(options.out) / f"speaker-{speaker}"
+    for speaker in TASKS[job.task].train_speakers(job):
+        out = Path(job.out) / f"speaker-{speaker}"
         own = ["--valid-speakers", str(speaker), "--choose", "last", "--no-test", "--out", str(out), "--resume"]
         if code := main([*shared, *own], prog):
             return code
@@ -124,58 +122,48 @@ def _leave_one_speaker_out(options: argparse.Namespace, words: list[str], prog: 
     return 0
 
 
-def _train(options: argparse.Namespace, ends: bool = True) -> tuple[int, Path]:
+def _train(job: Job, ends: bool = True) -> tuple[int, Path]:
     """Runs a training; returns its exit code and its folder. `ends`: as for `StopSignals`."""
-    vars(options).pop("leave_one_speaker_out", None)  # of the command, not of the run
-    whole_number(options.seed, "--seed", 0, 2**63 - 1, "give the seed of all random numbers")
-    check_device(options.device)
-    if "workers" in options:
-        whole_number(options.workers, "--workers", 0, 1024, "0: this process prepares batches")
-    if options.tensorboard:
-        check_tensorboard()
-    if not 0 <= finite_number(options.save_seconds, "--save-seconds"):
-        raise SpecError("--save-seconds", "at least 0 (s)", options.save_seconds, "0 saves after every step")
     with (
-        Processes(options.device) as processes, open(os.devnull, "w") as nowhere,
+        Processes(job.device) as processes, open(os.devnull, "w") as nowhere,
         redirect_stdout(sys.stdout if processes.is_first else nowhere),
     ):
-        if "neuron" in options:  # a run keeps the equations, whatever happens to their file
-            options.neuron, options.constants = neuron_text(options.neuron), constant_words(options.constants)
-        training = TASKS[options.task].prepare(options, DTYPES[options.dtype], processes)
-        if getattr(options, "data", None):  # `evaluate` may run in another working directory
-            several = isinstance(options.data, list)
-            options.data = [*map(os.path.abspath, options.data)] if several else os.path.abspath(options.data)
-        for split, digest in getattr(options, "data_sha256", {}).items():
+        training = TASKS[job.task].prepare(job, processes)
+        for split, digest in training.data_sha256.items():
             print(f"{split}: sha256 {digest}")
-        with closing(_folder(options, training, processes)) as folder:
-            code = engine.run(training, folder, vars(options), processes, ends)
+        resume, folder = _folder(job, training, processes)
+        with closing(folder):
+            code = engine.run(training, folder, replace(job, resume=resume), processes, ends)
             # `torchrun` restarts a process that returns 1
             return 0 if processes.world > 1 and code == 1 else code, folder.path
 
 
-def _folder(options: argparse.Namespace, training: engine.Training, processes: Processes) -> Folder:
-    """The folder of the run, which the first process writes.
+def _folder(job: Job, training: engine.Training, processes: Processes) -> tuple[bool, Folder]:
+    """Whether the run goes on, and its folder, which the first process writes.
 
     A restart by `torchrun` resumes the run. `--resume` starts it, if it died before its first
     checkpoint, or never began: a job that is queued again always passes `--resume`.
     """
     may_change = (
         "workers", "test", *(("epochs",) if training.extendable else ()),
-        *(("data",) if hasattr(options, "data_sha256") else ()),
+        *(("data",) if training.data_sha256 else ()),
     )
     folder: list[RunFolder] = []
 
     def open_folder() -> tuple[bool, Path]:
-        if processes.restarted and options.out and checkpoints_in(Path(options.out)):
-            options.resume = True
-        if options.resume and options.out and is_unstarted(Path(options.out)):
-            options.resume = False
-            print(f"no checkpoint in {options.out} yet: the run starts", flush=True)
-        folder.append(RunFolder(options.out, options.task, vars(options), options.resume, may_change))
-        return options.resume, folder[0].path
+        out = Path(job.out) if job.out else None
+        resume = job.resume or bool(processes.restarted and out and checkpoints_in(out))
+        if resume and out and is_unstarted(out):
+            resume = False
+            print(f"no checkpoint in {job.out} yet: the run starts", flush=True)
+        stored = {**job.record(), "resume": resume}
+        if training.data_sha256:
+            stored["data_sha256"] = training.data_sha256
+        folder.append(RunFolder(job.out, job.task, stored, resume, may_change))
+        return resume, folder[0].path
 
-    options.resume, path = processes.broadcast(open_folder)
-    return folder[0] if folder else Folder(path)
+    resume, path = processes.broadcast(open_folder)
+    return resume, folder[0] if folder else Folder(path)
 
 
 if __name__ == "__main__":

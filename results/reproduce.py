@@ -21,11 +21,10 @@ from filelock import FileLock
 from delayprop.fast.data.new_files import write_whole
 from delayprop.fast.data.records import COUNT, TEXT, RecordError, checked
 from delayprop.fast.runs.saved_runs import HOW_IT_RAN, NETWORK, Run
-from delayprop.fast.tasks.options import parser_of, task_and_preset
+from delayprop.fast.tasks.options import job_of, parser_of, task_and_preset
 from delayprop.fast.tasks.registry import CLASSIFYING
 from delayprop.fast.train import ENDED
 from delayprop.fast.train import main as train
-from delayprop.fast.training.hidden_neurons import constant_words
 from delayprop.fast.training.intervals import mean_half_width
 from delayprop.fast.training.run_folder import RESULT
 from delayprop.fast.training.settings import Settings
@@ -60,9 +59,10 @@ class Row:
     def settings(self, arm: str) -> Settings:
         """The settings of a run, as it stores them; of a task that classifies."""
         words = self.words(arm)
-        options = parser_of("", *task_and_preset(words)).parse_args(words)
-        options.constants = constant_words(options.constants)
-        return Settings.of(options)
+        parser = parser_of("", *task_and_preset(words))
+        settings = job_of(vars(parser.parse_args(words)), parser).settings
+        assert isinstance(settings, Settings), "of a task that classifies"
+        return settings
 
 
 @cache

@@ -1,10 +1,10 @@
 """Finished runs: for Python, their records, and their training with the network that was kept."""
 
-import argparse
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,12 +23,12 @@ from delayprop.fast.data.records import (
     record,
 )
 from delayprop.fast.data.spike_data import unseen
-from delayprop.fast.nn.devices import DTYPES
 from delayprop.fast.nn.layers import LI
 from delayprop.fast.tasks.registry import CLASSIFYING
 from delayprop.fast.tasks.sequence import task as sequence
 from delayprop.fast.training.checkpoints import DamagedError, loaded
 from delayprop.fast.training.classify import Classification
+from delayprop.fast.training.job import Job
 from delayprop.fast.training.model import Classifier
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.run_folder import RESULT
@@ -96,15 +96,15 @@ class Run:
         With `pool` above 1 its inputs are pools of that many channels. `SpecError`: the network is
         damaged, not finite, or of another version.
         """
-        given = argparse.Namespace(**{**self.options, "device": "cpu"})
+        given = {**self.options, "device": "cpu"}
         with _of_this_version(self.folder):
-            if given.task == "sequence":
-                layer = sequence.prepare(given, DTYPES[given.dtype], Processes()).layer
+            if given["task"] == "sequence":
+                layer = sequence.prepare(Job.of(given, sequence.SequenceSettings.of(given)), Processes()).layer
                 delays = {"d": torch.tensor(self.result["d"])}
                 layer.load_state_dict(_finite(self.folder, {**layer.state_dict(), **delays}))
                 return layer
-            parameters, settings = _parameters(self.folder), Settings.of(given)
-            network = Classifier(*_sizes(parameters, settings), settings, DTYPES[given.dtype], given.seed)
+            parameters, job = _parameters(self.folder), Job.of(given, Settings.of(given))
+            network = Classifier(*_sizes(parameters, job.settings), job.settings, job.torch_dtype, job.seed)
             network.load_state_dict(parameters)
         return network
 
@@ -148,21 +148,20 @@ def opened(folder: Path, data: list[str] | None = None) -> Classification:
     data have moved. Other content gives a warning."""
     saved, _, _ = records(folder)
     check_classifies(folder, saved)
-    before = saved.pop("data_sha256", None)
-    given = argparse.Namespace(**{**saved, "rate": 0.0})  # of first weights, which the kept network replaces
     if data is not None:
         several = isinstance(saved.get("data"), list)
         if not several and len(data) > 1:
             raise SpecError("--data", "one folder, for this task", Verbatim(f"{len(data)} words"), "name one")
-        given.data = data if several else data[0]
+        saved["data"] = data if several else data[0]
     with _of_this_version(folder):
-        parameters = _parameters(folder)
-        given.kept_sizes = _sizes(parameters, Settings.of(given))
-        training = CLASSIFYING[given.task].prepare(given, DTYPES[given.dtype], Processes())
+        # without first weights, which the kept network replaces
+        job, parameters = Job.of(saved, Settings.of({**saved, "rate": 0.0})), _parameters(folder)
+        job = replace(job, kept_sizes=_sizes(parameters, job.settings))
+        training = CLASSIFYING[job.task].prepare(job, Processes())
         training.take(parameters)
     for doubt in unseen(training.data):
         print(f"warning: {doubt}", file=sys.stderr)
-    now = getattr(given, "data_sha256", None)
+    before, now = saved.get("data_sha256", {}), training.data_sha256
     if now != before:
         print(printable(f"warning: the run had other data: SHA-256 {before}, now {now}"), file=sys.stderr)
     return training

@@ -1,4 +1,4 @@
-"""The options of a training: the parser of the command, and the same options from Python values."""
+"""The options of a training, as words of the command or Python values, and the `Job` they make."""
 
 import argparse
 import difflib
@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from delayprop.fast.nn.devices import DEVICES, DTYPES
-from delayprop.fast.tasks.registry import CLASSIFYING, TASKS
-from delayprop.fast.training.hidden_neurons import constant_words
-from delayprop.fast.training.settings import add_settings
-from delayprop.spec.checks import described, is_list, one_of
+from delayprop.fast.nn.devices import DEVICES, DTYPES, check_device
+from delayprop.fast.tasks.registry import CLASSIFYING, TASKS, settings_of
+from delayprop.fast.training.hidden_neurons import constant_words, neuron_text
+from delayprop.fast.training.job import Job
+from delayprop.fast.training.run_folder import check_tensorboard
+from delayprop.fast.training.settings import add_settings, changed
+from delayprop.spec.checks import described, finite_number, is_list, one_of, whole_number
 from delayprop.spec.command import OneLineParser
 from delayprop.spec.errors import SpecError, Verbatim
 
@@ -58,12 +60,35 @@ def is_given(option: str, words: Sequence[str]) -> bool:
     return any(word.partition("=")[0] == option for word in words)
 
 
-def options_of(parser: argparse.ArgumentParser, given: Mapping[str, object]) -> argparse.Namespace:
+def job_of(values: Mapping[str, Any], parser: argparse.ArgumentParser) -> Job:
+    """The job that options by name ask for, as the parser or `values_of` return them.
+
+    Raises:
+        SpecError: an option is out of range, or excludes another.
+        UnsupportedError: a device, or the package of an option, is missing.
+    """
+    values = {**values, "changed": changed(values, parser)}
+    whole_number(values["seed"], "--seed", 0, 2**63 - 1, "give the seed of all random numbers")
+    check_device(values["device"])
+    if "workers" in values:
+        whole_number(values["workers"], "--workers", 0, 1024, "0: this process prepares batches")
+    if values["tensorboard"]:
+        check_tensorboard()
+    if not 0 <= finite_number(values["save_seconds"], "--save-seconds"):
+        raise SpecError("--save-seconds", "at least 0 (s)", values["save_seconds"], "0 saves after every step")
+    if "neuron" in values:  # a run keeps the equations, whatever happens to their file
+        values |= {"neuron": neuron_text(values["neuron"]), "constants": constant_words(values["constants"])}
+    if data := values.get("data"):  # `evaluate` may run in another working directory
+        values["data"] = os.path.abspath(data) if isinstance(data, str) else [*map(os.path.abspath, data)]
+    return Job.of(values, settings_of(values))
+
+
+def values_of(parser: argparse.ArgumentParser, given: Mapping[str, object]) -> dict[str, Any]:
     """The options that the words of a command line would give, from values by name, with `_` for
-    `-`; a number or a path may stand for a list of one. Ranges are checked later, for both alike.
+    `-`; a number or a path may stand for a list of one. `job_of` checks ranges, for both alike.
     """
     actions = {one.dest: one for one in parser._actions if one.dest != "help"}
-    found = argparse.Namespace(**{name: parser.get_default(name) for name in actions})
+    found = {name: parser.get_default(name) for name in actions}
     for name, value in given.items():
         if name not in actions:
             near = difflib.get_close_matches(name, actions, 1)
@@ -72,7 +97,7 @@ def options_of(parser: argparse.ArgumentParser, given: Mapping[str, object]) -> 
             raise SpecError(name, f"a setting of the task {given['task']}", Verbatim("another name"), remedy)
         if name == "constants" and isinstance(value, Mapping):
             value = constant_words(value)
-        setattr(found, name, _checked(actions[name], value))
+        found[name] = _checked(actions[name], value)
     return found
 
 

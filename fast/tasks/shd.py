@@ -9,14 +9,13 @@ out of training. A final run may learn from all speakers (`--valid-speakers --ch
 import argparse
 from dataclasses import replace
 
-import torch
-
-from delayprop.fast.data.spike_data import SpikeData, held_out
+from delayprop.fast.data.spike_data import held_out
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
 from delayprop.fast.tasks.speakers import add_options as add_speaker_options
 from delayprop.fast.tasks.speakers import speakers_of, split_by_speaker
 from delayprop.fast.tasks.spike_folder import SpikeFolder
 from delayprop.fast.training.classify import Classification
+from delayprop.fast.training.job import Job, Splits
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.settings import Settings
 
@@ -48,18 +47,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_speaker_options(parser, [3, 6], f"one trial in {SHARE}, of all speakers")
 
 
-def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
-    return Classification(Settings.of(options), options, splits(options), DATA.duration, dtype, processes)
+def prepare(job: Job[Settings], processes: Processes) -> Classification:
+    return Classification(job, splits(job), DATA.duration, processes)
 
 
-def splits(options: argparse.Namespace) -> dict[str, SpikeData]:
-    """The splits `train`, `valid` and `test` that the options ask for."""
-    train, test = DATA.read(options).values()
-    if options.valid_speakers:
-        return split_by_speaker(train, test, options.valid_speakers)
-    return {**held_out(train, SHARE, options.seed), "test": test}
+def splits(job: Job) -> Splits:
+    """The splits `train`, `valid` and `test` that the job asks for."""
+    trials, sha256 = DATA.read(job)
+    if job.valid_speakers:
+        return Splits(split_by_speaker(trials["train"], trials["test"], job.valid_speakers), sha256)
+    return Splits({**held_out(trials["train"], SHARE, job.seed), "test": trials["test"]}, sha256)
 
 
-def train_speakers(options: argparse.Namespace) -> list[int]:
+def train_speakers(job: Job) -> list[int]:
     """The speakers of the training file."""
-    return speakers_of(DATA.read(options)["train"], "--leave-one-speaker-out")
+    return speakers_of(DATA.read(job).trials["train"], "--leave-one-speaker-out")

@@ -5,11 +5,9 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
-from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.data.spike_files import fingerprints, read_spike_file
 from delayprop.fast.training.classify import Classification
+from delayprop.fast.training.job import Job, Splits
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.settings import Settings
 from delayprop.spec.errors import SpecError, Verbatim
@@ -37,17 +35,16 @@ class SpikeFolder:
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--data", help=f"folder of {self.files} (default: ${FOLDER})")
 
-    def read(self, options: argparse.Namespace) -> dict[str, SpikeData]:
-        """Reads the splits, and adds the files' SHA-256 to the options as `data_sha256`. Files that
-        name their classes may have some of them alone, numbered from 0."""
-        folder = options.data or os.environ.get(FOLDER)
+    def read(self, job: Job) -> Splits:
+        """Reads the files in the folder `data`. Files that name their classes may have some of them
+        alone, numbered from 0."""
+        folder = job.data or os.environ.get(FOLDER)
         if not folder:
             expected, got = f"the folder of {self.files}", Verbatim("nothing")
             raise SpecError("--data", expected, got, f"{self.source}, or set {FOLDER}")
-        paths = {split: Path(folder) / f"{self.name}_{split}.h5" for split in self.splits}
+        paths = {split: Path(str(folder)) / f"{self.name}_{split}.h5" for split in self.splits}
         sizes = self.channels, self.classes, self.duration
         data = {split: read_spike_file(path, *sizes) for split, path in paths.items()}
-        options.data_sha256 = fingerprints(paths)
         names = [part.class_names for part in data.values() if part.class_names is not None]
         classes = self.classes if not names else len(names[0])
         if classes < 2:
@@ -56,8 +53,8 @@ class SpikeFolder:
             if part.labels.max() >= classes:
                 expected, remedy = f"below {classes}, the number of classes that `extra/keys` names", "name them all"
                 raise SpecError(f"{paths[split].name} labels", expected, int(part.labels.max()), remedy)
-        return {split: replace(part, classes=classes) for split, part in data.items()}
+        return Splits({split: replace(part, classes=classes) for split, part in data.items()}, fingerprints(paths))
 
-    def prepare(self, options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
+    def prepare(self, job: Job[Settings], processes: Processes) -> Classification:
         """The training, if the splits are `train`, `valid` and `test`."""
-        return Classification(Settings.of(options), options, self.read(options), self.duration, dtype, processes)
+        return Classification(job, self.read(job), self.duration, processes)

@@ -11,13 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from delayprop.fast.data.spike_data import LONG, SpikeData, held_out
 from delayprop.fast.data.spike_files import PER_SECOND, fingerprints, read_spike_file
 from delayprop.fast.tasks.speakers import add_options as add_speaker_options
 from delayprop.fast.tasks.speakers import speakers_of, split_by_speaker
 from delayprop.fast.training.classify import Classification
+from delayprop.fast.training.job import Job, Splits
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.settings import Settings
 from delayprop.spec import SpecError
@@ -42,30 +42,30 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_speaker_options(parser, [], f"the file VALID, or one trial in {SHARE}")
 
 
-def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
-    settings, paths = Settings.of(options), _files(options)
-    data, duration = read(paths, options.seed, settings.duration or None, options.valid_speakers)
+def prepare(job: Job[Settings], processes: Processes) -> Classification:
+    settings, paths = job.settings, _files(job)
+    trials, duration = read(paths, job.seed, settings.duration or None, job.valid_speakers)
     splits = ("train", "valid", "test") if len(paths) == 3 else ("train", "test")
-    options.data_sha256 = fingerprints(dict(zip(splits, paths, strict=True)))
-    if options.data_sha256["test"] in [options.data_sha256[split] for split in splits[:-1]]:
+    sha256 = fingerprints(dict(zip(splits, paths, strict=True)))
+    if sha256["test"] in [sha256[split] for split in splits[:-1]]:
         raise SpecError("--data", "", "has the trials of its test file twice", "keep them out of TRAIN and VALID")
-    unit = 1.0 / (rate(data["train"]) * settings.tau_syn)
+    unit = 1.0 / (rate(trials["train"]) * settings.tau_syn)
     initial = replace(settings, w_mean=settings.w_mean * unit, w_sd=settings.w_sd * unit)
-    return Classification(settings, options, data, duration, dtype, processes, initial)
+    return Classification(job, Splits(trials, sha256), duration, processes, initial)
 
 
-def train_speakers(options: argparse.Namespace) -> list[int]:
+def train_speakers(job: Job[Settings]) -> list[int]:
     """The speakers of the training file."""
-    paths, option = _files(options), "--leave-one-speaker-out"
+    paths, option = _files(job), "--leave-one-speaker-out"
     if len(paths) == 3:
         raise SpecError(option, "left out with a file VALID", Verbatim("both"), "give TRAIN and TEST alone")
-    data, _ = read(paths, options.seed, Settings.of(options).duration or None)
+    data, _ = read(paths, job.seed, job.settings.duration or None)
     return speakers_of(data["train"], option)
 
 
-def _files(options: argparse.Namespace) -> list[Path]:
+def _files(job: Job) -> list[Path]:
     """TRAIN and TEST, with VALID between them or without."""
-    paths = [Path(path) for path in options.data]
+    paths = [Path(path) for path in job.data or ()]
     if len(paths) not in (2, 3):
         expected = "two files, TRAIN TEST, or three, TRAIN VALID TEST"
         raise SpecError("--data", expected, Verbatim(f"{len(paths)} files"), LAYOUT)

@@ -9,10 +9,10 @@ spike each for x, y, 1 - x and 1 - y, later for a larger value. All points are d
 import argparse
 
 import numpy as np
-import torch
 
 from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.training.classify import Classification
+from delayprop.fast.training.job import Job, Splits
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.settings import Settings
 
@@ -40,9 +40,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds nothing: this task has settings only."""
 
 
-def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> Classification:
-    data = {split: spikes_of(*points(count, [options.seed, n])) for n, (split, count) in enumerate(POINTS.items())}
-    return Classification(Settings.of(options), options, data, DURATION, dtype, processes)
+def prepare(job: Job[Settings], processes: Processes) -> Classification:
+    trials = {split: spikes_of(*points(count, [job.seed, n])) for n, (split, count) in enumerate(POINTS.items())}
+    return Classification(job, Splits(trials, {}), DURATION, processes)
 
 
 def part_of(x: np.ndarray, y: np.ndarray) -> np.ndarray:

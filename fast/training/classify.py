@@ -6,7 +6,6 @@ and the trial: no random generator has a state. Only the kept network (by defaul
 validation split) is evaluated on the test split, at the end.
 """
 
-import argparse
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from delayprop.fast.data.augment import moved_batch
 from delayprop.fast.data.batches import Batches
-from delayprop.fast.data.spike_data import SpikeData, doubts, shared_class_names, unseen
+from delayprop.fast.data.spike_data import doubts, shared_class_names, unseen
 from delayprop.fast.nn.certificate import Residuals
 from delayprop.fast.nn.parameters import project_
 from delayprop.fast.nn.spikes import Spikes
@@ -39,6 +38,7 @@ from delayprop.fast.training.gradient_checks import (
     rounding_warnings,
     smallest_kappa,
 )
+from delayprop.fast.training.job import Job, Splits
 from delayprop.fast.training.model import Classifier, kept_neurons, scale_first_weights_
 from delayprop.fast.training.optimiser import Optimiser
 from delayprop.fast.training.processes import Processes
@@ -50,16 +50,16 @@ from delayprop.spec.errors import SpecError, Verbatim
 class Classification:
     """A classifier, its data (the splits `train`, `valid`, `test`) and its optimiser.
 
-    Of the options are read `task`, `seed`, `workers`, `valid_speakers` and `kept_sizes`: how many
-    inputs and classes a kept network has. `initial`: settings that the network is built from, where
-    they differ from `settings`.
+    `duration`: of a trial, ms, where the settings leave it to the task. `initial`: settings that
+    the network is built from, where they differ from those of the job.
     """
 
     def __init__(
-        self, settings: Settings, options: argparse.Namespace, data: dict[str, SpikeData], duration: float,
-        dtype: torch.dtype, processes: Processes, initial: Settings | None = None,
+        self, job: Job[Settings], splits: Splits, duration: float, processes: Processes,
+        initial: Settings | None = None,
     ) -> None:
-        self.task, self.settings, self.seed = options.task, settings, options.seed
+        settings, (data, self.data_sha256) = job.settings, splits
+        self.task, self.settings, self.seed = job.task, settings, job.seed
         if settings.pool > (channels := data["train"].channels):
             raise SpecError("--pool", f"at most the number of channels, {channels}", settings.pool, "lower it")
         self.data = {split: replace(part, pool=settings.pool, bias=settings.bias) for split, part in data.items()}
@@ -74,24 +74,24 @@ class Classification:
             self.late[split] = sum(map(len, part.times)) - sum(map(len, self.data[split].times))
         train = self.data["train"]
         sizes = train.inputs, train.classes
-        kept = getattr(options, "kept_sizes", sizes)
+        kept = job.kept_sizes or sizes
         if sizes != kept:  # before a network is built
             expected, got = ("{} inputs and {} classes".format(*one) for one in (kept, sizes))
             raise SpecError("--data", f"of {expected}, as the network of the run", Verbatim(got), "give its own data")
-        self.network = Classifier(*sizes, initial or settings, dtype, options.seed)
+        self.network = Classifier(*sizes, initial or settings, job.torch_dtype, job.seed)
         self.network.to(processes.device)
         self.rates = [scale_first_weights_(self.network, train, self.duration, settings.rate)] if settings.rate else []
         average = get_ema_multi_avg_fn(settings.average)
         self.averaged = AveragedModel(self.network, multi_avg_fn=average) if settings.average else None
         self.batches = Batches(
-            train, self.duration, settings.batch, settings.augmentation, options.seed, options.workers, processes.rank,
+            train, self.duration, settings.batch, settings.augmentation, job.seed, job.workers or 0, processes.rank,
             processes.world,
         )
         processes.check_batch(settings.augmentation.trials(train) // self.batches.per_epoch)
         self.optimiser = Optimiser(self.network, settings, settings.epochs, self.batches.per_epoch)
         self.data_parallel = processes.data_parallel(self.network)
         self.extendable = settings.schedule == "constant"
-        self.valid_name = "held-out speakers" if getattr(options, "valid_speakers", None) else "valid"
+        self.valid_name = "held-out speakers" if job.valid_speakers else "valid"
         self.ended = 0  # the epoch after which `patience` has ended the run
         self.initial_parameters, self.epoch, self.began = self._parameters(), Epoch(), time.perf_counter()
         self.watched: dict[str, Any] = {"accuracy": -1.0, "epoch": 0}  # the best of `patience_on`

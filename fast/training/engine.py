@@ -7,12 +7,13 @@ killed run that is resumed from its last checkpoint ends in the same state, bit 
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from delayprop.fast.solving.bound import bounded_spikes
 from delayprop.fast.training.checkpoints import Checkpoints, check_content, decoded, digest, encoded
+from delayprop.fast.training.job import Job
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.run_folder import RESULT, Folder, NotWrittenError
 from delayprop.fast.training.signals import StoppedError, StopSignals
@@ -27,6 +28,10 @@ class Training(Protocol):
     @property
     def steps(self) -> int:
         """Number of steps of the run."""
+
+    @property
+    def data_sha256(self) -> Mapping[str, str]:
+        """SHA-256 of the data files, by split; empty without files."""
 
     @property
     def extendable(self) -> bool:
@@ -60,7 +65,7 @@ class Training(Protocol):
         `step`; a run that it ends goes on here when it is resumed."""
 
 
-def run(training: Training, folder: Folder, options: dict[str, Any], processes: Processes, ends: bool = True) -> int:
+def run(training: Training, folder: Folder, job: Job, processes: Processes, ends: bool = True) -> int:
     """Runs a training to its end, or until a signal; `ends`: as for `StopSignals`.
 
     Returns the training's exit code, or 130 (SIGINT) or 143 (SIGTERM). Whatever error it raises,
@@ -68,14 +73,14 @@ def run(training: Training, folder: Folder, options: dict[str, Any], processes: 
     """
     keeper = CheckpointKeeper(training, folder, processes)
     with StopSignals(processes, ends) as signals, bounded_spikes():
-        step = keeper.resume() if options["resume"] else keeper.begin()
+        step = keeper.resume() if job.resume else keeper.begin()
         saved_at, saved = time.monotonic(), step
         try:
             while step < training.steps:
                 signals.check()
                 training.step(step, folder, signals.check)
                 step += 1
-                if time.monotonic() - saved_at >= options["save_seconds"] or step == training.steps:
+                if time.monotonic() - saved_at >= job.save_seconds or step == training.steps:
                     keeper.save(step)
                     saved_at, saved = time.monotonic(), step
             code = training.finish(folder, signals.check)
@@ -86,7 +91,7 @@ def run(training: Training, folder: Folder, options: dict[str, Any], processes: 
             return signals.exit_code
         except ArithmeticError:
             content = {"training": training.state(), "under_way": training.last_inputs()}
-            folder.write_bytes(REPRODUCER, encoded({"step": step, "options": json.dumps(options), **content}))
+            folder.write_bytes(REPRODUCER, encoded({"step": step, "options": json.dumps(job.record()), **content}))
             print(f"step {step} can be repeated from {folder.path / REPRODUCER}", flush=True)
             raise
         drawable, drawn = (folder.path / RESULT).exists(), False  # a run with --no-test has no result

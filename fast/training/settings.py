@@ -191,16 +191,17 @@ class Settings:
         )
 
     @classmethod
-    def of(cls, options: argparse.Namespace) -> Self:
-        """The settings of a command line; refuses options out of range, or that exclude another."""
-        values: dict[str, Any] = {}
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """The settings among options by name; `SpecError`: one is out of range, or excludes
+        another."""
+        checked: dict[str, Any] = {}
         for one in fields(cls):
-            name, value, check = option_of(one.name), getattr(options, one.name), one.metadata["check"]
+            name, value, check = option_of(one.name), values[one.name], one.metadata["check"]
             if isinstance(value, (list, tuple)):
-                values[one.name] = tuple(check(entry, name) for entry in value)
+                checked[one.name] = tuple(check(entry, name) for entry in value)
             else:
-                values[one.name] = value if check is None else check(value, name)
-        found = cls(**values)
+                checked[one.name] = value if check is None else check(value, name)
+        found = cls(**checked)
         if found.delay > found.max_delay:
             expected = f"at most --max-delay, {found.max_delay} (ms)"
             raise SpecError("--delay", expected, found.delay, "lower it, or raise --max-delay")
@@ -286,10 +287,10 @@ def add_settings(parser: argparse.ArgumentParser, presets: Mapping[str, Settings
             _add(group, by_name[name], types[name], getattr(presets[preset], name))
 
 
-def changed(options: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
+def changed(values: Mapping[str, Any], parser: argparse.ArgumentParser) -> str:
     """The names of the settings that differ from the preset's; `parser` has the options of it."""
-    names = [one.name for one in fields(Settings) if one.name in options]
-    return " ".join(name for name in names if getattr(options, name) != parser.get_default(name))
+    names = [one.name for one in fields(Settings) if one.name in values]
+    return " ".join(name for name in names if values[name] != parser.get_default(name))
 
 
 def _add(group: argparse._ArgumentGroup, one: Field, kind: type, value: Any) -> None:

@@ -95,7 +95,7 @@ def test_ssc_has_its_own_files_and_augmentation(folder: Path, tmp_path: Path, ca
 
 def test_a_network_sees_counts_of_ten_channels_in_ten_ms() -> None:
     seen: list[torch.Tensor] = []
-    data = shd.SpikeData([np.array([3.0, 4.0, 15.0])], [np.array([7, 9, 10])], np.array([1]), 700, 20, pool=10)
+    data = SpikeData([np.array([3.0, 4.0, 15.0])], [np.array([7, 9, 10])], np.array([1]), 700, 20, pool=10)
 
     class Body(torch.nn.Module):
         def forward(self, counts: torch.Tensor) -> torch.Tensor:

@@ -122,7 +122,7 @@ def test_the_first_row_of_a_task_is_the_command_of_the_page_and_the_second_of_wo
         first, second = [run for run in entries("tried/words.jsonl") if run["task"] == task][:2]
         pattern = rf"fast.train --task {task} --data FOLDER (--hidden 128 --(?:recurrent|epochs 15)[^`]*) --no-test`"
         (command,) = re.findall(pattern, prose)
-        given = settings_of(Settings.of(parser_of("", task).parse_args(["--task", task, *command.split()])))
+        given = settings_of(Settings.of(vars(parser_of("", task).parse_args(["--task", task, *command.split()]))))
         assert given == {name: with_defaults(first)[name] for name in given}
     preset = settings_of(ssc.PRESETS["best"])
     assert preset == {name: with_defaults(second)[name] for name in preset}

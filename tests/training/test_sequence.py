@@ -2,22 +2,22 @@
 
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from delayprop.fast.nn.certificate import Residuals
 from delayprop.fast.tasks.sequence import task as sequence
 from delayprop.fast.tasks.sequence.output import kept_from
 from delayprop.fast.tasks.sequence.patterns import GAP, Ring
 from delayprop.fast.tasks.sequence.plan import plan
-from delayprop.fast.tasks.sequence.task import Sequence
 from delayprop.fast.training.run_folder import RunFolder
 from reports.__main__ import main as reports
 from tests.support.report_evidence import Measured
 from tests.support.runs.reading import Capture, Patch
-from tests.support.runs.short_runs import options, sequence_run
+from tests.support.runs.short_runs import sequence as short_sequence
+from tests.support.runs.short_runs import sequence_run
 from tests.support.tolerances import U32, U64, identity
 
 SETTLED = 1e-5  # ms; the last steps of float32 delays of 14 ms move by their rounding, 1e-6
@@ -137,7 +137,7 @@ def test_distractors_lie_anywhere_within_the_pattern() -> None:
 
 
 def test_every_presentation_with_distractors_differs(tmp_path: Path) -> None:
-    training = Sequence(options(epochs=2, jitter=0.0), torch.float32, 4, 2)
+    training: Any = short_sequence(inputs=4, distractors=2, epochs=2, jitter=0.0)
     presented = []
     with closing(RunFolder(str(tmp_path / "c"), "sequence", {})) as folder:
         for number in range(2):
@@ -172,7 +172,7 @@ def test_membranes_end_with_their_own_constants() -> None:
     slowness = [planned.slowness(epoch) for epoch in range(1, planned.epochs + 1)]
     assert slowness[0] == 8.0 and slowness == sorted(slowness, reverse=True)
     assert set(slowness[int(0.8 * planned.learn) :]) == {1.0}
-    training = Sequence(options(), torch.float32, 4)
+    training: Any = short_sequence(inputs=4)
     with sequence._slowed(training.layer, 8.0):
         assert training.layer.tau_mem.tolist() == [80.0] * 4 and training.layer.tau_syn.tolist() == [40.0] * 4
     assert training.layer.tau_mem.tolist() == [10.0] * 4 and training.layer.tau_syn.tolist() == [5.0] * 4

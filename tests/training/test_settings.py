@@ -22,7 +22,7 @@ DEFAULT = Settings()
 def parsed(arguments: list[str], preset: Settings = DEFAULT) -> Settings:
     parser = argparse.ArgumentParser()
     add_settings(parser, {"best": preset}, "best")
-    return Settings.of(parser.parse_args(arguments))
+    return Settings.of(vars(parser.parse_args(arguments)))
 
 
 @pytest.mark.parametrize("task", CLASSIFYING)

@@ -15,13 +15,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-import torch
 from matplotlib.figure import Figure
 
 from delayprop.fast.cpu import solver, threads
 from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.drawing import style
-from delayprop.fast.tasks.sequence.task import Sequence
 from delayprop.fast.training import engine
 from delayprop.fast.training.checkpoints import Checkpoints, decoded, digest
 from delayprop.fast.training.processes import Processes
@@ -31,7 +29,7 @@ from tests import ROOT
 from tests.support.forking import called
 from tests.support.runs.children import AT_WORK
 from tests.support.runs.reading import Capture, Patch, calls
-from tests.support.runs.short_runs import SETTINGS, Make, classification, killed, log, options, run, sequence, trained
+from tests.support.runs.short_runs import SETTINGS, Make, classification, killed, log, run, sequence, trained
 
 SOON = 5.0  # s; on a machine that does other work too
 EVERYTHING: dict[str, Any] = {
@@ -45,7 +43,7 @@ EVERYTHING: dict[str, Any] = {
 MAKES: dict[str, Make] = {
     "classification": classification, "everything": partial(classification, **EVERYTHING),
     "frozen": partial(classification, freeze_weights=True), "sequence": sequence,
-    "ring": lambda: Sequence(options(lr=10.0, epochs=12), torch.float32, 4, 2),
+    "ring": partial(sequence, inputs=4, distractors=2, lr=10.0, epochs=12),
 }
 
 

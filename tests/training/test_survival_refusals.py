@@ -23,7 +23,7 @@ from delayprop.fast.training.run_folder import LOG, NotWrittenError, RunFolder
 from delayprop.spec import SpecError
 from tests.support.forking import Child, started
 from tests.support.runs.reading import Capture, Patch, calls, refusal
-from tests.support.runs.short_runs import classification, options, run, sequence
+from tests.support.runs.short_runs import classification, job, run, sequence
 from tests.support.runs.written_files import small_trials, splits, write
 
 
@@ -95,7 +95,7 @@ def test_a_schedule_that_ends_is_part_of_what_a_run_is(schedule: str) -> None:
 
 
 def test_two_runs_never_work_in_one_folder(tmp_path: Path) -> None:
-    given = vars(options())
+    given = job().record()
     with closing(RunFolder(str(tmp_path / "run"), "letters", given)), pytest.raises(SpecError, match="no other run"):
         RunFolder(str(tmp_path / "run"), "letters", given, resume=True)
     RunFolder(str(tmp_path / "run"), "letters", given, resume=True).close()

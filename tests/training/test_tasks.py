@@ -1,6 +1,5 @@
 """Tasks and their data: generation, files and splits."""
 
-import argparse
 import hashlib
 import json
 from dataclasses import replace
@@ -19,6 +18,8 @@ from delayprop.fast.tasks import shd, spikes, yin_yang
 from delayprop.fast.tasks.speakers import split_by_speaker
 from delayprop.fast.tasks.yin_yang import DOT, EARLY, LATE, YANG, YIN, part_of, points, spikes_of
 from delayprop.fast.train import main
+from delayprop.fast.training.job import Job
+from delayprop.fast.training.settings import Settings
 from delayprop.spec import SpecError
 from tests.support.runs.reading import Capture, Patch, history, refusal, result
 from tests.support.runs.written_files import small_trials, splits, write
@@ -69,10 +70,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_speakers_are_held_out(folder: Path) -> None:
-    options = argparse.Namespace(data=str(folder))
-    files = shd.DATA.read(options)
+    files, sha256 = shd.DATA.read(Job("shd", Settings(), data=str(folder)))
     data = split_by_speaker(files["train"], files["test"], [1, 3])
-    assert list(options.data_sha256) == ["train", "test"]
+    assert list(sha256) == ["train", "test"]
     speakers = {name: set(part.speakers.tolist()) for name, part in data.items() if part.speakers is not None}
     assert speakers == {"train": {0, 2}, "valid": {1, 3}, "test": {0, 1, 2, 3}}
     assert {name: len(part) for name, part in data.items()} == {"train": 20, "valid": 20, "test": 8}

@@ -1,7 +1,5 @@
 """Printed lines of a sequence run, and the voltage traces that it records."""
 
-import argparse
-
 import numpy as np
 
 from delayprop.fast.nn.layers import LI
@@ -54,7 +52,7 @@ def kept_from(history: list[dict]) -> int | None:
     return int(history[first]["presentation"]) if first < len(history) else None
 
 
-def print_end(layer: LI, ring: Ring, result: dict, options: argparse.Namespace) -> None:
+def print_end(layer: LI, ring: Ring, result: dict) -> None:
     if ring.inputs == 2:
         _print_difference(layer, result["optimum"])
     else:
@@ -71,7 +69,7 @@ def print_end(layer: LI, ring: Ring, result: dict, options: argparse.Namespace) 
         when += ", but not kept" if kept is None else f", kept from presentation {kept} on"
     samples = "the patterns (no jitter)"
     if ring.jitter or ring.distractors:
-        noise = f"jitter {options.jitter:g} ms" + (f" and {ring.distractors} distractors" if ring.distractors else "")
+        noise = f"jitter {ring.jitter:g} ms" + (f" and {ring.distractors} distractors" if ring.distractors else "")
         samples = f"{UNSEEN // ring.inputs * ring.inputs} unseen samples with {noise}"
     print(f"\n100 % reached: {when}; accuracy on {samples}: {result['unseen_accuracy']:.1%}")
     if ring.inputs == 2 and result["learned"] and result["presentations"] > PAPER:

@@ -15,9 +15,10 @@ derivative of the difference is 0 at `sinh((x - gap) / tau) sinh((x + gap) / tau
 
 import argparse
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -32,6 +33,7 @@ from delayprop.fast.tasks.sequence.patterns import GAP, MOST_DISTRACTORS, MOST_I
 from delayprop.fast.tasks.sequence.plan import plan
 from delayprop.fast.training.evaluation import correct
 from delayprop.fast.training.gradient_checks import LEGEND, check_finite
+from delayprop.fast.training.job import Job
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.run_folder import RESULT, Folder
 from delayprop.fast.training.settings import delay_step_size
@@ -58,41 +60,61 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--freeze-delays", action="store_true", help="learn nothing, as a control")
 
 
-def prepare(options: argparse.Namespace, dtype: torch.dtype, processes: Processes) -> "Sequence":
-    """The training. Fills in the options whose defaults depend on other options."""
-    inputs = whole_number(options.inputs, "--inputs", 2, MOST_INPUTS, "give the number of inputs, which fire in turn")
-    planned = plan(inputs)
-    options.epochs = planned.epochs if options.epochs is None else options.epochs
-    options.lr = planned.lr if options.lr is None else options.lr
-    whole_number(options.epochs, "--epochs", 1, 1_000_000, "give the number of presentations of each pattern")
-    delay_step_size(options.lr, "--lr")
-    if not 0 <= finite_number(options.jitter, "--jitter") <= GAP:
-        raise SpecError("--jitter", f"from 0 to {GAP} (ms)", options.jitter, "larger noise hides the order")
-    distractors = whole_number(options.distractors, "--distractors", 0, MOST_DISTRACTORS, "give 0 for none")
+@dataclass(frozen=True)
+class SequenceSettings:
+    """The settings of the task, as `--help` describes them."""
+
+    inputs: int
+    epochs: int
+    lr: float
+    jitter: float
+    distractors: int
+    freeze_delays: bool
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """The settings among options by name; `SpecError`: one is out of range. Some defaults
+        depend on the number of inputs."""
+        own = {name: values[name] for name in cls.__dataclass_fields__}
+        what = "give the number of inputs, which fire in turn"
+        planned = plan(whole_number(own["inputs"], "--inputs", 2, MOST_INPUTS, what))
+        found = cls(**{**own, **{n: getattr(planned, n) for n in ("epochs", "lr") if own[n] is None}})
+        whole_number(found.epochs, "--epochs", 1, 1_000_000, "give the number of presentations of each pattern")
+        delay_step_size(found.lr, "--lr")
+        if not 0 <= finite_number(found.jitter, "--jitter") <= GAP:
+            raise SpecError("--jitter", f"from 0 to {GAP} (ms)", found.jitter, "larger noise hides the order")
+        whole_number(found.distractors, "--distractors", 0, MOST_DISTRACTORS, "give 0 for none")
+        return found
+
+
+def prepare(job: Job[SequenceSettings], processes: Processes) -> "Sequence":
     processes.check_batch(1)  # one presentation per step
-    return Sequence(options, dtype, inputs, distractors)
+    return Sequence(job)
 
 
 class Sequence:
     """Trains the delays; a step of the engine is an epoch, which presents each pattern once."""
 
     extendable = True
+    data_sha256: Mapping[str, str] = {}
 
-    def __init__(self, options: argparse.Namespace, dtype: torch.dtype, inputs: int = 2, distractors: int = 0) -> None:
-        self.options, self.steps, self.plan = options, options.epochs, plan(inputs)
+    def __init__(self, job: Job[SequenceSettings]) -> None:
+        self.settings, self.seed, inputs = job.settings, job.seed, job.settings.inputs
+        self.steps, self.plan = self.settings.epochs, plan(inputs)
         # a membrane of time constant 10 ms peaks within 7 ms of the last arrival
-        self.ring = ring = Ring(inputs, options.jitter, distractors, room=25.0 + 10.0 * self.plan.slow)
+        room = 25.0 + 10.0 * self.plan.slow
+        self.ring = ring = Ring(inputs, self.settings.jitter, self.settings.distractors, room)
         self.layer = LI(
             inputs, inputs, readout="max_voltage", tau_mem=TAU_MEM, tau_syn=TAU_SYN, max_delay=ring.max_delay,
-            dtype=dtype,
+            dtype=job.torch_dtype,
         )
         with torch.no_grad():
             self.layer.w.fill_(1.0)
             self.layer.d.copy_(torch.from_numpy(ring.worst_delays()))
         self.d_start, self.before = self.layer.d.tolist(), traces(self.layer, ring)
-        self.layer.to(options.device)
-        self.learn = torch.optim.Adam([self.layer.d], lr=options.lr, betas=self.plan.betas)
-        self.settle = torch.optim.Adam([self.layer.d], lr=options.lr * self.plan.end, betas=(0.0, 0.9))
+        self.layer.to(job.device)
+        self.learn = torch.optim.Adam([self.layer.d], lr=self.settings.lr, betas=self.plan.betas)
+        self.settle = torch.optim.Adam([self.layer.d], lr=self.settings.lr * self.plan.end, betas=(0.0, 0.9))
         self.presented: Spikes | None = None
         self.printed, self.unchanged = "", 0
 
@@ -102,18 +124,18 @@ class Sequence:
 
     def start(self, folder: Folder) -> None:
         many = f"{self.ring.inputs} inputs, " if self.ring.inputs > 2 else ""
-        print(f"sequence detection, {many}seed {self.options.seed}: delays d[input][output] in ms\n{LEGEND}")
+        print(f"sequence detection, {many}seed {self.seed}: delays d[input][output] in ms\n{LEGEND}")
 
     def step(self, number: int, folder: Folder, check: Callable[[], None]) -> None:
         """One epoch: pattern by pattern while `plan.one_by_one`, else all patterns in one step."""
-        epoch, random = number + 1, np.random.default_rng([self.options.seed, number])
+        epoch, random = number + 1, np.random.default_rng([self.seed, number])
         learning = epoch <= self.plan.learn
         order = random.permutation(self.ring.inputs).tolist()
         for labels in [[label] for label in order] if learning and self.plan.one_by_one else [order]:
-            self.presented = self.ring.spikes(labels, random).to(self.options.device)
+            self.presented = self.ring.spikes(labels, random).to(self.layer.w.device)
             with _slowed(self.layer, self.plan.slowness(epoch)):
                 loss, found = _step(self.layer, self.presented, labels)
-            if not self.options.freeze_delays:
+            if not self.settings.freeze_delays:
                 self._move(epoch)
             accuracy = _accuracy(self.layer, range(self.ring.inputs), self.ring.clean, random)
             self._record(folder, epoch, labels, loss, accuracy, found)
@@ -124,7 +146,7 @@ class Sequence:
     def _move(self, epoch: int) -> None:
         if epoch <= self.plan.learn:
             for group in self.learn.param_groups:
-                group["lr"] = self.options.lr * self.plan.step_factor(epoch)
+                group["lr"] = self.settings.lr * self.plan.step_factor(epoch)
             self.learn.step()
         else:
             self.settle.step()
@@ -161,7 +183,7 @@ class Sequence:
 
     def finish(self, folder: Folder, check: Callable[[], None]) -> int:
         """Evaluates, records and prints; 0 if all classes are correct, else 1."""
-        unseen = np.random.default_rng([self.options.seed, self.steps, 1])
+        unseen = np.random.default_rng([self.seed, self.steps, 1])
         history, inputs = folder.history, self.ring.inputs
         unseen_accuracy = _accuracy(self.layer, [*range(inputs)] * (UNSEEN // inputs), self.ring, unseen)
         reached = next((entry["presentation"] for entry in history if entry["accuracy"] == 1.0), None)
@@ -176,7 +198,7 @@ class Sequence:
             "after": traces(self.layer, self.ring),
         }
         folder.write(RESULT, result)
-        print_end(self.layer, self.ring, result, self.options)
+        print_end(self.layer, self.ring, result)
         return 0 if learned else 1
 
 

@@ -3,7 +3,6 @@
 `python -m tests.support.runs.short_runs OPTIONS`: `fast.train` without its slow pictures.
 """
 
-import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -17,11 +16,12 @@ import torch
 
 from delayprop.fast import Spikes
 from delayprop.fast.data.spike_data import SpikeData
-from delayprop.fast.tasks.sequence.task import Sequence
+from delayprop.fast.tasks.sequence.task import Sequence, SequenceSettings
 from delayprop.fast.train import main
 from delayprop.fast.training import engine
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.evaluation import Evaluation
+from delayprop.fast.training.job import Job, Splits
 from delayprop.fast.training.model import Classifier
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.run_folder import RunFolder
@@ -38,12 +38,9 @@ SETTINGS = Settings(
 )
 
 
-def options(**changed: Any) -> argparse.Namespace:
-    plain = {
-        "task": "letters", "seed": 3, "workers": 0, "device": "cpu", "out": None, "resume": False, "save_seconds": 0.0,
-        "epochs": 14, "lr": 0.01, "jitter": 1.0, "freeze_delays": False,
-    }
-    return argparse.Namespace(**{**plain, **changed})
+def job(settings: Any = SETTINGS, **changed: Any) -> Job:
+    """A job that saves after every step."""
+    return Job("letters", settings, **{"seed": 3, "save_seconds": 0.0, **changed})
 
 
 def letters(trials: int, seed: int) -> SpikeData:
@@ -72,9 +69,8 @@ def busy_spikes(trials: int) -> Spikes:
 
 def classification(seed: int = 3, **changed: Any) -> Classification:
     """13 trials in batches of at most 5: an epoch has three steps, and a fourth that evaluates."""
-    settings, given = replace(SETTINGS, **changed), options(seed=seed)
     data = {name: letters(trials, n) for n, (name, trials) in enumerate({"train": 13, "valid": 6, "test": 6}.items())}
-    return Classification(settings, given, data, DURATION, torch.float32, Processes())
+    return Classification(job(replace(SETTINGS, **changed), seed=seed), Splits(data, {}), DURATION, Processes())
 
 
 def with_validation(patch: pytest.MonkeyPatch, accuracies: list[float]) -> None:
@@ -89,13 +85,14 @@ def with_validation(patch: pytest.MonkeyPatch, accuracies: list[float]) -> None:
     patch.setattr(Classification, "evaluate", found)
 
 
-def sequence() -> Sequence:
-    return Sequence(options(), torch.float32)
+def sequence(**changed: Any) -> Sequence:
+    plain = {"inputs": 2, "epochs": 14, "lr": 0.01, "jitter": 1.0, "distractors": 0, "freeze_delays": False}
+    return Sequence(job(SequenceSettings(**{**plain, **changed})))
 
 
 def run(training: engine.Training, out: Path, **changed: Any) -> int:
-    given = vars(options(out=str(out), **changed))
-    with closing(RunFolder(str(out), "letters", given, given["resume"])) as folder:
+    given = job(out=str(out), **changed)
+    with closing(RunFolder(str(out), "letters", given.record(), given.resume)) as folder:
         return engine.run(training, folder, given, Processes())
 
 

@@ -1,0 +1,73 @@
+"""A training as it is asked for, by words of the command, Python values, or a run's record."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
+
+import torch
+
+from delayprop.fast.data.spike_data import SpikeData
+from delayprop.fast.nn.devices import DTYPES
+
+
+class TaskSettings(Protocol):
+    """The settings of a task: a frozen dataclass, whose fields are options."""
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """The settings among values by name; `SpecError`: one is out of range."""
+
+
+S = TypeVar("S", bound=TaskSettings)
+
+
+@dataclass(frozen=True)
+class Job(Generic[S]):
+    """A training as it is asked for; each field but the last is an option of the command.
+
+    Attributes:
+        settings: of the task, an option per field.
+        data, valid_speakers, workers, preset: None where the task has no such option.
+        changed: the names of the settings that differ from the preset's.
+        kept_sizes: the inputs and classes of a network that a finished run has kept.
+    """
+
+    task: str
+    settings: S
+    seed: int = 0
+    device: str = "cpu"
+    dtype: str = "float32"
+    data: str | list[str] | None = None
+    valid_speakers: list[int] | None = None
+    workers: int | None = None
+    out: str | None = None
+    resume: bool = False
+    save_seconds: float = 60.0
+    tensorboard: bool = False
+    preset: str | None = None
+    changed: str = ""
+    kept_sizes: tuple[int, int] | None = None
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], settings: S) -> Self:
+        """The job of these values by name, in which those of the settings may occur too."""
+        own = {one.name for one in fields(cls)} - {"settings"}
+        return cls(settings=settings, **{name: value for name, value in values.items() if name in own})
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        return DTYPES[self.dtype]
+
+    def record(self) -> dict[str, Any]:
+        """The options by name, as `options.json` has them; without those that the task lacks."""
+        own = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("settings", "kept_sizes")}
+        given = {name: value for name, value in own.items() if value is not None or name == "out"}
+        values = {name: list(v) if isinstance(v, tuple) else v for name, v in vars(self.settings).items()}
+        return {**given, **values}
+
+
+class Splits(NamedTuple):
+    """Trials by split, and the SHA-256 of the files that hold them; none of generated trials."""
+
+    trials: dict[str, SpikeData]
+    sha256: dict[str, str]
