@@ -78,8 +78,6 @@ def job_of(values: Mapping[str, Any], parser: argparse.ArgumentParser) -> Job:
         raise SpecError("--save-seconds", "at least 0 (s)", values["save_seconds"], "0 saves after every step")
     if "neuron" in values:  # a run keeps the equations, whatever happens to their file
         values |= {"neuron": neuron_text(values["neuron"]), "constants": constant_words(values["constants"])}
-    if data := values.get("data"):  # `evaluate` may run in another working directory
-        values["data"] = os.path.abspath(data) if isinstance(data, str) else [*map(os.path.abspath, data)]
     return Job.of(values, settings_of(values))
 
 

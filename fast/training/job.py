@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from os.path import abspath
 from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import torch
@@ -59,9 +60,12 @@ class Job(Generic[S]):
         return DTYPES[self.dtype]
 
     def record(self) -> dict[str, Any]:
-        """The options by name, as `options.json` has them; without those that the task lacks."""
+        """The options by name, as `options.json` has them, without those that the task lacks; paths
+        of data are absolute, since `evaluate` may run in another working directory."""
         own = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("settings", "kept_sizes")}
         given = {name: value for name, value in own.items() if value is not None or name == "out"}
+        if self.data:
+            given["data"] = abspath(self.data) if isinstance(self.data, str) else [*map(abspath, self.data)]
         values = {name: list(v) if isinstance(v, tuple) else v for name, v in vars(self.settings).items()}
         return {**given, **values}
 
