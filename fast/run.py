@@ -12,7 +12,7 @@ from delayprop.fast.nn.devices import DEVICES, DTYPES, check_device
 from delayprop.fast.nn.losses import cross_entropy, first_spike_time, relative_spike_time_mse, spike_time_mse
 from delayprop.fast.nn.network import Activity, Network
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.spec import VOLTAGE_READOUTS, Case, CrossEntropy, RelativeSpikeTimeMSE, SpikeTimeMSE, SpikeTrains
+from delayprop.spec import Case, RelativeSpikeTimeMSE, SpikeTimeMSE, SpikeTrains
 from delayprop.spec.checks import one_of
 from delayprop.spec.command import OneLineParser, run_and_exit, run_case_command
 from delayprop.spec.results import TIE_KINDS, ConnectionGradient, Gradients, Result, Tie
@@ -38,8 +38,8 @@ def run_case(case: Case, dtype: str = "float64", device: str = "cpu") -> Result:
     for spikes in inputs.values():
         spikes.times.requires_grad_()
     read = None
-    if isinstance(case.loss, CrossEntropy) and case.loss.readout in VOLTAGE_READOUTS:
-        read = case.loss.population, case.loss.readout
+    if case.loss.reads is not None and case.loss.reads.of_voltage:
+        read = case.loss.population, case.loss.reads.name
     activity = network(inputs, read)
     y, loss = _evaluate(case, activity)
     if loss.requires_grad:

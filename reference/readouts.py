@@ -14,6 +14,7 @@ from delayprop.reference.equations import READ, Equations
 from delayprop.reference.events import Arrivals, Crossing, Event, Neuron, Spike, Trial
 from delayprop.reference.simulate import integral_rate, state_at
 from delayprop.spec import Case, CrossEntropy, RelativeSpikeTimeMSE, SpikeTimeMSE, Tie
+from delayprop.spec.readouts import FIRST_SPIKE_TIME, MAX_VOLTAGE
 
 
 @dataclass(eq=False)
@@ -61,14 +62,14 @@ def drive(m: Arithmetic, case: Case, trial: Trial) -> Drive:
         return _spike_time_mse(m, case.loss, neurons, trial.T)
     if isinstance(case.loss, RelativeSpikeTimeMSE):
         return _relative_spike_time_mse(m, case.loss, neurons, trial.T)
-    if case.loss.readout == "first_spike_time":
+    if case.loss.reads == FIRST_SPIKE_TIME:
         assert case.loss.time_scale is not None
         scale = m.real(case.loss.time_scale)
         y = [-(neuron.spikes[0].t if neuron.spikes else trial.T) / scale for neuron in neurons]
         loss, dL_dy = _cross_entropy(m, y, case.loss.label)
         dL_dt_post = {n.spikes[0]: -g / scale for n, g in zip(neurons, dL_dy, strict=True) if n.spikes}
         return Drive(loss, y, dL_dt_post)
-    if case.loss.readout == "max_voltage":
+    if case.loss.reads == MAX_VOLTAGE:
         return _max_voltage(m, case.loss, neurons, trial.T)
     rate = integral_rate(m, case)
     assert rate is not None

@@ -19,7 +19,7 @@ from delayprop.reference.arithmetic import Arithmetic, Real, Row, dot, times
 from delayprop.reference.crossing import Turns, first_rise
 from delayprop.reference.equations import Equations
 from delayprop.reference.events import Arrivals, Crossing, Event, Neuron, Spike, Synapse, Trial
-from delayprop.spec import Case, CrossEntropy, Population, Tie
+from delayprop.spec import Case, Population, Tie
 
 CROSSING, CHECK, ARRIVAL = 0, 1, 2  # the order at one instant
 MOST_SPIKES = 2**26  # maximum of one current (specification, section 1)
@@ -191,9 +191,8 @@ def _neurons(m: Arithmetic, case: Case, population: Population) -> list[Neuron]:
 
 def integral_rate(m: Arithmetic, case: Case) -> Real | None:
     """[readout] The readout is `(1/T) int exp(-rate t) V dt`; None if it is no integral."""
-    if isinstance(case.loss, CrossEntropy) and case.loss.readout in ("mean_voltage", "exp_weighted_voltage"):
-        return m.real(0.0) if case.loss.readout == "mean_voltage" else 1 / m.real(case.duration)
-    return None
+    reads = case.loss.reads
+    return None if reads is None or reads.rate is None else m.real(reads.rate) / m.real(case.duration)
 
 
 def _where(neuron: Neuron, t: Real) -> str:

@@ -7,10 +7,11 @@ holds no dynamics, no derivative and no randomness.
 
 from delayprop.spec.case import Case, case_from_text, case_to_dict, load_case, save_case
 from delayprop.spec.errors import SpecError, UnsupportedError
-from delayprop.spec.losses import READOUTS, VOLTAGE_READOUTS, CrossEntropy, Loss, RelativeSpikeTimeMSE, SpikeTimeMSE
+from delayprop.spec.losses import CrossEntropy, Loss, RelativeSpikeTimeMSE, SpikeTimeMSE
 from delayprop.spec.network import Connection, Network
 from delayprop.spec.neuron import NEURONS, Neuron, load_neuron
 from delayprop.spec.population import Population
+from delayprop.spec.readouts import READOUTS, VOLTAGE_READOUTS
 from delayprop.spec.results import ConnectionGradient, Gradients, Result, Tie
 from delayprop.spec.spikes import SpikeTrains
 

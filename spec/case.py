@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from delayprop.spec import checks, documents
 from delayprop.spec.documents import json_object
 from delayprop.spec.errors import SpecError, Verbatim, placed
-from delayprop.spec.losses import LOSS_KINDS, Loss, RelativeSpikeTimeMSE, SpikeTimeMSE, check_loss
+from delayprop.spec.losses import LOSSES, Loss, check_loss
 from delayprop.spec.network import Connection, Network
 from delayprop.spec.neuron import NEURONS
 from delayprop.spec.population import FILE_NAMES, KINDS, Population
+from delayprop.spec.readouts import FIRST_SPIKE_TIME
 from delayprop.spec.spikes import SpikeTrains
 
 FORMAT = "eventprop-case/1"
@@ -93,11 +94,11 @@ def _case(document: object) -> Case:
 
 
 def _population(value: object, path: str) -> Population:
-    of_kind = {kind: tuple(FILE_NAMES.get(field, field) for field in own) for kind, own in KINDS.items()}
-    kind, given = _of_kind(value, path, {kind: ("name", "size", *own) for kind, own in of_kind.items()})
-    fields = {field: given[FILE_NAMES.get(field, field)] for field in KINDS[kind]}
+    of_kind = {kind: tuple(FILE_NAMES.get(field, field) for field in names) for kind, names in KINDS.items()}
+    kind, given = _of_kind(value, path, {kind: ("name", "size", *names) for kind, names in of_kind.items()})
+    own = {field: given[FILE_NAMES.get(field, field)] for field in KINDS[kind]}
     with placed(path, {} if kind == "neuron" else FILE_NAMES):
-        return Population(given["name"], kind, given["size"], **fields)
+        return Population(given["name"], kind, given["size"], **own)
 
 
 def _connection(value: object, path: str) -> Connection:
@@ -108,17 +109,12 @@ def _connection(value: object, path: str) -> Connection:
 
 
 def _loss(value: object) -> Loss:
-    keys: tuple[str, ...] = ("readout", "population", "label")
-    if isinstance(value, dict) and value.get("readout") == "first_spike_time":
-        keys = (*keys, "time_scale")
-    of_kind = {
-        "cross_entropy": keys, "spike_time_mse": ("population", "targets"),
-        "relative_spike_time_mse": ("population", "label", "margin"),
-    }
+    of_kind = {kind: tuple(one.name for one in fields(loss)) for kind, loss in LOSSES.items()}
+    if not isinstance(value, dict) or value.get("readout") != FIRST_SPIKE_TIME.name:
+        of_kind["cross_entropy"] = tuple(name for name in of_kind["cross_entropy"] if name != "time_scale")
     kind, given = _of_kind(value, "loss", of_kind)
-    made = next(loss for loss, name in LOSS_KINDS.items() if name == kind)
     with placed("loss"):
-        found: Loss = made(*(given[key] for key in of_kind[kind]))
+        found: Loss = LOSSES[kind](**{key: given[key] for key in of_kind[kind]})
         return found
 
 
@@ -141,15 +137,11 @@ def case_to_dict(case: Case) -> dict:
         | ({} if c.into is None else {"into": c.into})
         for c in case.network.connections
     ]
-    loss: dict = {"kind": LOSS_KINDS[type(case.loss)], "population": case.loss.population}
-    if isinstance(case.loss, SpikeTimeMSE):
-        loss["targets"] = [train.tolist() for train in case.loss.targets]
-    elif isinstance(case.loss, RelativeSpikeTimeMSE):
-        loss |= {"label": case.loss.label, "margin": case.loss.margin}
-    else:
-        loss |= {"readout": case.loss.readout, "label": case.loss.label}
-        if case.loss.time_scale is not None:
-            loss["time_scale"] = case.loss.time_scale
+    of_loss = {one.name: getattr(case.loss, one.name) for one in fields(case.loss)}
+    loss = {"kind": case.loss.kind} | {
+        name: [train.tolist() for train in value] if isinstance(value, SpikeTrains) else value
+        for name, value in of_loss.items() if value is not None
+    }
     inputs = {name: [train.tolist() for train in trains] for name, trains in case.inputs.items()}
     document = {
         "format": FORMAT, "duration": case.duration, "populations": populations, "connections": connections,

@@ -1,15 +1,14 @@
-"""Readouts and losses by name; each implementation computes and differentiates them on its own."""
+"""Losses by name; each implementation computes and differentiates them on its own."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from delayprop.spec import checks
 from delayprop.spec.errors import SpecError, Verbatim, placed
 from delayprop.spec.network import Network
 from delayprop.spec.population import Population
+from delayprop.spec.readouts import BY_NAME, FIRST_SPIKE_TIME, MAX_VOLTAGE, READOUTS, Readout
 from delayprop.spec.spikes import SpikeTrains
-
-VOLTAGE_READOUTS = ("max_voltage", "mean_voltage", "exp_weighted_voltage")
-READOUTS = (*VOLTAGE_READOUTS, "first_spike_time")
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,8 @@ class CrossEntropy:
         SpecError: an unknown readout; a label or time scale out of range.
     """
 
+    kind: ClassVar[str] = "cross_entropy"
+
     readout: str
     population: str
     label: int
@@ -35,10 +36,14 @@ class CrossEntropy:
         checks.one_of(self.readout, "readout", READOUTS)
         checks.text(self.population, "population")
         checks.whole_number(self.label, "label", 0, checks.MAX_SIZE, "give the index of a neuron")
-        if self.readout == "first_spike_time":
+        if self.reads == FIRST_SPIKE_TIME:
             object.__setattr__(self, "time_scale", checks.positive_number(self.time_scale, "time_scale", "ms"))
         elif self.time_scale is not None:
             raise SpecError("time_scale", f"absent with `{self.readout}`", self.time_scale, "remove it")
+
+    @property
+    def reads(self) -> Readout:
+        return BY_NAME[self.readout]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +55,9 @@ class SpikeTimeMSE:
         targets: one list of target times (ms, in order) per neuron, else `SpecError`; later spikes
             are free.
     """
+
+    kind: ClassVar[str] = "spike_time_mse"
+    reads: ClassVar[None] = None  # spike times themselves
 
     population: str
     targets: SpikeTrains
@@ -77,6 +85,9 @@ class RelativeSpikeTimeMSE:
         SpecError: a label or margin out of range.
     """
 
+    kind: ClassVar[str] = "relative_spike_time_mse"
+    reads: ClassVar[None] = None
+
     population: str
     label: int
     margin: float
@@ -88,10 +99,8 @@ class RelativeSpikeTimeMSE:
 
 
 Loss = CrossEntropy | SpikeTimeMSE | RelativeSpikeTimeMSE
-LOSS_KINDS: dict[type, str] = {
-    CrossEntropy: "cross_entropy", SpikeTimeMSE: "spike_time_mse", RelativeSpikeTimeMSE: "relative_spike_time_mse",
-}
-"""The names of the losses in case files."""
+LOSSES: dict[str, type[Loss]] = {one.kind: one for one in (CrossEntropy, SpikeTimeMSE, RelativeSpikeTimeMSE)}
+"""The losses by their names in case files."""
 
 
 def check_loss(loss: Loss, network: Network) -> None:
@@ -100,11 +109,10 @@ def check_loss(loss: Loss, network: Network) -> None:
     names = [population.name for population in network.populations if population.kind != "input"]
     checks.one_of(loss.population, "population", names)
     population = network.population(loss.population)
-    read = loss.readout if isinstance(loss, CrossEntropy) else LOSS_KINDS[type(loss)]
-    if read not in VOLTAGE_READOUTS and not population.spikes:
-        expected = f"the name of a population that spikes with `{read}`"
+    if not (loss.reads and loss.reads.of_voltage) and not population.spikes:
+        expected = f"the name of a population that spikes with `{loss.reads.name if loss.reads else loss.kind}`"
         raise SpecError("population", expected, loss.population, "read a population that spikes")
-    if read == "max_voltage":
+    if loss.reads == MAX_VOLTAGE:
         _check_maximum(population)
     if not isinstance(loss, SpikeTimeMSE):
         remedy = f"`{population.name}` has {population.size} neurons"

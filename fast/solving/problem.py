@@ -10,6 +10,7 @@ from torch import Tensor
 from delayprop.fast.physics.clock import Clock, bin_width_for, clock_for
 from delayprop.fast.solving.matrices import Matrices, matrices
 from delayprop.spec.neuron import Neuron
+from delayprop.spec.readouts import BY_NAME
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +82,5 @@ class Problem:
     @property
     def rate(self) -> float:
         """Rate per bin of the weight of an integral readout; negative: no integral is read."""
-        if self.readout in (None, "max_voltage"):
-            return -1.0
-        return {"mean_voltage": 0.0, "exp_weighted_voltage": self.width / self.duration}[self.readout]
+        rate = None if self.readout is None else BY_NAME[self.readout].rate
+        return -1.0 if rate is None else rate * self.width / self.duration

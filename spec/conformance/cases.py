@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 
 from delayprop.spec.case import Case, case_from_text
 from delayprop.spec.checks import one_of
-from delayprop.spec.losses import LOSS_KINDS, VOLTAGE_READOUTS, CrossEntropy, SpikeTimeMSE
+from delayprop.spec.losses import SpikeTimeMSE
+from delayprop.spec.readouts import BY_NAME, FIRST_SPIKE_TIME, Readout
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,7 @@ class Facts:
         neurons = [population for population in network.populations if population.kind != "input"]
         lif = [population for population in neurons if population.kind == "lif"]
         loss, self.duration = one.case.loss, one.case.duration
-        self.readout = loss.readout if isinstance(loss, CrossEntropy) else LOSS_KINDS[type(loss)]
+        self.loss = loss
         self.reads_lif = any(population.name == loss.population for population in lif)
         self.pairs = [(connection.source, connection.target) for connection in network.connections]
         self.reached = {source: _reached(source, self.pairs) for source, _ in self.pairs}
@@ -76,7 +77,7 @@ class Facts:
         self.silent = bool(self.trains) and not any(self.trains)
         targets = loss.targets if isinstance(loss, SpikeTimeMSE) else ()
         self.surplus = [len(train) - len(own) for train, own in zip(spikes[loss.population], targets)]
-        self.first_missing = self.readout == "first_spike_time" and not all(spikes[loss.population])
+        self.first_missing = loss.reads == FIRST_SPIKE_TIME and not all(spikes[loss.population])
         if self.silent:
             neurons = lif = []
         self.taus = {pair for p in neurons for pair in zip(p.tau_mem.tolist(), p.tau_syn.tolist())}
@@ -99,6 +100,10 @@ def _reached(start: str, pairs: list[tuple[str, str]]) -> set[str]:
     return found
 
 
+def _reads(readout: Readout, facts: Facts) -> bool:
+    return facts.loss.reads == readout
+
+
 CAPABILITIES: dict[str, Callable[[Facts], bool]] = {  # by name, with the test of whether a case needs one
     "one layer": lambda f: not f.hidden,
     "hidden layers": lambda f: f.hidden,
@@ -118,12 +123,9 @@ CAPABILITIES: dict[str, Callable[[Facts], bool]] = {  # by name, with the test o
     "delays off the grid": lambda f: any(f.delays) and not f.whole_ms,
     "delays per synapse": lambda f: any(len(own) > 1 for own in f.by_connection),
     "delays of 0 beside others": lambda f: 0.0 in f.delays and any(f.delays),
-    "max_voltage": lambda f: f.readout == "max_voltage",
-    "mean_voltage": lambda f: f.readout == "mean_voltage",
-    "exp_weighted_voltage": lambda f: f.readout == "exp_weighted_voltage",
-    "first_spike_time": lambda f: f.readout == "first_spike_time",
-    "spike_time_mse": lambda f: f.readout == "spike_time_mse",
-    "voltage of spiking neurons": lambda f: f.reads_lif and f.readout in VOLTAGE_READOUTS,
+    **{name: partial(_reads, one) for name, one in BY_NAME.items()},
+    "spike_time_mse": lambda f: isinstance(f.loss, SpikeTimeMSE),
+    "voltage of spiking neurons": lambda f: f.reads_lif and f.loss.reads is not None and f.loss.reads.of_voltage,
     "missing spikes": lambda f: f.first_missing or any(n < 0 for n in f.surplus),
     "spikes beyond the targets": lambda f: any(n > 0 for n in f.surplus),
     "silent neurons": lambda f: not all(f.trains),

@@ -12,6 +12,7 @@ import delayprop.reference as reference
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.run import run_case
 from delayprop.spec import Case, CrossEntropy, Result, Tie, load_case
+from delayprop.spec.readouts import BY_NAME, EXP_WEIGHTED_VOLTAGE
 from delayprop.spec.results import TIE_KINDS
 from tests.support.comparison import assert_same_results, block_errors, scaled, share
 from tests.support.conditioning import condition
@@ -146,6 +147,17 @@ def test_float64_at_ties(kind: str) -> None:
 def test_float64_with_an_arrival_just_before_the_end(readout: str, before: float) -> None:
     """A voltage that has no time to grow keeps all its digits, and so does its gradient."""
     agreement(replace(one_neuron("li", [(20.0 - before, 2.0)], 20.0), loss=CrossEntropy(readout, "out", 1)))
+
+
+def test_an_integral_with_another_weight_needs_its_rate_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`exp(-3 t / T)`: both implementations take it from the specification."""
+    name = EXP_WEIGHTED_VOLTAGE.name
+    cases = [replace(seeded_case(seed, "layers"), loss=CrossEntropy(name, "out", 0)) for seed in range(many(8))]
+    usual = [reference.run(case).loss for case in cases]
+    monkeypatch.setitem(BY_NAME, name, replace(EXP_WEIGHTED_VOLTAGE, rate=3.0))
+    assert max(agreement(case).used for case in cases) < 1
+    others = [reference.run(case).loss for case in cases]
+    assert sum(a != b for a, b in zip(others, usual, strict=True)) > len(cases) / 2, "the weight counts"
 
 
 INPUTS, NEURONS = 20, 200

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from delayprop.spec import READOUTS, load_case
-from delayprop.spec.conformance.cases import CAPABILITIES, Facts, needs, stored
+from delayprop.spec.conformance.cases import CAPABILITIES, needs, stored
 from tests.support.commands import skeleton
 from tests.support.implementations import Run, every_run
 from tests.support.tolerances import WELL_CONDITIONED
@@ -38,7 +38,8 @@ def test_the_set_needs_every_capability_and_reads_every_readout() -> None:
     assert sorted(NEEDS) == sorted(file.stem for file in FILES) and len(FILES) == 24
     assert all(one.case.expected is None and "expected" not in one.question for one in stored()), "no answers in it"
     assert set.union(*NEEDS.values()) == set(CAPABILITIES)
-    assert {Facts(one).readout for one in stored()} == {*READOUTS, "spike_time_mse"}
+    losses = [one.case.loss for one in stored()]
+    assert {one.reads.name if one.reads else one.kind for one in losses} == {*READOUTS, "spike_time_mse"}
     assert NEEDS["one-neuron"] == {
         "one layer", "feed-forward", "one pair of time constants", "delays off the grid", "spike_time_mse",
         "spikes beyond the targets",

@@ -1,0 +1,28 @@
+"""Readouts as data: what of a population is read. Each implementation computes them on its own."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Readout:
+    """One number per neuron of a population (`SPECIFICATION.md`, section 2).
+
+    Attributes:
+        name: as case files, layers and options have it.
+        of_voltage: whether it reads the voltage, the first state; else spike times.
+        rate: of an integral of the voltage, whose weight is `exp(-rate t / T)`; None: no integral.
+    """
+
+    name: str
+    of_voltage: bool
+    rate: float | None = None
+
+
+MAX_VOLTAGE = Readout("max_voltage", of_voltage=True)
+MEAN_VOLTAGE = Readout("mean_voltage", of_voltage=True, rate=0.0)
+EXP_WEIGHTED_VOLTAGE = Readout("exp_weighted_voltage", of_voltage=True, rate=1.0)
+FIRST_SPIKE_TIME = Readout("first_spike_time", of_voltage=False)
+
+BY_NAME = {one.name: one for one in (MAX_VOLTAGE, MEAN_VOLTAGE, EXP_WEIGHTED_VOLTAGE, FIRST_SPIKE_TIME)}
+READOUTS = tuple(BY_NAME)
+VOLTAGE_READOUTS = tuple(name for name, one in BY_NAME.items() if one.of_voltage)
