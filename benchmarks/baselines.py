@@ -122,7 +122,7 @@ def run(options: argparse.Namespace) -> int:
     if options.leave_one_speaker_out:
         got, remedy = Verbatim("the option"), "hold speakers out with --valid-speakers"
         raise SpecError("--leave-one-speaker-out", "left out", got, remedy)
-    trials, sha256 = task.splits(Job.of(vars(options), Settings()))
+    trials, sha256 = task.splits(Job.of({"device": "cpu", "dtype": "float32", **vars(options)}, Settings()))
     data = {split: replace(part, pool=POOL) for split, part in trials.items()}
     augmentation = task.PRESETS["best"].augmentation
     batches = Batches(data["train"], task.DATA.duration, options.batch, augmentation, options.seed)

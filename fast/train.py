@@ -156,9 +156,7 @@ def _folder(job: Job, training: engine.Training, processes: Processes) -> tuple[
         if resume and out and is_unstarted(out):
             resume = False
             print(f"no checkpoint in {job.out} yet: the run starts", flush=True)
-        stored = {**job.record(), "resume": resume}
-        if training.data_sha256:
-            stored["data_sha256"] = training.data_sha256
+        stored = engine.record_of(replace(job, resume=resume), training)
         folder.append(RunFolder(job.out, job.task, stored, resume, may_change))
         return resume, folder[0].path
 

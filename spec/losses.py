@@ -7,7 +7,7 @@ from delayprop.spec import checks
 from delayprop.spec.errors import SpecError, Verbatim, placed
 from delayprop.spec.network import Network
 from delayprop.spec.population import Population
-from delayprop.spec.readouts import BY_NAME, FIRST_SPIKE_TIME, MAX_VOLTAGE, READOUTS, Readout
+from delayprop.spec.readouts import FIRST_SPIKE_TIME, MAX_VOLTAGE, READOUT_BY_NAME, READOUTS, Readout
 from delayprop.spec.spikes import SpikeTrains
 
 
@@ -43,7 +43,7 @@ class CrossEntropy:
 
     @property
     def reads(self) -> Readout:
-        return BY_NAME[self.readout]
+        return READOUT_BY_NAME[self.readout]
 
 
 @dataclass(frozen=True, eq=False)

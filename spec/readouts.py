@@ -23,6 +23,6 @@ MEAN_VOLTAGE = Readout("mean_voltage", of_voltage=True, rate=0.0)
 EXP_WEIGHTED_VOLTAGE = Readout("exp_weighted_voltage", of_voltage=True, rate=1.0)
 FIRST_SPIKE_TIME = Readout("first_spike_time", of_voltage=False)
 
-BY_NAME = {one.name: one for one in (MAX_VOLTAGE, MEAN_VOLTAGE, EXP_WEIGHTED_VOLTAGE, FIRST_SPIKE_TIME)}
-READOUTS = tuple(BY_NAME)
-VOLTAGE_READOUTS = tuple(name for name, one in BY_NAME.items() if one.of_voltage)
+READOUT_BY_NAME = {one.name: one for one in (MAX_VOLTAGE, MEAN_VOLTAGE, EXP_WEIGHTED_VOLTAGE, FIRST_SPIKE_TIME)}
+READOUTS = tuple(READOUT_BY_NAME)
+VOLTAGE_READOUTS = tuple(name for name, one in READOUT_BY_NAME.items() if one.of_voltage)

@@ -4,7 +4,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -100,6 +100,13 @@ class SpikeData(Dataset):
     def counts(self) -> np.ndarray:
         """Spike counts, `[trials, channels]`."""
         return np.stack([np.bincount(units, minlength=self.channels) for units in self.units])
+
+
+class Splits(NamedTuple):
+    """Trials by split, and the SHA-256 of the files that hold them; none of generated trials."""
+
+    trials: dict[str, SpikeData]
+    sha256: dict[str, str]
 
 
 def content_sha256(times: Sequence[np.ndarray], units: Sequence[np.ndarray], labels: np.ndarray) -> str:

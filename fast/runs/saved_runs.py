@@ -24,11 +24,10 @@ from delayprop.fast.data.records import (
 )
 from delayprop.fast.data.spike_data import unseen
 from delayprop.fast.nn.layers import LI
-from delayprop.fast.tasks.registry import CLASSIFYING
+from delayprop.fast.tasks.registry import CLASSIFYING, job_from
 from delayprop.fast.tasks.sequence import task as sequence
 from delayprop.fast.training.checkpoints import DamagedError, loaded
 from delayprop.fast.training.classify import Classification
-from delayprop.fast.training.job import Job
 from delayprop.fast.training.model import Classifier
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.run_folder import RESULT
@@ -98,12 +97,13 @@ class Run:
         """
         given = {**self.options, "device": "cpu"}
         with _of_this_version(self.folder):
-            if given["task"] == "sequence":
-                layer = sequence.prepare(Job.of(given, sequence.SequenceSettings.of(given)), Processes()).layer
+            job = job_from(given)
+            if job.task == "sequence":
+                layer = sequence.prepare(job, Processes()).layer
                 delays = {"d": torch.tensor(self.result["d"])}
                 layer.load_state_dict(_finite(self.folder, {**layer.state_dict(), **delays}))
                 return layer
-            parameters, job = _parameters(self.folder), Job.of(given, Settings.of(given))
+            parameters = _parameters(self.folder)
             network = Classifier(*_sizes(parameters, job.settings), job.settings, job.torch_dtype, job.seed)
             network.load_state_dict(parameters)
         return network
@@ -154,14 +154,18 @@ def opened(folder: Path, data: list[str] | None = None) -> Classification:
             raise SpecError("--data", "one folder, for this task", Verbatim(f"{len(data)} words"), "name one")
         saved["data"] = data if several else data[0]
     with _of_this_version(folder):
+        task = CLASSIFYING[saved["task"]]
+        needed = {"workers", "valid_speakers"} if hasattr(task, "train_speakers") else {"workers"}
+        if lacking := needed - saved.keys():  # the default of a `Job` may not be what the run had
+            raise DamagedError(f"no {lacking.pop()} in options.json")
         # without first weights, which the kept network replaces
-        job, parameters = Job.of(saved, Settings.of({**saved, "rate": 0.0})), _parameters(folder)
+        job, parameters = job_from({**saved, "rate": 0.0}), _parameters(folder)
         job = replace(job, kept_sizes=_sizes(parameters, job.settings))
-        training = CLASSIFYING[job.task].prepare(job, Processes())
+        training = task.prepare(job, Processes())
         training.take(parameters)
     for doubt in unseen(training.data):
         print(f"warning: {doubt}", file=sys.stderr)
-    before, now = saved.get("data_sha256", {}), training.data_sha256
+    before, now = saved.get("data_sha256") or {}, training.data_sha256
     if now != before:
         print(printable(f"warning: the run had other data: SHA-256 {before}, now {now}"), file=sys.stderr)
     return training

@@ -10,7 +10,7 @@ from torch import Tensor
 from delayprop.fast.physics.clock import Clock, bin_width_for, clock_for
 from delayprop.fast.solving.matrices import Matrices, matrices
 from delayprop.spec.neuron import Neuron
-from delayprop.spec.readouts import BY_NAME
+from delayprop.spec.readouts import READOUT_BY_NAME
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,5 +82,7 @@ class Problem:
     @property
     def rate(self) -> float:
         """Rate per bin of the weight of an integral readout; negative: no integral is read."""
-        rate = None if self.readout is None else BY_NAME[self.readout].rate
+        read = None if self.readout is None else READOUT_BY_NAME[self.readout]
+        assert read is None or read.of_voltage, "first spikes are no readout of a kernel"
+        rate = read.rate if read else None
         return -1.0 if rate is None else rate * self.width / self.duration

@@ -29,4 +29,5 @@ PRESETS = {
         ease_in=0.015, spikes_strength=4e-8, wake=0.002, patience=15,
     ),
 }
+SETTINGS = Settings
 add_options, prepare = DATA.add_options, DATA.prepare

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from delayprop.fast.nn.devices import DEVICES, DTYPES, check_device
-from delayprop.fast.tasks.registry import CLASSIFYING, TASKS, settings_of
+from delayprop.fast.tasks.registry import CLASSIFYING, TASKS, job_from
 from delayprop.fast.training.hidden_neurons import constant_words, neuron_text
 from delayprop.fast.training.job import Job
 from delayprop.fast.training.run_folder import check_tensorboard
@@ -18,6 +18,7 @@ from delayprop.spec.checks import described, finite_number, is_list, one_of, who
 from delayprop.spec.command import OneLineParser
 from delayprop.spec.errors import SpecError, Verbatim
 
+NONE_OF_A_JOB = {"leave_one_speaker_out"}  # several jobs
 FLAGS = argparse.BooleanOptionalAction, argparse._StoreTrueAction
 
 
@@ -78,7 +79,11 @@ def job_of(values: Mapping[str, Any], parser: argparse.ArgumentParser) -> Job:
         raise SpecError("--save-seconds", "at least 0 (s)", values["save_seconds"], "0 saves after every step")
     if "neuron" in values:  # a run keeps the equations, whatever happens to their file
         values |= {"neuron": neuron_text(values["neuron"]), "constants": constant_words(values["constants"])}
-    return Job.of(values, settings_of(values))
+    job = job_from(values)
+    given = {name for name, value in values.items() if value is not None}
+    lost = given - job.record().keys() - NONE_OF_A_JOB
+    assert not lost, f"{lost} must be fields of the settings of {job.task}"
+    return job
 
 
 def values_of(parser: argparse.ArgumentParser, given: Mapping[str, object]) -> dict[str, Any]:

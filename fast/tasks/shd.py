@@ -9,13 +9,13 @@ out of training. A final run may learn from all speakers (`--valid-speakers --ch
 import argparse
 from dataclasses import replace
 
-from delayprop.fast.data.spike_data import held_out
+from delayprop.fast.data.spike_data import Splits, held_out
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY
 from delayprop.fast.tasks.speakers import add_options as add_speaker_options
 from delayprop.fast.tasks.speakers import speakers_of, split_by_speaker
 from delayprop.fast.tasks.spike_folder import SpikeFolder
 from delayprop.fast.training.classify import Classification
-from delayprop.fast.training.job import Job, Splits
+from delayprop.fast.training.job import Job
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.settings import Settings
 
@@ -40,6 +40,7 @@ PRESETS = {
     "best": BEST, "two-layers": replace(BEST, hidden=(128, 128), rate=15.0),  # the second begins with spikes too
     "paper-ff": PAPER, "paper-rec": replace(PAPER, recurrent=True, rec_delay=LEAST_RECURRENT_DELAY, delay=150.0),
 }
+SETTINGS = Settings
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

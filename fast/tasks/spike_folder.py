@@ -5,9 +5,10 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from delayprop.fast.data.spike_data import Splits
 from delayprop.fast.data.spike_files import fingerprints, read_spike_file
 from delayprop.fast.training.classify import Classification
-from delayprop.fast.training.job import Job, Splits
+from delayprop.fast.training.job import Job
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.settings import Settings
 from delayprop.spec.errors import SpecError, Verbatim
@@ -42,7 +43,8 @@ class SpikeFolder:
         if not folder:
             expected, got = f"the folder of {self.files}", Verbatim("nothing")
             raise SpecError("--data", expected, got, f"{self.source}, or set {FOLDER}")
-        paths = {split: Path(str(folder)) / f"{self.name}_{split}.h5" for split in self.splits}
+        assert isinstance(folder, str), "of one folder"
+        paths = {split: Path(folder) / f"{self.name}_{split}.h5" for split in self.splits}
         sizes = self.channels, self.classes, self.duration
         data = {split: read_spike_file(path, *sizes) for split, path in paths.items()}
         names = [part.class_names for part in data.values() if part.class_names is not None]

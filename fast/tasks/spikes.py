@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from delayprop.fast.data.spike_data import LONG, SpikeData, held_out
+from delayprop.fast.data.spike_data import LONG, SpikeData, Splits, held_out
 from delayprop.fast.data.spike_files import PER_SECOND, fingerprints, read_spike_file
 from delayprop.fast.tasks.speakers import add_options as add_speaker_options
 from delayprop.fast.tasks.speakers import speakers_of, split_by_speaker
 from delayprop.fast.training.classify import Classification
-from delayprop.fast.training.job import Job, Splits
+from delayprop.fast.training.job import Job
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.settings import Settings
 from delayprop.spec import SpecError
@@ -34,6 +34,7 @@ PRESETS = {
         delay=30.0, max_delay=100.0, lr=2e-3, delay_lr=1.0,
     ),
 }
+SETTINGS = Settings
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -32,4 +32,5 @@ PRESETS = {
     "paper-ff": PAPER,
     "paper-rec": replace(PAPER, hidden=(512,), recurrent=True, rec_delay=LEAST_RECURRENT_DELAY),
 }
+SETTINGS = Settings
 add_options, prepare, splits = DATA.add_options, DATA.prepare, DATA.read

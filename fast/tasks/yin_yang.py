@@ -10,9 +10,9 @@ import argparse
 
 import numpy as np
 
-from delayprop.fast.data.spike_data import SpikeData
+from delayprop.fast.data.spike_data import SpikeData, Splits
 from delayprop.fast.training.classify import Classification
-from delayprop.fast.training.job import Job, Splits
+from delayprop.fast.training.job import Job
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.settings import Settings
 
@@ -34,6 +34,7 @@ PRESETS = {
         max_delay=20.0, lr=3e-2, delay_lr=0.4, schedule="cosine", wake=0.05,
     ),
 }
+SETTINGS = Settings
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from delayprop.fast.data.augment import moved_batch
 from delayprop.fast.data.batches import Batches
-from delayprop.fast.data.spike_data import doubts, shared_class_names, unseen
+from delayprop.fast.data.spike_data import Splits, doubts, shared_class_names, unseen
 from delayprop.fast.nn.certificate import Residuals
 from delayprop.fast.nn.parameters import project_
 from delayprop.fast.nn.spikes import Spikes
@@ -38,7 +38,7 @@ from delayprop.fast.training.gradient_checks import (
     rounding_warnings,
     smallest_kappa,
 )
-from delayprop.fast.training.job import Job, Splits
+from delayprop.fast.training.job import Job
 from delayprop.fast.training.model import Classifier, kept_neurons, scale_first_weights_
 from delayprop.fast.training.optimiser import Optimiser
 from delayprop.fast.training.processes import Processes

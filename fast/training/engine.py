@@ -65,6 +65,11 @@ class Training(Protocol):
         `step`; a run that it ends goes on here when it is resumed."""
 
 
+def record_of(job: Job, training: Training) -> dict[str, Any]:
+    """The options of a run as its folder has them, with the SHA-256 of its data files."""
+    return {**job.record(), **({"data_sha256": {**training.data_sha256}} if training.data_sha256 else {})}
+
+
 def run(training: Training, folder: Folder, job: Job, processes: Processes, ends: bool = True) -> int:
     """Runs a training to its end, or until a signal; `ends`: as for `StopSignals`.
 
@@ -90,8 +95,9 @@ def run(training: Training, folder: Folder, job: Job, processes: Processes, ends
             print(f"stopped by {stopped} after step {step} of {training.steps}; --resume goes on", flush=True)
             return signals.exit_code
         except ArithmeticError:
+            options = json.dumps(record_of(job, training))
             content = {"training": training.state(), "under_way": training.last_inputs()}
-            folder.write_bytes(REPRODUCER, encoded({"step": step, "options": json.dumps(job.record()), **content}))
+            folder.write_bytes(REPRODUCER, encoded({"step": step, "options": options, **content}))
             print(f"step {step} can be repeated from {folder.path / REPRODUCER}", flush=True)
             raise
         drawable, drawn = (folder.path / RESULT).exists(), False  # a run with --no-test has no result

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from os.path import abspath
-from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import torch
 
-from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.nn.devices import DTYPES
+from delayprop.fast.training.settings import GROUPS, Settings
 
 
 class TaskSettings(Protocol):
@@ -24,7 +24,8 @@ S = TypeVar("S", bound=TaskSettings)
 
 @dataclass(frozen=True)
 class Job(Generic[S]):
-    """A training as it is asked for; each field but the last is an option of the command.
+    """A training as it is asked for; never changed in place. All fields but `settings`, `changed`
+    and `kept_sizes` are options of the command.
 
     Attributes:
         settings: of the task, an option per field.
@@ -35,9 +36,9 @@ class Job(Generic[S]):
 
     task: str
     settings: S
-    seed: int = 0
-    device: str = "cpu"
-    dtype: str = "float32"
+    seed: int
+    device: str
+    dtype: str
     data: str | list[str] | None = None
     valid_speakers: list[int] | None = None
     workers: int | None = None
@@ -52,7 +53,7 @@ class Job(Generic[S]):
     @classmethod
     def of(cls, values: Mapping[str, Any], settings: S) -> Self:
         """The job of these values by name, in which those of the settings may occur too."""
-        own = {one.name for one in fields(cls)} - {"settings"}
+        own = {one.name for one in fields(cls)} - {"settings", "kept_sizes"}
         return cls(settings=settings, **{name: value for name, value in values.items() if name in own})
 
     @property
@@ -67,11 +68,5 @@ class Job(Generic[S]):
         if self.data:
             given["data"] = abspath(self.data) if isinstance(self.data, str) else [*map(abspath, self.data)]
         values = {name: list(v) if isinstance(v, tuple) else v for name, v in vars(self.settings).items()}
-        return {**given, **values}
-
-
-class Splits(NamedTuple):
-    """Trials by split, and the SHA-256 of the files that hold them; none of generated trials."""
-
-    trials: dict[str, SpikeData]
-    sha256: dict[str, str]
+        order = [name for names in GROUPS.values() for name in names] if isinstance(self.settings, Settings) else values
+        return {**given, **{name: values[name] for name in order}}

@@ -127,7 +127,8 @@ class RunFolder(Folder):
         try:
             if resume:
                 before = _compare(self.path, options, {*MAY_CHANGE, *may_change})
-                options = {**before, **{name: options[name] for name in may_change if name in options}}
+                changed = {name for name in may_change if name in before or name in options}
+                options = {**before, **{name: options.get(name) for name in changed}}
             self.write(OPTIONS, options)
         except BaseException:
             self.close()

@@ -9,7 +9,7 @@ from importlib.resources import files
 from delayprop.spec.case import Case, case_from_text
 from delayprop.spec.checks import one_of
 from delayprop.spec.losses import SpikeTimeMSE
-from delayprop.spec.readouts import BY_NAME, FIRST_SPIKE_TIME, Readout
+from delayprop.spec.readouts import FIRST_SPIKE_TIME, READOUT_BY_NAME, Readout
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +63,8 @@ class Facts:
         network, spikes = one.case.network, one.expected["spikes"]
         neurons = [population for population in network.populations if population.kind != "input"]
         lif = [population for population in neurons if population.kind == "lif"]
-        loss, self.duration = one.case.loss, one.case.duration
-        self.loss = loss
-        self.reads_lif = any(population.name == loss.population for population in lif)
+        self.loss, self.duration = one.case.loss, one.case.duration
+        self.reads_lif = any(population.name == self.loss.population for population in lif)
         self.pairs = [(connection.source, connection.target) for connection in network.connections]
         self.reached = {source: _reached(source, self.pairs) for source, _ in self.pairs}
         longer = {(a, c) for a, b in self.pairs for c in self.reached.get(b, ()) if len({a, b, c}) == 3}
@@ -75,9 +74,9 @@ class Facts:
         self.absent = not all(connection.exists.all() for connection in network.connections)
         self.trains = [train for population in lif for train in spikes[population.name]]
         self.silent = bool(self.trains) and not any(self.trains)
-        targets = loss.targets if isinstance(loss, SpikeTimeMSE) else ()
-        self.surplus = [len(train) - len(own) for train, own in zip(spikes[loss.population], targets)]
-        self.first_missing = loss.reads == FIRST_SPIKE_TIME and not all(spikes[loss.population])
+        targets = self.loss.targets if isinstance(self.loss, SpikeTimeMSE) else ()
+        self.surplus = [len(train) - len(own) for train, own in zip(spikes[self.loss.population], targets)]
+        self.first_missing = self.loss.reads == FIRST_SPIKE_TIME and not all(spikes[self.loss.population])
         if self.silent:
             neurons = lif = []
         self.taus = {pair for p in neurons for pair in zip(p.tau_mem.tolist(), p.tau_syn.tolist())}
@@ -123,7 +122,7 @@ CAPABILITIES: dict[str, Callable[[Facts], bool]] = {  # by name, with the test o
     "delays off the grid": lambda f: any(f.delays) and not f.whole_ms,
     "delays per synapse": lambda f: any(len(own) > 1 for own in f.by_connection),
     "delays of 0 beside others": lambda f: 0.0 in f.delays and any(f.delays),
-    **{name: partial(_reads, one) for name, one in BY_NAME.items()},
+    **{name: partial(_reads, one) for name, one in READOUT_BY_NAME.items()},
     "spike_time_mse": lambda f: isinstance(f.loss, SpikeTimeMSE),
     "voltage of spiking neurons": lambda f: f.reads_lif and f.loss.reads is not None and f.loss.reads.of_voltage,
     "missing spikes": lambda f: f.first_missing or any(n < 0 for n in f.surplus),

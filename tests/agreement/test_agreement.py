@@ -12,7 +12,7 @@ import delayprop.reference as reference
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.run import run_case
 from delayprop.spec import Case, CrossEntropy, Result, Tie, load_case
-from delayprop.spec.readouts import BY_NAME, EXP_WEIGHTED_VOLTAGE
+from delayprop.spec.readouts import EXP_WEIGHTED_VOLTAGE, READOUT_BY_NAME
 from delayprop.spec.results import TIE_KINDS
 from tests.support.comparison import assert_same_results, block_errors, scaled, share
 from tests.support.conditioning import condition
@@ -154,7 +154,7 @@ def test_an_integral_with_another_weight_needs_its_rate_alone(monkeypatch: pytes
     name = EXP_WEIGHTED_VOLTAGE.name
     cases = [replace(seeded_case(seed, "layers"), loss=CrossEntropy(name, "out", 0)) for seed in range(many(8))]
     usual = [reference.run(case).loss for case in cases]
-    monkeypatch.setitem(BY_NAME, name, replace(EXP_WEIGHTED_VOLTAGE, rate=3.0))
+    monkeypatch.setitem(READOUT_BY_NAME, name, replace(EXP_WEIGHTED_VOLTAGE, rate=3.0))
     assert max(agreement(case).used for case in cases) < 1
     others = [reference.run(case).loss for case in cases]
     assert sum(a != b for a, b in zip(others, usual, strict=True)) > len(cases) / 2, "the weight counts"

@@ -197,6 +197,19 @@ def test_a_network_that_is_none_is_refused(command: str, content: Any, copy: Pat
     assert "`RUN` must be the folder of a run of this version" in refusal(capsys, COMMANDS[command], copy)
 
 
+@pytest.mark.parametrize("option", ["dtype", "workers", "lr"])
+def test_a_run_without_an_option_is_not_taken_for_one_with_the_default(
+    option: str, copy: Path, capsys: Capture
+) -> None:
+    options = json.loads((copy / "options.json").read_text())
+    del options[option]
+    (copy / "options.json").write_text(json.dumps(options))
+    if option == "lr":  # a setting, of which older versions may lack some
+        assert Run(copy).network() is not None
+    else:
+        assert "`RUN` must be the folder of a run of this version" in refusal(capsys, evaluate, copy)
+
+
 class AnyLength:
     def __reduce__(self) -> tuple:
         return bytearray, (300_000_000,)

@@ -2,8 +2,11 @@
 
 import hashlib
 import json
-from dataclasses import replace
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import h5py
@@ -15,12 +18,15 @@ from delayprop.fast.data.spike_data import unseen
 from delayprop.fast.data.spike_files import write_spike_file
 from delayprop.fast.evaluate import main as evaluate
 from delayprop.fast.tasks import shd, spikes, yin_yang
+from delayprop.fast.tasks.options import job_of, parser_of
+from delayprop.fast.tasks.registry import TASKS
 from delayprop.fast.tasks.speakers import split_by_speaker
 from delayprop.fast.tasks.yin_yang import DOT, EARLY, LATE, YANG, YIN, part_of, points, spikes_of
 from delayprop.fast.train import main
 from delayprop.fast.training.job import Job
 from delayprop.fast.training.settings import Settings
 from delayprop.spec import SpecError
+from delayprop.spec.checks import whole_number
 from tests.support.runs.reading import Capture, Patch, history, refusal, result
 from tests.support.runs.written_files import small_trials, splits, write
 from tests.support.tolerances import U32, identity
@@ -70,7 +76,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_speakers_are_held_out(folder: Path) -> None:
-    files, sha256 = shd.DATA.read(Job("shd", Settings(), data=str(folder)))
+    files, sha256 = shd.DATA.read(Job("shd", Settings(), 0, "cpu", "float32", data=str(folder)))
     data = split_by_speaker(files["train"], files["test"], [1, 3])
     assert list(sha256) == ["train", "test"]
     speakers = {name: set(part.speakers.tolist()) for name, part in data.items() if part.speakers is not None}
@@ -163,6 +169,40 @@ def test_a_task_of_three_files_runs(task: str, network: str, folder: Path, capsy
     assert not (folder / "run").exists()
     splits(folder, 20, *(f"{task}_{split}" for split in ("train", "valid", "test")))
     assert train(folder, task, "--epochs", "1")["network"] == network
+
+
+def test_a_run_on_the_folder_of_the_environment_stores_no_path(folder: Path, monkeypatch: Patch) -> None:
+    """So `evaluate` looks where the variable says, also after a resume without `--data`."""
+    splits(folder, 20, *(f"braille_{split}" for split in ("train", "valid", "test")))
+    given = ["--task", "braille", "--hidden", "4", "--epochs", "1", "--no-test", "--out", str(folder / "run")]
+    for more, stored in ((["--data", str(folder)], str(folder)), (["--resume"], None)):
+        assert main([*given, *more]) == 0
+        assert json.loads((folder / "run" / "options.json").read_text())["data"] == stored
+        monkeypatch.setenv("DELAYPROP_DATA", str(folder))
+
+
+@dataclass(frozen=True)
+class Depth:
+    depth: int
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Depth":
+        return cls(whole_number(values["depth"], "--depth", 1, 9, "dig less"))
+
+
+def test_the_options_of_a_task_of_ones_own_are_checked_and_stored(monkeypatch: Patch) -> None:
+    def add_options(parser: ArgumentParser) -> None:
+        parser.add_argument("--depth", type=int, default=2)
+
+    monkeypatch.setitem(TASKS, "mine", SimpleNamespace(add_options=add_options, SETTINGS=Depth))
+    parser = parser_of("", "mine")
+    job = job_of(vars(parser.parse_args(["--task", "mine", "--depth", "3"])), parser)
+    assert job.settings == Depth(3) and job.record()["depth"] == 3
+    with pytest.raises(SpecError, match="`--depth` must be a whole number from 1 to 9, got 10; dig less"):
+        job_of(vars(parser.parse_args(["--task", "mine", "--depth", "10"])), parser)
+    parser.add_argument("--colour")
+    with pytest.raises(AssertionError, match="'colour'. must be fields of the settings of mine"):
+        job_of(vars(parser.parse_args(["--task", "mine", "--colour", "red"])), parser)
 
 
 def name_classes(folder: Path, **names: list[str]) -> None:

@@ -17,7 +17,7 @@ import argparse
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
@@ -75,7 +75,7 @@ class SequenceSettings:
     def of(cls, values: Mapping[str, Any]) -> Self:
         """The settings among options by name; `SpecError`: one is out of range. Some defaults
         depend on the number of inputs."""
-        own = {name: values[name] for name in cls.__dataclass_fields__}
+        own = {one.name: values[one.name] for one in fields(cls)}
         what = "give the number of inputs, which fire in turn"
         planned = plan(whole_number(own["inputs"], "--inputs", 2, MOST_INPUTS, what))
         found = cls(**{**own, **{n: getattr(planned, n) for n in ("epochs", "lr") if own[n] is None}})
@@ -85,6 +85,9 @@ class SequenceSettings:
             raise SpecError("--jitter", f"from 0 to {GAP} (ms)", found.jitter, "larger noise hides the order")
         whole_number(found.distractors, "--distractors", 0, MOST_DISTRACTORS, "give 0 for none")
         return found
+
+
+SETTINGS = SequenceSettings
 
 
 def prepare(job: Job[SequenceSettings], processes: Processes) -> "Sequence":

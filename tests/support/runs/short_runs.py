@@ -15,13 +15,13 @@ import pytest
 import torch
 
 from delayprop.fast import Spikes
-from delayprop.fast.data.spike_data import SpikeData
+from delayprop.fast.data.spike_data import SpikeData, Splits
 from delayprop.fast.tasks.sequence.task import Sequence, SequenceSettings
 from delayprop.fast.train import main
 from delayprop.fast.training import engine
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.evaluation import Evaluation
-from delayprop.fast.training.job import Job, Splits
+from delayprop.fast.training.job import Job
 from delayprop.fast.training.model import Classifier
 from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.run_folder import RunFolder
@@ -40,7 +40,8 @@ SETTINGS = Settings(
 
 def job(settings: Any = SETTINGS, **changed: Any) -> Job:
     """A job that saves after every step."""
-    return Job("letters", settings, **{"seed": 3, "save_seconds": 0.0, **changed})
+    plain = {"seed": 3, "device": "cpu", "dtype": "float32", "save_seconds": 0.0}
+    return Job("letters", settings, **{**plain, **changed})
 
 
 def letters(trials: int, seed: int) -> SpikeData:
