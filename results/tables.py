@@ -6,6 +6,7 @@ Accuracies are per cent: of one run, or the mean ± standard deviation over seed
 
 import argparse
 import json
+import math
 import re
 import statistics
 from collections.abc import Callable, Iterable, Sequence
@@ -149,9 +150,22 @@ def gaps() -> str:
     return table(["hidden neurons", "longest gap", *arms], rows, texts=0)
 
 
+def hours() -> str:
+    """By file: its runs of this trainer, and the hours that they trained."""
+    rows, total = [], 0.0
+    for path in sorted(FOLDER.glob("**/*.jsonl")):
+        name = path.relative_to(FOLDER).as_posix()
+        spent = [line["seconds"] / 3600 for line in lines(name) if {"seconds", "state_sha256", "lr"} <= line.keys()]
+        total += math.fsum(spent)
+        if spent:
+            rows.append([f"`{name}`", str(len(spent)), f"{math.fsum(spent):.1f}"])
+    return table(["file", "runs", "hours"], [*rows, ["all", str(sum(int(row[1]) for row in rows)), f"{total:.1f}"]])
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "kinds": partial(by_kind, "yin-yang.jsonl", "braille-recurrent.jsonl", "braille.jsonl"),
     "sizes": partial(by_kind, "sizes.jsonl", "paper/yin-yang.jsonl"),
+    "sizes-recurrent": partial(by_kind, "sizes-recurrent.jsonl"),
     "yin-yang-best": partial(by_kind, "tried/yin-yang.jsonl"),
     "loops": partial(tried, "yin-yang", "tried/loops.jsonl"),
     "gaps": gaps,
@@ -164,6 +178,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "neurons": partial(tried, "yin-yang", "tried/neurons.jsonl"),
     "clocks": clocks,
     "braille-tried": partial(tried, "braille", "tried/braille.jsonl"),
+    "hours": hours,
 }
 
 
