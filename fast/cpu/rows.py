@@ -34,13 +34,13 @@ def _add_row(typing: Any, cells: Any, address: Any, amount: Any, before: Any, li
                 places = [builder.load(builder.gep(address, [one(lane)]), align=4) for lane in lanes]
                 wide = [builder.zext(p, ir.IntType(64)) for p in places]
                 at = [cell_at(builder, cells, p, signature.args[0].dtype)[0] for p in wide]
-                now = _joined(builder, [builder.load(address, align=4) for address in at])
+                now = _joined(builder, [builder.load(cell, align=4) for cell in at])
                 own = _shuffled(builder, now, now, [n // CELL * CELL + CELL_LINK for n in range(16)])
                 here = ir.VectorType(ir.IntType(1), 16)([n % 4 == j for n in range(16)])
                 old = own if old is None else builder.select(here, own, old)
                 sums = builder.select(no_link, builder.fadd(now, amounts), links)
-                for k, address in enumerate(at):
-                    builder.store(_shuffled(builder, sums, sums, range(4 * k, 4 * k + 4)), address, align=4)
+                for k, cell in enumerate(at):
+                    builder.store(_shuffled(builder, sums, sums, range(4 * k, 4 * k + 4)), cell, align=4)
             whole = builder.bitcast(old, ir.VectorType(bits, 16))
             whole = whole if bits.width == 32 else builder.trunc(whole, ir.VectorType(one, 16))
             target = builder.gep(before, [one(start)])
