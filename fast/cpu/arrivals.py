@@ -108,10 +108,14 @@ def factors_at(k, current, factors):
 
 
 @inlined
-def place_of(delay, time, lane, ticks, size):
-    """Place of an arrival in a ring with `size` numbers (a literal power of two) per place, and
-    whether the rests of spike and delay carry."""
+def address_of(delay, time, lane, ticks, size):
+    """The address of an arrival at a lane, in a ring with `size` numbers per place; and whether the
+    rests of spike and delay carry into the next bin.
+
+    `delay, time`: ticks. `size`: a literal power of two. An ABSENT synapse gets the bin behind the
+    ring, which nothing reads.
+    """
     instant = delay + time
-    here = np.int32((instant & ticks.turn) >> ticks.bits) * np.int32(LANES)
-    place = np.int32(size * ((np.int32(ticks.bins * LANES) if delay < 0 else here) + lane))
-    return place, carries(instant, time, ticks)
+    here = np.int32((instant & ticks.slot) >> ticks.bits) * np.int32(LANES)
+    address = np.int32(size * ((np.int32(ticks.bins * LANES) if delay < 0 else here) + lane))
+    return address, carries(instant, time, ticks)

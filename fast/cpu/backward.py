@@ -120,30 +120,30 @@ def backward_work(layer, want_tau, most):
 
 
 @inlined
-def enter_bin(bin_, slot, damping, first_maximum, clock, want_tau, b):
+def enter_bin(bin_, place0, damping, first_maximum, clock, want_tau, b):
     """Publish the adjoint at the end of a bin, and take the maxima in it.
 
     `damping`: of an integral readout at the end of the bin; `first_maximum`: event of the maximum,
     or of `T`, of lane 0.
     """
     size = ring_size(b.pack, want_tau)
-    publish(slot, pointer(b.adjoint), pointer(b.ring), size, b.pack.others, pointer(b.events.first))
+    publish(place0, pointer(b.adjoint), pointer(b.ring), size, b.pack.others, pointer(b.events.first))
     if not reads_integral(b.pack) and want_tau:
         places = ring_places(b.pack.ticks)
-        publish_sensitivities(slot, pointer(b.adjoint), pointer(b.ring), size, places, b.pack.others, b.pack.learned)
+        publish_sensitivities(place0, pointer(b.adjoint), pointer(b.ring), size, places, b.pack.others, b.pack.learned)
     elif reads_integral(b.pack):
         rows = adjoint_rows(b.pack.others, b.pack.learned)
-        publish_full(slot, b.adjoint, rows, b.drive, damping, b.full_adjoint_ring)
+        publish_full(place0, b.adjoint, rows, b.drive, damping, b.full_adjoint_ring)
     any_marked = False
     if reads_integral(b.pack) and bin_ == clock.last:  # the last bin ends at T
         any_marked = True
         for lane in range(LANES):
-            start_at_T(first_maximum + lane, lane, bin_, slot, clock, want_tau, b)
+            start_at_T(first_maximum + lane, lane, bin_, place0, clock, want_tau, b)
     if b.pack.read_maximum:
         for lane in range(LANES):
             if b.neuron_record[MAX_BIN, lane] == bin_:
                 any_marked = True
-                take_maximum(first_maximum + lane, lane, bin_, slot, clock, want_tau, b)
+                take_maximum(first_maximum + lane, lane, bin_, place0, clock, want_tau, b)
     return any_marked
 
 
@@ -182,13 +182,13 @@ def backward_trial(trial, number, e_first, e_last, given, layer, clock, work, fo
             b.adjoint[EXCESS, lane] = excess_at_T(b.drive[lane], b.pack.constants[A_VI, lane], rate, clock)
     n, n_first, e = arriving.offsets[trial + 1], arriving.offsets[trial], e_last - 1
     for bin_ in range(clock.last, -1, -1):
-        slot = (bin_ & (ticks.bins - 1)) * LANES
+        place0 = (bin_ & (ticks.bins - 1)) * LANES
         damping = math.exp(-rate * (bin_ + 1)) if reads_integral(layer) else 0.0
-        any_marked = enter_bin(bin_, slot, damping, e_last - e_first, clock, want_tau, b)
+        any_marked = enter_bin(bin_, place0, damping, e_last - e_first, clock, want_tau, b)
         while e >= e_first and emitted.bin[e] == bin_:
             lane, x, any_marked = lane_of(emitted.neuron[e]), float(emitted.rest[e]), True
             O = others_of(emitted.others[e], layer.others)
-            take_spike(e - e_first, lane, bin_, slot, x, emitted.I[e], O, given.dL_dt[e], clock, want_tau, b)
+            take_spike(e - e_first, lane, bin_, place0, x, emitted.I[e], O, given.dL_dt[e], clock, want_tau, b)
             e -= 1
         leave_bin(bin_, damping, any_marked, want_tau, b)
         if bin_ % BATCH != 0:

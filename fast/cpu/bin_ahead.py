@@ -10,24 +10,24 @@ from delayprop.fast.physics.within_bin import collect
 
 
 @inlined
-def unzip(cells, slot, places, others, rows):
+def unzip(cells, place0, places, others, rows):
     """Write the numbers `V, I, up` of the cells of a bin to `rows [currents * 3 * LANES]`.
 
-    `slot`: first of its `places`; `cells`: of all currents. Pointers.
+    `place0`: of lane 0 in the bin; `places`: of the ring; `cells`: of all currents. Pointers.
     """
     for current in range(currents(others)):
-        unzip_cells(moved(cells, CELL * (current * places + slot)), moved(rows, current * 3 * LANES))
+        unzip_cells(moved(cells, CELL * (current * places + place0)), moved(rows, current * 3 * LANES))
 
 
 @inlined
-def arrived(rows, more, slot, lane, places, others):
+def arrived(rows, more, place0, lane, places, others):
     """What arrivals of a bin add to `V, I, O` of a lane at its end, and at most to the level in it.
 
     `rows`: see `unzip`; `more`: of `fast.cpu.deposit.Ring`. Pointers.
     """
     V, I, up = rows[lane], rows[LANES + lane], rows[2 * LANES + lane]
-    first = more[slot + lane] if reaches_others(others) else 0.0
-    second = more[places + slot + lane] if len(others.reached) > 1 else 0.0
+    first = more[place0 + lane] if reaches_others(others) else 0.0
+    second = more[places + place0 + lane] if len(others.reached) > 1 else 0.0
     if len(others.currents) > 0:
         V, first, up = V + rows[3 * LANES + lane], rows[4 * LANES + lane], up + rows[5 * LANES + lane]
     if len(others.currents) > 1:
@@ -43,9 +43,9 @@ def clear_rows(others, rows):
 
 
 @vectorised
-def clear_bin(slot, cells, more, places, others):
-    """Empty a bin of all rings; `slot`: the first of its places. Pointers."""
-    for place in range(slot, slot + LANES):
+def clear_bin(place0, cells, more, places, others):
+    """Empty a bin of all rings; `place0`: the place of its lane 0. Pointers."""
+    for place in range(place0, place0 + LANES):
         for current in range(currents(others)):
             clear_cell(cells, CELL * (current * places + place))
         for k in range(len(others.reached)):

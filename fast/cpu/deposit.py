@@ -14,9 +14,9 @@ from delayprop.fast.compiling.compiler import allocating, compiled, inlined, out
 from delayprop.fast.cpu.arrivals import (
     FACTORS,
     SIDE_BY_SIDE,
+    address_of,
     aligned,
     factors_at,
-    place_of,
     ring_at,
     ring_places,
     set_factors,
@@ -56,13 +56,16 @@ class Ring(NamedTuple):
 
 
 class DepositScratch(NamedTuple):
-    """Of a group of spikes: `factors`: see `set_factors`; `place [SIDE_BY_SIDE, LANES]`: the cells
-    of deposits; `amount [SIDE_BY_SIDE, MOST_AMOUNTS * LANES]`: what they get, in rows of AMOUNTS
-    where arrivals reach no further states. Between groups, the rows of `fast.cpu.bin_ahead.unzip`
-    lie there."""
+    """Scratch of a group of at most SIDE_BY_SIDE spikes.
+
+    `factors`: see `set_factors`. `address [SIDE_BY_SIDE, LANES]`: of the cell that each arrival is
+    added to. `amount [SIDE_BY_SIDE, MOST_AMOUNTS * LANES]`: the numbers that are added, in rows of
+    AMOUNTS where arrivals reach no further states. Between groups, `fast.cpu.bin_ahead.unzip` has
+    its rows in `amount`.
+    """
 
     factors: np.ndarray
-    place: np.ndarray
+    address: np.ndarray
     amount: np.ndarray
 
 
@@ -106,17 +109,17 @@ def deposit_scratch(w, others):
 @inlined
 def scratch_pointers(scratch):
     """Pointers to scratch."""
-    return DepositScratch(pointer(scratch.factors), pointer(scratch.place), pointer(scratch.amount))
+    return DepositScratch(pointer(scratch.factors), pointer(scratch.address), pointer(scratch.amount))
 
 
 @outermost
-def most_under_way(arriving, slots):
-    """The most spikes of a trial within `slots` bins, rounded up to a power of two."""
+def most_under_way(arriving, span):
+    """The most spikes of a trial within `span` bins, rounded up to a power of two."""
     most = 1
     for trial in range(arriving.offsets.size - 1):
         oldest = arriving.offsets[trial]
         for n in range(arriving.offsets[trial], arriving.offsets[trial + 1]):
-            while arriving.bin[oldest] <= arriving.bin[n] - slots:
+            while arriving.bin[oldest] <= arriving.bin[n] - span:
                 oldest += 1
             while n + 1 - oldest > most:
                 most *= 2
@@ -147,38 +150,38 @@ def deposit(first, last, spikes, pack, links, cells, in_step, scratch):
         for n in range(start, stop):
             k, time, row = n - start, spikes.time[n], spikes.source[n] * LANES
             current = current_of(spikes.source[n], pack)
-            place, amount = moved(scratch.place, k * LANES), moved(scratch.amount, k * (AMOUNTS * LANES))
+            address, amount = moved(scratch.address, k * LANES), moved(scratch.amount, k * (AMOUNTS * LANES))
             if pack.any_shared and pack.shared_delay[spikes.source[n]] >= 0:
                 both = factors_at(k, current, scratch.factors)
                 list_in_step(n, time, spikes.source[n], both, links.mask, pack, in_step)
             elif pack.alike:
                 both = factors_at(k, current, scratch.factors)
                 for lane in range(LANES):
-                    place[lane], carried = place_of(pack.delay[row + lane], time, lane, pack.ticks, CELL)
+                    address[lane], carried = address_of(pack.delay[row + lane], time, lane, pack.ticks, CELL)
                     set_amount(lane, carried, both, row, pack, amount)
             else:
                 for lane in range(LANES):
-                    place[lane], carried = place_of(pack.delay[row + lane], time, lane, pack.ticks, CELL)
+                    address[lane], carried = address_of(pack.delay[row + lane], time, lane, pack.ticks, CELL)
                     both = both_factors(time, current, lane, pack, pack.clock.terms)
                     set_amount(lane, carried, both, row, pack, amount)
         for n in range(start, stop):
             if pack.any_shared and pack.shared_delay[spikes.source[n]] >= 0:
                 continue
             k = n - start
-            place, amount = moved(scratch.place, k * LANES), moved(scratch.amount, k * (AMOUNTS * LANES))
+            address, amount = moved(scratch.address, k * LANES), moved(scratch.amount, k * (AMOUNTS * LANES))
             ring = ring_at(current_of(spikes.source[n], pack), cells, size)
-            add_row(ring, place, amount, moved(links.next, (n & links.mask) * LANES), np.int32(n))
+            add_row(ring, address, amount, moved(links.next, (n & links.mask) * LANES), np.int32(n))
 
 
 @inlined
-def deposit_in_bin(slot, n, time, source, lane, pack, links, cells):
+def deposit_in_bin(place0, n, time, source, lane, pack, links, cells):
     """Add the arrival of spike `n` at one lane, if it arrives in the bin in which it is emitted.
 
-    `slot`: first place of that bin. Arrays are pointers. Returns whether it arrives there.
+    `place0`: first address of that bin. Arrays are pointers. Returns whether it arrives there.
     """
     at = source * LANES + lane
-    place, carried = place_of(pack.delay[at], time, lane, pack.ticks, CELL)
-    if carried or place != CELL * (slot + lane):
+    address, carried = address_of(pack.delay[at], time, lane, pack.ticks, CELL)
+    if carried or address != CELL * (place0 + lane):
         return False
     x = left_in_bin(time & pack.ticks.rest, pack.ticks)
     current = current_of(source, pack)
@@ -187,7 +190,7 @@ def deposit_in_bin(slot, n, time, source, lane, pack, links, cells):
     ring = ring_at(current, cells, CELL * ring_places(pack.ticks))
     dV, dI = arrival_amounts(vv, vi, ii, pack.w_I[at], pack.w_V[at])
     links.next[(n & links.mask) * LANES + lane] = add_to_cell(
-        ring, place, dV, dI, max(dV, pack.clock.zero), np.int32(n)
+        ring, address, dV, dI, max(dV, pack.clock.zero), np.int32(n)
     )
     return True
 
@@ -203,10 +206,10 @@ def deposit_integral(first, last, spikes, pack, integral):
         )
         x = left_in_bin(time & ticks.rest, ticks)
         for lane in range(LANES):
-            place, carried = place_of(delay[lane], time, lane, ticks, 1)
+            address, carried = address_of(delay[lane], time, lane, ticks, 1)
             vv, vi, ii = factors_of(x, lane, pack.coefficients, terms)
             pm = pack.flow[FLOW_A_VI + lane]
             yv, yi, e = driven_factors_of(x, vv, pm, rate, lane, pack.coefficients, terms)
             if carried:
                 yv, yi, e = driven_a_bin_more(vv, vi, ii, yv, yi, e, pm, rate, lane, pack.flow)
-            integral[place] += integral_amount(yv, yi, e, w_I[lane], w_V[lane], w_y[lane])
+            integral[address] += integral_amount(yv, yi, e, w_I[lane], w_V[lane], w_y[lane])

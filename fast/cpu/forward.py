@@ -92,7 +92,7 @@ def forward_work(layer, most, clock):
 
 
 @inlined
-def solve_needed(slot, bin_, number, arriving, pack, clock, neuron_record, work, emitted, n):
+def solve_needed(place0, bin_, number, arriving, pack, clock, neuron_record, work, emitted, n):
     """Solve the marked lanes of pack `number` event by event; emits from index `n` on.
 
     Returns:
@@ -106,7 +106,7 @@ def solve_needed(slot, bin_, number, arriving, pack, clock, neuron_record, work,
         V, I, O = work.state[lane], work.state[LANES + lane], others_at(work.state, 2, lane, others)
         x, k = 0.0, np.int64(0)
         count = collect_all(
-            pointer(work.ring.cells), slot + lane, ring_places(pack.ticks), lane, arriving.time, arriving.source,
+            pointer(work.ring.cells), place0 + lane, ring_places(pack.ticks), lane, arriving.time, arriving.source,
             work.next, in_step_of(0, work.in_step), pack, clock, is_last, work.gaps,
         )
         put_in_order(count, work.gaps, work.rest, work.weight)
@@ -151,7 +151,7 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
     start_trial(neuron_record, work.level, pack.constants, layer.read_maximum)
     n, n_last = arriving.offsets[trial], arriving.offsets[trial + 1]
     for bin_ in range(clock.last + 1):
-        slot = (bin_ & (ticks.bins - 1)) * LANES
+        place0 = (bin_ & (ticks.bins - 1)) * LANES
         if bin_ % BATCH == 0:
             first = n
             while n < n_last and arriving.bin[n] < bin_ + BATCH:
@@ -165,28 +165,28 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
         if none_deposited:
             clear_rows(pack.others, rows)
         else:
-            unzip(cells, slot, places, pack.others, rows)
-        add_in_step(slot // LANES, spikes.source, links.mask, pointers, in_step, rows)
+            unzip(cells, place0, places, pack.others, rows)
+        add_in_step(place0 // LANES, spikes.source, links.mask, pointers, in_step, rows)
         any_needs_solve = step(
-            slot, state, pointers.flow, pack.others, level, rows, more, places, clock.slack, needs_solve, ahead
+            place0, state, pointers.flow, pack.others, level, rows, more, places, clock.slack, needs_solve, ahead
         )
         if bin_ == clock.last:  # the last bin ends at T
             for lane in range(LANES):
-                if integral_read or any_arrival(cells, in_step, slot + lane, places, layer.others):
+                if integral_read or any_arrival(cells, in_step, place0 + lane, places, layer.others):
                     work.needs_solve[lane], any_needs_solve = 1, 1
         if any_needs_solve:
             n_emitted, status = solve_needed(
-                slot, bin_, number, arriving, pack, clock, neuron_record, work, emitted, n_emitted
+                place0, bin_, number, arriving, pack, clock, neuron_record, work, emitted, n_emitted
             )
             if status != REACHED_END:
                 return n_emitted, status
         if integral_read:
             weight_end = math.exp(-layer.rate * (bin_ + 1))
-            integrate(slot, state, pointers.flow, integral, weight_end, needs_solve, pointer(neuron_record[INTEGRAL]))
+            integrate(place0, state, pointers.flow, integral, weight_end, needs_solve, pointer(neuron_record[INTEGRAL]))
         advance(state, pack.others, ahead)
         if not none_deposited:
-            clear_bin(slot, cells, more, places, pack.others)
-        in_step.last[slot // LANES] = NO_SPIKE
+            clear_bin(place0, cells, more, places, pack.others)
+        in_step.last[place0 // LANES] = NO_SPIKE
     return n_emitted, REACHED_END
 
 

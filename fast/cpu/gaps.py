@@ -65,8 +65,8 @@ def put_in_order(count, scratch, rest, weight):
     if count <= FEW:
         rank_few(pointer(scratch.rest), count, pointer(scratch.rank))
         for n in range(count):
-            place = scratch.rank[n]
-            rest[place], weight[place] = scratch.rest[n], scratch.weight[n]
+            rank = scratch.rank[n]
+            rest[rank], weight[rank] = scratch.rest[n], scratch.weight[n]
         return
     sort_by_pieces(scratch.rest, scratch.weight, count, scratch.start, rest, weight)
 

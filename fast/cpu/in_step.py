@@ -56,17 +56,17 @@ def in_step_of(number, in_step):
 @inlined
 def list_in_step(n, time, source, both, mask, pack, in_step):
     """List spike `n`; `both`: its factors; `mask`: of numbers of spikes. Pointers."""
-    turn, rest, carried = arrival_of(pack.shared_delay[source], time, pack.ticks)
+    slot, rest, carried = arrival_of(pack.shared_delay[source], time, pack.ticks)
     vv, vi, ii = one_of(carried, both)
     shared, of_one, k = moved(pack.of_shared, 2 * source), moved(in_step.of_one, 2 * (n & mask)), n & mask
     of_one[0], of_one[1] = arrival_amounts(vv, vi, ii, shared[0], shared[1])
-    in_step.rest[k], in_step.before[k], in_step.last[turn] = in_bins(rest, pack.ticks), in_step.last[turn], n
+    in_step.rest[k], in_step.before[k], in_step.last[slot] = in_bins(rest, pack.ticks), in_step.last[slot], n
 
 
 @vectorised
-def add_in_step(turn, source, mask, pack, in_step, rows):
+def add_in_step(slot, source, mask, pack, in_step, rows):
     """Add the arrivals in step of a bin to its rows, see `fast.cpu.bin_ahead.unzip`. Pointers."""
-    n = in_step.last[turn]
+    n = in_step.last[slot]
     while n >= 0:
         w, of_one = moved(pack.w, source[n] * LANES), moved(in_step.of_one, 2 * (n & mask))
         row, of_V, of_I = moved(rows, current_of(source[n], pack) * (3 * LANES)), of_one[0], of_one[1]
@@ -79,9 +79,9 @@ def add_in_step(turn, source, mask, pack, in_step, rows):
 
 
 @inlined
-def add_in_step_at(lane, turn, source, mask, pack, in_step, rows):
+def add_in_step_at(lane, slot, source, mask, pack, in_step, rows):
     """`add_in_step` for one lane."""
-    n = in_step.last[turn]
+    n = in_step.last[slot]
     while n >= 0:
         w, of_one = pack.w[source[n] * LANES + lane], moved(in_step.of_one, 2 * (n & mask))
         row, dV = moved(rows, current_of(source[n], pack) * (3 * LANES) + lane), of_one[0] * w
@@ -91,9 +91,9 @@ def add_in_step_at(lane, turn, source, mask, pack, in_step, rows):
 
 
 @inlined
-def collect_in_step(turn, lane, source, mask, in_step, pack, clock, is_last, rest, weight):
+def collect_in_step(slot, lane, source, mask, in_step, pack, clock, is_last, rest, weight):
     """`fast.physics.within_bin.collect` for the spikes of a bin that arrive in step. Pointers."""
-    count, n = 0, in_step.last[turn]
+    count, n = 0, in_step.last[slot]
     while n >= 0:
         r, w = in_step.rest[n & mask], pack.synapses.w[source[n], lane]
         if not (is_last and r > clock.end):

@@ -92,8 +92,8 @@ def _add(typing: Any, cells: Any, p: Any, V: Any, I: Any, up: Any, link: Any) ->
         address, bits = cell_at(builder, arguments[0], arguments[1], number)
         before = builder.load(address, align=4)
         amount = ir.Constant(before.type, None)
-        for place, value in zip((CELL_V, CELL_I, CELL_UP), arguments[2:5], strict=True):
-            amount = builder.insert_element(amount, value, ir.IntType(32)(place))
+        for part, value in zip((CELL_V, CELL_I, CELL_UP), arguments[2:5], strict=True):
+            amount = builder.insert_element(amount, value, ir.IntType(32)(part))
         sums = builder.fadd(_with_link(builder, before, ir.IntType(32)(0), bits), amount)
         builder.store(_with_link(builder, sums, arguments[5], bits), address, align=4)
         return _link_in(builder, before, bits)

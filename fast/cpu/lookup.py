@@ -10,8 +10,8 @@ looked up among the events (`fast.physics.own_events`).
 from delayprop.fast.compiling.compiler import inlined, summing, vectorised
 from delayprop.fast.cpu.arrivals import (
     SIDE_BY_SIDE,
+    address_of,
     factors_at,
-    place_of,
     pointers_of,
     ring_at,
     set_factors,
@@ -38,7 +38,7 @@ from delayprop.fast.physics.factors import adjoint_terms, both_factors, dL_dt_ar
 @inlined
 def add_to_sums(lane, vv, vi, ii, pack, terms, keep, sums):
     """Add the terms of an arrival, whose adjoint is in `terms`, to the sums of its source; `keep`:
-    whether the terms take the place of the adjoint."""
+    whether the terms take the address of the adjoint."""
     p_V, p_I = terms[OF_V + lane], terms[OF_I + lane]
     is_nan = p_V != p_V  # nan-ok: NaN marks a bin with own events
     of_V, of_I = adjoint_terms(p_V, p_I, vv, vi, ii)
@@ -91,24 +91,24 @@ def gather(first, last, spikes, pack, ring, scratch, keep, want_tau, sums, dL_dc
         if pack.alike and plain:
             set_factors(start, stop, spikes, pack, scratch.factors)
         for n in range(start, stop):
-            time, row, place = spikes.time[n], spikes.source[n] * LANES, moved(scratch.place, (n - first) * LANES)
+            time, row, address = spikes.time[n], spikes.source[n] * LANES, moved(scratch.address, (n - first) * LANES)
             shared = pack.shared_delay[spikes.source[n]] if at_once else ABSENT
             if shared >= 0:
-                place[0], _ = place_of(shared, time, 0, pack.ticks, ring_numbers(pack.others))
+                address[0], _ = address_of(shared, time, 0, pack.ticks, ring_numbers(pack.others))
                 continue
             for lane in range(LANES):
-                place[lane], _ = place_of(pack.delay[row + lane], time, lane, pack.ticks, ring_numbers(pack.others))
+                address[lane], _ = address_of(pack.delay[row + lane], time, lane, pack.ticks, ring_numbers(pack.others))
         for k in range(start - first, stop - first):
             found = terms_of(k, pack.others, scratch)
             if reached:
-                special = gather_states(ring, moved(scratch.place, k * LANES), found, pack.others)
+                special = gather_states(ring, moved(scratch.address, k * LANES), found, pack.others)
             else:
-                source, place = spikes.source[first + k], moved(scratch.place, k * LANES)
+                source, address = spikes.source[first + k], moved(scratch.address, k * LANES)
                 of_current = ring_at(current_of(source, pack), ring, size)
                 if at_once and pack.shared_delay[source] >= 0:
-                    special = read_pairs(moved(of_current, place[0]), found)
+                    special = read_pairs(moved(of_current, address[0]), found)
                 else:
-                    special = gather_row(of_current, place, found)
+                    special = gather_row(of_current, address, found)
             scratch.special[k] = special
             any_special |= special
         if want_tau and plain:
@@ -140,17 +140,17 @@ def add_all_driven(first, last, spikes, pack, full_adjoint_ring, ring, scratch, 
     ticks, rows = pack.ticks, adjoint_rows(pack.others, pack.learned)
     for n in range(first, last):
         time, delay = spikes.time[n], moved(pack.delay, spikes.source[n] * LANES)
-        place, found = moved(scratch.place, (n - first) * LANES), terms_of(n - first, pack.others, scratch)
+        address, found = moved(scratch.address, (n - first) * LANES), terms_of(n - first, pack.others, scratch)
         add = moved(sums, spikes.source[n] * (TERMS * LANES))
         for lane in range(LANES):
             _, rest, _ = arrival_of(delay[lane], time, ticks)
-            h, p = left_in_bin(rest, ticks), place[lane] >> 1
+            h, p = left_in_bin(rest, ticks), address[lane] >> 1
             there = moved(full_adjoint_ring, p * rows)
             after = there[P_V], there[P_I], there[EXCESS], there[DIFFERENCE], there[DRIVE]
             along, p_I = driven_at_arrival(after, h, lane, pack, pack.coefficients, pack.clock.terms)
             is_number = ring[2 * p] == ring[2 * p]  # nan-ok: NaN marks a bin with own events
             along, p_I = along if is_number else 0.0, p_I if is_number else 0.0
-            found[OF_V + lane] = along  # here, and in the sums, in its place
+            found[OF_V + lane] = along  # here, and in the sums, in its address
             add[OF_V + lane] += along
             add[OF_I + lane] += p_I
 
@@ -183,7 +183,7 @@ def look_up_plain(first, last, time, source, clock, want_tau, scratch, b, dL_dt_
     """
     spikes, pack = spike_pointers(time, source), pointers_of(b.pack, clock)
     scratch_ = LookupScratch(
-        pointer(scratch.factors), pointer(scratch.place), pointer(scratch.terms), pointer(scratch.special),
+        pointer(scratch.factors), pointer(scratch.address), pointer(scratch.terms), pointer(scratch.special),
         pointer(scratch.listed), pointer(scratch.at_arrivals), pointer(scratch.piece), pointer(scratch.added),
     )
     ring, full_ring, sums = pointer(b.ring), pointer(b.full_adjoint_ring), pointer(b.sums)

@@ -23,7 +23,7 @@ class LookupScratch(NamedTuple):
     """Scratch per spike of a group, `[spikes, ...]`: of SIDE_BY_SIDE spikes, or of the copies of
     own spikes if these are more.
 
-    `factors`: see `set_factors`. Of its arrivals: `place [..., LANES]`, in the ring, or the first
+    `factors`: see `set_factors`. Of its arrivals: `address [..., LANES]` in the ring, of lane 0
     alone where they are in step (`fast.cpu.in_step`); `terms [..., ring_numbers * LANES]`, the
     adjoint there, and then its terms; `special`: one bit per lane whose arrival lies among own
     events. `listed [... * LANES]`: those arrivals, one after the other. `at_arrivals [8 +
@@ -32,7 +32,7 @@ class LookupScratch(NamedTuple):
     """
 
     factors: np.ndarray
-    place: np.ndarray
+    address: np.ndarray
     terms: np.ndarray
     special: np.ndarray
     listed: np.ndarray

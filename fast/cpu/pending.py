@@ -93,8 +93,8 @@ def touch(pending, number):
 
 @inlined
 def take_arrivals(pending, number, cells, place, spikes, next_, in_step, pack, clock, is_last):
-    """Collect the arrivals of a newly pending lane, at a place of the cells of its pack. `cells,
-    in_step`: pointers."""
+    """Collect the arrivals of a newly pending lane, at a `place` of the cells of its pack.
+    `cells, in_step`: pointers."""
     first = pending.how_many[TAKEN]
     rest, weight, gaps = pending.rest[first:], pending.weight[first:], pending.gaps
     count = collect_all(

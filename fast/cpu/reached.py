@@ -7,7 +7,7 @@
 import numpy as np
 
 from delayprop.fast.compiling.compiler import inlined, vectorised
-from delayprop.fast.cpu.arrivals import SIDE_BY_SIDE, place_of
+from delayprop.fast.cpu.arrivals import SIDE_BY_SIDE, address_of
 from delayprop.fast.cpu.deposit import AMOUNTS, MOST_AMOUNTS, UP, I, V
 from delayprop.fast.cpu.intrinsics import CELL, add_to_cell, moved
 from delayprop.fast.cpu.lookup_scratch import OF_I, OF_V, TERMS, terms_of
@@ -42,45 +42,46 @@ def deposit_reached(first, last, spikes, pack, links, cells, more, places, scrat
         for n in range(start, stop):
             time, row, into = spikes.time[n], spikes.source[n] * LANES, state_of(spikes.source[n], pack)
             delay, w = moved(pack.delay, row), moved(pack.w, row)
-            place, amount = moved(scratch.place, (n - start) * LANES), moved(scratch.amount, (n - start) * size)
+            address, amount = moved(scratch.address, (n - start) * LANES), moved(scratch.amount, (n - start) * size)
             for lane in range(LANES):
-                place[lane], _ = place_of(delay[lane], time, lane, pack.ticks, CELL)
+                address[lane], _ = address_of(delay[lane], time, lane, pack.ticks, CELL)
                 dV, dI, dO, up = _amounts(delay[lane], time, into, lane, w[lane], pack)
                 amount[V + lane], amount[I + lane], amount[UP + lane] = dV, dI, up
                 set_others(amount, AMOUNTS, lane, dO, others)
         for n in range(start, stop):
-            place, amount = moved(scratch.place, (n - start) * LANES), moved(scratch.amount, (n - start) * size)
-            add_row(cells, place, amount, moved(links.next, (n & links.mask) * LANES), np.int32(n))
+            address, amount = moved(scratch.address, (n - start) * LANES), moved(scratch.amount, (n - start) * size)
+            add_row(cells, address, amount, moved(links.next, (n & links.mask) * LANES), np.int32(n))
             for k in range(len(others.reached)):
                 here, of = moved(more, k * places), moved(amount, O + k * LANES)
                 for lane in range(LANES):
-                    here[place[lane] >> 2] += of[lane]
+                    here[address[lane] >> 2] += of[lane]
 
 
 @inlined
-def deposit_reached_in_bin(slot, n, time, source, lane, pack, links, cells, more, places):
+def deposit_reached_in_bin(place0, n, time, source, lane, pack, links, cells, more, places):
     """`fast.cpu.deposit.deposit_in_bin`, with other states. Arrays are pointers."""
     delay = pack.delay[source * LANES + lane]
-    place, carried = place_of(delay, time, lane, pack.ticks, CELL)
-    if carried or place != CELL * (slot + lane):
+    address, carried = address_of(delay, time, lane, pack.ticks, CELL)
+    if carried or address != CELL * (place0 + lane):
         return False
     dV, dI, dO, up = _amounts(delay, time, state_of(source, pack), lane, pack.w[source * LANES + lane], pack)
-    links.next[(n & links.mask) * LANES + lane] = add_to_cell(cells, place, dV, dI, up, np.int32(n))
+    links.next[(n & links.mask) * LANES + lane] = add_to_cell(cells, address, dV, dI, up, np.int32(n))
     for k in range(len(pack.others.reached)):
-        more[k * places + slot + lane] += dO[k]
+        more[k * places + place0 + lane] += dO[k]
     return True
 
 
 @inlined
-def gather_states(ring, place, found, others):
-    """The adjoint at `place`, of all lanes, as a row per state; a bit per lane where it is NaN."""
-    return gather_threes(ring, place, found) if len(others.states) == 1 else gather_fours(ring, place, found)
+def gather_states(ring, address, found, others):
+    """Gather the adjoint of every lane from its `address` in the ring into `found`, a row of LANES
+    per state. Returns a bit per lane, set where the adjoint is NaN. Arrays are pointers."""
+    return gather_threes(ring, address, found) if len(others.states) == 1 else gather_fours(ring, address, found)
 
 
 @vectorised
 def add_reached(k, time, source, pack, scratch):
     """Add `(A e).p` and `e.p` at the arrivals of spike `k` of a group, whose adjoint is in
-    `scratch.terms`, to the piece of its source, and leave the first in its place. Arrays are
+    `scratch.terms`, to the piece of its source, and leave the first in its address. Arrays are
     pointers."""
     others, terms, zero, one = pack.others, pack.clock.terms, pack.clock.zero, pack.clock.one
     of_A, into, p = coefficients_a(others, pack.learned, terms), state_of(source, pack), terms_of(k, others, scratch)

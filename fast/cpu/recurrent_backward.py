@@ -101,7 +101,7 @@ def adjoint_of(number, trial, given, layer, work, found):
 def scratch_of(number, scratch):
     """The scratch of one pack."""
     return LookupScratch(
-        scratch.factors[number], scratch.place[number], scratch.terms[number], scratch.special[number],
+        scratch.factors[number], scratch.address[number], scratch.terms[number], scratch.special[number],
         scratch.listed[number], scratch.at_arrivals[number], scratch.piece[number], scratch.added[number],
     )
 
@@ -135,7 +135,7 @@ def look_up_special_everywhere(trial, base, first, last, spikes, given, layer, c
 
 
 @inlined
-def mark_spikes(trial, bin_, slot, e, e_first, e_last, given, layer, clock, work, found):
+def mark_spikes(trial, bin_, place0, e, e_first, e_last, given, layer, clock, work, found):
     """Mark the lanes of the own spikes of a bin, the last of which is `e - 1`; returns the first.
 
     Until its events are solved, the events of such a lane end with the bin.
@@ -145,15 +145,15 @@ def mark_spikes(trial, bin_, slot, e, e_first, e_last, given, layer, clock, work
         e -= 1
         number, lane = emitted.neuron[e] // LANES, lane_of(emitted.neuron[e])
         b = adjoint_of(number, trial, given, layer, work, found)
-        mark(lane, bin_, slot, clock, given.want_tau, b)
-        if b.events.first[slot + lane] < 0:
+        mark(lane, bin_, place0, clock, given.want_tau, b)
+        if b.events.first[place0 + lane] < 0:
             end = end_of(bin_, clock)
-            note_event(after_maxima + e, lane, bin_, slot, NEVER, end, b.adjoint, clock, given.want_tau, b)
+            note_event(after_maxima + e, lane, bin_, place0, NEVER, end, b.adjoint, clock, given.want_tau, b)
     return e
 
 
 @inlined
-def take_spikes(trial, bin_, slot, e, later, e_first, given, layer, clock, work, found):
+def take_spikes(trial, bin_, place0, e, later, e_first, given, layer, clock, work, found):
     """Let the own spikes `e..later-1` of a bin look their arrivals up, and jump."""
     emitted, own, copies = given.emitted, work.own, layer.copies
     at_once = max(1, SIDE_BY_SIDE // copies)
@@ -172,7 +172,7 @@ def take_spikes(trial, bin_, slot, e, later, e_first, given, layer, clock, work,
             b = adjoint_of(number, trial, given, layer, work, found)
             x = float(emitted.rest[spike])
             I, O = emitted.I[spike], others_of(emitted.others[spike], layer.others)
-            take_spike(spike - e_first, lane, bin_, slot, x, I, O, dL_dt, clock, given.want_tau, b)
+            take_spike(spike - e_first, lane, bin_, place0, x, I, O, dL_dt, clock, given.want_tau, b)
         later = base
 
 
@@ -190,14 +190,14 @@ def recurrent_backward_trial(trial, e_first, e_last, given, layer, clock, work, 
                 work.adjoint[number, EXCESS, lane] = excess_at_T(work.drive[number, lane], pm, rate, clock)
     n, n_first, e = arriving.offsets[trial + 1], arriving.offsets[trial], e_last
     for bin_ in range(clock.last, -1, -1):
-        slot = (bin_ & (ticks.bins - 1)) * LANES
+        place0 = (bin_ & (ticks.bins - 1)) * LANES
         damping = math.exp(-rate * (bin_ + 1)) if reads_integral(layer) else 0.0
         for number in range(packs):
             b = adjoint_of(number, trial, given, layer, work, found)
-            enter_bin(bin_, slot, damping, e_last - e_first + number * LANES, clock, given.want_tau, b)
+            enter_bin(bin_, place0, damping, e_last - e_first + number * LANES, clock, given.want_tau, b)
         later = e
-        e = mark_spikes(trial, bin_, slot, e, e_first, e_last, given, layer, clock, work, found)
-        take_spikes(trial, bin_, slot, e, later, e_first, given, layer, clock, work, found)
+        e = mark_spikes(trial, bin_, place0, e, e_first, e_last, given, layer, clock, work, found)
+        take_spikes(trial, bin_, place0, e, later, e_first, given, layer, clock, work, found)
         for number in range(packs):
             b = adjoint_of(number, trial, given, layer, work, found)
             leave_bin(bin_, damping, True, given.want_tau, b)

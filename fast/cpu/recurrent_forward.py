@@ -41,8 +41,9 @@ def start(layer, clock, neuron_record, work):
     """Empty arrays, before the first bin."""
     clear_ring(work.ring, clock)
     work.state[:], work.oldest_at[:], work.in_step.last[:] = 0.0, 0, NO_SPIKE
-    for b in range(layer.constants.shape[0]):
-        start_trial(neuron_record[b], work.level[b], layer.constants[b], layer.read_maximum)
+    for pack_number in range(layer.constants.shape[0]):
+        constants = layer.constants[pack_number]
+        start_trial(neuron_record[pack_number], work.level[pack_number], constants, layer.read_maximum)
 
 
 @compiled
@@ -64,10 +65,10 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
         position[BIN], position[DEPOSITED], position[ARRIVED] = 0, 0, arriving.offsets[trial]
     n, s = position[DEPOSITED], position[ARRIVED]
     for bin_ in range(position[BIN], clock.last + 1):
-        ring_index, slot, more = bin_ & (ticks.bins - 1), (bin_ & (ticks.bins - 1)) * LANES, 0
-        work.oldest_at[ring_index] = n
+        slot, place0, more = bin_ & (ticks.bins - 1), (bin_ & (ticks.bins - 1)) * LANES, 0
+        work.oldest_at[slot] = n
         # Spikes from outside were deposited up to BATCH bins before their own.
-        oldest = work.oldest_at[max(bin_ - layer.slots - BATCH + 2, 0) & (ticks.bins - 1)]
+        oldest = work.oldest_at[max(bin_ - layer.span - BATCH + 2, 0) & (ticks.bins - 1)]
         while bin_ % BATCH == 0 and s + more < n_last and arriving.bin[s + more] < bin_ + BATCH:
             more += 1
         # room for a spike per neuron; without it the caller makes more, and enters the bin again
@@ -89,7 +90,7 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
         deposit_everywhere(n, n + more, layer, clock, work)
         s, n = s + more, n + more
         first_own = n
-        if not enter_bin(slot, bin_, layer, clock, neuron_record, work):
+        if not enter_bin(place0, bin_, layer, clock, neuron_record, work):
             return n_emitted, NO_ARRIVALS
         # the neurons' own spikes, the earliest first: each may move the next
         while True:
@@ -116,7 +117,7 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
             for copy in range(layer.copies):
                 spikes.time[n] = time_of(bin_, x, ticks)
                 spikes.source[n] = layer.external + copy * layer.post + number
-                if not deliver_same_bin(n, slot, bin_, layer, clock, neuron_record, work):
+                if not deliver_same_bin(n, place0, bin_, layer, clock, neuron_record, work):
                     return n_emitted, NO_ARRIVALS
                 n += 1
             for c in range(pending.how_many[TOUCHED]):
@@ -126,7 +127,7 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
         # This adds arrivals in this bin to its cells a second time: no one reads them any more, and
         # `leave_bin` clears them.
         deposit_everywhere(first_own, n, layer, clock, work)
-        leave_bin(slot, bin_, layer, neuron_record, work)
+        leave_bin(place0, bin_, layer, neuron_record, work)
     return n_emitted, REACHED_END
 
 

@@ -15,15 +15,15 @@ from delayprop.fast.cpu.intrinsics import CELL, CELL_I, CELL_LINK, CELL_UP, CELL
 from delayprop.fast.layout.arrays import LANES
 
 
-def _add_row(typing: Any, cells: Any, place: Any, amount: Any, before: Any, link: Any) -> Any:
-    """Add amounts `V, I, up` of all lanes, a row each, to the cells at `place`, four cells as one
+def _add_row(typing: Any, cells: Any, address: Any, amount: Any, before: Any, link: Any) -> Any:
+    """Add amounts `V, I, up` of all lanes, a row each, to the cells at `address`, four cells as one
     vector; the links before go to `before`, and all become `link`."""
     number, bits, one = float_type(cells.dtype), ir.IntType(cells.dtype.bitwidth), ir.IntType(32)
     row = ir.VectorType(number, 16)
     no_link = ir.VectorType(ir.IntType(1), 16)([n % CELL != CELL_LINK for n in range(16)])
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        cells, place, amount, before, link = arguments
+        cells, address, amount, before, link = arguments
         link = link if bits.width == 32 else builder.sext(link, bits)
         links = splat(builder, builder.bitcast(link, number), row)
         for start in range(0, LANES, 16):
@@ -31,23 +31,23 @@ def _add_row(typing: Any, cells: Any, place: Any, amount: Any, before: Any, link
             old, four = None, _in_cells(builder, V, I, up)
             for j, amounts in enumerate(four):  # lanes j, j + 4, j + 8, j + 12 of the sixteen
                 lanes = (start + j + 4 * k for k in range(4))
-                places = [builder.load(builder.gep(place, [one(lane)]), align=4) for lane in lanes]
+                places = [builder.load(builder.gep(address, [one(lane)]), align=4) for lane in lanes]
                 wide = [builder.zext(p, ir.IntType(64)) for p in places]
                 at = [cell_at(builder, cells, p, signature.args[0].dtype)[0] for p in wide]
-                now = _joined(builder, [builder.load(address, align=4) for address in at])
+                now = _joined(builder, [builder.load(one_cell, align=4) for one_cell in at])
                 own = _shuffled(builder, now, now, [n // CELL * CELL + CELL_LINK for n in range(16)])
                 here = ir.VectorType(ir.IntType(1), 16)([n % 4 == j for n in range(16)])
                 old = own if old is None else builder.select(here, own, old)
                 sums = builder.select(no_link, builder.fadd(now, amounts), links)
-                for k, address in enumerate(at):
-                    builder.store(_shuffled(builder, sums, sums, range(4 * k, 4 * k + 4)), address, align=4)
+                for k, one_cell in enumerate(at):
+                    builder.store(_shuffled(builder, sums, sums, range(4 * k, 4 * k + 4)), one_cell, align=4)
             whole = builder.bitcast(old, ir.VectorType(bits, 16))
             whole = whole if bits.width == 32 else builder.trunc(whole, ir.VectorType(one, 16))
             target = builder.gep(before, [one(start)])
             builder.store(whole, builder.bitcast(target, whole.type.as_pointer()), align=4)
         return context.get_dummy_value()
 
-    return types.void(cells, place, amount, before, types.int32), build
+    return types.void(cells, address, amount, before, types.int32), build
 
 
 def _unzip_cells(typing: Any, cells: Any, found: Any) -> Any:
@@ -67,9 +67,10 @@ def _unzip_cells(typing: Any, cells: Any, found: Any) -> Any:
     return types.void(cells, found), build
 
 
-def _gather_row(typing: Any, numbers: Any, place: Any, found: Any) -> Any:
-    """The pairs at `place`, of all lanes, as two rows; a bit per lane whose first number is NaN."""
-    return _gathering(2, numbers, place, found)
+def _gather_row(typing: Any, numbers: Any, address: Any, found: Any) -> Any:
+    """Gather two numbers of every lane, from its `address` on, into `found`, as two rows of LANES.
+    The result has a bit per lane, set where the first number is NaN."""
+    return _gathering(2, numbers, address, found)
 
 
 def _read_pairs(typing: Any, numbers: Any, found: Any) -> Any:
@@ -84,22 +85,22 @@ def _read_pairs(typing: Any, numbers: Any, found: Any) -> Any:
     return types.int64(numbers, found), build
 
 
-def _gather_threes(typing: Any, numbers: Any, place: Any, found: Any) -> Any:
+def _gather_threes(typing: Any, numbers: Any, address: Any, found: Any) -> Any:
     """The same of the first three of four numbers, as three rows."""
-    return _gathering(3, numbers, place, found)
+    return _gathering(3, numbers, address, found)
 
 
-def _gather_fours(typing: Any, numbers: Any, place: Any, found: Any) -> Any:
+def _gather_fours(typing: Any, numbers: Any, address: Any, found: Any) -> Any:
     """The same of four numbers, as four rows."""
-    return _gathering(4, numbers, place, found)
+    return _gathering(4, numbers, address, found)
 
 
-def _gather_two_pairs(typing: Any, numbers: Any, place: Any, found: Any) -> Any:
-    """The same of two pairs side by side, at twice the place, as four rows."""
-    return _gathering(4, numbers, place, found, 1)
+def _gather_two_pairs(typing: Any, numbers: Any, address: Any, found: Any) -> Any:
+    """The same of two pairs side by side, at twice the address, as four rows."""
+    return _gathering(4, numbers, address, found, 1)
 
 
-def _gathering(count: int, numbers: Any, place: Any, found: Any, shift: int = 0) -> Any:
+def _gathering(count: int, numbers: Any, address: Any, found: Any, shift: int = 0) -> Any:
     number = float_type(numbers.dtype)
     together = ir.VectorType(number, 2 if count == 2 else 4)
 
@@ -113,15 +114,15 @@ def _gathering(count: int, numbers: Any, place: Any, found: Any, shift: int = 0)
         return [_joined(builder, [_shuffled(builder, *pair, range(n, 16, 4)) for pair in pairs]) for n in range(count)]
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        numbers, place, found = arguments
+        numbers, address, found = arguments
         loaded = []
         for lane in range(LANES):
-            p = builder.load(builder.gep(place, [ir.IntType(32)(lane)]), align=4)
+            p = builder.load(builder.gep(address, [ir.IntType(32)(lane)]), align=4)
             start = builder.gep(numbers, [builder.shl(builder.zext(p, ir.IntType(64)), ir.IntType(64)(shift))])
             loaded.append(builder.load(builder.bitcast(start, together.as_pointer()), align=4))
         return _as_rows(builder, rows_of(builder, loaded), found)
 
-    return types.int64(numbers, place, found), build
+    return types.int64(numbers, address, found), build
 
 
 def _as_rows(builder: Any, rows: list[Any], found: Any) -> Any:
@@ -174,10 +175,10 @@ def _in_cells(builder: Any, V: Any, I: Any, up: Any) -> list[Any]:
 # The meanings, for runs without the compiler.
 
 
-def _added_row(cells: Any, place: Any, amount: Any, before: Any, link: Any) -> None:
+def _added_row(cells: Any, address: Any, amount: Any, before: Any, link: Any) -> None:
     for lane in range(LANES):
         V, I, up = amount[lane : 3 * LANES : LANES]
-        before[lane] = added(cells, place[lane], V, I, up, link)
+        before[lane] = added(cells, address[lane], V, I, up, link)
 
 
 def _unzipped_cells(cells: Any, found: Any) -> None:
@@ -185,9 +186,9 @@ def _unzipped_cells(cells: Any, found: Any) -> None:
         found[row * LANES : (row + 1) * LANES] = cells[number : CELL * LANES : CELL]
 
 
-def _gathered_row(numbers: Any, place: Any, found: Any, count: int = 2, shift: int = 0) -> int:
+def _gathered_row(numbers: Any, address: Any, found: Any, count: int = 2, shift: int = 0) -> int:
     for lane in range(LANES):
-        start = place[lane] << shift
+        start = address[lane] << shift
         found[lane : count * LANES : LANES] = numbers[start : start + count]
     return sum(1 << lane for lane in range(LANES) if found[lane] != found[lane])  # nan-ok: NaN marks special bins
 

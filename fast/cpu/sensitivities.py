@@ -53,7 +53,7 @@ def ring_size(layer, want_tau):
 
 @inlined
 def ring_part(constant, constants, others, places):
-    """Where the part of the ring of one of `constants` begins, and numbers per place there."""
+    """Where the part of the ring of one of `constants` begins, and numbers per address there."""
     each = ring_numbers(others)
     if each == 2 and constant // 2 * 2 + 1 < constants:
         return 2 * (places * (1 + constant // 2 * 2) + constant % 2), 4
@@ -76,7 +76,7 @@ def add_plain_sensitivities(start, stop, first, spikes, pack, ring, size, scratc
     found, terms, zero = scratch.at_arrivals, pack.clock.terms, pack.clock.zero
     sums, places, constants = moved(found, SUMS), ring_places(pack.ticks), len(pack.learned)
     for n in range(start, stop):
-        time, row, place = spikes.time[n], spikes.source[n] * LANES, moved(scratch.place, (n - first) * LANES)
+        time, row, address = spikes.time[n], spikes.source[n] * LANES, moved(scratch.address, (n - first) * LANES)
         delay, w, adjoint = moved(pack.delay, row), moved(pack.w, row), terms_of(n - first, pack.others, scratch)
         current = current_of(spikes.source[n], pack)
         of_current, first_of_current = ring_at(current, ring, size), lane_of_coefficients(current, 0, pack, terms)
@@ -89,9 +89,9 @@ def add_plain_sensitivities(start, stop, first, spikes, pack, ring, size, scratc
         for first_of_two in range(0, constants, 2):
             start_of_two, each = ring_part(first_of_two, constants, pack.others, places)
             if each == 4:
-                gather_two_pairs(moved(of_current, start_of_two), place, found)
+                gather_two_pairs(moved(of_current, start_of_two), address, found)
             else:
-                gather_row(moved(of_current, start_of_two), place, found)
+                gather_row(moved(of_current, start_of_two), address, found)
             for constant in range(first_of_two, min(first_of_two + 2, constants)):
                 m, of = moved(found, 2 * (constant - first_of_two) * LANES), moved(sums, constant * LANES)
                 for lane in range(LANES):
@@ -113,13 +113,13 @@ def add_reached_sensitivities(first, last, spikes, pack, ring, scratch, dL_dcons
     p, places = scratch.at_arrivals, ring_places(pack.ticks)
     m, sums = moved(p, 4 * LANES), moved(p, SUMS)
     for n in range(first, last):
-        time, source, place = spikes.time[n], spikes.source[n], moved(scratch.place, (n - first) * LANES)
+        time, source, address = spikes.time[n], spikes.source[n], moved(scratch.address, (n - first) * LANES)
         delay, w, into = moved(pack.delay, source * LANES), moved(pack.w, source * LANES), state_of(source, pack)
-        gather_states(ring, place, p, others)
+        gather_states(ring, address, p, others)
         for constant in range(len(pack.learned)):
             of = moved(sums, constant * LANES)
             start, _ = ring_part(constant, len(pack.learned), others, places)
-            gather_states(moved(ring, start), place, m, others)
+            gather_states(moved(ring, start), address, m, others)
             for lane in range(LANES):
                 _, rest, _ = arrival_of(delay[lane], time, pack.ticks)
                 h = left_in_bin(rest, pack.ticks)
@@ -137,15 +137,15 @@ def add_driven_sensitivities(first, last, spikes, pack, constants, full_adjoint_
     """`add_plain_sensitivities` with an integral readout."""
     ticks, others, rows = pack.ticks, pack.others, adjoint_rows(pack.others, pack.learned)
     for n in range(first, last):
-        time, row, place = spikes.time[n], spikes.source[n] * LANES, moved(scratch.place, (n - first) * LANES)
+        time, row, address = spikes.time[n], spikes.source[n] * LANES, moved(scratch.address, (n - first) * LANES)
         for constant in range(len(pack.learned)):
             at, of = sensitivity_row(constant, others), moved(dL_dconstants, constant * LANES)
             for lane in range(LANES):
                 _, rest, _ = arrival_of(pack.delay[row + lane], time, ticks)
-                h, there = float(left_in_bin(rest, ticks)), moved(full_adjoint_ring, (place[lane] >> 1) * rows)
+                h, there = float(left_in_bin(rest, ticks)), moved(full_adjoint_ring, (address[lane] >> 1) * rows)
                 p, m = (there[P_V], there[P_I]), (there[at], there[at + 1])
                 pm, of_constant = constants[A_VI * LANES + lane], constants[(OF_TAU_MEM + constant) * LANES + lane]
                 m_I = sensitivity_at_arrival(constant, p, m, h, lane, others, pack.exact, EXACT)
                 m_I += driven_sensitivity(constant, there[DRIVE], h, pm, of_constant, lane, pack.exact, EXACT)
-                is_number = ring[place[lane]] == ring[place[lane]]  # nan-ok: as above
+                is_number = ring[address[lane]] == ring[address[lane]]  # nan-ok: as above
                 of[lane] += (pack.w[row + lane] if is_number else 0.0) * m_I

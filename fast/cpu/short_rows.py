@@ -29,8 +29,8 @@ def _count_before(typing: Any, found: Any, other: Any, rank: Any) -> Any:
         found, other, rank = arguments
         row = row_at(builder, found, 0, number)
         this = splat(builder, builder.load(builder.gep(found, [other])), number)
-        place = splat(builder, builder.trunc(other, _I32), whole)
-        later = builder.icmp_signed(">", place, whole(list(range(FEW))))
+        index = splat(builder, builder.trunc(other, _I32), whole)
+        later = builder.icmp_signed(">", index, whole(list(range(FEW))))
         equal = builder.and_(builder.fcmp_ordered("==", this, row), later)
         before = builder.or_(builder.fcmp_ordered("<", this, row), equal)
         sums = builder.add(row_at(builder, rank, 0, whole), builder.zext(before, whole))

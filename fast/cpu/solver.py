@@ -146,7 +146,7 @@ def _arriving(problem: Problem, ticks: Ticks) -> tuple[Arriving, Tensor]:
 def _swept(problem: Problem, arriving: Arriving, layer: Layer) -> tuple[Trains, SweptOnCpu]:
     """Sweep forward: emitted spikes by (trial, neuron), and the input of the backward sweep."""
     clock, packs, post = problem.clock, len(layer.constants), layer.post
-    under_way = most_under_way(arriving, layer.slots + BATCH)
+    under_way = most_under_way(arriving, layer.span + BATCH)
     record = np.zeros((problem.trials, packs, NEURON_RECORD, LANES))
     pieces = pieces_of(problem.trials, clock.last + 1, packs, layer.copies > 0)
     per_train, masked = spikes_per_train(problem), problem.exists is not None

@@ -34,10 +34,10 @@ def sort_by_bin(times, offsets, per_ms, ticks, counts, arriving, order):
             for k in range(offsets[first + s], offsets[first + s + 1]):
                 if times[k] * per_ms < last + 1:
                     b = int(times[k] * per_ms)
-                    place = n + counts[b]
+                    at = n + counts[b]
                     counts[b] += 1
-                    order[place], arriving.source[place], arriving.bin[place] = k, s, b
-                    arriving.time[place] = instant_of(b, times[k] * per_ms - b, ticks)
+                    order[at], arriving.source[at], arriving.bin[at] = k, s, b
+                    arriving.time[at] = instant_of(b, times[k] * per_ms - b, ticks)
         n += counts[last]
     starts[trials] = n
 
@@ -64,13 +64,13 @@ def sort_by_train(emitted, trial, ends, post, offsets, rank, by_train):
     for run in range(ends.size):
         while n < ends[run]:
             train = trial[run] * post + emitted.neuron[n]
-            place = offsets[train]
+            at = offsets[train]
             offsets[train] += 1
-            rank[n], by_train.neuron[place], by_train.bin[place] = place, emitted.neuron[n], emitted.bin[n]
-            by_train.rest[place], by_train.I[place] = emitted.rest[n], emitted.I[n]
-            by_train.slope[place] = emitted.slope[n]
+            rank[n], by_train.neuron[at], by_train.bin[at] = at, emitted.neuron[n], emitted.bin[n]
+            by_train.rest[at], by_train.I[at] = emitted.rest[n], emitted.I[n]
+            by_train.slope[at] = emitted.slope[n]
             for k in range(emitted.others.shape[1]):
-                by_train.others[place, k] = emitted.others[n, k]
+                by_train.others[at, k] = emitted.others[n, k]
             n += 1
     for t in range(offsets.size - 1, 0, -1):  # each start has become the start of the next train
         offsets[t] = offsets[t - 1]

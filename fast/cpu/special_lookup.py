@@ -41,8 +41,8 @@ def look_up_special(base, first, last, bins, time, source, clock, want_tau, scra
     """Look up the special arrivals of spikes `first..last-1`, emitted in `bins`, of a group from
     `base` on."""
     want_dt, factors, ticks = dL_dt_pre.size > 0, pointer(scratch.factors), b.pack.ticks
-    kept = b.pack.alike and scratch.place.shape[0] <= SIDE_BY_SIDE  # the factors of the whole group
-    plain, last_turn = not reads_integral(b.pack) and not reaches_others(b.pack.others), clock.last & (ticks.bins - 1)
+    kept = b.pack.alike and scratch.address.shape[0] <= SIDE_BY_SIDE  # the factors of the whole group
+    plain, last_slot = not reads_integral(b.pack) and not reaches_others(b.pack.others), clock.last & (ticks.bins - 1)
     e, rows = b.events, b.events.at_end.shape[1]
     events = Events(pointer(e.rest), pointer(e.later), pointer(e.at_end), pointer(e.position), pointer(e.first))
     listed, synapses = pointer(scratch.listed), b.pack.synapses
@@ -54,10 +54,10 @@ def look_up_special(base, first, last, bins, time, source, clock, want_tau, scra
         if own_delay < 0:
             own_delay = delay[source[n] * LANES + lane]
         arrival = arrival_of(own_delay, time[n], ticks)
-        turn, ticks_after, carried = arrival
+        slot, ticks_after, carried = arrival
         row = -1
-        if not reads_integral(b.pack) and turn != last_turn:
-            row = row_around_one_event(turn, in_bins(ticks_after, ticks), lane, events)
+        if not reads_integral(b.pack) and slot != last_slot:
+            row = row_around_one_event(slot, in_bins(ticks_after, ticks), lane, events)
         if row >= 0:
             p, h, event = moved(events.at_end, row * rows), float(left_in_bin(ticks_after, ticks)), -1
             p_O = others_of(moved(p, P_O), b.pack.others)

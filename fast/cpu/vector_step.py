@@ -22,17 +22,17 @@ from delayprop.fast.physics.others import others_at, set_others
 
 
 @vectorised
-def step(slot, state, flow, others, level, rows, more, places, slack, needs_solve, ahead):
+def step(place0, state, flow, others, level, rows, more, places, slack, needs_solve, ahead):
     """Step every lane to the end of its bin, into `ahead`; mark lanes that may pass `level`.
 
-    `slot`: first place of the bin; `rows, more, places`: see `fast.cpu.bin_ahead`. Returns whether
-    any lane is marked. Arrays are pointers.
+    `place0`: of lane 0 in the bin; `rows, more, places`: see `fast.cpu.bin_ahead`; `needs_solve`:
+    the marks. Returns whether any lane is marked. Arrays are pointers.
     """
     found = 0
     for lane in range(LANES):
         V, I, O = state[lane], state[LANES + lane], others_at(state, 2, lane, others)
         V_end, I_end, O_end = state_across_bin(V, I, O, lane, flow, others)
-        dV, dI, dO, up = arrived(rows, more, slot, lane, places, others)
+        dV, dI, dO, up = arrived(rows, more, place0, lane, places, others)
         ahead[lane], ahead[LANES + lane] = V_end + dV, I_end + dI
         if len(others.currents) > 0 or reaches_others(others):
             set_others(ahead, 2, lane, (O_end[0] + dO[0], O_end[1] + dO[1]), others)
@@ -52,12 +52,12 @@ def advance(state, others, ahead):
 
 
 @vectorised
-def integrate(slot, state, flow, integral, weight_end, needs_solve, integrals):
+def integrate(place0, state, flow, integral, weight_end, needs_solve, integrals):
     """Add a bin to the integral readout of lanes that are not solved, and clear it.
 
     Arrays are pointers.
     """
-    here = moved(integral, slot)
+    here = moved(integral, place0)
     for lane in range(LANES):
         added = voltage_integral_across_bin(state[lane], state[LANES + lane], here[lane], lane, flow)
         if not needs_solve[lane]:
@@ -66,17 +66,17 @@ def integrate(slot, state, flow, integral, weight_end, needs_solve, integrals):
 
 
 @vectorised
-def publish(slot, adjoint, ring, size, others, first_event):
+def publish(place0, adjoint, ring, size, others, first_event):
     """Put the adjoint at the end of a bin into the ring of each current: `p_V`, then `p` of the
     current; where arrivals reach further states, `p` of these follows. `size`: numbers of a ring.
     Arrays are pointers."""
     each = ring_numbers(others)
     for current in range(currents(others)):
-        here = moved(ring, current * size + each * slot)
+        here = moved(ring, current * size + each * place0)
         for lane in range(LANES):
             here[each * lane] = adjoint[P_V * LANES + lane]
             here[each * lane + 1] = adjoint[(P_I + current) * LANES + lane]
-    here, first = moved(ring, each * slot), moved(first_event, slot)
+    here, first = moved(ring, each * place0), moved(first_event, place0)
     for k in range(len(others.reached)):
         for lane in range(LANES):
             here[each * lane + 2 + k] = adjoint[(P_O + k) * LANES + lane]
@@ -85,14 +85,14 @@ def publish(slot, adjoint, ring, size, others, first_event):
 
 
 @vectorised
-def publish_sensitivities(slot, adjoint, ring, size, places, others, learned):
+def publish_sensitivities(place0, adjoint, ring, size, places, others, learned):
     """Put `m` of each constant into its part of each ring, as `publish` does with `p`. Arrays are
     pointers."""
     for constant in range(len(learned)):
         start, each = ring_part(constant, len(learned), others, places)
         of = moved(adjoint, sensitivity_row(constant, others) * LANES)
         for current in range(currents(others)):
-            here = moved(ring, current * size + start + each * slot)
+            here = moved(ring, current * size + start + each * place0)
             for k in range(2 + len(others.reached)):
                 row = k + current if k > 0 else 0
                 for lane in range(LANES):
@@ -100,13 +100,13 @@ def publish_sensitivities(slot, adjoint, ring, size, places, others, learned):
 
 
 @vectorised
-def publish_full(slot, adjoint, rows, drive, damping, full_adjoint_ring):
+def publish_full(place0, adjoint, rows, drive, damping, full_adjoint_ring):
     """Put all rows of the adjoint at the end of a bin into a ring, and the term by which an
     integral readout drives it there."""
     for lane in range(LANES):
         for k in range(rows):
-            full_adjoint_ring[slot + lane, k] = adjoint[k, lane]
-        full_adjoint_ring[slot + lane, DRIVE] = drive[lane] * damping
+            full_adjoint_ring[place0 + lane, k] = adjoint[k, lane]
+        full_adjoint_ring[place0 + lane, DRIVE] = drive[lane] * damping
 
 
 @vectorised

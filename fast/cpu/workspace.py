@@ -19,9 +19,9 @@ BIN, DEPOSITED, ARRIVED, EMITTED, OLDEST = range(5)
 AT_START = -1
 
 
-class Spikes(NamedTuple):
-    """Spikes of a trial in the order they are deposited: `time, source [room]`; `next [packs,
-    room, LANES]`: links."""
+class DepositedSpikes(NamedTuple):
+    """Spikes of a trial in the order they are deposited: `time, source [room]`; `next
+    [packs, room, LANES]`: links."""
 
     time: np.ndarray
     source: np.ndarray
@@ -47,7 +47,7 @@ class RecurrentWork(NamedTuple):
     oldest_at: np.ndarray
     near: np.ndarray
     position: np.ndarray
-    spikes: Spikes
+    spikes: DepositedSpikes
     pending: Pending
 
 
@@ -58,13 +58,13 @@ def recurrent_work(layer, most, longest, clock):
     w, own = layer.synapses.w, layer.copies * layer.post
     packs, bits, states = w.shape[0], layer.ticks.bits, 2 + len(layer.others.states)
     near = np.zeros((packs, own), np.int64)
-    for b in range(packs):
+    for pack_number in range(packs):
         for source in range(own):
             for lane in range(LANES):
-                delay = layer.synapses.delay[b, layer.external + source, lane]
-                near[b, source] |= int(delay >= 0 and delay >> bits == 0) << lane
+                delay = layer.synapses.delay[pack_number, layer.external + source, lane]
+                near[pack_number, source] |= int(delay >= 0 and delay >> bits == 0) << lane
     room = longest + USUAL * own
-    spikes = Spikes(
+    spikes = DepositedSpikes(
         np.empty(room, layer.synapses.delay.dtype), np.empty(room, np.int32),
         np.empty((packs, 2 * most, LANES), np.int32),
     )
@@ -100,5 +100,5 @@ def with_more(work, lack, layer):
         pending = no_pending(pending.lanes.size, layer, 2 * pending.rest.size)
     return RecurrentWork(
         work.ring, in_step, work.scratch, work.state, work.ahead, work.level, work.needs_solve, work.oldest_at,
-        work.near, work.position, Spikes(time, source, next_), pending,
+        work.near, work.position, DepositedSpikes(time, source, next_), pending,
     )

@@ -60,7 +60,7 @@ class Passed(NamedTuple):
     scratch: Array
 
 
-class Sums(NamedTuple):
+class KernelSums(NamedTuple):
     """Sums of the kernel, see `fast.physics.adjoint.PackAdjoint`.
 
     `of_synapses [chunks, packs, sources, 2 * LANES]`; `dL_dconstants [chunks, packs, rows, LANES]`;
@@ -82,28 +82,28 @@ class BackwardSweep(NamedTuple):
     clock: Clock
     want_tau: bool
     passed: Passed
-    sums: Sums
+    sums: KernelSums
 
 
 @compiled
-def adjoint_of(trial, chunk, pack, sweep, scratch):
+def adjoint_of(trial, chunk, pack_number, sweep, scratch):
     """The adjoint of a pack in a trial: its part of every array; `scratch [rows, LANES]`."""
     rows = adjoint_rows(sweep.layer.others, sweep.layer.learned)
     given, layer, passed, sums = sweep.given, sweep.layer, sweep.passed, sweep.sums
-    events = Events(passed.rest, passed.later, passed.at_end, passed.position, passed.first[chunk, pack])
+    events = Events(passed.rest, passed.later, passed.at_end, passed.position, passed.first[chunk, pack_number])
     return PackAdjoint(
-        pack_of(layer, pack), passed.ring[chunk, pack], passed.full_adjoint_ring[chunk, pack], scratch[:rows],
-        scratch[rows : 2 * rows], scratch[2 * rows : 3 * rows], scratch[3 * rows], scratch[3 * rows + 1],
-        scratch[3 * rows + 2], events,
-        given.neuron_record[trial, pack], given.dL_dy[trial, pack], sums.of_synapses[chunk, pack],
-        sums.of_synapses[chunk, pack], sums.dL_dconstants[chunk, pack],
+        pack_of(layer, pack_number), passed.ring[chunk, pack_number], passed.full_adjoint_ring[chunk, pack_number],
+        scratch[:rows], scratch[rows : 2 * rows], scratch[2 * rows : 3 * rows], scratch[3 * rows],
+        scratch[3 * rows + 1], scratch[3 * rows + 2], events,
+        given.neuron_record[trial, pack_number], given.dL_dy[trial, pack_number], sums.of_synapses[chunk, pack_number],
+        sums.of_synapses[chunk, pack_number], sums.dL_dconstants[chunk, pack_number],
     )
 
 
 @compiled
-def first_in_ring(current, cell, pack):
-    """The first number of a place, of bin and lane, in the ring of a current."""
-    return ring_numbers(pack.others) * (current * pack.ticks.bins * LANES + cell)
+def address_in_ring(current, place, pack):
+    """The address of a place in the ring of adjoints of a current."""
+    return ring_numbers(pack.others) * (current * pack.ticks.bins * LANES + place)
 
 
 @compiled
@@ -116,11 +116,11 @@ def start_at_end(lane, bins, clock, b):
     b.adjoint[EXCESS, lane] = excess_at_T(b.drive[lane], b.pack.constants[A_VI, lane], b.pack.rate, clock)
     b.marked[lane] = 0.0
     full = b.full_adjoint_ring.shape[1] > 1
-    for cell in range(lane, bins * LANES, LANES):
+    for place in range(lane, bins * LANES, LANES):
         for current in range(currents(b.pack.others)):
-            first = first_in_ring(current, cell, b.pack)
+            address = address_in_ring(current, place, b.pack)
             for k in range(ring_numbers(b.pack.others)):
-                b.ring[first + k] = clock.zero
+                b.ring[address + k] = clock.zero
         if full:
             for k in range(rows):
-                b.full_adjoint_ring[k, cell] = 0.0
+                b.full_adjoint_ring[k, place] = 0.0

@@ -11,7 +11,7 @@ import math
 from numba import cuda, float64
 
 from delayprop.fast.compiling.compiler import compiled
-from delayprop.fast.cuda.arrays import NARROW, BackwardSweep, adjoint_of, first_in_ring, start_at_end
+from delayprop.fast.cuda.arrays import NARROW, BackwardSweep, address_in_ring, adjoint_of, start_at_end
 from delayprop.fast.cuda.compiling import THREADS, kernel
 from delayprop.fast.cuda.lookup import last_in_time, look_up_arrivals_in_lane
 from delayprop.fast.layout.arrays import LANES, reads_integral
@@ -26,38 +26,37 @@ GROUPS = THREADS // LANES
 
 
 @compiled
-def enter_bin(lane, bin_, slot, last_event, clock, want_tau, b):
+def enter_bin(lane, bin_, place0, last_event, clock, want_tau, b):
     """Publish the adjoint at the end of a bin, and take the maximum in it.
 
     `last_event`: event of the maximum.
     """
-    rate = b.pack.rate
     for current in range(currents(b.pack.others)):
-        first = first_in_ring(current, slot + lane, b.pack)
-        b.ring[first], b.ring[first + 1] = b.adjoint[P_V, lane], b.adjoint[P_I + current, lane]
+        address = address_in_ring(current, place0 + lane, b.pack)
+        b.ring[address], b.ring[address + 1] = b.adjoint[P_V, lane], b.adjoint[P_I + current, lane]
         for k in range(len(b.pack.others.reached)):
-            b.ring[first + 2 + k] = b.adjoint[P_O + k, lane]
-    b.events.first[slot + lane] = -1
+            b.ring[address + 2 + k] = b.adjoint[P_O + k, lane]
+    b.events.first[place0 + lane] = -1
     if reads_integral(b.pack) or want_tau:
         for k in range(adjoint_rows(b.pack.others, b.pack.learned)):
-            b.full_adjoint_ring[k, slot + lane] = b.adjoint[k, lane]
-        b.full_adjoint_ring[DRIVE, slot + lane] = b.drive[lane] * damping_of(bin_, rate)
+            b.full_adjoint_ring[k, place0 + lane] = b.adjoint[k, lane]
+        b.full_adjoint_ring[DRIVE, place0 + lane] = b.drive[lane] * damping_of(bin_, b.pack)
     if reads_integral(b.pack) and bin_ == clock.last:  # the last bin ends at T
-        start_at_T(last_event, lane, bin_, slot, clock, want_tau, b)
+        start_at_T(last_event, lane, bin_, place0, clock, want_tau, b)
     if b.pack.read_maximum and b.neuron_record[MAX_BIN, lane] == bin_:
-        take_maximum(last_event, lane, bin_, slot, clock, want_tau, b)
+        take_maximum(last_event, lane, bin_, place0, clock, want_tau, b)
 
 
 @compiled
-def damping_of(bin_, rate):
+def damping_of(bin_, pack):
     """Weight of an integral readout at the end of a bin; 0 without one."""
-    return math.exp(-rate * (bin_ + 1)) if rate >= 0.0 else 0.0
+    return math.exp(-pack.rate * (bin_ + 1)) if reads_integral(pack) else 0.0
 
 
 @compiled
 def leave_bin(lane, bin_, want_tau, b):
     """Go to the start of a bin, in one step if there was no event."""
-    adjoint, rate, others = b.adjoint, b.pack.rate, b.pack.others
+    adjoint, others = b.adjoint, b.pack.others
     lane = lane_anew(lane, others)
     if b.marked[lane]:
         back_to(0.0, lane, bin_, want_tau, b)
@@ -66,7 +65,7 @@ def leave_bin(lane, bin_, want_tau, b):
         b.marked[lane] = 0.0
     elif reads_integral(b.pack) or want_tau:
         # The product that `enter_bin` publishes: in another grouping last digits would differ.
-        driven = b.drive[lane] * damping_of(bin_, rate)
+        driven = b.drive[lane] * damping_of(bin_, b.pack)
         full_adjoint_across_bin(adjoint, lane, b.pack, driven, 1.0)
     else:
         p_V, p_I, p_O = adjoint[P_V, lane], adjoint[P_I, lane], others_in(adjoint, P_O, lane, others)
@@ -80,21 +79,21 @@ def backward_lane(chunk, number, trials, sweep, scratch):
     """One neuron in a chunk of trials; `trials`: the first and the last of all, and those of a
     chunk."""
     given, layer, clock, want_tau = sweep.given, sweep.layer, sweep.clock, sweep.want_tau
-    pack, lane, bins, (first, last, each) = number // LANES, number % LANES, layer.ticks.bins, trials
+    pack_number, lane, bins, (first, last, each) = number // LANES, number % LANES, layer.ticks.bins, trials
     last_event = sweep.passed.rest.shape[0] - 1 - (chunk * layer.constants.shape[0] * LANES + number)
     for trial in range(first + chunk * each, min(first + (chunk + 1) * each, last)):
-        b, train = adjoint_of(trial, chunk, pack, sweep, scratch), trial * layer.post + number
+        b, train = adjoint_of(trial, chunk, pack_number, sweep, scratch), trial * layer.post + number
         start_at_end(lane, bins, clock, b)
         e_first, e = given.own_offsets[train], given.own_offsets[train + 1] - 1
         n_first = given.offsets[trial]
         n = last_in_time(n_first, given.offsets[trial + 1], given.bin, clock)
         for bin_ in range(clock.last, -1, -1):
-            slot = (bin_ & (bins - 1)) * LANES
-            enter_bin(lane, bin_, slot, last_event, clock, want_tau, b)
+            place0 = (bin_ & (bins - 1)) * LANES
+            enter_bin(lane, bin_, place0, last_event, clock, want_tau, b)
             while e >= e_first and given.own_bin[e] == bin_:
                 x = float(given.own_rest[e])
                 O = others_in(given.own_others.T, 0, e, layer.others)
-                take_spike(e, lane, bin_, slot, x, given.own_I[e], O, given.dL_dt[e], clock, want_tau, b)
+                take_spike(e, lane, bin_, place0, x, given.own_I[e], O, given.dL_dt[e], clock, want_tau, b)
                 e -= 1
             leave_bin(lane, bin_, want_tau, b)
             n = look_up_arrivals_in_lane(n_first, n, number, bin_, sweep, b)

@@ -88,95 +88,97 @@ def deposit_numbers(others):
 
 
 @compiled
-def deposit_in_lane(n, time, source, lane, layer, clock, ahead, here, pack):
+def deposit_in_lane(n, time, source, lane, layer, clock, ahead, here, pack_number):
     """Add the arrival of spike `n` at one neuron; see `fast.cpu.deposit.deposit`."""
-    b, next_ = pack_of(layer, pack), ahead.next[here, pack]
-    delay, synapses = b.synapses.delay[source, lane], b.synapses
+    pack, next_ = pack_of(layer, pack_number), ahead.next[here, pack_number]
+    delay, synapses = pack.synapses.delay[source, lane], pack.synapses
     if delay < 0:
         return
-    turn, rest, carried = arrival_of(delay, time, layer.ticks)
-    cell, deposits, chain = turn * LANES + lane, ahead.deposits[here, pack], ahead.chain[here, pack]
-    first = deposit_numbers(layer.others) * cell
+    slot, rest, carried = arrival_of(delay, time, layer.ticks)
+    place, deposits, chain = slot * LANES + lane, ahead.deposits[here, pack_number], ahead.chain[here, pack_number]
+    address = deposit_numbers(layer.others) * place
     if reaches_others(layer.others):
         lane = read_anew(lane)
-        h, into, of_A = left_in_bin(rest, layer.ticks), state_of(source, b), flow_a(layer.others)
-        V, I, O = response(h, into, lane, layer.others, b.coefficients, clock.terms, clock.one)
+        h, into, of_A = left_in_bin(rest, layer.ticks), state_of(source, pack), flow_a(layer.others)
+        V, I, O = response(h, into, lane, layer.others, pack.coefficients, clock.terms, clock.one)
         w = synapses.w[source, lane]
         dO = w * O[0], w * O[1]
-        deposits[first] += w * V
-        deposits[first + 1] += w * I
-        deposits[first + 2] += excitation(w * V, dO, into, lane, b.flow, of_A, layer.others, clock.zero)
+        deposits[address] += w * V
+        deposits[address + 1] += w * I
+        deposits[address + 2] += excitation(w * V, dO, into, lane, pack.flow, of_A, layer.others, clock.zero)
         for k in range(len(layer.others.states)):
-            deposits[first + 3 + k] += dO[k]
+            deposits[address + 3 + k] += dO[k]
     else:
-        current = current_of(source, b)
-        factors = arrival_factors(time, carried, current, lane, b, clock.terms)
+        current = current_of(source, pack)
+        factors = arrival_factors(time, carried, current, lane, pack, clock.terms)
         dV, dI = arrival_amounts(*factors, synapses.w_I[source, lane], synapses.w_V[source, lane])
         sign = 0 if dV >= 0.0 else 2  # excitation, or inhibition
-        deposits[first + sign] += dV
-        deposits[first + (3 + current if current > 0 else sign + 1)] += dI
+        deposits[address + sign] += dV
+        deposits[address + (3 + current if current > 0 else sign + 1)] += dI
     if reads_integral(layer):
-        ahead.integral[here, pack, cell] += integral_of(time, carried, source, lane, b, clock)
-    next_[n & (next_.shape[0] - 1), lane] = chain[cell]
-    chain[cell] = n
+        ahead.integral[here, pack_number, place] += integral_of(time, carried, source, lane, pack, clock)
+    next_[n & (next_.shape[0] - 1), lane] = chain[place]
+    chain[place] = n
 
 
 @compiled
-def integral_of(time, carried, source, lane, b, clock):
+def integral_of(time, carried, source, lane, pack, clock):
     """What an arrival adds to the integral readout of its bin."""
-    pm, synapses = b.flow[FLOW_A_VI + lane], b.synapses
-    x = left_in_bin(time & b.ticks.rest, b.ticks)
-    vv, vi, ii = factors_of(x, lane, b.coefficients, clock.terms)
-    yv, yi, e = driven_factors_of(x, vv, pm, b.rate, lane, b.coefficients, clock.terms)
+    pm, synapses = pack.flow[FLOW_A_VI + lane], pack.synapses
+    x = left_in_bin(time & pack.ticks.rest, pack.ticks)
+    vv, vi, ii = factors_of(x, lane, pack.coefficients, clock.terms)
+    yv, yi, e = driven_factors_of(x, vv, pm, pack.rate, lane, pack.coefficients, clock.terms)
     if carried:
-        yv, yi, e = driven_a_bin_more(vv, vi, ii, yv, yi, e, pm, b.rate, lane, b.flow)
+        yv, yi, e = driven_a_bin_more(vv, vi, ii, yv, yi, e, pm, pack.rate, lane, pack.flow)
     return integral_amount(
         yv, yi, e, synapses.w_I[source, lane], synapses.w_V[source, lane], synapses.w_y[source, lane]
     )
 
 
 @compiled
-def passes_level(V, I, O, slot, lane, deposits, pack, level, slack):
+def passes_level(V, I, O, place0, lane, deposits, pack, level, slack):
     """Whether the level may pass `level` in this bin."""
     lane = read_anew(lane) if reaches_others(pack.others) else lane
-    first = deposit_numbers(pack.others) * (slot + lane)
-    up = deposits[first + (2 if reaches_others(pack.others) else 0)]
+    address = deposit_numbers(pack.others) * (place0 + lane)
+    up = deposits[address + (2 if reaches_others(pack.others) else 0)]
     end = state_across_bin(V, I, O, lane, pack.flow, pack.others)
     return level_may_pass((V, I, O), end, up, lane, pack.flow, pack.others, level, slack)
 
 
 @compiled
-def integrate_bin(V, I, bin_, slot, lane, pack, integral, neuron_record):
+def integrate_bin(V, I, bin_, place0, lane, pack, integral, neuron_record):
     """Add the voltage of a bin that is not solved to the integral readout, if one is read."""
     if reads_integral(pack):
-        added = voltage_integral_across_bin(V, I, integral[slot + lane], lane, pack.flow)
+        added = voltage_integral_across_bin(V, I, integral[place0 + lane], lane, pack.flow)
         neuron_record[INTEGRAL, lane] += math.exp(-pack.rate * (bin_ + 1)) * added
 
 
 @compiled
-def cross_in_one_step(V, I, O, slot, lane, deposits, pack):
+def cross_in_one_step(V, I, O, place0, lane, deposits, pack):
     """The state at the end of a bin that is not solved."""
-    d = deposit_numbers(pack.others) * (slot + lane)
+    address = deposit_numbers(pack.others) * (place0 + lane)
     V_end, I_end, O_end = state_across_bin(V, I, O, lane, pack.flow, pack.others)
     if reaches_others(pack.others):
-        second = deposits[d + 4] if len(pack.others.states) > 1 else 0.0
-        return V_end + deposits[d], I_end + deposits[d + 1], (O_end[0] + deposits[d + 3], O_end[1] + second)
-    V_end, I_end = V_end + (deposits[d] + deposits[d + 2]), I_end + (deposits[d + 1] + deposits[d + 3])
+        second = deposits[address + 4] if len(pack.others.states) > 1 else 0.0
+        O_end = O_end[0] + deposits[address + 3], O_end[1] + second
+        return V_end + deposits[address], I_end + deposits[address + 1], O_end
+    V_end += deposits[address] + deposits[address + 2]
+    I_end += deposits[address + 1] + deposits[address + 3]
     if len(pack.others.currents) > 0:
-        second = deposits[d + 5] if len(pack.others.currents) > 1 else 0.0
-        return V_end, I_end, (O_end[0] + deposits[d + 4], O_end[1] + second)
+        second = deposits[address + 5] if len(pack.others.currents) > 1 else 0.0
+        return V_end, I_end, (O_end[0] + deposits[address + 4], O_end[1] + second)
     return V_end, I_end, O_end
 
 
 @compiled
-def clear_bin(slot, lane, clock, layer, ahead, here, pack):
+def clear_bin(place0, lane, clock, layer, ahead, here, pack_number):
     """Empty a bin, for the one a whole turn of the ring later."""
     count = deposit_numbers(layer.others)
-    for d in range(count * (slot + lane), count * (slot + lane) + count):
-        ahead.deposits[here, pack, d] = clock.zero
+    for address in range(count * (place0 + lane), count * (place0 + lane) + count):
+        ahead.deposits[here, pack_number, address] = clock.zero
     if reads_integral(layer):
-        ahead.integral[here, pack, slot + lane] = clock.zero
-    ahead.chain[here, pack, slot + lane] = -1
+        ahead.integral[here, pack_number, place0 + lane] = clock.zero
+    ahead.chain[here, pack_number, place0 + lane] = -1
 
 
 @compiled
@@ -188,31 +190,32 @@ def write_spike(spikes, n, bin_, rest, I, O, slope, others):
 
 
 @compiled
-def forward_lane(trial, here, number, lane, arriving, layer, clock, ahead, found):
-    """One neuron of pack `number` in one trial, index `here` of the trials at once.
+def forward_lane(trial, here, pack_number, lane, arriving, layer, clock, ahead, found):
+    """One neuron of pack `pack_number` in one trial, index `here` of the trials at once.
 
     `ahead` is empty before and after.
     """
     bins, integral_read, read_maximum = layer.ticks.bins, reads_integral(layer), layer.read_maximum
-    pack, record = pack_of(layer, number), found.neuron_record[trial, number]
-    deposits, chain, next_ = ahead.deposits[here, number], ahead.chain[here, number], ahead.next[here, number]
-    rest, weight = ahead.rest[here, number, :, lane], ahead.weight[here, number, :, lane]
-    train, count, v_th = trial * layer.post + number * LANES + lane, 0, pack.constants[V_TH, lane]
+    pack, record = pack_of(layer, pack_number), found.neuron_record[trial, pack_number]
+    deposits, chain = ahead.deposits[here, pack_number], ahead.chain[here, pack_number]
+    next_ = ahead.next[here, pack_number]
+    rest, weight = ahead.rest[here, pack_number, :, lane], ahead.weight[here, pack_number, :, lane]
+    train, count, v_th = trial * layer.post + pack_number * LANES + lane, 0, pack.constants[V_TH, lane]
     V, I, O = 0.0, 0.0, (0.0, 0.0)
     record[RECENT_BIN, lane], record[MAX_BIN, lane] = -1.0, -1.0
     level = level_for_next_bin(record, lane, 0, v_th, read_maximum)
     n, n_last = arriving.offsets[trial], arriving.offsets[trial + 1]
     for bin_ in range(clock.last + 1):
         while n < n_last and arriving.bin[n] == bin_:
-            deposit_in_lane(n, arriving.time[n], arriving.source[n], lane, layer, clock, ahead, here, number)
+            deposit_in_lane(n, arriving.time[n], arriving.source[n], lane, layer, clock, ahead, here, pack_number)
             n += 1
-        slot, is_last = (bin_ & (bins - 1)) * LANES, bin_ == clock.last
-        needs_solve = passes_level(V, I, O, slot, lane, deposits, pack, level, clock.slack)
-        if is_last and (integral_read or chain[slot + lane] >= 0):  # the last bin ends at T
+        place0, is_last = (bin_ & (bins - 1)) * LANES, bin_ == clock.last
+        needs_solve = passes_level(V, I, O, place0, lane, deposits, pack, level, clock.slack)
+        if is_last and (integral_read or chain[place0 + lane] >= 0):  # the last bin ends at T
             needs_solve = True
         if needs_solve:
             arrivals = arrivals_in_order(
-                chain[slot + lane], lane, arriving.time, arriving.source, next_, pack, clock, is_last, rest, weight,
+                chain[place0 + lane], lane, arriving.time, arriving.source, next_, pack, clock, is_last, rest, weight,
             )
             x, k = 0.0, 0
             while True:
@@ -231,11 +234,11 @@ def forward_lane(trial, here, number, lane, arriving, layer, clock, ahead, found
                 break
             level = level_for_next_bin(record, lane, bin_, v_th, read_maximum)
         else:
-            integrate_bin(V, I, bin_, slot, lane, pack, ahead.integral[here, number], record)
-            V, I, O = cross_in_one_step(V, I, O, slot, lane, deposits, pack)
-        clear_bin(slot, lane, clock, layer, ahead, here, number)
+            integrate_bin(V, I, bin_, place0, lane, pack, ahead.integral[here, pack_number], record)
+            V, I, O = cross_in_one_step(V, I, O, place0, lane, deposits, pack)
+        clear_bin(place0, lane, clock, layer, ahead, here, pack_number)
     for later in range(bins):  # arrivals after T
-        clear_bin(later * LANES, lane, clock, layer, ahead, here, number)
+        clear_bin(later * LANES, lane, clock, layer, ahead, here, pack_number)
     found.counts[train] = count
 
 

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from delayprop.fast.compiling.compiler import on_host
 from delayprop.fast.cuda import workspace
-from delayprop.fast.cuda.arrays import BackwardInput
-from delayprop.fast.cuda.arrays import Sums as KernelSums
+from delayprop.fast.cuda.arrays import BackwardInput, KernelSums
 from delayprop.fast.cuda.backward import backward_kernel, wide_backward_kernel
 from delayprop.fast.cuda.compiling import THREADS, TOGETHER
 from delayprop.fast.cuda.forward import IS_STUCK, Emission, Written, forward_kernel
@@ -23,7 +22,7 @@ from delayprop.fast.cuda.recurrent_backward import recurrent_backward_kernel
 from delayprop.fast.cuda.recurrent_forward import recurrent_forward_kernel
 from delayprop.fast.cuda.recurrent_steps import NO_RING, NO_ROOM
 from delayprop.fast.cuda.synapses import SynapseGradients, gradients_kernel, write_synapses_kernel
-from delayprop.fast.layout.arrays import LANES, Arriving, Layer
+from delayprop.fast.layout.arrays import LANES, Arriving, Layer, reads_integral
 from delayprop.fast.layout.neuron_record import NEURON_RECORD
 from delayprop.fast.physics.adjoint import gradient_rows
 from delayprop.fast.physics.clock import Clock
@@ -52,8 +51,8 @@ class Sizes(NamedTuple):
     of_a_trial: int
 
 
-class Emitted(NamedTuple):
-    """Emitted spikes of a forward sweep, and the record of each neuron.
+class SweptForward(NamedTuple):
+    """SweptForward spikes of a forward sweep, and the record of each neuron.
 
     `trains`: by (trial, neuron). `own`: in the order that the backward kernel reads. `order`: the
     index in `own` of each spike in `trains`, or None if both are the same array. If `own` is by
@@ -105,7 +104,7 @@ def _for_each_synapse(kernel: Any, layer: Layer, *arguments: Any) -> None:
         launch(kernel, blocks, threads, layer.constants.device, *arguments)
 
 
-def forward(problem: Problem, arriving: Arriving, layer: Layer, sizes: Sizes) -> Emitted:
+def forward(problem: Problem, arriving: Arriving, layer: Layer, sizes: Sizes) -> SweptForward:
     """Sweep forward, and again with larger buffers if one is too small.
 
     Raises:
@@ -120,7 +119,7 @@ def _allowed(problem: Problem, layer: Layer) -> int:
     return int(layer.post * spikes_per_train(problem))
 
 
-def _feed_forward(problem: Problem, arriving: Arriving, layer: Layer, sizes: Sizes) -> Emitted:
+def _feed_forward(problem: Problem, arriving: Arriving, layer: Layer, sizes: Sizes) -> SweptForward:
     """The first sweep counts all spikes, so that the second one has room for each."""
     clock, trials, post = problem.clock, problem.trials, layer.post
     device, trains, packs = layer.constants.device, trials * post, len(layer.constants)
@@ -154,10 +153,10 @@ def _feed_forward(problem: Problem, arriving: Arriving, layer: Layer, sizes: Siz
     train = torch.arange(trains, device=device).repeat_interleave(found.counts, output_size=total)
     index = torch.arange(total, device=device) + (starts - offsets)[train]
     spikes = Trains(offsets, (train % post).to(torch.int32), *_written(found.spikes, index, layer))
-    return Emitted(spikes, spikes, None, record)
+    return SweptForward(spikes, spikes, None, record)
 
 
-def _recurrent_forward(problem: Problem, arriving: Arriving, layer: Layer, sizes: Sizes) -> Emitted:
+def _recurrent_forward(problem: Problem, arriving: Arriving, layer: Layer, sizes: Sizes) -> SweptForward:
     """A sweep stops where a buffer is too small, and is repeated until each is long enough."""
     clock, trials, allowed = problem.clock, problem.trials, _allowed(problem, layer)
     device, lanes = layer.constants.device, len(layer.constants) * LANES
@@ -187,7 +186,7 @@ def _recurrent_forward(problem: Problem, arriving: Arriving, layer: Layer, sizes
         workspace.remember("ring", layer, ring)
 
 
-def _in_trains(found: EmissionInOrder, total: int, layer: Layer) -> Emitted:
+def _in_trains(found: EmissionInOrder, total: int, layer: Layer) -> SweptForward:
     """The spikes of a recurrent layer, without the free room of their buffers, and by train."""
     (trials, room), post = found.neuron.shape, layer.post
     numbers = torch.arange(total, device=found.neuron.device)
@@ -198,7 +197,8 @@ def _in_trains(found: EmissionInOrder, total: int, layer: Layer) -> Emitted:
     train = trial * post + own[0]
     order = torch.argsort(train, stable=True)  # the spikes of one train are in order of time already
     starts = torch.searchsorted(train[order], torch.arange(trials * post + 1, device=numbers.device))
-    return Emitted(Trains(starts, *(part[order] for part in own)), Trains(offsets, *own), order, found.neuron_record)
+    trains = Trains(starts, *(part[order] for part in own))
+    return SweptForward(trains, Trains(offsets, *own), order, found.neuron_record)
 
 
 def _written(spikes: Written, index: Tensor, layer: Layer) -> list[Tensor]:
@@ -213,7 +213,7 @@ def backward(given: BackwardInput, spikes: int, layer: Layer, clock: Clock, want
     `spikes`: number of arriving spikes, since their arrays have at least one place.
     """
     packed, trials, device = layer.synapses.w, len(given.dL_dy), layer.constants.device
-    (packs, sources, _), full = packed.shape, want_tau or layer.rate >= 0
+    (packs, sources, _), full = packed.shape, want_tau or on_host(reads_integral)(layer)
     threads, parts = threads_for(packs * LANES, TOGETHER if layer.copies else THREADS)
     kernel = wide_backward_kernel if workspace.is_wide(layer) else backward_kernel
     kernel, parts = (recurrent_backward_kernel, 1) if layer.copies else (kernel, parts)

@@ -2,7 +2,7 @@
 neurons side by side."""
 
 from delayprop.fast.compiling.compiler import compiled, read_anew
-from delayprop.fast.cuda.arrays import first_in_ring
+from delayprop.fast.cuda.arrays import address_in_ring
 from delayprop.fast.layout.arrays import LANES, reads_integral
 from delayprop.fast.layout.instants import arrival_of, left_in_bin
 from delayprop.fast.physics.adjoint import DIFFERENCE, DRIVE, EXCESS, P_I, P_V
@@ -28,20 +28,20 @@ def look_up_in_lane(time, source, bin_, lane, clock, want_tau, b):
     delay, ticks = pack.synapses.delay[source, lane], pack.ticks
     if delay < 0:
         return 0.0
-    arrival = turn, rest, carried = arrival_of(delay, time, ticks)
-    cell, h = turn * LANES + lane, float(left_in_bin(rest, ticks))
+    arrival = slot, rest, carried = arrival_of(delay, time, ticks)
+    place, h = slot * LANES + lane, float(left_in_bin(rest, ticks))
     count, current, event = len(pack.others.reached), current_of(source, pack), -1
-    first = first_in_ring(current, cell, pack)
-    p_O = (float(b.ring[first + 2]) if count > 0 else 0.0), (float(b.ring[first + 3]) if count > 1 else 0.0)
-    there = float(b.ring[first]), float(b.ring[first + 1]), p_O[0], p_O[1], 0.0
+    address = address_in_ring(current, place, pack)
+    p_O = (float(b.ring[address + 2]) if count > 0 else 0.0), (float(b.ring[address + 3]) if count > 1 else 0.0)
+    there = float(b.ring[address]), float(b.ring[address + 1]), p_O[0], p_O[1], 0.0
     if there[0] != there[0]:  # nan-ok: NaN marks a bin with own events
         there, h, event = adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b)
     elif reads_integral(pack) or want_tau:
-        g = full[DRIVE, cell]
+        g = full[DRIVE, place]
         if reads_integral(pack):
-            there = full[P_V, cell], full[P_I, cell], full[EXCESS, cell], full[DIFFERENCE, cell], g
+            there = full[P_V, place], full[P_I, place], full[EXCESS, place], full[DIFFERENCE, place], g
         if want_tau:
-            add_sensitivities(source, lane, (full[P_V, cell], full[P_I + current, cell]), full, cell, h, g, b)
+            add_sensitivities(source, lane, (full[P_V, place], full[P_I + current, place]), full, place, h, g, b)
     if reads_integral(pack) or count > 0:
         lane = read_anew(lane) if count > 0 else lane
         return add_at_arrival(source, lane, there, h, clock, b)

@@ -21,8 +21,8 @@ from delayprop.fast.physics.own_events import take_spike
 @compiled
 def adjoint_at(number, trial, chunk, sweep):
     """The adjoint of the pack of a neuron."""
-    pack = number // LANES
-    return adjoint_of(trial, chunk, pack, sweep, sweep.passed.scratch[chunk, pack])
+    pack_number = number // LANES
+    return adjoint_of(trial, chunk, pack_number, sweep, sweep.passed.scratch[chunk, pack_number])
 
 
 @compiled
@@ -34,13 +34,13 @@ def start_all(thread, threads, chunk, trial, sweep):
 
 
 @compiled
-def enter_all(thread, threads, chunk, trial, bin_, slot, sweep):
+def enter_all(thread, threads, chunk, trial, bin_, place0, sweep):
     """Publish the adjoint at the end of a bin, and take maxima."""
     layer, passed = sweep.layer, sweep.passed
     for number in range(thread, layer.post, threads):
         last_event = passed.rest.shape[0] - 1 - (chunk * layer.constants.shape[0] * LANES + number)
         b = adjoint_at(number, trial, chunk, sweep)
-        enter_bin(number % LANES, bin_, slot, last_event, sweep.clock, sweep.want_tau, b)
+        enter_bin(number % LANES, bin_, place0, last_event, sweep.clock, sweep.want_tau, b)
 
 
 @compiled
@@ -57,7 +57,7 @@ def dL_dt_of_own(thread, threads, e, chunk, trial, bin_, sweep):
 
 
 @compiled
-def take_own(e, dL_dt, chunk, trial, bin_, slot, sweep):
+def take_own(e, dL_dt, chunk, trial, bin_, place0, sweep):
     """Let own spike `e` jump the adjoint; `dL_dt`, the derivative through its arrivals, is added to
     that of the spike."""
     given = sweep.given
@@ -65,7 +65,7 @@ def take_own(e, dL_dt, chunk, trial, bin_, slot, sweep):
     b = adjoint_at(number, trial, chunk, sweep)
     I, O = given.own_I[e], others_in(given.own_others.T, 0, e, sweep.layer.others)
     given.dL_dt[e] += dL_dt
-    take_spike(e, number % LANES, bin_, slot, x, I, O, given.dL_dt[e], sweep.clock, sweep.want_tau, b)
+    take_spike(e, number % LANES, bin_, place0, x, I, O, given.dL_dt[e], sweep.clock, sweep.want_tau, b)
 
 
 @compiled
@@ -113,12 +113,12 @@ def recurrent_backward_kernel(first_trial, last_trial, trials, parts, given, lay
         n_first = given.offsets[trial]
         n = last_in_time(n_first, given.offsets[trial + 1], given.bin, clock)
         for bin_ in range(clock.last, -1, -1):
-            slot = (bin_ & (layer.ticks.bins - 1)) * LANES
-            enter_all(thread, threads, chunk, trial, bin_, slot, sweep)
+            place0 = (bin_ & (layer.ticks.bins - 1)) * LANES
+            enter_all(thread, threads, chunk, trial, bin_, place0, sweep)
             while e >= e_first and given.own_bin[e] == bin_:
                 dL_dt = dL_dt_of_own(thread, threads, e, chunk, trial, bin_, sweep)
                 dL_dt = sum_of_all(thread, threads, dL_dt, values)
                 if given.own_neuron[e] % threads == thread:
-                    take_own(e, dL_dt, chunk, trial, bin_, slot, sweep)
+                    take_own(e, dL_dt, chunk, trial, bin_, place0, sweep)
                 e -= 1
             n = leave_all(thread, threads, chunk, trial, bin_, n_first, n, sweep)

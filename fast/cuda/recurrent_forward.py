@@ -61,10 +61,10 @@ def recurrent_forward_kernel(first_trial, arriving, layer, clock, ahead, togethe
     size, ring, room = together.time.shape[1], ahead.next.shape[2], found.neuron.shape[1]
     status = CROSSED
     for bin_ in range(clock.last + 1):
-        ring_index = bin_ & (layer.ticks.bins - 1)
+        slot = bin_ & (layer.ticks.bins - 1)
         # arrivals from outside, written by all threads
         first, s_next = n, end_of_arrivals(s, s_last, bin_, arriving.bin)
-        oldest = oldest_under_way(oldest, n, bin_, layer.slots, together.bin[here])
+        oldest = oldest_under_way(oldest, n, bin_, layer.span, together.bin[here])
         n += s_next - s
         if n - oldest > ring:
             lacks = NO_RING
@@ -73,7 +73,7 @@ def recurrent_forward_kernel(first_trial, arriving, layer, clock, ahead, togethe
         s = s_next
         cuda.syncthreads()
         # the neurons' own spikes, the earliest of all threads first
-        when, number = enter_bin(thread, threads, here, trial, bin_, ring_index, first, n, sweep)
+        when, number = enter_bin(thread, threads, here, trial, bin_, slot, first, n, sweep)
         while cuda.syncthreads_or(np.int32(number != NONE)):
             winner = earliest(thread, threads, when, number, whens, numbers)
             if n + layer.copies - oldest > ring:
@@ -84,16 +84,16 @@ def recurrent_forward_kernel(first_trial, arriving, layer, clock, ahead, togethe
                 break
             # the thread of the winner emits; then all deliver, and predict again
             if winner % threads == thread:
-                shared_status[0] = settle(winner, here, trial, bin_, ring_index, n, count, sweep)
+                shared_status[0] = settle(winner, here, trial, bin_, slot, n, count, sweep)
             cuda.syncthreads()
             status = shared_status[0]
             if status == STUCK:
                 break
             first, n, count = n, n + layer.copies, count + 1
-            when, number = spread(thread, threads, winner, here, trial, bin_, ring_index, first, n, sweep)
+            when, number = spread(thread, threads, winner, here, trial, bin_, slot, first, n, sweep)
         if lacks != 0 or status == STUCK:
             break
-        leave_bin(thread, threads, here, trial, bin_, ring_index, sweep)
+        leave_bin(thread, threads, here, trial, bin_, slot, sweep)
     end_trial(thread, threads, here, sweep)
     if thread == 0:
         found.lacks[trial] = lacks

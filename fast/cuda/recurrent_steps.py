@@ -27,13 +27,13 @@ def start_trial(thread, threads, here, trial, sweep):
     """Every neuron of a thread at rest."""
     layer, together = sweep.layer, sweep.together
     for number in range(thread, layer.post, threads):
-        pack, lane = number // LANES, number % LANES
-        record = sweep.found.neuron_record[trial, pack]
+        pack_number, lane = number // LANES, number % LANES
+        record = sweep.found.neuron_record[trial, pack_number]
         record[RECENT_BIN, lane], record[MAX_BIN, lane] = -1.0, -1.0
         together.V[here, number], together.I[here, number] = 0.0, 0.0
         for k in range(len(layer.others.states)):
             together.others[here, number, k] = 0.0
-        v_th = layer.constants[pack, V_TH, lane]
+        v_th = layer.constants[pack_number, V_TH, lane]
         together.level[here, number] = level_for_next_bin(record, lane, 0, v_th, layer.read_maximum)
 
 
@@ -46,9 +46,9 @@ def end_of_arrivals(s, s_last, bin_, bins):
 
 
 @compiled
-def oldest_under_way(oldest, n, bin_, slots, bins):
+def oldest_under_way(oldest, n, bin_, span, bins):
     """The first spike that may still arrive."""
-    while oldest < n and bins[oldest] <= bin_ - slots:
+    while oldest < n and bins[oldest] <= bin_ - span:
         oldest += 1
     return oldest
 
@@ -73,23 +73,24 @@ def deposit_all(number, here, first, last, sweep):
 
 
 @compiled
-def predict(number, here, trial, bin_, ring_index, sweep, final):
+def predict(number, here, trial, bin_, slot, sweep, final):
     """Follow a neuron from where it is settled to its next spike, or to the end of the bin.
 
     A `final` prediction is recorded, and the neuron is settled up to it. Returns the rest of the
     spike, or of the end, `I` and the other states there, and the status of `to_next_crossing`.
     """
     layer, clock, ahead, t = sweep.layer, sweep.clock, sweep.ahead, sweep.together
-    b, lane = number // LANES, number % LANES
-    pack, rest, weight = pack_of(layer, b), ahead.rest[here, b, :, lane], ahead.weight[here, b, :, lane]
+    pack_number, lane = number // LANES, number % LANES
+    pack, chain = pack_of(layer, pack_number), ahead.chain[here, pack_number]
+    rest, weight = ahead.rest[here, pack_number, :, lane], ahead.weight[here, pack_number, :, lane]
     arrivals = arrivals_in_order(
-        ahead.chain[here, b, ring_index * LANES + lane], lane, t.time[here], t.source[here], ahead.next[here, b],
-        pack, clock, bin_ == clock.last, rest, weight,
+        chain[slot * LANES + lane], lane, t.time[here], t.source[here], ahead.next[here, pack_number], pack, clock,
+        bin_ == clock.last, rest, weight,
     )
     V, I, O, x, n, status = to_next_crossing(
         t.V_settled[here, number], t.I_settled[here, number], others_of(t.others_settled[here, number], layer.others),
         t.x_settled[here, number], t.n_settled[here, number], arrivals, bin_, lane, pack, clock,
-        sweep.found.neuron_record[trial, b], final,
+        sweep.found.neuron_record[trial, pack_number], final,
     )
     if final:
         V_next, I_next, O_next = V, I, O
@@ -116,36 +117,37 @@ def start_pending(number, here, others, together):
 
 
 @compiled
-def enter_bin(thread, threads, here, trial, bin_, ring_index, first, last, sweep):
+def enter_bin(thread, threads, here, trial, bin_, slot, first, last, sweep):
     """Deposit the spikes from outside, and find the pending neurons of a thread.
 
     Returns when the earliest of them spikes, and its number.
     """
     layer, clock, ahead, together = sweep.layer, sweep.clock, sweep.ahead, sweep.together
-    when, best, slot = math.inf, NONE, ring_index * LANES
+    when, best, place0 = math.inf, NONE, slot * LANES
     for number in range(thread, layer.post, threads):
-        pack, lane = number // LANES, number % LANES
+        pack_number, lane = number // LANES, number % LANES
         deposit_all(number, here, first, last, sweep)
         needs_solve = passes_level(
             together.V[here, number], together.I[here, number], others_of(together.others[here, number], layer.others),
-            slot, lane, ahead.deposits[here, pack], pack_of(layer, pack), together.level[here, number], clock.slack,
+            place0, lane, ahead.deposits[here, pack_number], pack_of(layer, pack_number), together.level[here, number],
+            clock.slack,
         )
-        if bin_ == clock.last and (reads_integral(layer) or ahead.chain[here, pack, slot + lane] >= 0):
+        if bin_ == clock.last and (reads_integral(layer) or ahead.chain[here, pack_number, place0 + lane] >= 0):
             needs_solve = True  # the last bin ends at T
         together.needs_solve[here, number] = 0
         if needs_solve:
             start_pending(number, here, sweep.layer.others, together)
-            predict(number, here, trial, bin_, ring_index, sweep, False)
+            predict(number, here, trial, bin_, slot, sweep, False)
             if together.when[here, number] < when:
                 when, best = together.when[here, number], number
     return when, best
 
 
 @compiled
-def settle(number, here, trial, bin_, ring_index, n, count, sweep):
+def settle(number, here, trial, bin_, slot, n, count, sweep):
     """Make the next spike of a neuron final: spike `count` of the layer, and `n` of all."""
     found, together, layer = sweep.found, sweep.together, sweep.layer
-    x, I, O, status = predict(number, here, trial, bin_, ring_index, sweep, True)
+    x, I, O, status = predict(number, here, trial, bin_, slot, sweep, True)
     slope = found.neuron_record[trial, number // LANES, RECENT_SLOPE, number % LANES]
     found.neuron[trial, count] = number
     write_spike(found.spikes, trial * found.neuron.shape[1] + count, bin_, x, I, O, slope, layer.others)
@@ -156,47 +158,47 @@ def settle(number, here, trial, bin_, ring_index, n, count, sweep):
 
 
 @compiled
-def spread(thread, threads, winner, here, trial, bin_, ring_index, first, last, sweep):
+def spread(thread, threads, winner, here, trial, bin_, slot, first, last, sweep):
     """Deposit a spike of `winner` at the neurons of a thread.
 
     Returns when the earliest of them spikes next, and its number.
     """
     ahead, together = sweep.ahead, sweep.together
-    when, best, slot = math.inf, NONE, ring_index * LANES
+    when, best, place0 = math.inf, NONE, slot * LANES
     for number in range(thread, sweep.layer.post, threads):
-        pack, lane = number // LANES, number % LANES
+        pack_number, lane = number // LANES, number % LANES
         deposit_all(number, here, first, last, sweep)
-        if number == winner or ahead.chain[here, pack, slot + lane] >= first:
+        if number == winner or ahead.chain[here, pack_number, place0 + lane] >= first:
             if not together.needs_solve[here, number]:
                 start_pending(number, here, sweep.layer.others, together)
-            predict(number, here, trial, bin_, ring_index, sweep, False)
+            predict(number, here, trial, bin_, slot, sweep, False)
         if together.needs_solve[here, number] and together.when[here, number] < when:
             when, best = together.when[here, number], number
     return when, best
 
 
 @compiled
-def leave_bin(thread, threads, here, trial, bin_, ring_index, sweep):
+def leave_bin(thread, threads, here, trial, bin_, slot, sweep):
     """Take the neurons of a thread to the end of a bin."""
-    layer, ahead, together, slot = sweep.layer, sweep.ahead, sweep.together, ring_index * LANES
+    layer, ahead, together, place0 = sweep.layer, sweep.ahead, sweep.together, slot * LANES
     for number in range(thread, layer.post, threads):
-        b, lane = number // LANES, number % LANES
-        pack, record = pack_of(layer, b), sweep.found.neuron_record[trial, b]
+        pack_number, lane = number // LANES, number % LANES
+        pack, record = pack_of(layer, pack_number), sweep.found.neuron_record[trial, pack_number]
         V, I = together.V[here, number], together.I[here, number]
         O = others_of(together.others[here, number], layer.others)
         if together.needs_solve[here, number]:
-            predict(number, here, trial, bin_, ring_index, sweep, True)
+            predict(number, here, trial, bin_, slot, sweep, True)
             V, I = together.V_settled[here, number], together.I_settled[here, number]
             O = others_of(together.others_settled[here, number], layer.others)
             v_th = pack.constants[V_TH, lane]
             together.level[here, number] = level_for_next_bin(record, lane, bin_, v_th, layer.read_maximum)
         else:
-            integrate_bin(V, I, bin_, slot, lane, pack, ahead.integral[here, b], record)
-            V, I, O = cross_in_one_step(V, I, O, slot, lane, ahead.deposits[here, b], pack)
+            integrate_bin(V, I, bin_, place0, lane, pack, ahead.integral[here, pack_number], record)
+            V, I, O = cross_in_one_step(V, I, O, place0, lane, ahead.deposits[here, pack_number], pack)
         together.V[here, number], together.I[here, number] = V, I
         for k in range(len(layer.others.states)):
             together.others[here, number, k] = O[k]
-        clear_bin(slot, lane, sweep.clock, layer, ahead, here, b)
+        clear_bin(place0, lane, sweep.clock, layer, ahead, here, pack_number)
 
 
 @compiled

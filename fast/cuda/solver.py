@@ -28,7 +28,7 @@ class SweptOnGpu:
 
     Attributes:
         arriving, spikes: arriving spikes, with at least one place, and their number.
-        own, order, neuron_record: see `fast.cuda.launches.Emitted`.
+        own, order, neuron_record: see `fast.cuda.launches.SweptForward`.
     """
 
     arriving: Arriving

@@ -7,7 +7,7 @@ from delayprop.fast.compiling.compiler import on_host
 from delayprop.fast.cuda.arrays import NARROW, Passed
 from delayprop.fast.cuda.forward import Ahead, Emission, Written, deposit_numbers
 from delayprop.fast.cuda.recurrent_arrays import EmissionInOrder, Together
-from delayprop.fast.layout.arrays import LANES, Layer
+from delayprop.fast.layout.arrays import LANES, Layer, reads_integral
 from delayprop.fast.layout.neuron_record import NEURON_RECORD
 from delayprop.fast.physics.adjoint import ring_numbers, sensitivity_row
 from delayprop.fast.physics.currents import currents
@@ -61,11 +61,11 @@ def is_wide(layer: Layer) -> bool:
 def bins_ahead(trials: int, layer: Layer, under_way: int) -> Ahead:
     """Bins ahead of `trials` trials at once, each with room for `under_way` spikes."""
     packed, packs = layer.synapses.w, len(layer.constants)
-    cells, links = layer.ticks.bins * LANES, (trials, packs, whole_power(under_way), LANES)
+    places, links = layer.ticks.bins * LANES, (trials, packs, whole_power(under_way), LANES)
     return Ahead(
-        packed.new_zeros(trials, packs, on_host(deposit_numbers)(layer.others) * cells),
-        packed.new_zeros(trials, packs, cells if layer.rate >= 0 else 1),
-        _empty(layer, torch.int32, trials, packs, cells).fill_(-1), _empty(layer, torch.int32, *links),
+        packed.new_zeros(trials, packs, on_host(deposit_numbers)(layer.others) * places),
+        packed.new_zeros(trials, packs, places if on_host(reads_integral)(layer) else 1),
+        _empty(layer, torch.int32, trials, packs, places).fill_(-1), _empty(layer, torch.int32, *links),
         packed.new_empty(links), packed.new_empty(links),
     )
 
@@ -130,8 +130,8 @@ def chunks_of(trials: int, layer: Layer, full: bool) -> int:
     `full`: whether the sweep needs the full adjoint.
     """
     packs, sources, _ = layer.synapses.w.shape
-    item, cells = layer.synapses.w.element_size(), layer.ticks.bins * LANES
-    ring = cells * (_ring_numbers(layer) * item + 8 + (8 * rows_of_adjoint(layer) if full else 0))
+    item, places = layer.synapses.w.element_size(), layer.ticks.bins * LANES
+    ring = places * (_ring_numbers(layer) * item + 8 + (8 * rows_of_adjoint(layer) if full else 0))
     each = packs * (2 * sources * LANES * 8 + ring + LANES * 8 * (3 * rows_of_adjoint(layer) + 3))
     chunks = min(trials, max(MEMORY // each, 1))
     return -(-trials // -(-trials // chunks))
@@ -139,13 +139,13 @@ def chunks_of(trials: int, layer: Layer, full: bool) -> int:
 
 def passed_by(chunks: int, layer: Layer, full: bool, spikes: int) -> Passed:
     """Rings and own events of a backward sweep over `spikes` own spikes."""
-    packs, cells, float64 = len(layer.constants), layer.ticks.bins * LANES, torch.float64
+    packs, places, float64 = len(layer.constants), layer.ticks.bins * LANES, torch.float64
     events = spikes + chunks * packs * LANES
     scratch = (chunks, packs) if layer.copies or is_wide(layer) else (1, 1)
     return Passed(
-        layer.synapses.w.new_empty(chunks, packs, _ring_numbers(layer) * cells),
-        _empty(layer, float64, chunks, packs, rows_of_adjoint(layer), cells if full else 1),
-        _empty(layer, torch.int64, chunks, packs, cells), _empty(layer, float64, events),
+        layer.synapses.w.new_empty(chunks, packs, _ring_numbers(layer) * places),
+        _empty(layer, float64, chunks, packs, rows_of_adjoint(layer), places if full else 1),
+        _empty(layer, torch.int64, chunks, packs, places), _empty(layer, float64, events),
         _empty(layer, torch.int64, events), _empty(layer, float64, 2 * events, rows_of_adjoint(layer)),
         _empty(layer, float64, 2 * events), _empty(layer, float64, *scratch, 3 * rows_of_adjoint(layer) + 3, LANES),
     )

@@ -69,7 +69,7 @@ class Layer(NamedTuple):
 
     Attributes:
         synapses: onto the neurons of each pack.
-        ticks: the division of instants. `slots`: bins that an arrival can lie ahead, and one more.
+        ticks: the division of instants. `span`: bins in which spikes of one bin can arrive.
         constants, flow, coefficients: `[packs, rows, LANES]`, the last two flat; see
             `fast.layout.rows`. `v_th` is infinite in lanes without a neuron.
         exact: `coefficients` in float64, and long enough for it.
@@ -90,7 +90,7 @@ class Layer(NamedTuple):
 
     synapses: Synapses
     ticks: Ticks
-    slots: int
+    span: int
     constants: Array
     flow: Array
     coefficients: Array

@@ -1,10 +1,18 @@
 """Instants as whole numbers of ticks: one addition gives the bin and the rest of an arrival.
 
 A tick is the power of two of a bin that float64 resolves, or that 63 bits leave. An instant counts
-the ticks since the start of a turn of the ring of bins ahead, `bin << bits | rest`, so the sum of
-the instant of a spike and a delay holds the bin of the arrival in its upper bits and the rest in
-its lower ones. The arithmetic is exact: deposits, the solution of a bin and look-ups agree on every
+the ticks since the ring of bins ahead last began anew, `slot << bits | rest`, so the sum of the
+instant of a spike and a delay holds the slot of the arrival in its upper bits and the rest in its
+lower ones. The arithmetic is exact: deposits, the solution of a bin and look-ups agree on every
 arrival, in float32 and in float64.
+
+Words for the rings of bins (of deposits and chains ahead, and of adjoints), used everywhere:
+
+    slot     index of a bin in the ring, `bin & (bins - 1)`
+    place    index of one lane in one bin of the ring, `slot * LANES + lane`; `place0`: of lane 0
+    address  where the numbers of a place begin in a flat ring that has several for each place
+    cell     the four numbers of a place in the CPU's ring of deposits (`fast.cpu.intrinsics`)
+    turn     once around the ring: as many bins as it has slots
 """
 
 import math
@@ -26,14 +34,14 @@ class Ticks(NamedTuple):
     Attributes:
         bits: of the rest.
         rest: mask of the rest.
-        turn: mask of the bin in the ring.
+        slot: mask of the slot.
         bins: of the ring, a power of two.
         tick: length of a tick in bins, and `one`, the number 1, in the precision of the numbers.
     """
 
     bits: int
     rest: int
-    turn: int
+    slot: int
     bins: int
     tick: float
     one: float
@@ -56,8 +64,8 @@ def ticks_for(longest: int, width: float) -> Ticks:
         got, most = Verbatim(f"one of {longest} bins of {width} ms"), 2**MOST_RING_BITS - 2 - BATCH
         raise UnsupportedError("d", f"at most {most} bins long", got, "use `python -m reference`, which needs no bins")
     bits = min(REST_BITS, 63 - ring_bits)
-    turn = (2**ring_bits - 1) << bits
-    return Ticks(bits, 2**bits - 1, turn, 2**ring_bits, 2.0**-bits, 1.0)
+    slot = (2**ring_bits - 1) << bits
+    return Ticks(bits, 2**bits - 1, slot, 2**ring_bits, 2.0**-bits, 1.0)
 
 
 def _as_number(typing: Any, instant: Any, number: Any) -> Any:
@@ -78,7 +86,7 @@ def arrival_of(delay, time, ticks):
     """Bin in the ring, and rest, of the arrival of a spike; whether the rests carry into the next
     bin."""
     instant = delay + time
-    return (instant & ticks.turn) >> ticks.bits, instant & ticks.rest, carries(instant, time, ticks)
+    return (instant & ticks.slot) >> ticks.bits, instant & ticks.rest, carries(instant, time, ticks)
 
 
 @inlined
@@ -89,9 +97,9 @@ def carries(instant, time, ticks):
 
 
 @inlined
-def bin_of(turn, bin_, ticks):
-    """The bin at `turn` of the ring that comes next, from `bin_` on."""
-    return bin_ + ((turn - bin_) & (ticks.bins - 1))
+def bin_of(slot, bin_, ticks):
+    """The first bin, from `bin_` on, that has this slot in the ring."""
+    return bin_ + ((slot - bin_) & (ticks.bins - 1))
 
 
 @inlined
@@ -113,14 +121,14 @@ def to_tick(x, latest, ticks):
 @inlined
 def time_of(bin_, x, ticks):
     """The instant of a spike in a bin, at a whole tick `x` within it."""
-    return ((int(bin_) << ticks.bits) & ticks.turn) | int(x / ticks.tick)
+    return ((int(bin_) << ticks.bits) & ticks.slot) | int(x / ticks.tick)
 
 
 @inlined
 def instant_of(bin_, rest, ticks):
     """The instant of a spike, or a delay, in a bin; its rest is rounded to a tick before the end of
     the bin."""
-    return ((int(bin_) << ticks.bits) & ticks.turn) | min(_nearest(rest * (ticks.rest + 1)), ticks.rest)
+    return ((int(bin_) << ticks.bits) & ticks.slot) | min(_nearest(rest * (ticks.rest + 1)), ticks.rest)
 
 
 @inlined

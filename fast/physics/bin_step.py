@@ -7,7 +7,7 @@ lanes becomes vector instructions on the CPU.
 import math
 
 from delayprop.fast.compiling.compiler import compiled, inlined
-from delayprop.fast.layout.arrays import reaches_others
+from delayprop.fast.layout.arrays import reaches_others, reads_integral
 from delayprop.fast.layout.neuron_record import MAX_V, RECENT_BIN, RECENT_REST
 from delayprop.fast.layout.rows import (
     A_VI,
@@ -176,7 +176,7 @@ def full_adjoint_across_bin(adjoint, lane, pack, drive, damping):
     adjoint[P_V, lane], adjoint[P_I, lane], O = adjoint_across_bin(p_V, p_I, p_O, lane, flow, others)
     for k in range(len(others.states)):
         adjoint[P_O + k, lane] = O[k]
-    if rate >= 0.0:
+    if reads_integral(pack):
         pm, g = constants[A_VI, lane], drive * damping
         of_mem, of_syn = constants[OF_TAU_MEM, lane] * g, constants[OF_TAU_SYN, lane] * g
         adjoint[DIFFERENCE, lane] = difference_back(

@@ -10,6 +10,7 @@ terms of one sign where nothing but the readout acts. No small difference of lar
 import math
 
 from delayprop.fast.compiling.compiler import inlined
+from delayprop.fast.layout.arrays import reads_integral
 from delayprop.fast.layout.rows import FLOW_A_VI
 from delayprop.fast.physics.factors import factors_of
 from delayprop.fast.physics.polynomials import RAAB, RAB, RABB, RB, polynomial
@@ -55,6 +56,6 @@ def excess_at_T(drive, pm, rate, clock):
 
 
 @inlined
-def drive_at(drive, lane, bin_, x, rate):
+def drive_at(drive, lane, bin_, x, pack):
     """The driving term of a lane's adjoint at an instant."""
-    return drive[lane] * math.exp(-rate * (bin_ + x)) if rate >= 0.0 else 0.0
+    return drive[lane] * math.exp(-pack.rate * (bin_ + x)) if reads_integral(pack) else 0.0

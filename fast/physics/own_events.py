@@ -32,27 +32,27 @@ NEVER = 2.0  # as the rest of an event: after all arrivals of its bin
 
 
 @inlined
-def mark(lane, bin_, slot, clock, want_tau, b):
+def mark(lane, bin_, place0, clock, want_tau, b):
     """Mark a lane with an own event in this bin: solve it from the end, and look its arrivals up
     among its events."""
     if not b.marked[lane]:
         b.marked[lane], b.position[lane] = 1, end_of(bin_, clock)
         for current in range(currents(b.pack.others)):
             start = current * (b.ring.size // currents(b.pack.others))
-            b.ring[start + ring_numbers(b.pack.others) * (slot + lane)] = math.nan
+            b.ring[start + ring_numbers(b.pack.others) * (place0 + lane)] = math.nan
         copy_adjoint(b.adjoint, lane, b.solved, lane, b.pack, want_tau)
 
 
 @inlined
 def back_to(x, lane, bin_, want_tau, b):
     """Take the solved adjoint of a lane back from its `position` in the bin to `x`."""
-    h, g = b.position[lane] - x, drive_at(b.drive, lane, bin_, b.position[lane], b.pack.rate)
+    h, g = b.position[lane] - x, drive_at(b.drive, lane, bin_, b.position[lane], b.pack)
     flow_back(b.solved, lane, h, g, b.pack, want_tau)
     b.position[lane] = x
 
 
 @inlined
-def note_event(event, lane, bin_, slot, rest, x, adjoint, clock, want_tau, b):
+def note_event(event, lane, bin_, place0, rest, x, adjoint, clock, want_tau, b):
     """Store the adjoint just before an own event at `x`, for the arrivals before `rest`, and that
     at the end of the bin with its last event.
 
@@ -60,7 +60,7 @@ def note_event(event, lane, bin_, slot, rest, x, adjoint, clock, want_tau, b):
     that the readout drives just before `T` is of second order in the time to `T`, and would be lost
     in the rounding of a whole bin.
     """
-    events, is_last = b.events, b.events.first[slot + lane] < 0
+    events, is_last = b.events, b.events.first[place0 + lane] < 0
     for after in range(2 if is_last else 1):
         row, position = 2 * event + after, end_of(bin_, clock) if after else x
         copy_adjoint(b.adjoint if after else adjoint, lane, b.other, lane, b.pack, want_tau)
@@ -69,47 +69,47 @@ def note_event(event, lane, bin_, slot, rest, x, adjoint, clock, want_tau, b):
             position = 1.0
         events.position[row] = position
         copy_adjoint(b.other, lane, events.at_end.T, row, b.pack, want_tau)
-    events.later[event], events.rest[event] = events.first[slot + lane], rest
-    events.first[slot + lane] = event
+    events.later[event], events.rest[event] = events.first[place0 + lane], rest
+    events.first[place0 + lane] = event
 
 
 @inlined
-def start_at_T(event, lane, bin_, slot, clock, want_tau, b):
+def start_at_T(event, lane, bin_, place0, clock, want_tau, b):
     """Mark a lane in the last bin, whose adjoint begins at `T`: later arrivals are left out."""
-    mark(lane, bin_, slot, clock, want_tau, b)
-    note_event(event, lane, bin_, slot, NEVER, float(clock.end), b.adjoint, clock, want_tau, b)
+    mark(lane, bin_, place0, clock, want_tau, b)
+    note_event(event, lane, bin_, place0, NEVER, float(clock.end), b.adjoint, clock, want_tau, b)
 
 
 @inlined
-def take_maximum(event, lane, bin_, slot, clock, want_tau, b):
+def take_maximum(event, lane, bin_, place0, clock, want_tau, b):
     """[max-interior] Let the largest voltage of a lane, reached in this bin, kick its adjoint."""
     x = b.neuron_record[MAX_REST, lane]
-    mark(lane, bin_, slot, clock, want_tau, b)
+    mark(lane, bin_, place0, clock, want_tau, b)
     back_to(x, lane, bin_, want_tau, b)
     b.solved[P_V, lane] += b.dL_dy[lane]
     at_T = bin_ == clock.last and x == clock.end and b.neuron_record[MAX_GROUP, lane] == 0.0  # after all arrivals
-    note_event(event, lane, bin_, slot, NEVER if at_T else x, x, b.solved, clock, want_tau, b)
+    note_event(event, lane, bin_, place0, NEVER if at_T else x, x, b.solved, clock, want_tau, b)
 
 
 @inlined
-def take_spike(event, lane, bin_, slot, x, I, O, dL_dt, clock, want_tau, b):
+def take_spike(event, lane, bin_, place0, x, I, O, dL_dt, clock, want_tau, b):
     """[spike] Let an own spike at `x` in this bin jump the adjoint of its lane.
 
     `I, O`: the state just before. `dL_dt`: total derivative of the loss with respect to this spike
     time, arrivals included.
     """
-    mark(lane, bin_, slot, clock, want_tau, b)
+    mark(lane, bin_, place0, clock, want_tau, b)
     back_to(x, lane, bin_, want_tau, b)
-    jump_at_spike(b.solved, lane, I, O, dL_dt, drive_at(b.drive, lane, bin_, x, b.pack.rate), b, want_tau)
-    note_event(event, lane, bin_, slot, x, x, b.solved, clock, want_tau, b)
+    jump_at_spike(b.solved, lane, I, O, dL_dt, drive_at(b.drive, lane, bin_, x, b.pack), b, want_tau)
+    note_event(event, lane, bin_, place0, x, x, b.solved, clock, want_tau, b)
 
 
 @inlined
-def events_around(lane, slot, rest, b):
+def events_around(lane, place0, rest, b):
     """Row of `at_end` for an arrival among the events of a bin (-1: the bin has none), and the
     event at its very instant (-1: none), which precedes the arrival."""
     events = b.events
-    e, last, here = events.first[slot + lane], -1, -1
+    e, last, here = events.first[place0 + lane], -1, -1
     while e >= 0 and rest >= events.rest[e]:
         if rest == events.rest[e]:
             here = e
@@ -118,13 +118,13 @@ def events_around(lane, slot, rest, b):
 
 
 @inlined
-def row_around_one_event(turn, rest, lane, events):
+def row_around_one_event(slot, rest, lane, events):
     """`events_around` without a branch on the order of arrival and event: the row for an arrival in
     a bin with one own event, at another instant; -1 in any other bin. `events`: pointers.
 
     In a recurrent layer an event at NEVER follows, which stands for the end of the bin.
     """
-    e = events.first[turn * LANES + lane]
+    e = events.first[slot * LANES + lane]
     if e < 0 or events.rest[e] == rest:
         return -1
     later = events.later[e]
@@ -200,25 +200,25 @@ def add_terms(factors, source, lane, p_V, p_I, want_dt, b):
 def adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b):
     """The adjoint for an arrival in a bin with own events, as `add_at_arrival` takes it: at the end
     of the bin; with an integral readout, at the next event; `p` of the current that the arrival
-    raises is in the place of `p_I`. The spike is emitted in bin `bin_`; `arrival`: see
+    raises stands for `p_I`. The spike is emitted in bin `bin_`; `arrival`: see
     `arrival_of`.
 
     It is 0 where the arrival is after `T`, or at `T` and an integral is read. Returns as well the
     time from the arrival to there, and the event at the very instant of the arrival, -1: none. Adds
     to the gradients of the constants in `A`, if wanted.
     """
-    pack, (turn, ticks_after, _) = b.pack, arrival
-    target, rest = bin_of(turn, bin_, pack.ticks), in_bins(ticks_after, pack.ticks)
+    pack, (slot, ticks_after, _) = b.pack, arrival
+    target, rest = bin_of(slot, bin_, pack.ticks), in_bins(ticks_after, pack.ticks)
     if target == clock.last and (rest > clock.end or (rest == clock.end and reads_integral(pack))):
         return (0.0, 0.0, 0.0, 0.0, 0.0), 0.0, -1
-    row, event = events_around(lane, turn * LANES, rest, b)
+    row, event = events_around(lane, slot * LANES, rest, b)
     if row < 0:  # the adjoint itself is NaN
         b.other[:, lane] = math.nan
     else:
         copy_adjoint(b.events.at_end.T, row, b.other, lane, pack, want_tau)
     p = b.other[P_V, lane], b.other[P_I + current_of(source, pack), lane]
     x = b.events.position[row] if row >= 0 else 1.0
-    h, g = x - rest, drive_at(b.drive, lane, target, x, pack.rate)
+    h, g = x - rest, drive_at(b.drive, lane, target, x, pack)
     more = (b.other[EXCESS, lane], b.other[DIFFERENCE, lane]) if reads_integral(pack) else (0.0, 0.0)
     if reaches_others(pack.others):
         more = others_in(b.other, P_O, lane, pack.others)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from delayprop.fast.compiling.compiler import compiled, inlined, read_anew
-from delayprop.fast.layout.arrays import lane_of, reaches_others
+from delayprop.fast.layout.arrays import lane_of, reaches_others, reads_integral
 from delayprop.fast.layout.instants import arrival_of, in_bins, to_tick
 from delayprop.fast.layout.neuron_record import (
     ARRIVAL_AT_CROSSING,
@@ -119,13 +119,13 @@ def arrivals_in_order(link, lane, time, source, next_, pack, clock, is_last, res
 
 
 @inlined
-def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_record, record):
+def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_record, final):
     """[flow] [spike] Follow a neuron from `x` to its next spike, or the end of its bin.
 
     Args:
         V, I, O, x: state, and its instant within the bin.
         n: index of the next of the `arrivals`.
-        record: whether the outcome is final: maxima, ties and the integral are then recorded.
+        final: whether the outcome is final: maxima, ties and the integral are then recorded.
 
     Returns:
         The state, `x, n`, and CROSSED, REACHED_END, or STUCK if spikes follow too fast, or without
@@ -170,7 +170,7 @@ def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_re
             h = x_cross
         x_to = to_tick(min(x + h, x_next), x_next, pack.ticks) if crosses else x_next
         # the integral over this gap
-        if record and rate >= 0.0:
+        if final and reads_integral(pack):
             weight_end = math.exp(-rate * (bin_ + x_to))
             of_V = h * polynomial(coefficients, RA, lane, h, terms)
             of_I = constants[A_VI, lane] * h * h * polynomial(coefficients, RAB, lane, h, terms)
@@ -184,7 +184,7 @@ def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_re
             push = rise_of(level_numbers(PUSH, lane, constants, others), V_plus, I_cross, O_plus, others)
             if not push <= MOST_SPIKES * room:
                 return V, I, O, x_to, n, STUCK
-            if record:
+            if final:
                 slope = times_state(rise, V_cross, I_cross, O_cross, others)
                 if neuron_record[RECENT_BIN, lane] == bin_ and neuron_record[RECENT_REST, lane] == x_to:
                     return V, I, O, x_to, n, STUCK
@@ -195,7 +195,7 @@ def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_re
             return V_cross, I_cross, O_cross, x_to, n, CROSSED
         # a peak within the gap, of `lif` or `li`
         h_peak = math.inf
-        if read_maximum and record and V < I and I > 0.0:
+        if read_maximum and final and V < I and I > 0.0:
             pm, ps = constants[A_VI, lane], -constants[A_II, lane]
             h_peak = time_to_peak(V, I, pm, ps)
             if h_peak < h:
@@ -203,9 +203,9 @@ def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_re
         V, I, O, x, above = V_next, I_next, O_next, x_next, above_next
         # the end of the bin; at T a voltage that still rises is a maximum
         if n == count:
-            if read_maximum and record and is_last and h_peak >= h and V < I:
+            if read_maximum and final and is_last and h_peak >= h and V < I:
                 offer_maximum(neuron_record, lane, V, bin_, x, constants[A_VI, lane] * (I - V), 0, touch)
-            if record:
+            if final:
                 neuron_record[SOLVED, lane] += 1.0
             return V, I, O, x, n, REACHED_END
         # all arrivals of this instant: they commute
@@ -222,7 +222,7 @@ def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_re
         for k in range(len(others.currents) + len(others.reached)):
             slope += rise[2 + k] * (O[k] - O_minus[k])
         # ties, and a maximum that arrivals pin
-        if record:
+        if final:
             since = (bin_ - neuron_record[RECENT_BIN, lane]) + (x - neuron_record[RECENT_REST, lane])
             if neuron_record[RECENT_BIN, lane] >= 0 and since * neuron_record[RECENT_SLOPE, lane] <= touch * v_th:
                 flag(neuron_record, lane, ARRIVAL_AT_CROSSING)

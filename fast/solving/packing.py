@@ -28,7 +28,7 @@ def split(times: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
 def instants(bin_: Tensor, rest: Tensor, ticks: Ticks) -> Tensor:
     """Times, split, as instants of the ring (`fast.layout.instants`), for the GPU."""
     in_ticks = (rest * 2.0**ticks.bits).round_().clamp_(max=ticks.rest).to(torch.int64)
-    return in_ticks.bitwise_or_(bin_.to(torch.int64).bitwise_left_shift_(ticks.bits).bitwise_and_(ticks.turn))
+    return in_ticks.bitwise_or_(bin_.to(torch.int64).bitwise_left_shift_(ticks.bits).bitwise_and_(ticks.slot))
 
 
 def longest_delay(problem: Problem) -> Tensor:

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from delayprop.fast.compiling.compiler import on_host
 from delayprop.fast.layout import neuron_record as row
-from delayprop.fast.layout.arrays import LANES, Layer
+from delayprop.fast.layout.arrays import LANES, Layer, reads_integral
 from delayprop.fast.layout.neuron_record import EQUAL_MAXIMA, SIMULTANEOUS_AT_MAXIMUM, SPIKE_AT_END
 from delayprop.fast.layout.rows import UNIT_RATE, V_TH
 from delayprop.fast.solving.matrices import Matrices
@@ -194,7 +195,7 @@ def _read(record: Tensor, layer: Layer, problem: Problem) -> tuple[Tensor, Tenso
     that spike."""
     clock, nothing = problem.clock, record.new_zeros(len(record), layer.post)
     ties = record[:, :, row.TIES].to(torch.uint8)
-    if layer.rate >= 0:
+    if on_host(reads_integral)(layer):
         mean = _by_neuron(record[:, :, row.INTEGRAL], layer) / (clock.last + float(clock.end))
         return mean, _by_neuron(ties, layer), nothing, nothing
     if not layer.read_maximum:

@@ -47,8 +47,8 @@ polynomial, crossing_of = from_python(polynomials.polynomial), from_python(time_
 def test_a_ring_has_room_for_a_batch_and_a_rest_its_digits(longest: int) -> None:
     ticks = ticks_for(longest, 1.0)
     assert ticks.bins > longest + BATCH and ticks.bins & (ticks.bins - 1) == 0
-    assert ticks.turn == (ticks.bins - 1) << ticks.bits and ticks.turn | ticks.rest <= np.iinfo(np.int64).max
-    assert ticks.bits == REST_BITS or (ticks.bits >= 40 and (ticks.turn | ticks.rest).bit_length() == 63)
+    assert ticks.slot == (ticks.bins - 1) << ticks.bits and ticks.slot | ticks.rest <= np.iinfo(np.int64).max
+    assert ticks.bits == REST_BITS or (ticks.bits >= 40 and (ticks.slot | ticks.rest).bit_length() == 63)
     assert Fraction(ticks.rest * 2.0**-ticks.bits) == Fraction(ticks.rest, 2**ticks.bits), "every rest is a number"
 
 
@@ -65,9 +65,9 @@ def test_the_sum_of_a_spike_and_a_delay_is_exact(longest: int, data: st.DataObje
     bin_, delay = data.draw(st.integers(0, 10**6)), data.draw(st.integers(0, longest))
     q, r = (data.draw(st.integers(0, ticks.rest) | st.sampled_from([0, 1, ticks.rest])) for _ in range(2))
     time = np.int64(time_of(bin_, float(Fraction(q, ticks.rest + 1)), ticks))
-    turn, rest, carried = arrival_of(np.int64(delay << ticks.bits | r), time, ticks)
+    slot, rest, carried = arrival_of(np.int64(delay << ticks.bits | r), time, ticks)
     exact = bin_ + delay + Fraction(q + r, ticks.rest + 1)
-    assert turn == int(exact) % ticks.bins and Fraction(float(in_bins(rest, ticks))) == exact - int(exact)
+    assert slot == int(exact) % ticks.bins and Fraction(float(in_bins(rest, ticks))) == exact - int(exact)
     assert carried == (q + r > ticks.rest)
 
 
