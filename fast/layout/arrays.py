@@ -13,8 +13,11 @@ LANES = 32  # neurons computed side by side, a power of two
 Array = Any  # a NumPy array, a tensor, or in a kernel a device array
 
 class Arriving(NamedTuple):
-    """Spikes from outside the layer, by (trial, bin): `offsets [trials + 1]`, `bin, time, source
-    [n]`; `time`: the instant in the ring, see `fast.layout.instants`."""
+    """Spikes from outside the layer, sorted by (trial, bin).
+
+    `offsets [trials + 1]`: where each trial begins. Of each of `n` spikes: `bin`, in which it is
+    emitted; `time`, its instant in ticks (`fast.layout.instants`); `source`, its neuron.
+    """
 
     offsets: Array
     bin: Array
@@ -51,7 +54,10 @@ class Synapses(NamedTuple):
 
 
 class Others(NamedTuple):
-    """States beside `V` and `I`, counted by the lengths of tuples, which the compiler knows.
+    """States beside `V` and `I`, counted by the lengths of tuples; their entries are never read.
+
+    The type of a tuple has its length. So the compiler knows it, and drops each loop over states
+    that a neuron lacks.
 
     `states`: an entry for each. `currents`: an entry for each that arrivals raise and that drives
     `V` alone, as `I` does (`fast.physics.currents`); these come first, and all others change at own
@@ -132,8 +138,8 @@ class Pack(NamedTuple):
 
 @inlined
 def lane_of(number):
-    """The lane of a neuron. A mask, so that the compiler knows that no index at the lane is
-    negative, and does not test for it."""
+    """The lane of a neuron, given its number in the layer."""
+    # A mask, not `number % LANES`: no index at the lane can be negative, so none is tested for it.
     return number & (LANES - 1)
 
 

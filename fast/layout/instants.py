@@ -59,6 +59,7 @@ def ticks_for(longest: int, width: float) -> Ticks:
     Raises:
         UnsupportedError: delays of more bins than a ring can have.
     """
+    # Arrivals lie up to `longest + 1` bins ahead, as rests may carry, of each of BATCH bins.
     ring_bits = (longest + 1 + BATCH).bit_length()
     if ring_bits > MOST_RING_BITS:
         got, most = Verbatim(f"one of {longest} bins of {width} ms"), 2**MOST_RING_BITS - 2 - BATCH
@@ -83,16 +84,21 @@ as_number = built(_as_number, lambda instant, number: type(number)(instant))
 
 @inlined
 def arrival_of(delay, time, ticks):
-    """Bin in the ring, and rest, of the arrival of a spike; whether the rests carry into the next
-    bin."""
+    """The slot and the rest of an arrival, and whether its two rests carry into the next bin.
+
+    `delay`: of the synapse; `time`: the instant of the spike; both in ticks.
+    """
     instant = delay + time
     return (instant & ticks.slot) >> ticks.bits, instant & ticks.rest, carries(instant, time, ticks)
 
 
 @inlined
 def carries(instant, time, ticks):
-    """Whether the rests of a spike at `time` and of its delay carry into the next bin; `instant`:
-    their sum."""
+    """Whether the rests of a spike at `time` and of its delay sum to a bin or more.
+
+    `instant`: the sum of both, delay and time.
+    """
+    # A sum of two rests is smaller than either of them only if it has lost a whole bin.
     return (instant & ticks.rest) < (time & ticks.rest)
 
 
@@ -110,7 +116,8 @@ def in_bins(rest, ticks):
 
 @inlined
 def to_tick(x, latest, ticks):
-    """An instant of a bin rounded to a tick, at most `latest`, and before the end of the bin."""
+    """Round an instant `x` of a bin to a tick, at most `latest`, and before the end of the bin."""
+    # An own spike gets a tick, so that its arrivals are sums of whole numbers, like all others.
     exact = x * (ticks.rest + 1)
     rest = math.floor(exact)
     if exact - rest >= 0.5 and rest < ticks.rest and (rest + 1.0) * ticks.tick <= latest:
@@ -120,14 +127,14 @@ def to_tick(x, latest, ticks):
 
 @inlined
 def time_of(bin_, x, ticks):
-    """The instant of a spike in a bin, at a whole tick `x` within it."""
+    """The instant, in ticks, of a spike at `x` in a bin; `x` is a whole number of ticks."""
     return ((int(bin_) << ticks.bits) & ticks.slot) | int(x / ticks.tick)
 
 
 @inlined
 def instant_of(bin_, rest, ticks):
-    """The instant of a spike, or a delay, in a bin; its rest is rounded to a tick before the end of
-    the bin."""
+    """The instant of a spike, or a delay, in ticks. Its rest is rounded to a tick, which lies
+    before the end of the bin."""
     return ((int(bin_) << ticks.bits) & ticks.slot) | min(_nearest(rest * (ticks.rest + 1)), ticks.rest)
 
 
@@ -144,5 +151,6 @@ def _nearest(x):
 
 @inlined
 def left_in_bin(rest, ticks):
-    """Time left in a bin after a rest, in the precision of the numbers."""
+    """The time, in bins, from a rest in ticks to the end of its bin, in the precision of the
+    numbers."""
     return ticks.one - as_number(rest, ticks.tick) * ticks.tick

@@ -15,11 +15,17 @@ ARRIVAL_AT_CROSSING, SPIKE_AT_END, ARRIVAL_AT_END, EQUAL_MAXIMA, SIMULTANEOUS_AT
 
 @compiled
 def offer_maximum(neuron_record, lane, V, bin_, rest, Vdot_plus, group, touch):
-    """Record a local maximum that exceeds the largest by more than rounding; flag an equal one."""
+    """Offer a local maximum `V` of the voltage to the record of a lane.
+
+    It is recorded if it exceeds the largest one by more than rounding; an equal one is a tie, and
+    is flagged. `bin_, rest`: its instant. `Vdot_plus`: the slope just after it. `group`: the number
+    of arrivals that make it. `touch`: the width of "equal", relative.
+    """
     margin = touch * abs(neuron_record[MAX_V, lane])
     if V > neuron_record[MAX_V, lane] + margin:
         neuron_record[MAX_V, lane], neuron_record[MAX_BIN, lane], neuron_record[MAX_REST, lane] = V, bin_, rest
         neuron_record[MAX_SLOPE, lane], neuron_record[MAX_GROUP, lane] = Vdot_plus, group
+        # A tie of two smaller maxima matters no longer.
         neuron_record[TIES, lane] = int(neuron_record[TIES, lane]) & ~EQUAL_MAXIMA
     elif neuron_record[MAX_BIN, lane] >= 0.0 and margin + V >= neuron_record[MAX_V, lane]:
         flag(neuron_record, lane, EQUAL_MAXIMA)

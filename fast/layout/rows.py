@@ -135,16 +135,22 @@ def flow_by(constant, entry, others):
 
 @inlined
 def coefficients_a(others, learned, terms):
-    """First column of `coefficients` of the block of `A`, where the polynomials of `I`, the only
-    current, end and no integral is read."""
+    """First column of the block of `A` in `coefficients`.
+
+    It is read only where arrivals reach other states. `I` is then the only current and no integral
+    is read, so the block begins where the polynomials of `I` end.
+    """
     return first_coefficient(1, others, learned, terms)
 
 
 @inlined
 def first_coefficient(current, others, learned, terms):
-    """First column of `coefficients` of a current: for all but `I` (0) all polynomials follow once
-    more, of the neuron with this current in the place of `I`. Arrivals read VV, VI and II of
-    them."""
+    """First column of `coefficients` of a current; 0: `I`.
+
+    The table has all polynomials once for each current. Those of another current are of a neuron in
+    which it and `I` have changed names. So an arrival at it reads the entries VV, VI and II of its
+    own polynomials, just as one at `I` does.
+    """
     return current * block_size(others) * (1 + len(learned)) * len(terms) * LANES
 
 

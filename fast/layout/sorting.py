@@ -7,8 +7,11 @@ BY_INSERTION = 48  # arrivals, at most
 
 @compiled
 def insert_in_order(rest, weight, count):
-    """Sort the first `count` arrivals by time, in place, by insertion. Of equal instants the last
-    goes first: a list has the latest spike first, and the earlier one goes first."""
+    """Sort the first `count` arrivals by time, in place, by insertion.
+
+    Equal instants are turned around: a chain has the latest spike first, so the earlier spike then
+    goes first.
+    """
     for n in range(1, count):
         r, w = rest[n], weight[n]
         k = n

@@ -52,13 +52,16 @@ def adjoint_rows(others, learned):
 
 @inlined
 def ring_numbers(others):
-    """Numbers per place of the ring of adjoints."""
+    """Numbers per place of the ring of adjoints: `p_V` and `p` of a current; where arrivals reach
+    other states two more, so that a look-up loads a power of two."""
     return 4 if len(others.reached) > 0 else 2
 
 
 @inlined
 def copy_adjoint(source, lane, target, at, pack, want_tau):
-    """Copy the rows of an adjoint that are read: column `lane` to column `at` of another."""
+    """Copy the rows of an adjoint that are read: column `lane` of `source` to column `at` of
+    `target`."""
+    # Numbers of rows that the compiler knows; rows that nobody reads are left out (LOG, 11-29).
     for k in range(P_O + len(pack.others.states)):
         target[k, at] = source[k, lane]
     if want_tau or reads_integral(pack):
@@ -101,15 +104,15 @@ class PackAdjoint(NamedTuple):
 
     Attributes:
         pack: the neurons and their synapses.
-        ring: `p_V, p_I` in turn, at the ends of the bins of the ring, or four numbers, of which the
-            last are `p` of other states, where arrivals reach them; NaN where the lane has an own
-            event in the bin, so that arrivals there are looked up among them; 0 in the place of
-            synapses that do not exist. On the CPU, parts with `m` of each constant follow, which
-            are laid out as that of `p` (`fast.cpu.sensitivities`). Such a ring for each current,
-            one after the other, with `p` of the current in the place of `p_I`.
+        ring: `p` at the ends of the bins that the sweep has passed, a ring for each current, one
+            after the other. Each place holds `p_V` and `p` of the current, and `p` of other states
+            where arrivals reach them (`ring_numbers`). It holds NaN where the lane has an own
+            event in the bin: arrivals there are looked up among its events. It holds 0 for synapses
+            that do not exist. On the CPU, parts with `m` of each constant follow, which are laid
+            out as that of `p` (`fast.cpu.sensitivities`).
         full_adjoint_ring: all rows of the adjoint there, and `DRIVE`; read for integral readouts,
             and on the GPU for gradients of constants in `A` (the order of its axes differs on CPU
-            and GPU). On the CPU it also is 0 in the place of synapses that do not exist.
+            and GPU). On the CPU it is 0, too, for synapses that do not exist.
         adjoint, solved, other: `[rows, LANES]`: at the end of the bin; in a lane with own
             events, at `position`; scratch of a look-up.
         drive, position, marked: `[LANES]`: driving term of an integral readout at `t = 0`; where
@@ -187,6 +190,7 @@ def flow_back(adjoint, lane, h, g, pack, want_tau):
         adjoint[P_V, lane] += g * h * polynomial(polynomials, RA, lane, h, terms)
         adjoint[P_I, lane] += g * pm * h * h * polynomial(polynomials, RAB, lane, h, terms)
         rb = h * polynomial(polynomials, RB, lane, h, terms)
+        # DIFFERENCE before EXCESS, which it reads as it was at the start.
         adjoint[DIFFERENCE, lane] = difference_back(
             adjoint[DIFFERENCE, lane], adjoint[EXCESS, lane], g, vi, ii, rb, pack.rate, pm
         )
@@ -203,7 +207,8 @@ def flow_back(adjoint, lane, h, g, pack, want_tau):
 
 @inlined
 def _reached_back(O, h, lane, polynomials, terms, others):
-    """The part of `O` in the rows V and I of `F^T` times `V, I, O`."""
+    """What other states `O` of an adjoint add to its `V` and `I`, a time `h` earlier; 0 unless
+    arrivals reach other states, since these entries of `F` are then 0."""
     V, I = 0.0, 0.0
     for k in range(len(others.reached)):
         V += h * polynomial(polynomials, np.int64(ov(k, others)), lane, h, terms) * O[k]
@@ -213,7 +218,8 @@ def _reached_back(O, h, lane, polynomials, terms, others):
 
 @inlined
 def _other_back(k, V, I, O, h, lane, polynomials, terms, others):
-    """Row `k` of other states of `F^T` times `V, I, O`."""
+    """Other state `k` of an adjoint, a time `h` before it was `V, I, O`: a row of `F^T` times
+    these."""
     value = h * polynomial(polynomials, np.int64(vo(k, others)), lane, h, terms) * V
     value += h * polynomial(polynomials, np.int64(io(k, others)), lane, h, terms) * I
     for i in range(len(others.states)):
@@ -224,15 +230,19 @@ def _other_back(k, V, I, O, h, lane, polynomials, terms, others):
 
 @inlined
 def sensitivity_at_arrival(constant, p, m, h, lane, others, polynomials, terms):
-    """[flow-theta] `m_I` of a constant, a time `h` before the pairs `p` and `m`, each of `V` and a
-    current, at whose place for a lane the numbers are read."""
+    """[flow-theta] The sensitivity `m` of a constant that belongs to a current, at an arrival.
+
+    `p, m`: the adjoint and the sensitivities, each of `V` and of the current, a time `h` after the
+    arrival. `lane`: moved to the numbers of the current (`lane_of_coefficients`).
+    """
     _, vi, ii = factors_of(h, lane, polynomials, terms)
     return sensitivity_with_flow(constant, p, m, vi, ii, h, lane, others, polynomials, terms)
 
 
 @inlined
 def sensitivity_with_flow(constant, p, m, vi, ii, h, lane, others, polynomials, terms):
-    """`sensitivity_at_arrival` with entries VI and II of the flow over `h`."""
+    """[flow-theta] The sensitivity of `sensitivity_at_arrival`, for a caller that has the entries
+    VI and II of the flow over `h` (`vi, ii`) already."""
     of_V = polynomial(polynomials, polynomial_by(constant, VI, others), lane, h, terms)
     of_I = polynomial(polynomials, polynomial_by(constant, II, others), lane, h, terms)
     return ii * m[1] + vi * m[0] + h * (of_V * p[0] + of_I * p[1])

@@ -85,7 +85,9 @@ def level_may_pass(now, end, up, lane, flow, others, level, slack):
         c, rise_O = flow[flow_o(0, k, others) + lane], flow[flow_o(1, k, others) + lane]
         first, last, size = first + c * O[k], last + c * O_end[k], size + abs(O[k])
         rise, rise_end = rise + rise_O * O[k], rise_end + rise_O * O_end[k]
+    # The value at the start is left out: the level has not passed there.
     most = max(max(first + rise, last - rise_end), last)
+    # `slack` is for the rounding of `up`; FLOW_BEND has that of the state (`fast.solving.tables`).
     return most + up + (flow[FLOW_BEND + lane] * size + slack * up) > level
 
 
@@ -98,6 +100,7 @@ def level_for_next_bin(neuron_record, lane, bin_, v_th, read_maximum):
     """
     if neuron_record[RECENT_BIN, lane] == bin_ and neuron_record[RECENT_REST, lane] * 1.001 >= 1.0:
         return -math.inf
+    # A neuron that has spiked reads its threshold as its maximum: no other maximum matters then.
     if read_maximum and neuron_record[RECENT_BIN, lane] < 0.0:
         return min(v_th, neuron_record[MAX_V, lane])
     return v_th
@@ -105,8 +108,10 @@ def level_for_next_bin(neuron_record, lane, bin_, v_th, read_maximum):
 
 @inlined
 def voltage_integral_across_bin(V, I, deposited, lane, flow):
-    """Integral of the voltage over a bin without a spike, weighted as at its end; `deposited`: the
-    part that arrivals in the bin add."""
+    """The integral of the voltage over a bin without a spike, weighted as at its end.
+
+    `V, I`: the state at the start. `deposited`: the part that arrivals in the bin add.
+    """
     return V * flow[FLOW_RA + lane] + I * flow[FLOW_A_VI + lane] * flow[FLOW_RAB + lane] + deposited
 
 
@@ -132,8 +137,11 @@ def _of_other(k, p_V, p_I, p_O, lane, flow, others):
 
 @inlined
 def sensitivity_across_bin(constant, m, p, lane, flow, others):
-    """[flow-theta] The sensitivities `m` of a constant at the start of a bin without events, from
-    those at its end, and from `p` there; `m, p`: of V, of I, and of other states."""
+    """[flow-theta] The sensitivities of a constant at the start of a bin without events.
+
+    `m, p`: the sensitivities and the adjoint at the end of the bin, each of `V`, of `I`, and of
+    other states.
+    """
     (m_V, m_I, m_O), (p_V, p_I, p_O) = m, p
     V, I, O = adjoint_across_bin(m_V, m_I, m_O, lane, flow, others)
     V += flow[flow_by(constant, VV, others) + lane] * p_V
@@ -158,10 +166,12 @@ def _by_other(constant, k, p, lane, flow, others):
 
 @inlined
 def full_adjoint_across_bin(adjoint, lane, pack, drive, damping):
-    """Like `adjoint_across_bin` for all rows of an adjoint, in place; the CPU calls it with an
-    integral readout alone.
+    """[flow-adjoint] [flow-theta] Take all rows of an adjoint from the end of a bin without events
+    to its start, in place: `p`, the sensitivities of each constant, and the two numbers of an
+    integral readout.
 
-    `drive * damping`: the driving term at the end of the bin, read where an integral is.
+    The CPU calls it with an integral readout alone. `drive * damping`: the driving term at the end
+    of the bin; it is read only where an integral is.
     """
     flow, others, constants, rate = pack.flow, pack.others, pack.constants, pack.rate
     p_V, p_I, p_O = adjoint[P_V, lane], adjoint[P_I, lane], others_in(adjoint, P_O, lane, others)
@@ -179,6 +189,7 @@ def full_adjoint_across_bin(adjoint, lane, pack, drive, damping):
     if reads_integral(pack):
         pm, g = constants[A_VI, lane], drive * damping
         of_mem, of_syn = constants[OF_TAU_MEM, lane] * g, constants[OF_TAU_SYN, lane] * g
+        # DIFFERENCE before EXCESS, which it reads as it is at the end of the bin.
         adjoint[DIFFERENCE, lane] = difference_back(
             adjoint[DIFFERENCE, lane], adjoint[EXCESS, lane], g, vi, ii, flow[FLOW_RB + lane], rate, pm
         )

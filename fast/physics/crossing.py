@@ -36,8 +36,9 @@ def time_to_peak(V, I, pm, ps):
     """[flow-peak] Time until a rising `V` of `lif` or `li` (`I > V`, `I > 0`) peaks, where `V = I`;
     or infinity."""
     z = (1.0 - pm / ps) * (I - V) / I
-    if z >= 1.0:
+    if z >= 1.0:  # V stays below I for good
         return math.inf
+    # At equal time constants z is 0, and log1p(-z) / z has a limit: the same formula serves both.
     return (I - V) / (ps * I) * (-math.log1p(-z) / z if z != 0 else 1.0)
 
 
@@ -51,7 +52,11 @@ def highest(first, slope, last, slope_last, width, bend):
 
 @inlined
 def above_at(V, I, O, x, lane, neurons):
-    """The level beyond `v_th` after a time `x`, its slope and its second derivative there."""
+    """The level beyond `v_th` after a time `x`, its slope and its second derivative there.
+
+    `V, I, O`: the state before. `neurons`: the arrays of the pack.
+    """
+    # Each guess reads its numbers anew: a GPU's compiler kept them all in registers (LOG, 11-29).
     lane = lane_of(read_anew(lane))
     V, I, O = state_after(V, I, O, x, lane, neurons.coefficients, neurons.others, neurons.terms)
     constants, others = neurons.constants, neurons.others
@@ -81,9 +86,11 @@ def time_to_threshold(V, I, O, start, end, x_end, lane, neurons):
             return x
         stop = min(x + piece, x_end)
         width = stop - x
+        # At `x_end` the caller has the level and its slope; no piece follows that reads the rest.
         (above_stop, slope_stop), curvature_stop = end, curvature
         if stop < x_end:
             above_stop, slope_stop, curvature_stop = above_at(V, I, O, stop, lane, neurons)
+        # `twist` bounds the third derivative: the second one cannot change its sign in this piece.
         if abs(curvature) >= width * twist or width <= LEAST_PIECE:
             first, last = (x, above, slope), (stop, above_stop, slope_stop)
             found = _rise_in(V, I, O, first, last, curvature <= 0.0, lane, neurons)
@@ -98,9 +105,10 @@ def time_to_threshold(V, I, O, start, end, x_end, lane, neurons):
 
 @inlined
 def _rise_in(V, I, O, first, last, is_concave, lane, neurons):
-    """The rise through `v_th` of a level whose slope falls (`is_concave`) or grows; -1: none.
+    """The time at which the level rises through `v_th` in a piece; -1: it does not.
 
-    `first, last`: a time, the level beyond `v_th` then, and its slope.
+    Its slope falls all through the piece (`is_concave`), or grows. `first, last`: of the start and
+    the end of the piece, the time, the level beyond `v_th`, and its slope. `V, I, O`: at time 0.
     """
     (start, above, slope), (stop, above_stop, slope_stop) = first, last
     # A concave level may rise and fall again, a convex one fall and rise again.
@@ -108,6 +116,8 @@ def _rise_in(V, I, O, first, last, is_concave, lane, neurons):
     if (slope if is_concave else slope_stop) <= 0.0 or (above_stop < 0.0 and not (is_concave and turns)):
         return -1.0
     touch = TOUCH * neurons.u * neurons.constants[V_TH, lane]
+    # The peak of a concave level must pass `v_th` by more than rounding; any guess that does is
+    # enough. The lowest point of a convex level is searched to the end.
     if turns and (above_stop <= touch or not is_concave):
         x, here = _turn_in(V, I, O, first, last, touch if is_concave else math.inf, lane, neurons)
         if is_concave:
@@ -123,10 +133,12 @@ def _rise_in(V, I, O, first, last, is_concave, lane, neurons):
 
 @inlined
 def _parabola(start, above, slope, stop, above_stop):
-    """Where the parabola crosses that meets the level at both ends, with its slope at the start."""
+    """The time at which a parabola is 0 that has the level at both ends, and its slope at the
+    start; a first guess of a crossing."""
     width = stop - start
     bend = (above_stop - above - slope * width) / (width * width)
     square = slope * slope - 4.0 * bend * above
+    # This form of the root adds numbers of one sign; the usual one takes a small difference.
     below = slope + (math.sqrt(square) if square > 0.0 else 0.0)
     return min(max(start - 2.0 * above / below, start), stop) if below > 0.0 else 0.5 * (start + stop)
 
@@ -146,7 +158,7 @@ def _root_in(V, I, O, low, high, x, lane, neurons):
         if abs(step) <= least:
             return min(max(x + step, low), high)
         low, high = x if here < 0.0 else low, high if here < 0.0 else x
-        if high - low <= neurons.u:
+        if high - low <= neurons.u:  # no wider than rounding
             return high
         x += step
         x = x if low < x < high else 0.5 * (low + high)

@@ -17,8 +17,8 @@ def currents(others):
 
 @inlined
 def state_of(source, pack):
-    """The state that arrivals of a source raise, as in `fast.layout.arrays.Layer`; a mask, as in
-    `lane_of`."""
+    """The state that arrivals of a source raise, as `into` of `fast.layout.arrays.Layer`."""
+    # A mask, since the compiler then knows that no index made of it is negative.
     return pack.into[source] & 3
 
 
@@ -31,12 +31,15 @@ def current_of(source, pack):
 
 @inlined
 def lane_of_coefficients(current, lane, pack, terms):
-    """Place of a lane among the numbers of a current in `coefficients`, or in `exact`; `terms`:
-    theirs. It takes the place of the lane in functions of an arrival."""
+    """The lane, moved to the numbers of a current in `coefficients`, or in `exact`.
+
+    Functions that take a lane read the numbers of `I`; given this, they read those of the current.
+    `terms`: of the polynomials in this table.
+    """
     return lane + first_coefficient(current, pack.others, pack.learned, terms)
 
 
 @inlined
 def lane_of_flow(current, lane):
-    """The same in `flow`."""
+    """The lane, moved to the six numbers of a current in `flow`; see `lane_of_coefficients`."""
     return lane + first_flow(current)

@@ -18,17 +18,22 @@ from delayprop.fast.physics.polynomials import RAAB, RAB, RABB, RB, polynomial
 
 @inlined
 def difference_back(difference, excess, g, vi, ii, rb, rate, pm):
-    """[readout] `(A e).p` with an integral readout, from that at a later time.
+    """[readout] `(A e).p` with an integral readout, from its value at a later time.
 
-    `vi, ii`: entries of the flow over the time between; `rb`: the convolution `[-r, ps]`.
+    `difference, excess, g`: the rows DIFFERENCE and EXCESS of the adjoint, and the driving term, at
+    the later time. `vi, ii`: entries of the flow over the time between. `rb`: the convolution
+    `[-r, ps]` over it. `pm, rate`: of the membrane, and of the weight of the readout.
     """
     return ii * difference - pm * vi * excess + pm / (pm + rate) * rate * rb * g
 
 
 @inlined
 def driven_at_arrival(after, h, lane, pack, polynomials, terms):
-    """[readout] `(A e).p` and `p_I` at an arrival, a time `h` before `after`: the rows P_V,
-    P_I, EXCESS, DIFFERENCE of an adjoint, and the driving term."""
+    """[readout] `(A e).p` and `p_I` at an arrival, with an integral readout.
+
+    `after`: a time `h` later, the rows P_V, P_I, EXCESS and DIFFERENCE of the adjoint, and the
+    driving term.
+    """
     p_V, p_I, excess, difference, g = after
     pm = pack.flow[FLOW_A_VI + lane]
     _, vi, ii = factors_of(h, lane, polynomials, terms)
@@ -39,9 +44,10 @@ def driven_at_arrival(after, h, lane, pack, polynomials, terms):
 
 @inlined
 def driven_sensitivity(constant, g, h, pm, of_constant, lane, polynomials, terms):
-    """The part of `m_I` that an integral readout drives; constant 0 is `tau_mem`, 1 `tau_syn`.
+    """The part of `m_I` that an integral readout drives, a time `h` before the driving term is `g`.
 
-    `of_constant`: row OF_TAU_MEM, or OF_TAU_SYN, of the constants.
+    `constant`: 0 for `tau_mem`, 1 for `tau_syn`. `of_constant`: the entry of the lane in row
+    OF_TAU_MEM, or OF_TAU_SYN, of the constants.
     """
     if constant == 0:
         rab = h * h * polynomial(polynomials, RAB, lane, h, terms)
@@ -51,11 +57,13 @@ def driven_sensitivity(constant, g, h, pm, of_constant, lane, polynomials, terms
 
 @inlined
 def excess_at_T(drive, pm, rate, clock):
-    """`EXCESS` of an adjoint that begins at `T`, as 0."""
+    """The row EXCESS of an adjoint at `T`, where `p_V` is 0: minus the driving term over `pm + r`;
+    0 unless an integral is read."""
     return -drive * math.exp(-rate * (clock.last + float(clock.end))) / (pm + rate) if rate >= 0.0 else 0.0
 
 
 @inlined
 def drive_at(drive, lane, bin_, x, pack):
-    """The driving term of a lane's adjoint at an instant."""
+    """The driving term of a lane's adjoint, `drive exp(-r t)`, at `x` in a bin; 0 unless an
+    integral is read."""
     return drive[lane] * math.exp(-pack.rate * (bin_ + x)) if reads_integral(pack) else 0.0

@@ -25,14 +25,18 @@ def factors_of(x, lane, coefficients, terms):
 
 @inlined
 def a_bin_more(vv, vi, ii, lane, flow):
-    """`factors_of` a bin later, from the factors now."""
+    """The factors of an arrival that lies one bin later in its flow: those given, times the flow
+    over a whole bin."""
     return vv * flow[FLOW_VV + lane], vv * flow[FLOW_VI + lane] + vi * flow[FLOW_II + lane], ii * flow[FLOW_II + lane]
 
 
 @inlined
 def arrival_factors(time, carried, current, lane, pack, terms):
-    """The factors of an arrival at a current of a neuron. `carried`: the fractions of spike time
-    and delay sum to more than one bin."""
+    """The three factors VV, VI and II of a spike at `time` (ticks), for an arrival at a lane.
+
+    `current`: that the arrival raises, as in `current_of`. `carried`: as `arrival_of` returns it:
+    the flow then begins a bin earlier. `terms`: of the polynomials.
+    """
     x = left_in_bin(time & pack.ticks.rest, pack.ticks)
     vv, vi, ii = factors_of(x, lane_of_coefficients(current, lane, pack, terms), pack.coefficients, terms)
     if carried:
@@ -42,7 +46,8 @@ def arrival_factors(time, carried, current, lane, pack, terms):
 
 @inlined
 def both_factors(time, current, lane, pack, terms):
-    """`arrival_factors` not carried, and carried."""
+    """The factors of a spike at `time` (ticks) for both cases: three for an arrival whose rests do
+    not carry into the next bin, then three for one whose rests do."""
     x = left_in_bin(time & pack.ticks.rest, pack.ticks)
     vv, vi, ii = factors_of(x, lane_of_coefficients(current, lane, pack, terms), pack.coefficients, terms)
     vv_more, vi_more, ii_more = a_bin_more(vv, vi, ii, lane_of_flow(current, lane), pack.flow)
@@ -51,35 +56,42 @@ def both_factors(time, current, lane, pack, terms):
 
 @inlined
 def one_of(carried, both):
-    """The factors of an arrival, without a branch."""
+    """The three factors of an arrival, from the six of `both_factors`."""
+    # All six are read before the choice: a choice between two loads is a gather (LOG, 11-26).
     vv, vi, ii, vv_more, vi_more, ii_more = both
     return vv_more if carried else vv, vi_more if carried else vi, ii_more if carried else ii
 
 
 @inlined
 def driven_factors_of(x, vv, pm, rate, lane, coefficients, terms):
-    """The integrals over `x` of the voltage that `V` and `I` give, weighted, and the weight
-    `exp(r x)`: `[-r, pm]`, `pm [-r, pm, ps]` and `[-r]`; `vv`: entry VV there."""
+    """The factors of an arrival for an integral readout of rate `r`, over a time `x`.
+
+    Two integrals over `x`, weighted as at its end, of the voltage that follows from 1 of `V` and
+    from 1 of `I`: the convolutions `[-r, pm]` and `pm [-r, pm, ps]` (`fast.physics.polynomials`).
+    Then the weight `exp(r x)`. `vv`: entry VV of the flow over `x`.
+    """
     yv = x * polynomial(coefficients, RA, lane, x, terms)
     return yv, pm * x * x * polynomial(coefficients, RAB, lane, x, terms), vv + (pm + rate) * yv
 
 
 @inlined
 def driven_a_bin_more(vv, vi, ii, yv, yi, e, pm, rate, lane, flow):
-    """`driven_factors_of` a bin later, from all factors before."""
+    """The factors of an integral readout over one bin more: `yv, yi, e` are those of
+    `driven_factors_of`, and `vv, vi, ii` the entries of the flow over the same time."""
     e_bin, yv_bin, yi_bin = math.exp(rate), flow[FLOW_RA + lane], pm * flow[FLOW_RAB + lane]
     return yv * e_bin + vv * yv_bin, yi * e_bin + vi * yv_bin + ii * yi_bin, e * e_bin
 
 
 @inlined
 def arrival_amounts(vv, vi, ii, w_I, w_V):
-    """[flow] The part of an arrival of `V` and `I` at the end of its bin."""
+    """[flow] What an arrival adds to `V` and to its current at the end of its bin: the factors of
+    the spike, times the two numbers of the synapse (`fast.layout.arrays.Synapses`)."""
     return vv * w_V + vi * w_I, ii * w_I
 
 
 @inlined
 def integral_amount(yv, yi, e, w_I, w_V, w_y):
-    """The part of an arrival of the weighted integral of `V` in its bin."""
+    """What an arrival adds to the weighted integral of `V` in its bin."""
     return e * w_y + yv * w_V + yi * w_I
 
 

@@ -25,9 +25,11 @@ from delayprop.fast.layout.rows import (
 
 @inlined
 def lane_anew(lane, others):
-    """The lane itself; with other states its numbers are read anew from here on, since all of them
-    at once are more than the registers of a GPU hold. On a CPU, steps of `adlif` on `yin-yang` take
-    no longer for it."""
+    """The lane itself, hidden from the compiler where a neuron has other states.
+
+    The numbers at the lane are read anew from here on: all of them at once are more than the
+    registers of a GPU hold. On a CPU, steps of `adlif` on `yin-yang` take no longer for it.
+    """
     return lane_of(read_anew(lane)) if len(others.states) > 0 else lane
 
 
@@ -46,18 +48,16 @@ def others_in(array, row, lane, others):
 
 @inlined
 def others_at(numbers, row, lane, others):
-    """`others_in` of a pointer, or flat array."""
+    """Other states of a lane in a pointer, or flat array, of rows of LANES, from a row on."""
     first, count = row * LANES + lane, len(others.states)
     return (numbers[first] if count > 0 else 0.0), (numbers[first + LANES] if count > 1 else 0.0)
 
 
 @inlined
 def set_others(numbers, row, lane, O, others):
-    """Write other states of a lane to a pointer, from a row on.
-
-    A loop over them in a loop over lanes would keep its variable from lane to lane, and the lanes
-    from taking vectors.
-    """
+    """Write other states of a lane to a pointer, from a row on."""
+    # A function of its own: in a loop over lanes the variable of this loop would live on from lane
+    # to lane, and keep the lanes from becoming vectors (LOG, 11-29).
     for k in range(len(others.states)):
         numbers[(row + k) * LANES + lane] = O[k]
 
@@ -91,7 +91,10 @@ def _rate_of_other(i, V, I, O, at, numbers, others):
 
 @inlined
 def raised(I, O, w, into):
-    """`I` and other states, after an arrival of weight `w`; `into`: as in `fast.layout.arrays`."""
+    """`I` and other states after an arrival of weight `w`, which raises one of them by `w`.
+
+    `into`: 0 for `I`, else 1 + the number of the other state.
+    """
     return I + (w if into == 0 else 0.0), (O[0] + (w if into == 1 else 0.0), O[1] + (w if into == 2 else 0.0))
 
 
@@ -131,7 +134,7 @@ def times_size(numbers, V, I, O, others):
 
 @inlined
 def rise_of(numbers, V, I, O, others):
-    """`times_state` over the states that raise the sum alone."""
+    """The sum over states of a number times the state, of positive products alone."""
     total = max(numbers[0] * V, 0.0) + max(numbers[1] * I, 0.0)
     for k in range(len(others.states)):
         total += max(numbers[2 + k] * O[k], 0.0)
