@@ -86,8 +86,12 @@ def aligned(rows, columns, like):
 
 @inlined
 def set_factors(first, last, spikes, pack, factors):
-    """Set the factors of spikes `first..last-1`, at most SIDE_BY_SIDE, for neurons that are alike:
-    `[currents, FACTORS, SIDE_BY_SIDE]`. To choose the current of each spike is slower."""
+    """Set the factors of spikes `first..last-1`, at most SIDE_BY_SIDE, for neurons that are alike.
+
+    `factors [currents, FACTORS, SIDE_BY_SIDE]`: those of each spike for every current.
+    """
+    # For all currents, though each spike needs one: to choose it would gather coefficients, which
+    # is slower (LOG, 11-30).
     for current in range(currents(pack.others)):
         for n in range(first, last):
             vv, vi, ii, vv_more, vi_more, ii_more = both_factors(spikes.time[n], current, 0, pack, pack.clock.terms)
@@ -116,6 +120,7 @@ def address_of(delay, time, lane, ticks, size):
     ring, which nothing reads.
     """
     instant = delay + time
+    # 32 bits are enough (`MOST_RING_BITS`), and twice as many fit into a vector.
     here = np.int32((instant & ticks.slot) >> ticks.bits) * np.int32(LANES)
     address = np.int32(size * ((np.int32(ticks.bins * LANES) if delay < 0 else here) + lane))
     return address, carries(instant, time, ticks)

@@ -121,10 +121,11 @@ def backward_work(layer, want_tau, most):
 
 @inlined
 def enter_bin(bin_, place0, damping, first_maximum, clock, want_tau, b):
-    """Publish the adjoint at the end of a bin, and take the maxima in it.
+    """Put the adjoint of a pack at the end of a bin into the ring, and take the maxima in the bin.
 
-    `damping`: of an integral readout at the end of the bin; `first_maximum`: event of the maximum,
-    or of `T`, of lane 0.
+    `place0`: of lane 0 in the bin; `damping`: the weight `exp(-r t)` of an integral readout at the
+    end of the bin; `first_maximum`: the event of the maximum, or of `T`, of lane 0. Returns whether
+    any lane is marked, since it has an event.
     """
     size = ring_size(b.pack, want_tau)
     publish(place0, pointer(b.adjoint), pointer(b.ring), size, b.pack.others, pointer(b.events.first))
@@ -158,7 +159,7 @@ def leave_bin(bin_, damping, any_marked, want_tau, b):
     if reads_integral(pack):
         retreat_full(damping, b)
     else:
-        if want_tau:
+        if want_tau:  # first: `p` at the end of the bin drives them
             retreat_sensitivities(adjoint, flow, pack.others, pack.learned, pointer(b.marked), pointer(b.solved))
         retreat(adjoint, flow, pack.others, pointer(b.marked), pointer(b.solved))
     if any_marked:
@@ -167,7 +168,8 @@ def leave_bin(bin_, damping, any_marked, want_tau, b):
 
 @compiled
 def backward_trial(trial, number, e_first, e_last, given, layer, clock, work, found):
-    """Pack `number` in one trial, whose spikes are `e_first..e_last-1`; adds to `found`."""
+    """Sweep pack `number` back through one trial, whose own spikes are `e_first..e_last-1`; adds
+    its sums to `found`."""
     arriving, emitted, want_tau = given.arriving, given.emitted, given.want_tau
     b = PackAdjoint(
         pack_of(layer, number), work.ring, work.full_adjoint_ring, work.adjoint, work.solved, work.other,
@@ -175,6 +177,7 @@ def backward_trial(trial, number, e_first, e_last, given, layer, clock, work, fo
         given.dL_dy[trial, number], found.sums, work.scratch.piece, found.dL_dconstants,
     )
     ticks, rate, T = layer.ticks, layer.rate, clock.last + float(clock.end)
+    # 0 in the ring is what arrivals after T, and synapses that do not exist, look up.
     b.ring[:], b.adjoint[:], b.full_adjoint_ring[:] = clock.zero, 0.0, 0.0
     for lane in range(LANES):
         b.drive[lane] = b.dL_dy[lane] / T if reads_integral(layer) else 0.0
@@ -191,6 +194,8 @@ def backward_trial(trial, number, e_first, e_last, given, layer, clock, work, fo
             take_spike(e - e_first, lane, bin_, place0, x, emitted.I[e], O, given.dL_dt[e], clock, want_tau, b)
             e -= 1
         leave_bin(bin_, damping, any_marked, want_tau, b)
+        # Spikes wait until a whole batch of bins is passed, for which the ring has room: to look up
+        # many spikes at once is quicker.
         if bin_ % BATCH != 0:
             continue
         last = n
@@ -210,8 +215,8 @@ def backward_trial(trial, number, e_first, e_last, given, layer, clock, work, fo
 
 @outermost
 def backward_sweep(number, first_trial, last_trial, given, layer, clock):
-    """Pack `number` of a layer that is not recurrent, in trials `first_trial..last_trial-1`;
-    `BackwardSums`, over the trials."""
+    """Sweep pack `number` of a layer that is not recurrent back through trials
+    `first_trial..last_trial-1`; returns the `BackwardSums` over these trials."""
     w = layer.synapses.w
     found = BackwardSums(
         np.zeros((w.shape[1], TERMS * LANES)), np.zeros(given.arriving.time.size if given.want_dt else 0),

@@ -11,7 +11,8 @@ from delayprop.fast.physics.within_bin import collect
 
 @inlined
 def unzip(cells, place0, places, others, rows):
-    """Write the numbers `V, I, up` of the cells of a bin to `rows [currents * 3 * LANES]`.
+    """Write the numbers `V, I, up` of the cells of a bin to `rows`, current by current, a row of
+    LANES each: `[currents * 3 * LANES]`.
 
     `place0`: of lane 0 in the bin; `places`: of the ring; `cells`: of all currents. Pointers.
     """
@@ -21,9 +22,10 @@ def unzip(cells, place0, places, others, rows):
 
 @inlined
 def arrived(rows, more, place0, lane, places, others):
-    """What arrivals of a bin add to `V, I, O` of a lane at its end, and at most to the level in it.
+    """What the arrivals of a bin add to a lane: to its state `V, I, O` at the end of the bin, and
+    the most that they add to the level in it.
 
-    `rows`: see `unzip`; `more`: of `fast.cpu.deposit.Ring`. Pointers.
+    `rows`: as `unzip` writes them; `more`: of `fast.cpu.deposit.Ring`. Pointers.
     """
     V, I, up = rows[lane], rows[LANES + lane], rows[2 * LANES + lane]
     first = more[place0 + lane] if reaches_others(others) else 0.0
@@ -37,7 +39,7 @@ def arrived(rows, more, place0, lane, places, others):
 
 @vectorised
 def clear_rows(others, rows):
-    """The rows of `unzip`, where nothing has been deposited. Pointer."""
+    """Write 0 to the rows of `unzip`, where nothing is ever deposited. Pointer."""
     for n in range(currents(others) * 3 * LANES):
         rows[n] = 0.0
 
@@ -63,8 +65,11 @@ def any_arrival(cells, in_step, place, places, others):
 
 @compiled
 def collect_all(cells, place, places, lane, time, source, next_, in_step, pack, clock, is_last, gaps):
-    """Write the arrivals of a bin into `gaps.rest, gaps.weight`: those in step, and those of the
-    chains of all currents; their count. `cells, in_step`: pointers."""
+    """Write all arrivals at a place into `gaps.rest, gaps.weight`, and return their count.
+
+    First come those in step, then those of the chain of each current; `put_in_order` sorts them.
+    `next_, time, source`: of spikes by number; `cells, in_step`: pointers.
+    """
     rest, weight, mask = gaps.rest, gaps.weight, next_.shape[0] - 1
     count = collect_in_step(place // LANES, lane, source, mask, in_step, pack, clock, is_last, rest, weight)
     for current in range(currents(pack.others)):

@@ -121,7 +121,7 @@ def most_under_way(arriving, span):
         for n in range(arriving.offsets[trial], arriving.offsets[trial + 1]):
             while arriving.bin[oldest] <= arriving.bin[n] - span:
                 oldest += 1
-            while n + 1 - oldest > most:
+            while n + 1 - oldest > most:  # a power of two, since numbers of spikes are masked
                 most *= 2
     return most
 
@@ -132,15 +132,17 @@ def set_amount(lane, carried, both, row, pack, amount):
     begin."""
     vv, vi, ii = one_of(carried, both)
     dV, dI = arrival_amounts(vv, vi, ii, pack.w_I[row + lane], pack.w_V[row + lane])
+    # The bound on the level leaves inhibition out (`fast.physics.bin_step.level_may_pass`).
     amount[V + lane], amount[I + lane], amount[UP + lane] = dV, dI, max(dV, pack.clock.zero)
 
 
 @vectorised
 def deposit(first, last, spikes, pack, links, cells, in_step, scratch):
-    """[flow-cut] Add the arrivals of spikes `first..last-1` to one pack, or list them in step;
-    arrays are pointers.
+    """[flow-cut] Deposit spikes `first..last-1` in one pack.
 
-    The loops over lanes have no branch, so the compiler handles many lanes with one instruction.
+    Each arrival is added to the cell of its lane and bin, and linked into the chain there. A spike
+    that arrives in step is listed instead (`fast.cpu.in_step`). Arrays are pointers. The loops over
+    lanes have no branch, so the compiler handles many lanes with one instruction.
     """
     size = CELL * ring_places(pack.ticks)
     for start in range(first, last, SIDE_BY_SIDE):
@@ -164,6 +166,7 @@ def deposit(first, last, spikes, pack, links, cells, in_step, scratch):
                     address[lane], carried = address_of(pack.delay[row + lane], time, lane, pack.ticks, CELL)
                     both = both_factors(time, current, lane, pack, pack.clock.terms)
                     set_amount(lane, carried, both, row, pack, amount)
+        # In a loop of its own, so that the one above is vector code (LOG, 11-26).
         for n in range(start, stop):
             if pack.any_shared and pack.shared_delay[spikes.source[n]] >= 0:
                 continue
@@ -175,9 +178,11 @@ def deposit(first, last, spikes, pack, links, cells, in_step, scratch):
 
 @inlined
 def deposit_in_bin(place0, n, time, source, lane, pack, links, cells):
-    """Add the arrival of spike `n` at one lane, if it arrives in the bin in which it is emitted.
+    """Deposit spike `n` at one lane, if it arrives there in the bin in which it is emitted.
 
-    `place0`: first address of that bin. Arrays are pointers. Returns whether it arrives there.
+    The arrival is added to the lane's cell, and linked into its chain.
+
+    `place0`: of lane 0 in that bin. Arrays are pointers. Returns whether it arrives there.
     """
     at = source * LANES + lane
     address, carried = address_of(pack.delay[at], time, lane, pack.ticks, CELL)
@@ -197,7 +202,12 @@ def deposit_in_bin(place0, n, time, source, lane, pack, links, cells):
 
 @vectorised
 def deposit_integral(first, last, spikes, pack, integral):
-    """Like `deposit` for an integral readout."""
+    """Add to `integral` what spikes `first..last-1` add to the integral readout in the bin of each
+    arrival. Arrays are pointers.
+
+    An integral is read of `li` alone, or of LIF: there is one current, and a ring with one number
+    per place.
+    """
     ticks, terms, rate = pack.ticks, pack.clock.terms, pack.rate
     for n in range(first, last):
         time, row = spikes.time[n], spikes.source[n] * LANES

@@ -93,7 +93,8 @@ def forward_work(layer, most, clock):
 
 @inlined
 def solve_needed(place0, bin_, number, arriving, pack, clock, neuron_record, work, emitted, n):
-    """Solve the marked lanes of pack `number` event by event; emits from index `n` on.
+    """Solve the marked lanes of pack `number` event by event, in bin `bin_`, whose lane 0 has place
+    `place0`. Their spikes are written to `emitted` from index `n` on, their states to `work.ahead`.
 
     Returns:
         The number of spikes, and REACHED_END; or the neuron, and STUCK; or the number, and FULL if
@@ -134,8 +135,11 @@ def solve_needed(place0, bin_, number, arriving, pack, clock, neuron_record, wor
 
 @compiled
 def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, emitted, n_emitted):
-    """Pack `number` in one trial; fills `neuron_record [NEURON_RECORD, LANES]`. Returns as
-    `solve_needed`."""
+    """Sweep pack `number` forward through one trial; fills `neuron_record [NEURON_RECORD, LANES]`.
+
+    Spikes are written to `emitted` from index `n_emitted` on. Returns the number of spikes and
+    REACHED_END, the neuron and STUCK, or the number and FULL, as `solve_needed`.
+    """
     ticks, integral_read, pack = layer.ticks, reads_integral(layer), pack_of(layer, number)
     pointers, spikes = pointers_of(pack, clock), spike_pointers(arriving.time, arriving.source)
     cells, integral, more = pointer(work.ring.cells), pointer(work.ring.integral), pointer(work.ring.more)
@@ -145,6 +149,7 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
         pointer(work.state), pointer(work.ahead), pointer(work.level), pointer(work.needs_solve)
     )
     in_step, rows = in_step_of(0, work.in_step), scratch.amount
+    # Then the cells stay empty, and are neither read nor cleared.
     none_deposited = all_in_step(pack.synapses.w.shape[0], pointers)
     clear_ring(work.ring, clock)
     work.state[:], work.in_step.last[:] = 0.0, NO_SPIKE
@@ -180,7 +185,7 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
             )
             if status != REACHED_END:
                 return n_emitted, status
-        if integral_read:
+        if integral_read:  # before `advance`: the integral is of the state at the start of the bin
             weight_end = math.exp(-layer.rate * (bin_ + 1))
             integrate(place0, state, pointers.flow, integral, weight_end, needs_solve, pointer(neuron_record[INTEGRAL]))
         advance(state, pack.others, ahead)
@@ -192,7 +197,8 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
 
 @outermost
 def forward_sweep(number, first_trial, last_trial, arriving, most, layer, clock, neuron_record, most_spikes):
-    """Pack `number` of a layer that is not recurrent, in trials `first_trial..last_trial-1`.
+    """Sweep pack `number` of a layer that is not recurrent through trials
+    `first_trial..last_trial-1`.
 
     `most`: see `most_under_way`. `most_spikes`: of the pack in a trial. Fills `neuron_record
     [trial, pack, NEURON_RECORD, LANES]`.
@@ -212,6 +218,7 @@ def forward_sweep(number, first_trial, last_trial, arriving, most, layer, clock,
             end, status = forward_trial(trial, number, arriving, layer, clock, record, work, emitted, n)
             if status != FULL or end - n > most_spikes:
                 break
+            # The trial begins anew: its rings and its record have been written to.
             emitted = with_room(emitted, 2 * emitted.bin.size)
         if status == STUCK:
             return emitted, ends, end

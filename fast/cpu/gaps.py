@@ -47,8 +47,10 @@ def gap_scratch(most, w, others):
 
 @vectorised
 def rank_few(found, count, rank):
-    """The place of each of `count` instants in order of time, at most FEW; of equal ones the last
-    goes first. Pointers."""
+    """Write the rank of each of `count` instants in order of time, at most FEW, into `rank`.
+
+    Of equal instants the last one goes first. Pointers.
+    """
     for n in range(FEW):
         rank[n] = 0
     for other in range(count):

@@ -55,7 +55,11 @@ def in_step_of(number, in_step):
 
 @inlined
 def list_in_step(n, time, source, both, mask, pack, in_step):
-    """List spike `n`; `both`: its factors; `mask`: of numbers of spikes. Pointers."""
+    """List spike `n` in the bin in which it arrives at all neurons of the pack.
+
+    `time`: its instant, ticks; `both`: its six factors (`both_factors`); `mask`: of numbers of
+    spikes. Pointers.
+    """
     slot, rest, carried = arrival_of(pack.shared_delay[source], time, pack.ticks)
     vv, vi, ii = one_of(carried, both)
     shared, of_one, k = moved(pack.of_shared, 2 * source), moved(in_step.of_one, 2 * (n & mask)), n & mask
@@ -80,7 +84,8 @@ def add_in_step(slot, source, mask, pack, in_step, rows):
 
 @inlined
 def add_in_step_at(lane, slot, source, mask, pack, in_step, rows):
-    """`add_in_step` for one lane."""
+    """Add the arrivals in step of a bin to the rows of one lane, as `add_in_step` does for all.
+    Pointers."""
     n = in_step.last[slot]
     while n >= 0:
         w, of_one = pack.w[source[n] * LANES + lane], moved(in_step.of_one, 2 * (n & mask))
@@ -92,7 +97,11 @@ def add_in_step_at(lane, slot, source, mask, pack, in_step, rows):
 
 @inlined
 def collect_in_step(slot, lane, source, mask, in_step, pack, clock, is_last, rest, weight):
-    """`fast.physics.within_bin.collect` for the spikes of a bin that arrive in step. Pointers."""
+    """Write the arrivals in step of a bin at one lane into `rest, weight` from index 0 on, the
+    latest spike first, and return their count. Those after `T` are left out.
+
+    `slot`: of the bin; `mask`: of numbers of spikes. `in_step`: pointers.
+    """
     count, n = 0, in_step.last[slot]
     while n >= 0:
         r, w = in_step.rest[n & mask], pack.synapses.w[source[n], lane]

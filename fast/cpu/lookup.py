@@ -37,11 +37,15 @@ from delayprop.fast.physics.factors import adjoint_terms, both_factors, dL_dt_ar
 
 @inlined
 def add_to_sums(lane, vv, vi, ii, pack, terms, keep, sums):
-    """Add the terms of an arrival, whose adjoint is in `terms`, to the sums of its source; `keep`:
-    whether the terms take the address of the adjoint."""
+    """Add the terms of an arrival at a lane to the sums of its synapse.
+
+    `vv, vi, ii`: the factors of the arrival. `terms`: holds the adjoint at the end of its bin.
+    `keep`: whether the terms overwrite that, since the gradient of spike times reads them.
+    """
     p_V, p_I = terms[OF_V + lane], terms[OF_I + lane]
     is_nan = p_V != p_V  # nan-ok: NaN marks a bin with own events
     of_V, of_I = adjoint_terms(p_V, p_I, vv, vi, ii)
+    # A special arrival adds 0 here: `look_up_special` adds its terms later.
     of_V, of_I = pack.clock.zero if is_nan else of_V, pack.clock.zero if is_nan else of_I
     if keep:
         terms[OF_V + lane], terms[OF_I + lane] = of_V, of_I
@@ -51,7 +55,11 @@ def add_to_sums(lane, vv, vi, ii, pack, terms, keep, sums):
 
 @inlined
 def add_group(start, stop, first, spikes, pack, scratch, keep):
-    """`add_to_sums` for spikes `start..stop-1` of a group that began with `first`."""
+    """Add the terms of all arrivals of spikes `start..stop-1` to the sums of their synapses.
+
+    The adjoints at the arrivals are in `scratch.terms`, of a group of spikes that begins with
+    `first`. `keep`: see `add_to_sums`.
+    """
     for n in range(start, stop):
         time, source = spikes.time[n], spikes.source[n]
         row, current, add = source * LANES, current_of(source, pack), moved(scratch.piece, source * (TERMS * LANES))
@@ -125,7 +133,7 @@ def gather(first, last, spikes, pack, ring, scratch, keep, want_tau, sums, dL_dc
         for n in range(start, stop if plain or reached else start):
             source = spikes.source[n]
             scratch.added[source] += 1
-            if scratch.added[source] == PIECE:
+            if scratch.added[source] == PIECE:  # so rounding does not grow with the number of spikes
                 end_piece(source, scratch.piece, scratch.added, sums)
     return any_special
 
@@ -144,13 +152,13 @@ def add_all_driven(first, last, spikes, pack, full_adjoint_ring, ring, scratch, 
         add = moved(sums, spikes.source[n] * (TERMS * LANES))
         for lane in range(LANES):
             _, rest, _ = arrival_of(delay[lane], time, ticks)
-            h, p = left_in_bin(rest, ticks), address[lane] >> 1
+            h, p = left_in_bin(rest, ticks), address[lane] >> 1  # the place: 2 numbers in `ring` each
             there = moved(full_adjoint_ring, p * rows)
             after = there[P_V], there[P_I], there[EXCESS], there[DIFFERENCE], there[DRIVE]
             along, p_I = driven_at_arrival(after, h, lane, pack, pack.coefficients, pack.clock.terms)
             is_number = ring[2 * p] == ring[2 * p]  # nan-ok: NaN marks a bin with own events
             along, p_I = along if is_number else 0.0, p_I if is_number else 0.0
-            found[OF_V + lane] = along  # here, and in the sums, in its address
+            found[OF_V + lane] = along  # here, and in the sums, where else `p` is
             add[OF_V + lane] += along
             add[OF_I + lane] += p_I
 
@@ -176,10 +184,11 @@ def add_dL_dt_pre(first, last, source, pack, scratch, dL_dt_pre):
 
 @inlined
 def look_up_plain(first, last, time, source, clock, want_tau, scratch, b, dL_dt_pre):
-    """Add the terms of all arrivals of spikes `first..last-1`, a group of the scratch, but the
-    special ones.
+    """Look the adjoint up at the arrivals of spikes `first..last-1`, and add their terms to the
+    gradients; all but the special ones, which lie among own events of their neuron.
 
-    `dL_dt_pre`: by spike, empty if not wanted. Returns whether there are special arrivals.
+    The spikes are one group of the scratch. `dL_dt_pre`: by spike, empty if not wanted. Returns
+    whether there are special arrivals.
     """
     spikes, pack = spike_pointers(time, source), pointers_of(b.pack, clock)
     scratch_ = LookupScratch(

@@ -43,8 +43,8 @@ class LookupScratch(NamedTuple):
 
 @inlined
 def terms_of(k, others, scratch):
-    """What is looked up at the arrivals of spike `k` of a group, a row of LANES per number of the
-    ring (`ring_numbers`), and then its terms. Pointers."""
+    """The rows of spike `k` of a group: first the numbers that its arrivals look up, a row of LANES
+    for each number of the ring (`ring_numbers`); then the terms that follow from them. Pointers."""
     return moved(scratch.terms, k * (ring_numbers(others) * LANES))
 
 
@@ -64,7 +64,7 @@ def lookup_scratch(w, others, constants):
 
 @inlined
 def end_piece(source, piece, added, sums):
-    """Move the piece of a source to its sums. Arrays are pointers."""
+    """Add the piece of a source to its sums, and empty it. Arrays are pointers."""
     of, to = moved(piece, source * (TERMS * LANES)), moved(sums, source * (TERMS * LANES))
     for k in range(TERMS * LANES):
         to[k] += of[k]
@@ -74,6 +74,6 @@ def end_piece(source, piece, added, sums):
 
 @compiled
 def end_pieces(scratch, sums):
-    """Move all pieces to the sums, which then are complete."""
+    """Add the pieces of all sources to the sums, which then are complete."""
     for source in range(sums.shape[0]):
         end_piece(source, pointer(scratch.piece), pointer(scratch.added), pointer(sums))

@@ -71,7 +71,10 @@ def no_pending(lanes, layer, room):
 
 @inlined
 def start_pending(pending, number, state, lane, neuron_record):
-    """Make a lane pending, settled up to the start of the bin."""
+    """Make a lane pending, settled up to the start of the bin.
+
+    `state`: of all lanes of its pack there; `neuron_record`: of the pack, as it is there.
+    """
     pending.lanes[pending.how_many[CHOSEN]] = number
     pending.how_many[CHOSEN] += 1
     settled = pending.settled[number]
@@ -103,13 +106,14 @@ def take_arrivals(pending, number, cells, place, spikes, next_, in_step, pack, c
     )
     put_in_order(count, gaps, rest, weight)
     pending.first[number], pending.arrivals[number] = first, count
-    pending.capacity[number] = min(2 * count + 4, rest.size)
+    pending.capacity[number] = min(2 * count + 4, rest.size)  # with room for own spikes in this bin
     pending.how_many[TAKEN] += pending.capacity[number]
 
 
 @compiled
 def insert_arrival(pending, number, r, w):
-    """Insert an arrival of a pending lane in order of time. Returns whether there is room."""
+    """Insert an arrival at `r` in the bin, of weight `w`, among those of a pending lane, which are
+    in order of time. Returns whether there is room."""
     first, count = pending.first[number], pending.arrivals[number]
     if count == pending.capacity[number]:  # move them to where there is twice the room
         taken, capacity = pending.how_many[TAKEN], 2 * count + 4
@@ -147,6 +151,7 @@ def predict(pending, number, bin_, layer, clock, neuron_record):
     `neuron_record [packs, ...]`: filled up to there.
     """
     lane, record = lane_of(number), neuron_record[number // LANES]
+    # An earlier prediction has written to the record; begin again from where the lane is settled.
     for k in range(NEURON_RECORD):
         record[k, lane] = pending.neuron_record[number, k]
     now, then, pack = pending.settled[number], pending.predicted[number], pack_of(layer, number // LANES)
@@ -162,7 +167,8 @@ def predict(pending, number, bin_, layer, clock, neuron_record):
 
 @inlined
 def settle(pending, number, layer, neuron_record):
-    """Make the predicted spike of a lane final."""
+    """Make the predicted spike of a lane final: it is settled just after the reset, with the record
+    of its prediction."""
     settled, predicted, constants = pending.settled[number], pending.predicted[number], layer.constants[number // LANES]
     settled[V], settled[I], others = after_reset(
         predicted[V], predicted[I], others_of(predicted[O:], layer.others), lane_of(number), constants, layer.others

@@ -24,7 +24,8 @@ O = AMOUNTS * LANES  # column of amounts of other states, behind those of `fast.
 
 @inlined
 def _amounts(delay, time, into, lane, w, pack):
-    """What an arrival adds to `V, I, O` at the end of its bin, and at most to the level in it."""
+    """What an arrival adds to `V, I, O` at the end of its bin, and the most that it adds to the
+    level in it."""
     _, rest, _ = arrival_of(delay, time, pack.ticks)
     h = left_in_bin(rest, pack.ticks)
     V, I, O = response(h, into, lane, pack.others, pack.coefficients, pack.clock.terms, pack.clock.one)
@@ -35,7 +36,11 @@ def _amounts(delay, time, into, lane, w, pack):
 
 @vectorised
 def deposit_reached(first, last, spikes, pack, links, cells, more, places, scratch):
-    """Add the arrivals of spikes `first..last-1` to one pack. Arrays are pointers."""
+    """Deposit spikes `first..last-1` in one pack, where arrivals reach other states.
+
+    `V` and `I` are added to the cells, and the spike is linked into the chain there; other states
+    are added to `more`, `places` numbers for each. Arrays are pointers.
+    """
     others, size = pack.others, MOST_AMOUNTS * LANES
     for start in range(first, last, SIDE_BY_SIDE):
         stop = min(start + SIDE_BY_SIDE, last)
@@ -48,18 +53,24 @@ def deposit_reached(first, last, spikes, pack, links, cells, more, places, scrat
                 dV, dI, dO, up = _amounts(delay[lane], time, into, lane, w[lane], pack)
                 amount[V + lane], amount[I + lane], amount[UP + lane] = dV, dI, up
                 set_others(amount, AMOUNTS, lane, dO, others)
+        # After all amounts are computed: LLVM would hand them on lane by lane (LOG, 11-29).
         for n in range(start, stop):
             address, amount = moved(scratch.address, (n - start) * LANES), moved(scratch.amount, (n - start) * size)
             add_row(cells, address, amount, moved(links.next, (n & links.mask) * LANES), np.int32(n))
             for k in range(len(others.reached)):
                 here, of = moved(more, k * places), moved(amount, O + k * LANES)
                 for lane in range(LANES):
-                    here[address[lane] >> 2] += of[lane]
+                    here[address[lane] >> 2] += of[lane]  # the place: a cell has 4 numbers
 
 
 @inlined
 def deposit_reached_in_bin(place0, n, time, source, lane, pack, links, cells, more, places):
-    """`fast.cpu.deposit.deposit_in_bin`, with other states. Arrays are pointers."""
+    """Deposit spike `n` at one lane, if it arrives there in the bin in which it is emitted, where
+    arrivals reach other states.
+
+    `place0`: of lane 0 in that bin. `more`: the deposits of other states, `places` numbers for
+    each. Arrays are pointers. Returns whether it arrives there.
+    """
     delay = pack.delay[source * LANES + lane]
     address, carried = address_of(delay, time, lane, pack.ticks, CELL)
     if carried or address != CELL * (place0 + lane):
@@ -80,9 +91,11 @@ def gather_states(ring, address, found, others):
 
 @vectorised
 def add_reached(k, time, source, pack, scratch):
-    """Add `(A e).p` and `e.p` at the arrivals of spike `k` of a group, whose adjoint is in
-    `scratch.terms`, to the piece of its source, and leave the first in its address. Arrays are
-    pointers."""
+    """Add `(A e).p` and `e.p` at the arrivals of spike `k` of a group to the piece of its source.
+
+    The adjoint at the ends of their bins is in `scratch.terms`; `(A e).p` overwrites its first row,
+    where the gradient of the spike's time reads it. Arrays are pointers.
+    """
     others, terms, zero, one = pack.others, pack.clock.terms, pack.clock.zero, pack.clock.one
     of_A, into, p = coefficients_a(others, pack.learned, terms), state_of(source, pack), terms_of(k, others, scratch)
     delay = moved(pack.delay, source * LANES)

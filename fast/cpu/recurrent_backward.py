@@ -108,8 +108,11 @@ def scratch_of(number, scratch):
 
 @inlined
 def look_up_everywhere(trial, first, last, spikes, given, layer, clock, work, found, dL_dt):
-    """`look_up_plain` in every pack; `spikes`: with `time, source`; `dL_dt`: by spike, empty if
-    not wanted."""
+    """Look the adjoint up at the arrivals of spikes `first..last-1` in every pack, all but the
+    special ones, which are marked in the scratch of the pack.
+
+    `spikes`: has `time, source`. `dL_dt`: by spike, is added to; empty if not wanted.
+    """
     for number in range(layer.constants.shape[0]):
         b = adjoint_of(number, trial, given, layer, work, found)
         look_up_plain(
@@ -119,8 +122,11 @@ def look_up_everywhere(trial, first, last, spikes, given, layer, clock, work, fo
 
 @inlined
 def look_up_special_everywhere(trial, base, first, last, spikes, given, layer, clock, work, found, dL_dt):
-    """`look_up_special` in every pack, of spikes `first..last-1` of the group that began with
-    `base`."""
+    """Look up the special arrivals of spikes `first..last-1` in every pack that has one marked.
+
+    The spikes belong to the group that begins with `base`. Other arguments: as
+    `look_up_everywhere`.
+    """
     for number in range(layer.constants.shape[0]):
         marked = np.int64(0)
         for k in range(first - base, last - base):
@@ -154,12 +160,14 @@ def mark_spikes(trial, bin_, place0, e, e_first, e_last, given, layer, clock, wo
 
 @inlined
 def take_spikes(trial, bin_, place0, e, later, e_first, given, layer, clock, work, found):
-    """Let the own spikes `e..later-1` of a bin look their arrivals up, and jump."""
+    """Let the own spikes `e..later-1` of a bin look the adjoint up at their arrivals, and then jump
+    the adjoint of their lanes."""
     emitted, own, copies = given.emitted, work.own, layer.copies
     at_once = max(1, SIDE_BY_SIDE // copies)
     while later > e:
         base = max(e, later - at_once)
         look_up_everywhere(trial, base * copies, later * copies, own, given, layer, clock, work, found, own.dL_dt)
+        # The last spike first: its jump is part of what special arrivals of earlier ones look up.
         for spike in range(later - 1, base - 1, -1):
             first, dL_dt = spike * copies, given.dL_dt[spike]
             look_up_special_everywhere(
@@ -178,7 +186,8 @@ def take_spikes(trial, bin_, place0, e, later, e_first, given, layer, clock, wor
 
 @compiled
 def recurrent_backward_trial(trial, e_first, e_last, given, layer, clock, work, found):
-    """All packs in one trial, whose spikes are `e_first..e_last-1`; adds to `found`."""
+    """Sweep all packs back through one trial, whose own spikes are `e_first..e_last-1`; adds its
+    sums to `found`."""
     arriving, ticks, rate, packs = given.arriving, layer.ticks, layer.rate, layer.constants.shape[0]
     T = clock.last + float(clock.end)
     work.ring[:], work.full_adjoint_ring[:], work.adjoint[:] = clock.zero, 0.0, 0.0
@@ -196,6 +205,7 @@ def recurrent_backward_trial(trial, e_first, e_last, given, layer, clock, work, 
             b = adjoint_of(number, trial, given, layer, work, found)
             enter_bin(bin_, place0, damping, e_last - e_first + number * LANES, clock, given.want_tau, b)
         later = e
+        # All are marked before any looks up: an arrival in this bin must find NaN, and wait.
         e = mark_spikes(trial, bin_, place0, e, e_first, e_last, given, layer, clock, work, found)
         take_spikes(trial, bin_, place0, e, later, e_first, given, layer, clock, work, found)
         for number in range(packs):
@@ -216,15 +226,15 @@ def recurrent_backward_trial(trial, e_first, e_last, given, layer, clock, work, 
 
 @compiled
 def end_all_pieces(scratch, sums):
-    """`end_pieces` of every pack."""
+    """Add the pieces of all sources to the sums, in every pack."""
     for number in range(sums.shape[0]):
         end_pieces(scratch_of(number, scratch), sums[number])
 
 
 @outermost
 def recurrent_backward_sweep(first_trial, last_trial, given, layer, clock):
-    """All packs of a recurrent layer in trials `first_trial..last_trial-1`; `BackwardSums`, by pack
-    and over the trials."""
+    """Sweep all packs of a recurrent layer back through trials `first_trial..last_trial-1`; returns
+    the `BackwardSums` over these trials, `[packs, ...]`."""
     copies, s = layer.copies, layer.synapses
     sums = np.zeros((s.w.shape[0], s.w.shape[1], TERMS * LANES))
     found = BackwardSums(

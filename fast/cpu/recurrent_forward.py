@@ -38,7 +38,7 @@ from delayprop.fast.physics.within_bin import FULL, NONE, REACHED_END, STUCK
 
 @inlined
 def start(layer, clock, neuron_record, work):
-    """Empty arrays, before the first bin."""
+    """Empty the rings, and set every lane to rest, before the first bin."""
     clear_ring(work.ring, clock)
     work.state[:], work.oldest_at[:], work.in_step.last[:] = 0.0, 0, NO_SPIKE
     for pack_number in range(layer.constants.shape[0]):
@@ -48,7 +48,7 @@ def start(layer, clock, neuron_record, work):
 
 @compiled
 def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted):
-    """All packs in one trial, from `work.position` on.
+    """Sweep all packs forward through one trial, from `work.position` on.
 
     Fills `neuron_record [pack, NEURON_RECORD, LANES]`.
 
@@ -133,7 +133,10 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
 
 @outermost
 def recurrent_sweep(first_trial, last_trial, arriving, most, layer, clock, neuron_record, most_spikes):
-    """All packs of a recurrent layer; arguments and result as `fast.cpu.forward.forward_sweep`."""
+    """Sweep all packs of a recurrent layer through trials `first_trial..last_trial-1`.
+
+    Arguments and results: as `fast.cpu.forward.forward_sweep`, for all packs in place of one.
+    """
     longest = 0
     for trial in range(first_trial, last_trial):
         longest = max(longest, arriving.offsets[trial + 1] - arriving.offsets[trial])

@@ -40,28 +40,29 @@ from delayprop.fast.physics.within_bin import weight_is_source
 
 @inlined
 def cells_of(pack_number, layer, work):
-    """Pointer to the cells of pack `pack_number`."""
+    """Pointer to the cells of a pack, of all its currents."""
     size = currents(layer.others) * ring_places(layer.ticks) * CELL
     return pointer(work.ring.cells[pack_number * size : (pack_number + 1) * size])
 
 
 @inlined
 def integral_of(pack_number, layer, work):
-    """Pointer to the integrals of pack `pack_number`."""
+    """Pointer to the deposits of a pack for an integral readout."""
     places = ring_places(layer.ticks)
     return pointer(work.ring.integral[pack_number * places : (pack_number + 1) * places])
 
 
 @inlined
 def more_of(pack_number, layer, work):
-    """Pointer to the deposits of other states of pack `pack_number`."""
+    """Pointer to the deposits of other states of a pack."""
     size = ring_places(layer.ticks) * len(layer.others.reached)
     return pointer(work.ring.more[pack_number * size : (pack_number + 1) * size])
 
 
 @inlined
 def unzip_lane(cells, place0, lane, places, others, rows):
-    """`fast.cpu.bin_ahead.unzip` of one lane."""
+    """Write the numbers `V, I, up` of the cells of one lane in a bin to its entries of `rows`, as
+    `fast.cpu.bin_ahead.unzip` does for all lanes. Pointers."""
     for current in range(currents(others)):
         cell, row = CELL * (current * places + place0 + lane), current * 3 * LANES + lane
         rows[row], rows[row + LANES], rows[row + 2 * LANES] = (
@@ -90,6 +91,7 @@ def deposit_everywhere(first, last, layer, clock, work):
 def add_pending(number, place0, bin_, layer, clock, neuron_record, work):
     """Make a lane pending, with all arrivals in the bin. Returns whether there is room."""
     pack_number, lane, pending = number // LANES, lane_of(number), work.pending
+    # No more spikes can be under way than there are links, so no chain is longer.
     if pending.rest.size - pending.how_many[TAKEN] < work.spikes.next.shape[1]:
         return False
     start_pending(pending, number, work.state[pack_number], lane, neuron_record[pack_number])
@@ -116,7 +118,7 @@ def deliver_same_bin(n, place0, bin_, layer, clock, neuron_record, work):
         more, places = more_of(pack_number, layer, work), ring_places(layer.ticks)
         while bits:
             lane = lowest_bit(bits)
-            bits &= bits - 1
+            bits &= bits - 1  # without its lowest bit
             if reaches_others(layer.others):
                 arrives = deposit_reached_in_bin(place0, n, time, source, lane, pointers, links, cells, more, places)
             else:
@@ -124,6 +126,7 @@ def deliver_same_bin(n, place0, bin_, layer, clock, neuron_record, work):
             if not arrives:
                 continue
             number = pack_number * LANES + lane
+            # A pending lane has its arrivals in order: this one is inserted.
             if work.needs_solve[pack_number, lane]:
                 _, ticks_after, _ = arrival_of(pack.synapses.delay[source, lane], time, layer.ticks)
                 r = in_bins(ticks_after, layer.ticks)
@@ -134,6 +137,7 @@ def deliver_same_bin(n, place0, bin_, layer, clock, neuron_record, work):
                     return False
                 touch(pending, number)
                 continue
+            # Any other lane asks the bound again: it steps over the bin anew, or becomes pending.
             V_here, I_here = work.state[pack_number, lane], work.state[pack_number, LANES + lane]
             flow = layer.flow[pack_number]
             others, O_here = layer.others, others_at(work.state[pack_number], 2, lane, layer.others)

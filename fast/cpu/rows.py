@@ -34,13 +34,13 @@ def _add_row(typing: Any, cells: Any, address: Any, amount: Any, before: Any, li
                 places = [builder.load(builder.gep(address, [one(lane)]), align=4) for lane in lanes]
                 wide = [builder.zext(p, ir.IntType(64)) for p in places]
                 at = [cell_at(builder, cells, p, signature.args[0].dtype)[0] for p in wide]
-                now = _joined(builder, [builder.load(cell, align=4) for cell in at])
+                now = _joined(builder, [builder.load(one_cell, align=4) for one_cell in at])
                 own = _shuffled(builder, now, now, [n // CELL * CELL + CELL_LINK for n in range(16)])
                 here = ir.VectorType(ir.IntType(1), 16)([n % 4 == j for n in range(16)])
                 old = own if old is None else builder.select(here, own, old)
                 sums = builder.select(no_link, builder.fadd(now, amounts), links)
-                for k, cell in enumerate(at):
-                    builder.store(_shuffled(builder, sums, sums, range(4 * k, 4 * k + 4)), cell, align=4)
+                for k, one_cell in enumerate(at):
+                    builder.store(_shuffled(builder, sums, sums, range(4 * k, 4 * k + 4)), one_cell, align=4)
             whole = builder.bitcast(old, ir.VectorType(bits, 16))
             whole = whole if bits.width == 32 else builder.trunc(whole, ir.VectorType(one, 16))
             target = builder.gep(before, [one(start)])
@@ -51,7 +51,8 @@ def _add_row(typing: Any, cells: Any, address: Any, amount: Any, before: Any, li
 
 
 def _unzip_cells(typing: Any, cells: Any, found: Any) -> Any:
-    """The numbers `V, I, up` of LANES cells, one after the other, as a row each."""
+    """Read LANES cells, one after the other, and write their numbers `V, I, up` to `found`, as
+    three rows of LANES."""
     four = ir.VectorType(float_type(cells.dtype), 4 * CELL)
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -74,7 +75,8 @@ def _gather_row(typing: Any, numbers: Any, address: Any, found: Any) -> Any:
 
 
 def _read_pairs(typing: Any, numbers: Any, found: Any) -> Any:
-    """`_gather_row` for LANES pairs that lie one after the other."""
+    """Read LANES pairs of numbers that lie one after the other into `found`, as two rows of LANES.
+    The result has a bit per lane, set where the first number of its pair is NaN."""
     pairs = ir.VectorType(float_type(numbers.dtype), 2 * LANES)
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -86,17 +88,18 @@ def _read_pairs(typing: Any, numbers: Any, found: Any) -> Any:
 
 
 def _gather_threes(typing: Any, numbers: Any, address: Any, found: Any) -> Any:
-    """The same of the first three of four numbers, as three rows."""
+    """Gather the first three of four numbers of every lane, as three rows; see `_gather_row`."""
     return _gathering(3, numbers, address, found)
 
 
 def _gather_fours(typing: Any, numbers: Any, address: Any, found: Any) -> Any:
-    """The same of four numbers, as four rows."""
+    """Gather four numbers of every lane, as four rows; see `_gather_row`."""
     return _gathering(4, numbers, address, found)
 
 
 def _gather_two_pairs(typing: Any, numbers: Any, address: Any, found: Any) -> Any:
-    """The same of two pairs side by side, at twice the address, as four rows."""
+    """Gather four numbers of every lane as four rows, from twice its `address` on: of two pairs
+    side by side, where `address` is that of one pair. See `_gather_row`."""
     return _gathering(4, numbers, address, found, 1)
 
 
@@ -115,7 +118,7 @@ def _gathering(count: int, numbers: Any, address: Any, found: Any, shift: int = 
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         numbers, address, found = arguments
-        loaded = []
+        loaded = []  # one load for all numbers of a lane, and shuffles after it
         for lane in range(LANES):
             p = builder.load(builder.gep(address, [ir.IntType(32)(lane)]), align=4)
             start = builder.gep(numbers, [builder.shl(builder.zext(p, ir.IntType(64)), ir.IntType(64)(shift))])

@@ -53,7 +53,12 @@ def ring_size(layer, want_tau):
 
 @inlined
 def ring_part(constant, constants, others, places):
-    """Where the part of the ring of one of `constants` begins, and numbers per address there."""
+    """Where the part of one of `constants` begins in the ring of a current, and how many numbers it
+    has per place.
+
+    Two constants side by side have four numbers per place; the part of the second begins two
+    numbers after that of the first.
+    """
     each = ring_numbers(others)
     if each == 2 and constant // 2 * 2 + 1 < constants:
         return 2 * (places * (1 + constant // 2 * 2) + constant % 2), 4
@@ -62,7 +67,8 @@ def ring_part(constant, constants, others, places):
 
 @inlined
 def end_sums(sums, learned, dL_dconstants):
-    """Move the terms of a group of spikes to the gradients, which are in float64. Pointers."""
+    """Add the terms of a group of spikes to the gradients, which are in float64, and empty `sums`.
+    Pointers."""
     for k in range(len(learned) * LANES):
         dL_dconstants[k] += sums[k]
         sums[k] = 0.0
@@ -70,9 +76,12 @@ def end_sums(sums, learned, dL_dconstants):
 
 @vectorised
 def add_plain_sensitivities(start, stop, first, spikes, pack, ring, size, scratch, dL_dconstants):
-    """[flow-theta] Add the terms of arrivals outside special bins to the gradients of the constants
-    in `A`, for spikes `start..stop-1` of a group that began with `first`, whose adjoints are in
-    `scratch.terms`; `size`: see `ring_size`. Arrays are pointers."""
+    """[flow-theta] Add the terms of all arrivals of spikes `start..stop-1`, but the special ones,
+    to the gradients of the constants in `A`, where arrivals reach no further states.
+
+    The adjoints at the arrivals are in `scratch.terms`, of a group that begins with `first`.
+    `size`: of a ring (`ring_size`). Arrays are pointers.
+    """
     found, terms, zero = scratch.at_arrivals, pack.clock.terms, pack.clock.zero
     sums, places, constants = moved(found, SUMS), ring_places(pack.ticks), len(pack.learned)
     for n in range(start, stop):
@@ -107,15 +116,16 @@ def add_plain_sensitivities(start, stop, first, spikes, pack, ring, size, scratc
 
 @vectorised
 def add_reached_sensitivities(first, last, spikes, pack, ring, scratch, dL_dconstants):
-    """`add_plain_sensitivities` where arrivals reach other states, of spikes `first..last-1`, whose
-    adjoint is gathered anew: read from `scratch.terms` it takes longer here."""
+    """[flow-theta] Add the terms of all arrivals of spikes `first..last-1`, but the special ones,
+    to the gradients of the constants in `A`, where arrivals reach other states. Pointers.
+    """
     others, terms, zero, one = pack.others, pack.clock.terms, pack.clock.zero, pack.clock.one
     p, places = scratch.at_arrivals, ring_places(pack.ticks)
     m, sums = moved(p, 4 * LANES), moved(p, SUMS)
     for n in range(first, last):
         time, source, address = spikes.time[n], spikes.source[n], moved(scratch.address, (n - first) * LANES)
         delay, w, into = moved(pack.delay, source * LANES), moved(pack.w, source * LANES), state_of(source, pack)
-        gather_states(ring, address, p, others)
+        gather_states(ring, address, p, others)  # anew: from `scratch.terms` is slower (LOG, 11-29)
         for constant in range(len(pack.learned)):
             of = moved(sums, constant * LANES)
             start, _ = ring_part(constant, len(pack.learned), others, places)
@@ -134,7 +144,12 @@ def add_reached_sensitivities(first, last, spikes, pack, ring, scratch, dL_dcons
 
 @vectorised
 def add_driven_sensitivities(first, last, spikes, pack, constants, full_adjoint_ring, ring, scratch, dL_dconstants):
-    """`add_plain_sensitivities` with an integral readout."""
+    """[flow-theta] Add the terms of all arrivals of spikes `first..last-1`, but the special ones,
+    to the gradients of the constants in `A`, with an integral readout.
+
+    `constants`: of the pack; `full_adjoint_ring [places, rows]`: in float64, since the sensitivity
+    to `tau_mem` is a small difference here. Arrays are pointers.
+    """
     ticks, others, rows = pack.ticks, pack.others, adjoint_rows(pack.others, pack.learned)
     for n in range(first, last):
         time, row, address = spikes.time[n], spikes.source[n] * LANES, moved(scratch.address, (n - first) * LANES)

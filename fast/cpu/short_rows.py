@@ -41,7 +41,8 @@ def _count_before(typing: Any, found: Any, other: Any, rank: Any) -> Any:
 
 
 def _polynomial_row(typing: Any, coefficients: Any, which: Any, lane: Any, x: Any, terms: Any, row: Any) -> Any:
-    """`polynomial` at GAPS numbers `x`, into a row."""
+    """Polynomial `which` of a lane at GAPS numbers `x`, written to `row`, in float64; as
+    `fast.physics.polynomials.polynomial`, which is of one number."""
     kind, double = ir.VectorType(ir.DoubleType(), GAPS), ir.DoubleType()
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -83,13 +83,14 @@ class SweptOnCpu:
 
         found, numbers = zip(*in_threads(sweep, range(len(self.pieces))), strict=True)
         packs, sources, _ = layer.synapses.w.shape
+        # In the order of the pieces, whichever thread was first: results have the same bits.
         sums = np.zeros((packs, sources, found[0].sums.shape[-1]))
         dL_dconstants = np.zeros((packs, *found[0].dL_dconstants.shape[-2:]))
         dL_dt_pre = np.zeros(len(self.arriving.bin) if want_dt else 0)
         for piece, one, of_piece in zip(self.pieces, found, numbers, strict=True):
             sums[piece.packs] += one.sums
             if want_dt:
-                dL_dt_pre[of_piece] += one.dL_dt_pre
+                dL_dt_pre[of_piece] += one.dL_dt_pre  # no number occurs twice, so no sum is lost
             dL_dconstants[piece.packs] += one.dL_dconstants
         dL_dw, dL_dd = (np.empty((sources, packs * LANES), layer.synapses.w.dtype) for _ in range(2))
         in_threads(lambda pack: gradients_of_pack(pack, sums[pack], layer, dL_dw, dL_dd), range(packs))
@@ -114,6 +115,7 @@ def solve(problem: Problem) -> Solved:
     arrays = _packed(problem, layer)
     arriving, order = _arriving(problem, layer.ticks)
     trains, swept = _swept(problem, arriving, arrays)
+    # The sweep forward was in float64; the sweep back has a layer in the precision of the weights.
     if problem.dtype is not np.float64:
         clock = problem.clock.in_precision(problem.dtype)
         layer = packing.layer(problem, longest, clock)

@@ -38,8 +38,12 @@ def list_special(first, last, special, listed):
 
 @inlined
 def look_up_special(base, first, last, bins, time, source, clock, want_tau, scratch, b, dL_dt_pre):
-    """Look up the special arrivals of spikes `first..last-1`, emitted in `bins`, of a group from
-    `base` on."""
+    """Look the adjoint up at the special arrivals of spikes `first..last-1`, one by one, and add
+    their terms to the gradients.
+
+    The spikes belong to the group that begins with `base`; `bins, time, source`: by spike.
+    `dL_dt_pre`: by spike, is added to; empty if not wanted.
+    """
     want_dt, factors, ticks = dL_dt_pre.size > 0, pointer(scratch.factors), b.pack.ticks
     kept = b.pack.alike and scratch.address.shape[0] <= SIDE_BY_SIDE  # the factors of the whole group
     plain, last_slot = not reads_integral(b.pack) and not reaches_others(b.pack.others), clock.last & (ticks.bins - 1)
@@ -55,6 +59,7 @@ def look_up_special(base, first, last, bins, time, source, clock, want_tau, scra
             own_delay = delay[source[n] * LANES + lane]
         arrival = arrival_of(own_delay, time[n], ticks)
         slot, ticks_after, carried = arrival
+        # The bin of T has arrivals after T, which `adjoint_among_events` leaves out.
         row = -1
         if not reads_integral(b.pack) and slot != last_slot:
             row = row_around_one_event(slot, in_bins(ticks_after, ticks), lane, events)

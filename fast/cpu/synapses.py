@@ -39,11 +39,15 @@ def _write_row(source, w, d, exists, per_ms, last, pack):
 
 @inlined
 def _write_shared(source, neurons, is_own, pack):
-    """Write the delay that a source has at all neurons, unless it has several. An own spike that
-    may arrive in its own bin is none of those that arrive in step (`fast.cpu.in_step`)."""
+    """Write the delay that a source has at all neurons of a pack, and the numbers of a synapse of
+    weight 1; ABSENT, if it has several delays.
+
+    `neurons`: of the pack; `is_own`: whether the source is a neuron of the layer. An own spike that
+    may arrive in its own bin never arrives in step (`fast.cpu.in_step`).
+    """
     synapses, delay, ticks = pack.synapses, pack.synapses.delay[source], pack.ticks
     shared = pack.alike and not reaches_others(pack.others) and delay[0] >= (1 << ticks.bits if is_own else 0)
-    for lane in range(neurons):
+    for lane in range(neurons):  # lanes without a neuron have no synapse to compare
         shared &= delay[lane] == delay[0]
     synapses.shared_delay[source] = delay[0] if shared else ABSENT
     if shared:

@@ -46,16 +46,17 @@ def step(place0, state, flow, others, level, rows, more, places, slack, needs_so
 
 @vectorised
 def advance(state, others, ahead):
-    """Take every lane to the end of the bin. Arrays are pointers."""
+    """Take every lane to the end of the bin: its state becomes `ahead`. Arrays are pointers."""
     for lane in range((2 + len(others.states)) * LANES):
         state[lane] = ahead[lane]
 
 
 @vectorised
 def integrate(place0, state, flow, integral, weight_end, needs_solve, integrals):
-    """Add a bin to the integral readout of lanes that are not solved, and clear it.
+    """Add a bin to the integral readout of lanes that are not solved, and clear its deposits.
 
-    Arrays are pointers.
+    `place0`: of lane 0 in the bin; `integral`: the deposits; `weight_end`: of the readout at the
+    end of the bin; `integrals`: in the record of each lane. Arrays are pointers.
     """
     here = moved(integral, place0)
     for lane in range(LANES):
@@ -67,9 +68,12 @@ def integrate(place0, state, flow, integral, weight_end, needs_solve, integrals)
 
 @vectorised
 def publish(place0, adjoint, ring, size, others, first_event):
-    """Put the adjoint at the end of a bin into the ring of each current: `p_V`, then `p` of the
-    current; where arrivals reach further states, `p` of these follows. `size`: numbers of a ring.
-    Arrays are pointers."""
+    """Put the adjoint at the end of a bin into the ring of each current, and begin its list of own
+    events anew.
+
+    Each place gets `p_V` and `p` of the current; where arrivals reach further states, `p` of these
+    follows. `place0`: of lane 0 in the bin; `size`: numbers of a ring. Arrays are pointers.
+    """
     each = ring_numbers(others)
     for current in range(currents(others)):
         here = moved(ring, current * size + each * place0)
@@ -86,23 +90,26 @@ def publish(place0, adjoint, ring, size, others, first_event):
 
 @vectorised
 def publish_sensitivities(place0, adjoint, ring, size, places, others, learned):
-    """Put `m` of each constant into its part of each ring, as `publish` does with `p`. Arrays are
-    pointers."""
+    """Put the sensitivities of each constant at the end of a bin into its part of each ring.
+
+    Each place gets `m_V` and `m` of the current, and `m` of further states that arrivals reach.
+    `place0`: of lane 0 in the bin; `size`: numbers of a ring; `places`: of it. Pointers.
+    """
     for constant in range(len(learned)):
         start, each = ring_part(constant, len(learned), others, places)
         of = moved(adjoint, sensitivity_row(constant, others) * LANES)
         for current in range(currents(others)):
             here = moved(ring, current * size + start + each * place0)
             for k in range(2 + len(others.reached)):
-                row = k + current if k > 0 else 0
+                row = k + current if k > 0 else 0  # `m_V` is in each ring; then the current's own
                 for lane in range(LANES):
                     here[each * lane + k] = of[row * LANES + lane]
 
 
 @vectorised
 def publish_full(place0, adjoint, rows, drive, damping, full_adjoint_ring):
-    """Put all rows of the adjoint at the end of a bin into a ring, and the term by which an
-    integral readout drives it there."""
+    """Put all rows of the adjoint at the end of a bin into `full_adjoint_ring`, and the driving
+    term `drive * damping` of an integral readout there. `place0`: of lane 0 in the bin."""
     for lane in range(LANES):
         for k in range(rows):
             full_adjoint_ring[place0 + lane, k] = adjoint[k, lane]
@@ -125,8 +132,11 @@ def retreat(adjoint, flow, others, marked, solved):
 
 @vectorised
 def retreat_sensitivities(adjoint, flow, others, learned, marked, solved):
-    """`retreat` for the sensitivities of each constant, before that of `p`, which drives them.
-    Arrays are pointers."""
+    """Step the sensitivities of each constant back to the start of a bin, in every lane.
+
+    To be called before `retreat`, since `p` at the end of the bin drives them. A marked lane takes
+    its solved ones. Arrays are pointers.
+    """
     for constant in range(len(learned)):
         row = sensitivity_row(constant, others)
         of, done = moved(adjoint, row * LANES), moved(solved, row * LANES)
@@ -141,7 +151,8 @@ def retreat_sensitivities(adjoint, flow, others, learned, marked, solved):
 
 @compiled
 def retreat_full(damping, b):
-    """`retreat` for all rows of an adjoint that an integral readout drives."""
+    """Step all rows of an adjoint that an integral readout drives back to the start of a bin, in
+    every lane of a pack; a marked lane takes its solved adjoint."""
     for lane in range(LANES):
         if b.marked[lane]:
             for k in range(adjoint_rows(b.pack.others, b.pack.learned)):

@@ -78,8 +78,8 @@ def recurrent_work(layer, most, longest, clock):
 
 @allocating
 def with_more(work, lack, layer):
-    """The arrays with twice the room in the buffer that is full; contents stay, except pending
-    lanes."""
+    """The arrays with twice the room in the buffer that is full, which `lack` names. Contents stay,
+    but for pending lanes: the sweep enters the bin, or the trial, again."""
     spikes, pending = work.spikes, work.pending
     time, source, next_, in_step = spikes.time, spikes.source, spikes.next, work.in_step
     if lack == NO_SPIKES:
@@ -90,6 +90,7 @@ def with_more(work, lack, layer):
         next_, more = np.empty((packs, 2 * room, LANES), np.int32), empty_in_step(packs, 2 * room, layer)
         more.last[:] = in_step.last
         if work.position[BIN] != AT_START:
+            # A spike's index is its number modulo the room, so each one under way moves by itself.
             for n in range(work.position[OLDEST], work.position[DEPOSITED]):
                 to, at = n & (2 * room - 1), n & (room - 1)
                 next_[:, to], more.before[:, to] = spikes.next[:, at], in_step.before[:, at]

@@ -108,7 +108,7 @@ def address_in_ring(current, place, pack):
 
 @compiled
 def start_at_end(lane, bins, clock, b):
-    """Before the last bin of a trial: the adjoint is 0, and no bin has been passed."""
+    """Set the adjoint of a lane to 0, and its rings, before the last bin of a trial."""
     rows = adjoint_rows(b.pack.others, b.pack.learned)
     for k in range(rows):
         b.adjoint[k, lane] = 0.0
@@ -116,6 +116,7 @@ def start_at_end(lane, bins, clock, b):
     b.adjoint[EXCESS, lane] = excess_at_T(b.drive[lane], b.pack.constants[A_VI, lane], b.pack.rate, clock)
     b.marked[lane] = 0.0
     full = b.full_adjoint_ring.shape[1] > 1
+    # 0 in the rings is what arrivals after T look up.
     for place in range(lane, bins * LANES, LANES):
         for current in range(currents(b.pack.others)):
             address = address_in_ring(current, place, b.pack)

@@ -27,9 +27,9 @@ GROUPS = THREADS // LANES
 
 @compiled
 def enter_bin(lane, bin_, place0, last_event, clock, want_tau, b):
-    """Publish the adjoint at the end of a bin, and take the maximum in it.
+    """Put the adjoint of a lane at the end of a bin into the ring, and take the maximum in the bin.
 
-    `last_event`: event of the maximum.
+    `place0`: of lane 0 in the bin; `last_event`: event of the maximum, or of `T`.
     """
     for current in range(currents(b.pack.others)):
         address = address_in_ring(current, place0 + lane, b.pack)
@@ -55,7 +55,7 @@ def damping_of(bin_, pack):
 
 @compiled
 def leave_bin(lane, bin_, want_tau, b):
-    """Go to the start of a bin, in one step if there was no event."""
+    """Take the adjoint of a lane to the start of a bin, in one step if there was no event."""
     adjoint, others = b.adjoint, b.pack.others
     lane = lane_anew(lane, others)
     if b.marked[lane]:
@@ -76,8 +76,11 @@ def leave_bin(lane, bin_, want_tau, b):
 
 @compiled
 def backward_lane(chunk, number, trials, sweep, scratch):
-    """One neuron in a chunk of trials; `trials`: the first and the last of all, and those of a
-    chunk."""
+    """Sweep one neuron back through the trials of a chunk.
+
+    `number`: of the neuron. `trials`: the first and the last trial of all chunks, and the number of
+    trials in a chunk. `scratch [rows, LANES]`: of its pack.
+    """
     given, layer, clock, want_tau = sweep.given, sweep.layer, sweep.clock, sweep.want_tau
     pack_number, lane, bins, (first, last, each) = number // LANES, number % LANES, layer.ticks.bins, trials
     last_event = sweep.passed.rest.shape[0] - 1 - (chunk * layer.constants.shape[0] * LANES + number)
@@ -101,7 +104,8 @@ def backward_lane(chunk, number, trials, sweep, scratch):
 
 @kernel
 def wide_backward_kernel(first_trial, last_trial, trials, parts, given, layer, clock, want_tau, passed, sums):
-    """`backward_kernel` for neurons whose scratch has no room in shared memory."""
+    """Sweep all neurons back, `parts` blocks of threads for each chunk of `trials`, with scratch in
+    global memory: adjoints with many rows have no room in shared memory."""
     chunk = cuda.blockIdx.x // parts
     number = (cuda.blockIdx.x % parts) * cuda.blockDim.x + cuda.threadIdx.x
     if number < layer.post:
@@ -112,7 +116,8 @@ def wide_backward_kernel(first_trial, last_trial, trials, parts, given, layer, c
 
 @kernel
 def backward_kernel(first_trial, last_trial, trials, parts, given, layer, clock, want_tau, passed, sums):
-    """`parts` blocks of threads for each chunk of `trials`."""
+    """Sweep all neurons back, `parts` blocks of threads for each chunk of `trials`, with scratch in
+    shared memory."""
     shared = cuda.shared.array((GROUPS, NARROW, LANES), float64)
     chunk = cuda.blockIdx.x // parts
     number = (cuda.blockIdx.x % parts) * cuda.blockDim.x + cuda.threadIdx.x

@@ -89,7 +89,12 @@ def deposit_numbers(others):
 
 @compiled
 def deposit_in_lane(n, time, source, lane, layer, clock, ahead, here, pack_number):
-    """Add the arrival of spike `n` at one neuron; see `fast.cpu.deposit.deposit`."""
+    """Deposit spike `n` at one neuron: add its arrival to the deposits of its bin, and link it into
+    the chain there.
+
+    `time`: its instant, ticks. `here`: index of the trial in `ahead`. Nothing happens if the
+    synapse does not exist.
+    """
     pack, next_ = pack_of(layer, pack_number), ahead.next[here, pack_number]
     delay, synapses = pack.synapses.delay[source, lane], pack.synapses
     if delay < 0:
@@ -98,7 +103,7 @@ def deposit_in_lane(n, time, source, lane, layer, clock, ahead, here, pack_numbe
     place, deposits, chain = slot * LANES + lane, ahead.deposits[here, pack_number], ahead.chain[here, pack_number]
     address = deposit_numbers(layer.others) * place
     if reaches_others(layer.others):
-        lane = read_anew(lane)
+        lane = read_anew(lane)  # so that numbers of other arrivals leave the registers (LOG, 11-29)
         h, into, of_A = left_in_bin(rest, layer.ticks), state_of(source, pack), flow_a(layer.others)
         V, I, O = response(h, into, lane, layer.others, pack.coefficients, clock.terms, clock.one)
         w = synapses.w[source, lane]
@@ -112,7 +117,8 @@ def deposit_in_lane(n, time, source, lane, layer, clock, ahead, here, pack_numbe
         current = current_of(source, pack)
         factors = arrival_factors(time, carried, current, lane, pack, clock.terms)
         dV, dI = arrival_amounts(*factors, synapses.w_I[source, lane], synapses.w_V[source, lane])
-        sign = 0 if dV >= 0.0 else 2  # excitation, or inhibition
+        # Excitation apart from inhibition, which the bound on the level leaves out.
+        sign = 0 if dV >= 0.0 else 2
         deposits[address + sign] += dV
         deposits[address + (3 + current if current > 0 else sign + 1)] += dI
     if reads_integral(layer):
@@ -123,7 +129,8 @@ def deposit_in_lane(n, time, source, lane, layer, clock, ahead, here, pack_numbe
 
 @compiled
 def integral_of(time, carried, source, lane, pack, clock):
-    """What an arrival adds to the integral readout of its bin."""
+    """What an arrival adds to the integral readout in its bin. `time`: of the spike, ticks;
+    `carried`: as `arrival_of` returns it."""
     pm, synapses = pack.flow[FLOW_A_VI + lane], pack.synapses
     x = left_in_bin(time & pack.ticks.rest, pack.ticks)
     vv, vi, ii = factors_of(x, lane, pack.coefficients, clock.terms)
@@ -137,7 +144,10 @@ def integral_of(time, carried, source, lane, pack, clock):
 
 @compiled
 def passes_level(V, I, O, place0, lane, deposits, pack, level, slack):
-    """Whether the level may pass `level` in this bin."""
+    """Whether the bound allows the level of a lane to pass `level` in a bin, with its deposits.
+
+    `V, I, O`: the state at the start; `place0`: of lane 0 in the bin.
+    """
     lane = read_anew(lane) if reaches_others(pack.others) else lane
     address = deposit_numbers(pack.others) * (place0 + lane)
     up = deposits[address + (2 if reaches_others(pack.others) else 0)]
@@ -155,7 +165,8 @@ def integrate_bin(V, I, bin_, place0, lane, pack, integral, neuron_record):
 
 @compiled
 def cross_in_one_step(V, I, O, place0, lane, deposits, pack):
-    """The state at the end of a bin that is not solved."""
+    """The state at the end of a bin that is not solved: the flow of the state at its start, and
+    what has been deposited there."""
     address = deposit_numbers(pack.others) * (place0 + lane)
     V_end, I_end, O_end = state_across_bin(V, I, O, lane, pack.flow, pack.others)
     if reaches_others(pack.others):
@@ -183,7 +194,7 @@ def clear_bin(place0, lane, clock, layer, ahead, here, pack_number):
 
 @compiled
 def write_spike(spikes, n, bin_, rest, I, O, slope, others):
-    """Write spike `n`."""
+    """Write an own spike to index `n` of the buffers."""
     spikes.bin[n], spikes.rest[n], spikes.I[n], spikes.slope[n] = bin_, rest, I, slope
     for k in range(len(others.states)):
         spikes.others[n, k] = O[k]
@@ -191,7 +202,8 @@ def write_spike(spikes, n, bin_, rest, I, O, slope, others):
 
 @compiled
 def forward_lane(trial, here, pack_number, lane, arriving, layer, clock, ahead, found):
-    """One neuron of pack `pack_number` in one trial, index `here` of the trials at once.
+    """Sweep one neuron, a lane of pack `pack_number`, forward through one trial, which has index
+    `here` in `ahead`.
 
     `ahead` is empty before and after.
     """

@@ -120,7 +120,8 @@ def _allowed(problem: Problem, layer: Layer) -> int:
 
 
 def _feed_forward(problem: Problem, arriving: Arriving, layer: Layer, sizes: Sizes) -> SweptForward:
-    """The first sweep counts all spikes, so that the second one has room for each."""
+    """Sweep a layer that is not recurrent forward. Where its buffers are too small, the first sweep
+    still counts all spikes, so that the second one has room for each."""
     clock, trials, post = problem.clock, problem.trials, layer.post
     device, trains, packs = layer.constants.device, trials * post, len(layer.constants)
     record = torch.zeros(trials, packs, NEURON_RECORD, LANES, dtype=torch.float64, device=device)
@@ -157,7 +158,8 @@ def _feed_forward(problem: Problem, arriving: Arriving, layer: Layer, sizes: Siz
 
 
 def _recurrent_forward(problem: Problem, arriving: Arriving, layer: Layer, sizes: Sizes) -> SweptForward:
-    """A sweep stops where a buffer is too small, and is repeated until each is long enough."""
+    """Sweep a recurrent layer forward. A sweep stops where a buffer is too small, and is repeated
+    until each is long enough: its spikes follow from each other, so it cannot count the rest."""
     clock, trials, allowed = problem.clock, problem.trials, _allowed(problem, layer)
     device, lanes = layer.constants.device, len(layer.constants) * LANES
     most = workspace.remembered("spikes", layer, workspace.FIRST_ROOM)

@@ -52,8 +52,10 @@ def look_up_in_lane(time, source, bin_, lane, clock, want_tau, b):
 
 @compiled
 def look_up_arrivals_in_lane(n_first, n, number, bin_, sweep, b):
-    """Look up all arrivals of the outside spikes emitted in a bin, from the last, `n - 1`; returns
-    the first."""
+    """Look the adjoint up at the arrivals, at one neuron, of all outside spikes emitted in a bin.
+
+    The last of them has index `n - 1`. Returns the index of the first.
+    """
     given, sums = sweep.given, sweep.sums
     while n > n_first and given.bin[n - 1] == bin_:
         n -= 1
@@ -65,7 +67,7 @@ def look_up_arrivals_in_lane(n_first, n, number, bin_, sweep, b):
 
 @compiled
 def last_in_time(first, last, bins, clock):
-    """End of the spikes of a trial that lie within it."""
+    """The end, as an index, of the spikes of a trial that lie within it; later ones are last."""
     while last > first and bins[last - 1] > clock.last:
         last -= 1
     return last

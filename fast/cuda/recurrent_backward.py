@@ -27,7 +27,7 @@ def adjoint_at(number, trial, chunk, sweep):
 
 @compiled
 def start_all(thread, threads, chunk, trial, sweep):
-    """Before the last bin."""
+    """Start the adjoints of the neurons of a thread, before the last bin of a trial."""
     for number in range(thread, sweep.layer.post, threads):
         b = adjoint_at(number, trial, chunk, sweep)
         start_at_end(number % LANES, sweep.layer.ticks.bins, sweep.clock, b)
@@ -35,7 +35,8 @@ def start_all(thread, threads, chunk, trial, sweep):
 
 @compiled
 def enter_all(thread, threads, chunk, trial, bin_, place0, sweep):
-    """Publish the adjoint at the end of a bin, and take maxima."""
+    """Enter a bin from its end with the neurons of a thread: put their adjoints there into the
+    ring, and take the maxima in the bin."""
     layer, passed = sweep.layer, sweep.passed
     for number in range(thread, layer.post, threads):
         last_event = passed.rest.shape[0] - 1 - (chunk * layer.constants.shape[0] * LANES + number)
@@ -70,7 +71,8 @@ def take_own(e, dL_dt, chunk, trial, bin_, place0, sweep):
 
 @compiled
 def leave_all(thread, threads, chunk, trial, bin_, n_first, n, sweep):
-    """Go to the start of a bin, and look up the arrivals of its spikes from outside.
+    """Take the neurons of a thread to the start of a bin, and look the adjoint up at the arrivals
+    of the bin's spikes from outside, of which the last is `n - 1`.
 
     Returns the first of these spikes.
     """
@@ -96,7 +98,7 @@ def sum_of_all(thread, threads, value, values):
         cuda.syncthreads()
         half //= 2
     total = values[0]
-    cuda.syncthreads()
+    cuda.syncthreads()  # all have read it before the next sum overwrites it
     return total
 
 

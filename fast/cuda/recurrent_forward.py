@@ -42,7 +42,7 @@ def earliest(thread, threads, when, number, whens, numbers):
         cuda.syncthreads()
         half //= 2
     first = numbers[0]
-    cuda.syncthreads()
+    cuda.syncthreads()  # all have read it before the next search overwrites it
     return first
 
 
@@ -86,7 +86,7 @@ def recurrent_forward_kernel(first_trial, arriving, layer, clock, ahead, togethe
             if winner % threads == thread:
                 shared_status[0] = settle(winner, here, trial, bin_, slot, n, count, sweep)
             cuda.syncthreads()
-            status = shared_status[0]
+            status = shared_status[0]  # shared, since all threads must leave the loop together
             if status == STUCK:
                 break
             first, n, count = n, n + layer.copies, count + 1

@@ -24,7 +24,7 @@ NO_ROOM, NO_RING = 1, 2  # the buffer that is too small, as bits
 
 @compiled
 def start_trial(thread, threads, here, trial, sweep):
-    """Every neuron of a thread at rest."""
+    """Set every neuron of a thread to rest, before the first bin of a trial."""
     layer, together = sweep.layer, sweep.together
     for number in range(thread, layer.post, threads):
         pack_number, lane = number // LANES, number % LANES
@@ -39,7 +39,7 @@ def start_trial(thread, threads, here, trial, sweep):
 
 @compiled
 def end_of_arrivals(s, s_last, bin_, bins):
-    """End of the spikes from outside that are emitted in a bin."""
+    """The end, as an index, of the spikes from outside emitted in a bin; `s`: the first."""
     while s < s_last and bins[s] == bin_:
         s += 1
     return s
@@ -47,7 +47,8 @@ def end_of_arrivals(s, s_last, bin_, bins):
 
 @compiled
 def oldest_under_way(oldest, n, bin_, span, bins):
-    """The first spike that may still arrive."""
+    """The index of the first spike that may still arrive, from `oldest` on; `span`: of the layer;
+    `bins`: of the emission of each spike."""
     while oldest < n and bins[oldest] <= bin_ - span:
         oldest += 1
     return oldest
@@ -145,7 +146,8 @@ def enter_bin(thread, threads, here, trial, bin_, slot, first, last, sweep):
 
 @compiled
 def settle(number, here, trial, bin_, slot, n, count, sweep):
-    """Make the next spike of a neuron final: spike `count` of the layer, and `n` of all."""
+    """Make the next spike of a neuron final, and write it: as spike `count` of the layer, and from
+    index `n` on among the spikes of the trial. Returns the status of `to_next_crossing`."""
     found, together, layer = sweep.found, sweep.together, sweep.layer
     x, I, O, status = predict(number, here, trial, bin_, slot, sweep, True)
     slope = found.neuron_record[trial, number // LANES, RECENT_SLOPE, number % LANES]
@@ -168,6 +170,7 @@ def spread(thread, threads, winner, here, trial, bin_, slot, first, last, sweep)
     for number in range(thread, sweep.layer.post, threads):
         pack_number, lane = number // LANES, number % LANES
         deposit_all(number, here, first, last, sweep)
+        # The chain begins with the latest spike: a new one is there if it arrives in this bin.
         if number == winner or ahead.chain[here, pack_number, place0 + lane] >= first:
             if not together.needs_solve[here, number]:
                 start_pending(number, here, sweep.layer.others, together)
@@ -203,7 +206,7 @@ def leave_bin(thread, threads, here, trial, bin_, slot, sweep):
 
 @compiled
 def end_trial(thread, threads, here, sweep):
-    """Empty the bins of arrivals after T."""
+    """Empty the rings of the neurons of a thread, since arrivals after T are left in them."""
     layer = sweep.layer
     for number in range(thread, layer.post, threads):
         for later in range(layer.ticks.bins):

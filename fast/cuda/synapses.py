@@ -21,7 +21,11 @@ class SynapseGradients(NamedTuple):
 
 @kernel
 def write_synapses_kernel(w, d, exists, per_ms, last, layer):
-    """See `fast.cpu.synapses.write_synapses`."""
+    """Write all synapses into `layer.synapses`, one per thread.
+
+    `w, d, exists [sources, packs * LANES]`; `per_ms, last`: as in
+    `fast.physics.synapse.write_synapse`.
+    """
     number, source, lane = _place(cuda.grid(1), layer)
     if number < layer.constants.shape[0]:
         j = number * LANES + lane
@@ -30,7 +34,7 @@ def write_synapses_kernel(w, d, exists, per_ms, last, layer):
 
 @kernel
 def gradients_kernel(found, layer):
-    """Write the `SynapseGradients` of all synapses."""
+    """Write the `SynapseGradients` of all synapses, one per thread, from their sums."""
     number, source, lane = _place(cuda.grid(1), layer)
     if number < layer.constants.shape[0]:
         dL_dw, dL_dd = gradients_of(source, lane, found.sums[number, source], pack_of(layer, number))

@@ -61,7 +61,7 @@ def ring_numbers(others):
 def copy_adjoint(source, lane, target, at, pack, want_tau):
     """Copy the rows of an adjoint that are read: column `lane` of `source` to column `at` of
     `target`."""
-    # Two loops of lengths that the compiler knows: rows that nobody reads stay (LOG, 11-29).
+    # Numbers of rows that the compiler knows; rows that nobody reads are left out (LOG, 11-29).
     for k in range(P_O + len(pack.others.states)):
         target[k, at] = source[k, lane]
     if want_tau or reads_integral(pack):

@@ -87,7 +87,7 @@ def level_may_pass(now, end, up, lane, flow, others, level, slack):
         rise, rise_end = rise + rise_O * O[k], rise_end + rise_O * O_end[k]
     # The value at the start is left out: the level has not passed there.
     most = max(max(first + rise, last - rise_end), last)
-    # `slack` covers the rounding of `up`; that of the state is in FLOW_BEND (`solving.tables`).
+    # `slack` is for the rounding of `up`; FLOW_BEND has that of the state (`fast.solving.tables`).
     return most + up + (flow[FLOW_BEND + lane] * size + slack * up) > level
 
 

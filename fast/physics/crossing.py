@@ -86,7 +86,7 @@ def time_to_threshold(V, I, O, start, end, x_end, lane, neurons):
             return x
         stop = min(x + piece, x_end)
         width = stop - x
-        # At `x_end` the caller has level and slope; no piece follows that reads a curvature.
+        # At `x_end` the caller has the level and its slope; no piece follows that reads the rest.
         (above_stop, slope_stop), curvature_stop = end, curvature
         if stop < x_end:
             above_stop, slope_stop, curvature_stop = above_at(V, I, O, stop, lane, neurons)

@@ -46,7 +46,7 @@ def jump_at_spike(adjoint, lane, I, O, dL_dt, driven, b, want_tau):
     found[threshold, lane] += q
     for i in range(states):
         found[reset + i, lane] += p[i]
-    if b.pack.resets:
+    if b.pack.resets:  # else no constant is in these entries, and no one reads their sums
         for k in range(len(others.states)):
             found[threshold + 1 + k, lane] -= q * O[k]
         for i in range(states):

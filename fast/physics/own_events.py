@@ -39,6 +39,7 @@ def mark(lane, bin_, place0, clock, want_tau, b):
         b.marked[lane], b.position[lane] = 1, end_of(bin_, clock)
         for current in range(currents(b.pack.others)):
             start = current * (b.ring.size // currents(b.pack.others))
+            # NaN, so that a look-up learns of the events from a number that it reads in any case.
             b.ring[start + ring_numbers(b.pack.others) * (place0 + lane)] = math.nan
         copy_adjoint(b.adjoint, lane, b.solved, lane, b.pack, want_tau)
 
@@ -53,13 +54,14 @@ def back_to(x, lane, bin_, want_tau, b):
 
 @inlined
 def note_event(event, lane, bin_, place0, rest, x, adjoint, clock, want_tau, b):
-    """Store the adjoint just before an own event at `x`, for the arrivals before `rest`, and that
-    at the end of the bin with its last event.
+    """Store the adjoint just before an own event at `x`, for arrivals before `rest` in the bin.
+    With the last event of the bin also store the adjoint at its end, for later arrivals.
 
     Each is taken to the end of the bin. With an integral readout it stays where it is: the adjoint
     that the readout drives just before `T` is of second order in the time to `T`, and would be lost
     in the rounding of a whole bin.
     """
+    # The sweep goes back in time, so the first event that it notes in a bin is the last one.
     events, is_last = b.events, b.events.first[place0 + lane] < 0
     for after in range(2 if is_last else 1):
         row, position = 2 * event + after, end_of(bin_, clock) if after else x
@@ -106,8 +108,12 @@ def take_spike(event, lane, bin_, place0, x, I, O, dL_dt, clock, want_tau, b):
 
 @inlined
 def events_around(lane, place0, rest, b):
-    """Row of `at_end` for an arrival among the events of a bin (-1: the bin has none), and the
-    event at its very instant (-1: none), which precedes the arrival."""
+    """The adjoint that an arrival in a bin with own events reads, as a row of `at_end`; -1: the bin
+    has no events. And the event at the very instant of the arrival; -1: none.
+
+    The row is that of the next event after the arrival. An event at its instant comes before it.
+    `place0`: of lane 0 in the bin. `rest`: of the arrival, in bins.
+    """
     events = b.events
     e, last, here = events.first[place0 + lane], -1, -1
     while e >= 0 and rest >= events.rest[e]:
@@ -119,11 +125,13 @@ def events_around(lane, place0, rest, b):
 
 @inlined
 def row_around_one_event(slot, rest, lane, events):
-    """`events_around` without a branch on the order of arrival and event: the row for an arrival in
-    a bin with one own event, at another instant; -1 in any other bin. `events`: pointers.
+    """The row of `at_end` that an arrival reads in a bin with one own event, at another instant; -1
+    in any other case, which `events_around` decides.
 
-    In a recurrent layer an event at NEVER follows, which stands for the end of the bin.
+    `slot`: of the bin; `rest`: of the arrival, in bins; `events`: pointers. In a recurrent layer an
+    event at NEVER follows, which stands for the end of the bin.
     """
+    # No branch on whether the arrival is first: the processor would often predict it wrong.
     e = events.first[slot * LANES + lane]
     if e < 0 or events.rest[e] == rest:
         return -1
@@ -137,14 +145,19 @@ def row_around_one_event(slot, rest, lane, events):
 
 @inlined
 def add_pinned_kick(arrival, source, lane, bin_, clock, b):
-    """[max-pinned] Add the term of an arrival that pins the largest voltage to the sums; returns
-    its part of `dL/dt_arr`. The kink of the voltage is not part of it."""
+    """[max-pinned] Add the term of an arrival that pins the largest voltage to the sums of its
+    synapse.
+
+    Returns its part of `dL/dt_arr`, without the kink of the voltage; 0 if the largest voltage is
+    elsewhere. `arrival`: as `arrival_of` returns it, of a spike emitted in bin `bin_`.
+    """
     record, pack = b.neuron_record, b.pack
     w, target = pack.synapses.w[source, lane], bin_of(arrival[0], bin_, pack.ticks)
     if record[MAX_BIN, lane] != target or record[MAX_GROUP, lane] == 0.0 or w == 0.0:
         return 0.0
     r = in_bins(pack.synapses.delay[source, lane] & pack.ticks.rest, pack.ticks)
     A_entry = pack.constants[A_VI, lane]
+    # The gradient of a delay is `-w (A e).p` of the sums, so `p_V` here is the kick over that.
     kick = b.dL_dy[lane] * max(0.0, record[MAX_SLOPE, lane] - A_entry * w)
     of_V, of_I = adjoint_terms(-kick / (w * A_entry), 0.0, *factors_of(r, lane, pack.coefficients, clock.terms))
     b.piece[source, lane] += of_V
@@ -212,7 +225,7 @@ def adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b):
     if target == clock.last and (rest > clock.end or (rest == clock.end and reads_integral(pack))):
         return (0.0, 0.0, 0.0, 0.0, 0.0), 0.0, -1
     row, event = events_around(lane, slot * LANES, rest, b)
-    if row < 0:  # the adjoint itself is NaN
+    if row < 0:  # the adjoint itself is NaN, and must show
         b.other[:, lane] = math.nan
     else:
         copy_adjoint(b.events.at_end.T, row, b.other, lane, pack, want_tau)
@@ -230,10 +243,11 @@ def adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b):
 
 @inlined
 def add_at_arrival(source, lane, there, h, clock, b):
-    """[arrival] Add `(A e).p` and `e.p` at an arrival to the sums of a synapse;
-    returns [arrival].
+    """[arrival] Add `(A e).p` and `e.p` at an arrival to the sums of its synapse, where an integral
+    is read or arrivals reach other states.
 
-    `there`: a time `h` later, the adjoint of all states, or what `driven_at_arrival` takes.
+    `there`: a time `h` later, the adjoint of all states, or the five numbers that
+    `driven_at_arrival` takes. Returns [arrival], the derivative by the time of the arrival.
     """
     pack, terms = b.pack, clock.terms
     if reaches_others(pack.others):

@@ -17,8 +17,11 @@ from delayprop.fast.physics.polynomials import polynomial
 
 @inlined
 def column_entry(i, into, others):
-    """Entry of a block in row `i` (0: V, 1: I, then other states), and the column of the state that
-    an arrival raises; `into`: as in `fast.layout.arrays.Layer`."""
+    """The number of an entry in a block (`fast.layout.rows`): row `i` (0: V, 1: I, then other
+    states), and the column of the state that an arrival raises.
+
+    `into`: as in `fast.layout.arrays.Layer`.
+    """
     of_I = np.int64(VI if i == 0 else II if i == 1 else oi(i - 2, others))
     return of_I if into == 0 else np.int64(VO + i * len(others.states) + into - 1)
 
@@ -30,13 +33,15 @@ def response(h, into, lane, others, coefficients, terms, one):
     V = h * polynomial(coefficients, column_entry(0, into, others), lane, h, terms)
     I = _with_power(1, h, into, lane, others, coefficients, terms, one)
     first = _with_power(2, h, into, lane, others, coefficients, terms, one)
+    # `h - h` is 0 in the precision of `h`: with 0.0 all numbers would be float64 (LOG, 11-29).
     second = _with_power(3, h, into, lane, others, coefficients, terms, one) if len(others.states) > 1 else h - h
     return V, I, (first, second)
 
 
 @inlined
 def _with_power(i, h, into, lane, others, coefficients, terms, one):
-    """A row of the column; entries off the diagonal are without their factor `h`."""
+    """Row `i` of `response`. Polynomials of entries off the diagonal lack their factor `h`, which
+    is given back here."""
     # A number, not a choice between two results: LLVM would make a branch of that.
     diagonal = one if i == 1 + into else one - one
     return polynomial(coefficients, column_entry(i, into, others), lane, h, terms) * (h * (one - diagonal) + diagonal)
@@ -44,9 +49,10 @@ def _with_power(i, h, into, lane, others, coefficients, terms, one):
 
 @inlined
 def excitation(V, O, into, lane, numbers, first, others, zero):
-    """The most that an arrival adds to the level in its bin, from its part of the state at the end:
-    without a bound where the level may turn within the bin.
+    """The most that an arrival adds to the level at any time in its bin.
 
+    It is the part at the end of the bin, or 0 if that is negative; infinite where the level that
+    the arrival adds may turn within the bin. `V, O`: the part of the arrival at the end.
     `numbers, first`: as for `rates_of`; `zero`: in the precision of the numbers.
     """
     level, at = V, first + lane

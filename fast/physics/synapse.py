@@ -24,7 +24,7 @@ def write_synapse(source, lane, w, d, exists, per_ms, last, pack):
     """
     synapses, ticks = pack.synapses, pack.ticks
     in_bins = float(d) * per_ms
-    counts = exists & (in_bins < last + 1)
+    counts = exists & (in_bins < last + 1)  # a longer delay would not fit into the ring
     in_bins, weight = in_bins if counts else 0.0, float(w) if counts else 0.0
     whole = int(in_bins)
     delay = instant_of(whole, in_bins - whole, ticks)
@@ -32,6 +32,7 @@ def write_synapse(source, lane, w, d, exists, per_ms, last, pack):
     if reaches_others(pack.others):  # an arrival is a column of the flow (`fast.physics.response`)
         return
     r = (delay & ticks.rest) * float(ticks.tick)
+    # In float64, and rounded once when it is stored: one number serves all arrivals of a synapse.
     _, vi, ii = factors_of(-r, lane_of_coefficients(current_of(source, pack), lane, pack, EXACT), pack.exact, EXACT)
     synapses.w_I[source, lane], synapses.w_V[source, lane] = weight * ii, weight * vi
     if reads_integral(pack):

@@ -53,7 +53,8 @@ MOST_SPIKES = 2.0**26  # that one current may cause (specification, section 1)
 class Arrivals(NamedTuple):
     """Arrivals at one neuron in one bin, in order of time: `rest, weight [length or more]`.
 
-    `weight`: or the number of the source, which is a whole one (`weight_is_source`).
+    `weight`: of the synapse; where arrivals raise or reach other states (`weight_is_source`), the
+    number of the source, as a float.
 
     `factors [block_size, room]`: column n is the block of the flow (`fast.layout.rows`) over the
     gap before arrival n; the last column is the gap up to the end. Without room, as on a GPU, each
@@ -90,8 +91,9 @@ def weight_of(source, lane, delay, pack, terms):
 
 @compiled
 def collect(count, link, lane, time, source, next_, pack, clock, is_last, rest, weight):
-    """Write the arrivals of a chain, latest spike first, into `rest, weight` from index `count` on;
-    the count then. Those after `T` are left out.
+    """Write the arrivals of a chain into `rest, weight` from index `count` on; the new count.
+
+    The latest spike is first. Arrivals after `T` are left out.
 
     Args:
         link: last spike of the chain, -1: none. `next_ [room, LANES]`: the link that follows each
@@ -112,7 +114,11 @@ def collect(count, link, lane, time, source, next_, pack, clock, is_last, rest, 
 
 @inlined
 def arrivals_in_order(link, lane, time, source, next_, pack, clock, is_last, rest, weight):
-    """`collect`, in order of time, without factors of gaps: for a kernel of one neuron."""
+    """The arrivals of a chain in order of time, written to `rest, weight`; arguments as `collect`.
+
+    The result has no factors of gaps, so `to_next_crossing` computes each when it is needed. This
+    is for a kernel of one neuron, on a GPU.
+    """
     count = collect(0, link, lane, time, source, next_, pack, clock, is_last, rest, weight)
     sort_by_rest(rest, weight, count)
     return Arrivals(rest, weight, count, pack.constants[:1, :0])
@@ -141,7 +147,7 @@ def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_re
     above = level_of(V, O, lane, constants, others) - v_th
     slope = times_state(level_numbers(RISE, lane, constants, others), V, I, O, others)
     while True:
-        lane = lane_of(read_anew(lane))
+        lane = lane_of(read_anew(lane))  # in each turn, since a GPU lacks registers for all numbers
         x_next = float(rest[n]) if n < count else end
         h = x_next - x
         # [flow] to the next arrival, or the end
@@ -157,6 +163,7 @@ def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_re
         bend = times_size(level_numbers(BEND, lane, constants, others), V, I, O, others)
         top = highest(above, slope, above_next, slope_next, h, bend)
         x_cross = -1.0
+        # LI, and lanes without a neuron, have an infinite threshold.
         if not top < 0.0 and v_th < math.inf:
             if slope == math.inf:  # beyond float64: at once, and then refused as endless
                 x_cross = 0.0
@@ -182,10 +189,13 @@ def to_next_crossing(V, I, O, x, n, arrivals, bin_, lane, pack, clock, neuron_re
             V_plus, _, O_plus = after_reset(V_cross, I_cross, O_cross, lane, constants, others)
             room = v_th - level_of(V_plus, O_plus, lane, constants, others)
             push = rise_of(level_numbers(PUSH, lane, constants, others), V_plus, I_cross, O_plus, others)
+            # A forecast: what the state may still push the level by is worth too many spikes. So
+            # written, it refuses NaN and a reset above the threshold as well.
             if not push <= MOST_SPIKES * room:
                 return V, I, O, x_to, n, STUCK
             if final:
                 slope = times_state(rise, V_cross, I_cross, O_cross, others)
+                # A second spike at the tick of the first: time stands still.
                 if neuron_record[RECENT_BIN, lane] == bin_ and neuron_record[RECENT_REST, lane] == x_to:
                     return V, I, O, x_to, n, STUCK
                 neuron_record[RECENT_BIN, lane], neuron_record[RECENT_REST, lane] = bin_, x_to

@@ -71,6 +71,7 @@ class Matrices:
         """`[states, post]`: 0, or infinite if the level that an arrival at a state adds may turn in
         a bin of `width` ms: if the first term of the series of its slope does not outweigh the
         rest."""
+        # The series of `c A exp(A x)` in `x`, term by term, at the end of the bin.
         term, first, rest = self.rise * width, np.zeros_like(self.rise), np.zeros_like(self.rise)
         for m in range(1, 32):
             begins = (first == 0) & (rest == 0)
@@ -93,7 +94,10 @@ def matrices(neuron: Neuron, constants: np.ndarray) -> Matrices:
 
 @lru_cache(maxsize=64)
 def _matrices(neuron: Neuron, values: bytes, shape: tuple[int, int]) -> Matrices:
-    """They seldom change from step to step, and take as long as a small layer."""
+    """The checked matrices of neurons, whose constants `values` have the shape `shape`.
+
+    They are cached: they seldom change from step to step, and take as long as a small layer.
+    """
     found = read(neuron, np.frombuffer(values).reshape(shape))
     numbers = found.A, found.c, found.R, found.r
     finite = np.all([np.isfinite(part).reshape(-1, shape[1]).all(axis=0) for part in numbers], axis=0)
@@ -154,6 +158,7 @@ def _driven(neuron: Neuron, A: list[list["_Moving"]], c: list["_Moving"]) -> tup
     """The state `V` of a neuron: the first one that arrivals reach, and with which the level rises;
     and whether an arrival reaches more than `V` and the state that it raises."""
     arrivals = [neuron.states.index(state) for state in neuron.arrivals]
+    # Which state drives which, as 0 and 1; a power of it, which one reaches in the end.
     drives = np.array([[bool(entry.by) or bool(entry.value.any()) for entry in row] for row in A]).astype(int)
     reaches = np.linalg.matrix_power(drives + np.eye(len(A), dtype=int), len(A)) > 0
     reached = [k for k in range(len(A)) if k not in arrivals and reaches[k, arrivals].any()]
@@ -173,7 +178,7 @@ def _driven(neuron: Neuron, A: list[list["_Moving"]], c: list["_Moving"]) -> tup
 
 @dataclass(frozen=True)
 class _Moving:
-    """Numbers, one per neuron, and their derivatives by constants."""
+    """Dual numbers: `value [post]`, and by name of a constant the derivative of each by it."""
 
     value: np.ndarray
     by: dict[str, np.ndarray]

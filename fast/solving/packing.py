@@ -67,6 +67,7 @@ def layer(problem: Problem, longest: int, clock: Clock) -> Layer:
     into = torch.tensor(neurons.into, dtype=torch.int32, device=w.device)
     into = into[:1].expand(sources).contiguous() if problem.into is None else into[problem.into.to(w.device)]
     arriving = neurons.A[: 2 + neurons.currents, : 2 + neurons.currents]
+    # Factors of arrivals depend on `V` and the currents alone; other states may differ.
     alike = bool((arriving == arriving[..., :1]).all())
     packs = -(-post // LANES)
     shape, none = (packs, sources, LANES), (packs, 0, LANES)
@@ -75,6 +76,7 @@ def layer(problem: Problem, longest: int, clock: Clock) -> Layer:
         (shape, torch.int64), (shape, number), *2 * [(none if neurons.reached else shape, number)],
         (shape if problem.rate >= 0 else none, number), ((packs, sources), torch.int64), ((packs, 2 * sources), number),
     )))
+    # `longest + 2`: the bin of the spike, those of its longest delay, and one if the rests carry.
     return Layer(
         synapses, ticks, longest + 2, constants, flow, factors, exact, others, learned,
         into, neurons.resets, alike, False, False, problem.rate, problem.readout == "max_voltage", problem.sources,

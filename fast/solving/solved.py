@@ -162,6 +162,7 @@ class Solved:
 def solved(problem: Problem, layer: Layer, order: Tensor, trains: Trains, swept: Swept) -> Solved:
     """The solution, from the results of the forward sweep of a device, whose `neuron_record` loses
     the maxima of neurons that spike; other arguments: as the attributes of `Solved`."""
+    # In units of each neuron, so that one limit of `kappa` serves all (specification, section 10).
     scale = (layer.constants[:, UNIT_RATE] * layer.constants[:, V_TH]).flatten().index_select(0, trains.neuron)
     y, ties, dy_dT, reached = _read(swept.neuron_record, layer, problem)
     return Solved(

@@ -66,6 +66,7 @@ def tables(
         *at_end[3:block], *of_A, *at_end[block:],
     ]
     packed = _in_packs(np.array(rows))
+    # A lane without a neuron takes every step, and never spikes.
     without = np.arange(packed.shape[0] * LANES).reshape(-1, LANES) >= post
     packed[:, V_TH][without] = np.inf
     coefficients: np.ndarray = np.concatenate([polynomials.reshape(-1, post), np.array(of_A)]).astype(dtype)
@@ -88,7 +89,13 @@ def _times(row: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def _push(level: np.ndarray, A: np.ndarray, rise: np.ndarray) -> np.ndarray:
-    """`PUSH` of `fast.layout.rows`, `[post, states]`; over `LASTING` bins for lasting states."""
+    """How far each state raises the level in all time, while the states that the level reads stay:
+    the rows `PUSH` of `fast.layout.rows`, `[post, states]`.
+
+    It is the integral of the level's slope over all time, with `A` of the states that the level
+    does not read: a solution of linear equations. Where such a state lasts for ever, that has no
+    end: the slope is then taken over `LASTING` bins.
+    """
     found = np.zeros_like(level)
     for n in range(len(A)):
         free = np.flatnonzero(level[n] == 0)
@@ -105,7 +112,7 @@ def _bounds(level: np.ndarray, A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     derivative of the level in it, over 384, and its third one."""
     third = _times(_times(_times(level, A), A), A)
     growth, power = np.broadcast_to(np.eye(A.shape[1]), A.shape), np.broadcast_to(np.eye(A.shape[1]), A.shape)
-    for m in range(1, 18):
+    for m in range(1, 18):  # the series of `exp(|A|)`, which bounds every flow within the bin
         power = np.abs(A) @ power / m
         growth = growth + power
     return _times(np.abs(_times(third, A)), growth) / 384.0, _times(np.abs(third), growth)
