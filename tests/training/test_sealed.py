@@ -108,16 +108,16 @@ def test_control_a_program_is_seen(tmp_path: Path) -> None:
     assert not set(watched(tmp_path, "start").started) <= PROGRAMS
 
 
-MOST = 0.01  # largest growth of resident memory during the steps; the usual growth is a page or two
+MOST = 3e6  # bytes by which resident memory may grow during the steps; it usually grows by a page or two
 
 
-def growth(kind: str, steps: int) -> tuple[float, int]:
+def growth(kind: str, steps: int) -> tuple[int, int]:
     found = result_of(called("tests.support.runs.children:long_run", kind, steps))
     memory, files, losses = found["memory"], found["files"], found["losses"]
     assert len(memory) == len(files) == 11
     assert found["fired"] > steps and losses[-1] < losses[0], "it must be a training, not silence"
     print(f"{kind}, {steps} steps: {memory[0]} to {max(memory)} bytes, {files[0]} to {max(files)} files")
-    return (max(memory) - memory[0]) / memory[0], max(files) - files[0]
+    return max(memory) - memory[0], max(files) - files[0]
 
 
 @pytest.mark.full
