@@ -25,7 +25,7 @@ from delayprop.fast.training.evaluation import confusion_matrix, plot_confusion
 from delayprop.spec.case import Case, case_from_text, case_to_dict, load_case, save_case
 from delayprop.spec.conformance import check
 from delayprop.spec.errors import SpecError, UnsupportedError
-from delayprop.spec.losses import CrossEntropy, Loss, RelativeSpikeTimeMSE, SpikeTimeMSE
+from delayprop.spec.losses import CrossEntropy, Loss, RelativeSpikeTimeMSE, SpikeTimeMSE, VoltageMSE
 from delayprop.spec.network import Connection
 from delayprop.spec.network import Network as NetworkSpec
 from delayprop.spec.neuron import NEURONS, Neuron, load_neuron
@@ -40,9 +40,10 @@ __all__ = [
     "ConnectionGradient", "CrossEntropy", "CrossEntropyLoss", "Doubtful", "FirstSpikeTime", "Gradients", "Loss",
     "Network", "NetworkSpec", "Neuron", "Population", "Record", "RelativeSpikeTimeMSE", "RelativeSpikeTimeMSELoss",
     "Residuals", "Result", "Rounding", "Run", "SilentLayerWarning", "SpecError", "SpikeTimeMSE", "SpikeTimeMSELoss",
-    "SpikeTrains", "Spikes", "Spiking", "Tie", "UnsupportedError", "case_from_text", "case_of", "case_to_dict", "check",
-    "collate", "confusion_matrix", "cross_entropy", "draw", "first_spike_time", "from_nir", "joined", "load_case",
-    "load_into", "load_neuron", "membrane_traces", "network_of", "param_groups", "plot_confusion", "project_",
-    "propagate", "propagate_neurons", "relative_spike_time_mse", "residuals", "rounding", "run_case", "save_case",
-    "spike_count_penalty", "spike_time_mse", "to_nir", "train", "wake_", "watched", "write_spike_file",
+    "SpikeTrains", "Spikes", "Spiking", "Tie", "UnsupportedError", "VoltageMSE", "case_from_text", "case_of",
+    "case_to_dict", "check", "collate", "confusion_matrix", "cross_entropy", "draw", "first_spike_time", "from_nir",
+    "joined", "load_case", "load_into", "load_neuron", "membrane_traces", "network_of", "param_groups",
+    "plot_confusion", "project_", "propagate", "propagate_neurons", "relative_spike_time_mse", "residuals", "rounding",
+    "run_case", "save_case", "spike_count_penalty", "spike_time_mse", "to_nir", "train", "wake_", "watched",
+    "write_spike_file",
 ]

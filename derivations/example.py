@@ -211,7 +211,7 @@ def backward_gradient() -> dict[sp.Symbol, sp.Expr]:
     b_second = arrive(flow(A, second) * b_first, w_o)
     to_peak = peak_time(b_second[0], b_second[1], tau_mem, tau_syn)
 
-    at_peak = linear_neuron.at_maximum(AT_REST, dL_dy)
+    at_peak = linear_neuron.at_reading(AT_REST, dL_dy)
     at_b_second = flow(A, to_peak).T * at_peak
     at_b_first = flow(A, second).T * at_b_second
     sent_2, sent_1 = (by_arrival(w_o, p) for p in (at_b_second, at_b_first))

@@ -144,7 +144,7 @@ def identity_A() -> Residuals:
         "constant between events": along(n, charge),
         "arrival: w g_w": step(charge, n, n.x + w * e, n.p) - w * linear_neuron.at_arrival(n, "x_1")[0],
         "spike: sum v g_v": (spike - v * by_v).subs(fired),
-        "maximum: - y dL/dy": step(charge, n, n.x, linear_neuron.at_maximum(n.p, dL_dy)) + n.x[0] * dL_dy,
+        "maximum: - y dL/dy": step(charge, n, n.x, linear_neuron.at_reading(n.p, dL_dy)) + n.x[0] * dL_dy,
         "an integral, at T: y dL/dy": left - dL_dy * sp.exp(-r * T) * read.x[3] / T,
     }
 
@@ -154,7 +154,7 @@ def identity_C() -> Residuals:
     n, e = in_units(), sp.eye(3)[:, 1]
     charge = linear_neuron.shift_charge(n)
     spike, _ = at_spike(n, charge)
-    kicked, slope = linear_neuron.at_maximum(n.p, dL_dy), (n.A * n.x)[0]
+    kicked, slope = linear_neuron.at_reading(n.p, dL_dy), (n.A * n.x)[0]
 
     # On a maximum the arrival turns a slope up > 0 into a slope -down < 0.
     up, down = sp.symbols("up down", positive=True)

@@ -214,8 +214,8 @@ def kappa(slope: sp.Expr, rate: sp.Expr, v_th: sp.Expr) -> sp.Expr:
 # Readouts.
 
 
-def at_maximum(p: sp.Matrix, dL_dy: sp.Expr) -> sp.Matrix:
-    """`p` just before the instant at which the largest `V` is read."""
+def at_reading(p: sp.Matrix, dL_dy: sp.Expr) -> sp.Matrix:
+    """`p` just before an instant at which `V` is read: a sample, or the largest `V`."""
     return p + sp.Matrix([dL_dy, *[0] * (len(p) - 1)])
 
 

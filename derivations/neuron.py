@@ -88,7 +88,7 @@ def at_spike(n: LinearNeuron) -> dict[str, sp.Expr]:
         return (sp.diff(loss, move) + sp.diff(loss, t) * dt).subs(t, 0).subs(released)
 
     q = linear_neuron.spike_shift(n) + linear_neuron.shift_by_maximum(n)
-    p_minus = linear_neuron.at_maximum(linear_neuron.before_spike(n, q), dL_dy)
+    p_minus = linear_neuron.at_reading(linear_neuron.before_spike(n, q), dL_dy)
     found = {f"dL/d{move.name} before a spike": derived(move) - p_minus[i] for i, move in enumerate(n.x)}
     for name, constant in n.constants.items():
         found[f"dL/d{name} at a spike"] = derived(constant) - linear_neuron.gradient_at_spike(n, constant, q)

@@ -149,7 +149,7 @@ def time_constants() -> Residuals:
 
 @theorem("paper-maximum", "a maximum kicks lambda_V by -(dL/dy)/tau_mem")
 def maximum() -> Residuals:
-    kicked = in_its_words(linear_neuron.at_maximum(lif.p, dL_dy), lif)
+    kicked = in_its_words(linear_neuron.at_reading(lif.p, dL_dy), lif)
     return {
         "lambda_V": -kicked[0] / tau_mem - formulas.lambda_V_at_maximum(lambda_V, dL_dy, tau_mem),
         "lambda_I": -kicked[1] / tau_syn - lambda_I,

@@ -1,14 +1,16 @@
-"""Readouts of a voltage: an integral is one more state, a maximum kicks or is carried along.
+"""Readouts of a voltage: a sample kicks, an integral is one more state, a maximum kicks or moves.
 
-Assumed: `y` is `(1/T)` times the integral of `exp(-rate t) V` (the mean, rate 0, or exp-weighted,
-rate `1/T`), or `max V` over the trial, attained once. Either this maximum is interior, or it sits
-on an inhibitory arrival, where V rises until the arrival and falls after it. Three further cases
-are simple. The 0 at the start depends on nothing. The last instant T is moved by no parameter, so
-the kick alone is right. For a neuron that spikes the maximum is at its spike (`neuron.py`).
+Assumed: `y` is `V` at a given time, or `(1/T)` times the integral of `exp(-rate t) V` (the mean,
+rate 0, or exp-weighted, rate `1/T`), or `max V` over the trial, attained once. Either this maximum
+is interior, or it sits on an inhibitory arrival, where V rises until the arrival and falls after
+it. Three further cases are simple. The 0 at the start depends on nothing. The last instant T is
+moved by no parameter, so the kick alone is right. For a neuron that spikes the maximum is at its
+spike (`neuron.py`).
 
-Shown: an integral is a last state of the neuron, so all claims hold for it: a reset drops its
-integrand, and the drop is part of the derivative by the spike time. A maximum depends on the state
-before it as V at this instant does, so `p_V` gains `dL/dy`. An interior maximum moves, without
+Shown: a sample depends on the state before it, and on nothing that happens later, so `p_V` gains
+`dL/dy` at its instant. An integral is a last state of the neuron, so all claims hold for it: a
+reset drops its integrand, and the drop is part of the derivative by the spike time. A maximum
+depends on the state before it as a sample at this instant does. An interior maximum moves, without
 effect to first order. A maximum on an arrival moves *with* it along the slope before it:
 `dy/dt_arr = V'_minus`. This term is missing from `-w (A e).p`, read just after as well as just
 before the kick; the paper does not discuss the case. The claim is added to the reading just after.
@@ -50,19 +52,25 @@ def events_of_an_integral() -> Residuals:
     return between_events(n) | at_arrivals(n) | at_spike(n)
 
 
-@theorem("max-interior", "an interior maximum adds dL/dy to p_V, at its instant before the move of a parameter")
+@theorem("sample", "a voltage read at a given time adds dL/dy to p_V there")
+def sample() -> Residuals:
+    A, x, later = triangular(2), sp.Matrix(sp.symbols("x_0:2")), sp.Symbol("later")
+    # L: by the sample, a time h after x, and by the state a time `later` after the sample.
+    by_state = sp.Matrix(sp.symbols("p_0:2"))
+    at_sample = flow(A, h) * x
+    L = dL_dy * at_sample[0] + by_state.dot(flow(A, later) * at_sample)
+    p = linear_neuron.at_reading(flow(A, later).T * by_state, dL_dy)
+    earlier = flow(A, h).T * p
+    return {f"dL/dx_{k} a time h before": earlier[k] - sp.diff(L, x[k]) for k in range(2)}
+
+
+@theorem("max-interior", "an interior maximum is, to first order, a sample at its instant before a parameter moves")
 def interior() -> Residuals:
-    A, x, p = triangular(2), sp.Matrix(sp.symbols("x_0:2")), sp.Matrix(sp.symbols("p_0:2"))
     # V a time t behind its maximum, if a parameter moves: to second order, any V.
     top, by_move, mixed, bend, move, t = sp.symbols("top by_move mixed bend move t", positive=True)
     V = top + by_move * move + mixed * move * t - bend * t**2 / 2
     (instant,) = sp.solve(sp.diff(V, t), t)
-    kick = linear_neuron.at_maximum(p, dL_dy) - p
-    y = (flow(A, h) * x)[0]
-    residuals = {"the instant moves without effect": sp.diff(V.subs(t, instant), move).subs(move, 0) - by_move}
-    for k, earlier in enumerate(flow(A, h).T * kick):
-        residuals[f"the kick flowed back, state {k}"] = earlier - dL_dy * sp.diff(y, x[k])
-    return residuals
+    return {"as a sample there": sp.diff(V.subs(t, instant), move).subs(move, 0) - by_move}
 
 
 @theorem("max-pinned", "a maximum on an inhibitory arrival adds dL/dy V'_minus to dL/dt_arr, and the usual kick to p_V")
@@ -76,7 +84,7 @@ def pinned() -> Residuals:
     later = before + weight * e - t * A * (x + weight * e)  # seen at 0, as if the arrival were there
     derived = sp.diff(dL_dy * before[0] + p.dot(later), t).subs(t, 0)
     read_after, read_before = (
-        -weight * (A * e).dot(read) for read in (p, linear_neuron.at_maximum(p, dL_dy))
+        -weight * (A * e).dot(read) for read in (p, linear_neuron.at_reading(p, dL_dy))
     )
     Vdot_plus = (A * (x + weight * e))[0]
     claimed = linear_neuron.dL_dt_arr_at_pinned_maximum(dL_dy, weight, A[0, 1], sp.simplify(Vdot_plus))

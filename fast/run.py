@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from delayprop.fast.nn.devices import DEVICES, DTYPES, check_device
 from delayprop.fast.nn.losses import cross_entropy, first_spike_time, relative_spike_time_mse, spike_time_mse
 from delayprop.fast.nn.network import Activity, Network
 from delayprop.fast.nn.spikes import Spikes
-from delayprop.spec import Case, RelativeSpikeTimeMSE, SpikeTimeMSE, SpikeTrains
+from delayprop.spec import Case, RelativeSpikeTimeMSE, SpikeTimeMSE, SpikeTrains, VoltageMSE
 from delayprop.spec.checks import one_of
 from delayprop.spec.command import OneLineParser, run_and_exit, run_case_command
 from delayprop.spec.results import TIE_KINDS, ConnectionGradient, Gradients, Result, Tie
@@ -39,7 +40,8 @@ def run_case(case: Case, dtype: str = "float64", device: str = "cpu") -> Result:
         spikes.times.requires_grad_()
     read = None
     if case.loss.reads is not None and case.loss.reads.of_voltage:
-        read = case.loss.population, case.loss.reads.name
+        at = case.loss.times.tolist() if isinstance(case.loss, VoltageMSE) else case.loss.reads.name
+        read = case.loss.population, at
     activity = network(inputs, read)
     y, loss = _evaluate(case, activity)
     if loss.requires_grad:
@@ -52,7 +54,7 @@ def run_case(case: Case, dtype: str = "float64", device: str = "cpu") -> Result:
         {name: np.split(activity.records[name].kappa, offsets[name]) for name in names},
         None if y is None else _numbers(y[0]),
         _gradients(case, network, inputs),
-        tuple(sorted(_ties(activity))),
+        tuple(sorted(_ties(activity) | _at_samples(case, activity))),
     )
 
 
@@ -74,6 +76,9 @@ def _evaluate(case: Case, activity: Activity) -> tuple[Tensor | None, Tensor]:
         label = torch.tensor([case.loss.label], device=t_first.device)
         return None, relative_spike_time_mse(t_first, label, case.loss.margin)
     y = activity.y
+    if isinstance(case.loss, VoltageMSE):
+        assert y is not None
+        return y, (y[0] - torch.tensor(case.loss.targets, dtype=y.dtype, device=y.device)).square().sum() / 2
     if y is None:
         assert case.loss.time_scale is not None
         y = first_spike_time(activity.spikes[case.loss.population], case.loss.time_scale)
@@ -104,6 +109,27 @@ def _ties(activity: Activity) -> set[Tie]:
         for n, kind in enumerate(TIE_KINDS)
         if bits & 1 << n
     }
+
+
+def _at_samples(case: Case, activity: Activity) -> set[Tie]:
+    """Ties of an event and a sample (specification, section 4); a spike is known to a tick."""
+    if not isinstance(case.loss, VoltageMSE):
+        return set()
+    name, s = case.loss.population, case.loss.times[:, None]
+    emitted = {other: [_numbers(spikes.train(0, i)) for i in range(spikes.size)]
+               for other, spikes in activity.spikes.items()}
+    trains: dict[str, Any] = {**emitted, **case.inputs}
+    found = {
+        int(j) for c in case.network.connections if c.target == name
+        for i, j in zip(*c.exists.nonzero(), strict=True) if np.any(s == np.asarray(trains[c.source][i]) + c.d[i, j])
+    }
+    record, values = activity.records[name], case.network.population(name).values
+    kappa = np.split(record.kappa, np.cumsum([len(train) for train in emitted[name]])[:-1])
+    for j, (train, own) in enumerate(zip(emitted[name], kappa, strict=True)):
+        near = np.maximum(16 * 2.0**-53 * values["tau_mem"][j] / np.sqrt(own), record.step.tick)
+        if np.any(np.abs(s - train) <= near):
+            found.add(j)
+    return {Tie(name, j, "event_at_sample") for j in found}
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.run") -> int:

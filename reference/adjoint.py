@@ -14,7 +14,7 @@ import numpy as np
 
 from delayprop.reference.arithmetic import Arithmetic, Real, Row, dot, times, transposed
 from delayprop.reference.equations import READ
-from delayprop.reference.events import Arrivals, Crossing, Event, Neuron, Spike, Trial
+from delayprop.reference.events import Arrivals, Crossing, Event, Spike, Trial
 from delayprop.reference.jumps import (
     dL_dt_arr,
     dL_dt_arr_at_pinned_maximum,
@@ -24,7 +24,7 @@ from delayprop.reference.jumps import (
     shift_by_maximum,
     spike_shift,
 )
-from delayprop.reference.readouts import Drive, Maximum
+from delayprop.reference.readouts import Drive, Reading
 from delayprop.spec import Case, ConnectionGradient, Gradients
 
 
@@ -52,6 +52,7 @@ def gradients(m: Arithmetic, case: Case, trial: Trial, drive: Drive) -> Gradient
 class _Sweep:
     def __init__(self, m: Arithmetic, case: Case, trial: Trial, drive: Drive) -> None:
         self.m, self.case, self.trial, self.drive = m, case, trial, drive
+        self.carried = {one.pinned: one for one in drive.readings if one.pinned}
         zero = m.real(0.0)
         self.adjoints = {}
         for neuron in (neuron for neurons in trial.neurons.values() for neuron in neurons):
@@ -66,15 +67,15 @@ class _Sweep:
         self.dL_dd: list[np.ndarray] = [np.full(shape, zero, m.dtype) for shape in shapes]
 
     def run(self) -> Gradients:
-        for event in reversed(_with_maxima(self.trial.events, self.drive.maxima)):
+        for event in reversed(_with_readings(self.trial.events, self.drive.readings)):
             adjoint = self.adjoints[event.neuron]
             self.flow_back(adjoint, event)
             if isinstance(event, Arrivals):
                 self.arrivals(adjoint, event)
             elif isinstance(event, Crossing):
                 self.crossing(adjoint, event)
-            elif isinstance(event, Maximum):
-                adjoint.p[READ] += self.drive.dL_dy[event.neuron]
+            elif isinstance(event, Reading):  # [sample, max-interior]
+                adjoint.p[READ] += event.dL_dV
         return self.collected()
 
     def flow_back(self, adjoint: Adjoint, event: Event) -> None:
@@ -95,12 +96,12 @@ class _Sweep:
 
     def arrivals(self, adjoint: Adjoint, event: Arrivals) -> None:
         A, p = event.neuron.equations.A, adjoint.p
-        maximum = self.drive.maxima.get(event.neuron)
+        carried = self.carried.get(event)
         for spike, synapse in event.parcels:
             dL_dt = dL_dt_arr(synapse.w, A, p, synapse.into)
-            if maximum and maximum.pinned is event:
+            if carried:
                 Vdot_plus, A_read = dot(A[READ], event.x_plus), A[READ][synapse.into]
-                dL_dt += dL_dt_arr_at_pinned_maximum(self.drive.dL_dy[event.neuron], synapse.w, A_read, Vdot_plus)
+                dL_dt += dL_dt_arr_at_pinned_maximum(carried.dL_dV, synapse.w, A_read, Vdot_plus)
             entry = (synapse.pre, synapse.post.index)
             self.dL_dw[synapse.connection][entry] += dL_dw_at_arrival(p, synapse.into)
             self.dL_dd[synapse.connection][entry] += dL_dt
@@ -113,9 +114,8 @@ class _Sweep:
             raise ArithmeticError(f"{where} grazes its threshold, so its gradient is infinite; use more digits")
         dL_dt = self.m.fsum(self.dL_dt_post.get(event.spike, []))
         q = spike_shift(p_plus, dL_dt, e.A, e.R, event.x_minus, event.x_plus, slope)
-        maximum = self.drive.maxima.get(event.neuron)
-        if maximum and maximum.pinned is event:
-            q += shift_by_maximum(self.drive.dL_dy[event.neuron], e.c[READ])
+        if carried := self.carried.get(event):
+            q += shift_by_maximum(carried.dL_dV, e.c[READ])
         adjoint.p = p_before_spike(p_plus, q, e.R, e.c)
         for name, by in e.derivatives.items():
             adjoint.dL_dtheta[name] += dL_dtheta_at_spike(p_plus, q, event.x_minus, (by.c, by.v_th, by.R, by.r))
@@ -137,17 +137,14 @@ class _Sweep:
         return np.array(list(values), dtype=self.m.dtype)
 
 
-def _with_maxima(events: list[Event], maxima: dict[Neuron, Maximum]) -> list[Event]:
-    """The events, with each maximum directly behind the event that it follows.
+def _with_readings(events: list[Event], readings: list[Reading]) -> list[Event]:
+    """The events, with each reading directly behind the event that it follows.
 
-    A maximum acts on its own neuron only, so its place among the events of other neurons does not
+    A reading acts on its own neuron only, so its place among the events of other neurons does not
     matter. A maximum pinned to an event comes before it, so in reverse the event reads the adjoint
     without its kick.
     """
-    after = {maximum.follows: maximum for maximum in maxima.values()}
-    everything = []
-    for event in events:
-        everything.append(event)
-        if event in after:
-            everything.append(after[event])
-    return everything
+    after: dict[Event, list[Reading]] = {}
+    for reading in readings:
+        after.setdefault(reading.follows, []).append(reading)
+    return [each for event in events for each in (event, *after.get(event, ()))]

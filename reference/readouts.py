@@ -1,31 +1,35 @@
 """Readouts and losses: their values, and their effect on the adjoint.
 
 A loss acts on the adjoint in three ways, collected in `Drive`: a kick of the voltage's sensitivity
-(a maximum), the sensitivity to an integral at the end, and a derivative by a spike time.
+(a sample or a maximum), the sensitivity to an integral at the end, a derivative by a spike time.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from delayprop.reference.arithmetic import Arithmetic, Real
+from delayprop.reference.arithmetic import Arithmetic, Real, times
 from delayprop.reference.crossing import Turns
 from delayprop.reference.equations import READ, Equations
 from delayprop.reference.events import Arrivals, Crossing, Event, Neuron, Spike, Trial
 from delayprop.reference.simulate import integral_rate, state_at
-from delayprop.spec import Case, CrossEntropy, RelativeSpikeTimeMSE, SpikeTimeMSE, Tie
+from delayprop.spec import Case, CrossEntropy, RelativeSpikeTimeMSE, SpikeTimeMSE, Tie, VoltageMSE
 from delayprop.spec.readouts import FIRST_SPIKE_TIME, MAX_VOLTAGE
 
 
 @dataclass(eq=False)
-class Maximum(Event):
-    """The largest voltage of a neuron, after its event `follows`; the state is the one before it.
+class Reading(Event):
+    """A voltage of a neuron that is read, after its event `follows`: a sample, or a maximum.
 
-    `pinned`: the event that ends the rise, arrivals or the neuron's own spike, or None.
+    Attributes:
+        pinned: the event that ends the rise to a maximum, arrivals or the neuron's own spike; it
+            carries the reading along. None: no event does.
+        dL_dV: the derivative of the loss by the voltage.
     """
 
     follows: Event
-    pinned: Event | None
+    pinned: Event | None = None
+    dL_dV: Real = 0.0
 
     @property
     def V(self) -> Real:
@@ -38,19 +42,19 @@ class Drive:
 
     Attributes:
         loss: its value.
-        y: the readout, one number per neuron; None for a loss of spike times.
+        y: the readout, a number per neuron, of samples a list of them; None for a loss of spike
+            times.
         dL_dt_post: direct derivatives by spike times.
-        dL_dy: derivative by the readout of each neuron, if a maximum is read.
-        maxima: the maximum of each neuron; no entry if the readout does not depend on the state.
+        readings: the voltages that are read, of each neuron in order of time; none that do not
+            depend on the state.
         dL_dintegral: derivative by the integral of each neuron at `T`, its last state.
-        ties: ties of the maxima.
+        ties: ties of the readings.
     """
 
     loss: Real
-    y: list[Real] | None = None
+    y: list | None = None
     dL_dt_post: dict[Spike, Real] = field(default_factory=dict)
-    dL_dy: dict[Neuron, Real] = field(default_factory=dict)
-    maxima: dict[Neuron, Maximum] = field(default_factory=dict)
+    readings: list[Reading] = field(default_factory=list)
     dL_dintegral: dict[Neuron, Real] = field(default_factory=dict)
     ties: set[Tie] = field(default_factory=set)
 
@@ -62,6 +66,8 @@ def drive(m: Arithmetic, case: Case, trial: Trial) -> Drive:
         return _spike_time_mse(m, case.loss, neurons, trial.T)
     if isinstance(case.loss, RelativeSpikeTimeMSE):
         return _relative_spike_time_mse(m, case.loss, neurons, trial.T)
+    if isinstance(case.loss, VoltageMSE):
+        return _voltage_mse(m, case.loss, neurons)
     if case.loss.reads == FIRST_SPIKE_TIME:
         assert case.loss.time_scale is not None
         scale = m.real(case.loss.time_scale)
@@ -113,10 +119,36 @@ def _relative_spike_time_mse(m: Arithmetic, loss: RelativeSpikeTimeMSE, neurons:
     return Drive(m.fsum([error**2 / 2 for error in errors]), None, dL_dt_post)
 
 
+def _voltage_mse(m: Arithmetic, loss: VoltageMSE, neurons: list[Neuron]) -> Drive:
+    """[sample] Before its first event a neuron is at 0, whatever its parameters are."""
+    found, errors, readings, ties = [], [], [], set()
+    for neuron, targets in zip(neurons, loss.targets, strict=True):
+        y = []
+        for s, target in zip(map(m.real, loss.times.tolist()), map(m.real, targets.tolist()), strict=True):
+            V = m.real(0.0)
+            if earlier := [event for event in neuron.events if event.t <= s]:
+                x = times(neuron.equations.flow(s - earlier[-1].t), earlier[-1].x_plus)
+                V = x[READ]
+                readings.append(Reading(neuron, s, x, x, earlier[-1], None, V - target))
+            if any(_is_at(event, s) for event in neuron.events):
+                ties.add(Tie(neuron.population, neuron.index, "event_at_sample"))
+            y.append(V)
+            errors.append(V - target)
+        found.append(y)
+    return Drive(m.fsum([error**2 / 2 for error in errors]), found, readings=readings, ties=ties)
+
+
+def _is_at(event: Event, s: Real) -> bool:
+    """Whether an event is at the instant of a sample, to within rounding (specification, 4)."""
+    if isinstance(event, Crossing):
+        return abs(s - event.t) * event.slope <= event.neuron.equations.touch
+    return event.t == s
+
+
 def _max_voltage(m: Arithmetic, loss: CrossEntropy, neurons: list[Neuron], T: Real) -> Drive:
     """The maximum of a neuron that spikes is at its first spike; other maxima are searched for."""
     y: list[Real] = []
-    maxima: dict[Neuron, Maximum] = {}
+    maxima: dict[Neuron, Reading] = {}
     ties: set[Tie] = set()
     turns: dict[Equations, Turns] = {}
     for neuron in neurons:
@@ -131,18 +163,21 @@ def _max_voltage(m: Arithmetic, loss: CrossEntropy, neurons: list[Neuron], T: Re
         if maximum:
             maxima[neuron] = maximum
     value, gradient = _cross_entropy(m, y, loss.label)
-    return Drive(value, y, dL_dy=dict(zip(neurons, gradient, strict=True)), maxima=maxima, ties=ties)
+    for neuron, dL_dy in zip(neurons, gradient, strict=True):
+        if neuron in maxima:
+            maxima[neuron].dL_dV = dL_dy
+    return Drive(value, y, readings=list(maxima.values()), ties=ties)
 
 
-def _at_first_spike(neuron: Neuron) -> Maximum | None:
+def _at_first_spike(neuron: Neuron) -> Reading | None:
     """Its level is the voltage alone (specification, section 2)."""
     for follows, event in pairwise(neuron.events):
         if isinstance(event, Crossing):
-            return Maximum(neuron, event.t, event.x_minus, event.x_minus, follows, event)
+            return Reading(neuron, event.t, event.x_minus, event.x_minus, follows, event)
     return None
 
 
-def _maximum(m: Arithmetic, turns: Turns, neuron: Neuron, T: Real) -> tuple[Maximum | None, list[str]]:
+def _maximum(m: Arithmetic, turns: Turns, neuron: Neuron, T: Real) -> tuple[Reading | None, list[str]]:
     """The earliest largest voltage of a silent neuron (None: the initial 0), and its ties."""
     best, V_best, equal = None, m.real(0.0), False
     for event, following in pairwise([*neuron.events, None]):
@@ -161,7 +196,7 @@ def _maximum(m: Arithmetic, turns: Turns, neuron: Neuron, T: Real) -> tuple[Maxi
     return best, ties
 
 
-def _maxima_between(turns: Turns, event: Event, following: Event | None, T: Real) -> Iterator[Maximum]:
+def _maxima_between(turns: Turns, event: Event, following: Event | None, T: Real) -> Iterator[Reading]:
     """The local maxima of `V` after `event`, and the one at `following`, or at `T`, if it rises to
     there and not on."""
     neuron, x = event.neuron, event.x_plus
@@ -170,8 +205,8 @@ def _maxima_between(turns: Turns, event: Event, following: Event | None, T: Real
     for h in turns(x, until):
         if rising:
             there = turns.state(x, h)
-            yield Maximum(neuron, event.t + h, there, there, event, None)
+            yield Reading(neuron, event.t + h, there, there, event)
         rising = not rising
     if rising and (following is None or not turns.rises(following.x_plus)):
         there = turns.state(x, until) if following is None else following.x_minus
-        yield Maximum(neuron, event.t + until, there, there, event, following)
+        yield Reading(neuron, event.t + until, there, there, event, following)

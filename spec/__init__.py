@@ -7,7 +7,7 @@ holds no dynamics, no derivative and no randomness.
 
 from delayprop.spec.case import Case, case_from_text, case_to_dict, load_case, save_case
 from delayprop.spec.errors import SpecError, UnsupportedError
-from delayprop.spec.losses import CrossEntropy, Loss, RelativeSpikeTimeMSE, SpikeTimeMSE
+from delayprop.spec.losses import CrossEntropy, Loss, RelativeSpikeTimeMSE, SpikeTimeMSE, VoltageMSE
 from delayprop.spec.network import Connection, Network
 from delayprop.spec.neuron import NEURONS, Neuron, load_neuron
 from delayprop.spec.population import Population
@@ -18,5 +18,6 @@ from delayprop.spec.spikes import SpikeTrains
 __all__ = [
     "NEURONS", "READOUTS", "VOLTAGE_READOUTS", "Case", "Connection", "ConnectionGradient", "CrossEntropy", "Gradients",
     "Loss", "Network", "Neuron", "Population", "RelativeSpikeTimeMSE", "Result", "SpecError", "SpikeTimeMSE",
-    "SpikeTrains", "Tie", "UnsupportedError", "case_from_text", "case_to_dict", "load_case", "load_neuron", "save_case",
+    "SpikeTrains", "Tie", "UnsupportedError", "VoltageMSE", "case_from_text", "case_to_dict", "load_case",
+    "load_neuron", "save_case",
 ]

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+import numpy as np
+
 from delayprop.spec import checks, documents
 from delayprop.spec.documents import json_object
 from delayprop.spec.errors import SpecError, Verbatim, placed
@@ -56,7 +58,7 @@ class Case:
                 got = Verbatim(f"a list of {len(self.inputs[name])}")
                 raise SpecError(f"inputs.{name}", expected, got, "add or remove trains")
         with placed("loss", FILE_NAMES):
-            check_loss(self.loss, self.network)
+            check_loss(self.loss, self.network, self.duration)
 
 
 def load_case(path: str | Path) -> Case:
@@ -139,7 +141,7 @@ def case_to_dict(case: Case) -> dict:
     ]
     of_loss = {one.name: getattr(case.loss, one.name) for one in fields(case.loss)}
     loss = {"kind": case.loss.kind} | {
-        name: [train.tolist() for train in value] if isinstance(value, SpikeTrains) else value
+        name: _plain(value)
         for name, value in of_loss.items() if value is not None
     }
     inputs = {name: [train.tolist() for train in trains] for name, trains in case.inputs.items()}
@@ -148,6 +150,13 @@ def case_to_dict(case: Case) -> dict:
         "inputs": inputs, "loss": loss,
     }
     return document if case.expected is None else {**document, "expected": dict(case.expected)}
+
+
+def _plain(value: object) -> object:
+    """A field of a loss as JSON has it."""
+    if isinstance(value, SpikeTrains):
+        return [train.tolist() for train in value]
+    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def _fields(population: Population) -> dict:

@@ -1,14 +1,16 @@
 """Losses by name; each implementation computes and differentiates them on its own."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
 
 from delayprop.spec import checks
 from delayprop.spec.errors import SpecError, Verbatim, placed
 from delayprop.spec.network import Network
 from delayprop.spec.population import Population
-from delayprop.spec.readouts import FIRST_SPIKE_TIME, MAX_VOLTAGE, READOUT_BY_NAME, READOUTS, Readout
-from delayprop.spec.spikes import SpikeTrains
+from delayprop.spec.readouts import FIRST_SPIKE_TIME, MAX_VOLTAGE, READOUT_BY_NAME, READOUTS, SAMPLES, Readout
+from delayprop.spec.spikes import SpikeTrains, times_in_order
 
 
 @dataclass(frozen=True)
@@ -98,14 +100,51 @@ class RelativeSpikeTimeMSE:
         object.__setattr__(self, "margin", checks.non_negative_time(self.margin, "margin"))
 
 
-Loss = CrossEntropy | SpikeTimeMSE | RelativeSpikeTimeMSE
-LOSSES: dict[str, type[Loss]] = {one.kind: one for one in (CrossEntropy, SpikeTimeMSE, RelativeSpikeTimeMSE)}
+@dataclass(frozen=True, eq=False)
+class VoltageMSE:
+    """`1/2 sum_j sum_k (V_j(s_k) - target_jk)^2`, of the voltages of one population at given times.
+
+    Args:
+        population: the population whose voltage is read, the first state of its neurons.
+        times: the `s_k`, ms, in order, at most the duration of the case.
+        targets: of each neuron, one voltage per time.
+
+    Attributes:
+        times, targets: read-only float64 arrays, `[times]` and `[neurons, times]`.
+
+    Raises:
+        SpecError: times that are negative, not finite or not in order; no list of targets of as
+            many finite numbers per neuron.
+    """
+
+    kind: ClassVar[str] = "voltage_mse"
+    reads: ClassVar[Readout] = SAMPLES
+
+    population: str
+    times: Any
+    targets: Any
+
+    def __post_init__(self) -> None:
+        checks.text(self.population, "population")
+        times, targets = times_in_order(self.times, "times", "times"), []
+        for j, row in enumerate(checks.sequence(self.targets, "targets", None, "lists of voltages, one per neuron")):
+            numbers = checks.sequence(row, f"targets[{j}]", len(times), "time")
+            targets.append([checks.finite_number(V, f"targets[{j}][{k}]") for k, V in enumerate(numbers)])
+        object.__setattr__(self, "times", times)
+        object.__setattr__(self, "targets", checks.frozen(np.array(targets).reshape(len(targets), len(times))))
+
+
+Loss = CrossEntropy | SpikeTimeMSE | RelativeSpikeTimeMSE | VoltageMSE
+LOSSES: dict[str, type[Loss]] = {
+    one.kind: one for one in (CrossEntropy, SpikeTimeMSE, RelativeSpikeTimeMSE, VoltageMSE)
+}
 """The losses by their names in case files."""
 
 
-def check_loss(loss: Loss, network: Network) -> None:
+def check_loss(loss: Loss, network: Network, duration: float) -> None:
     """Refuse a loss that does not fit the network: an unknown population, spikes read from a
-    population that has none, a label or a number of target lists that does not fit."""
+    population that has none, a label or a number of target lists that does not fit, a time after
+    the end."""
     names = [population.name for population in network.populations if population.kind != "input"]
     checks.one_of(loss.population, "population", names)
     population = network.population(loss.population)
@@ -114,7 +153,10 @@ def check_loss(loss: Loss, network: Network) -> None:
         raise SpecError("population", expected, loss.population, "read a population that spikes")
     if loss.reads == MAX_VOLTAGE:
         _check_maximum(population)
-    if not isinstance(loss, SpikeTimeMSE):
+    if isinstance(loss, VoltageMSE):
+        expected = f"at most the duration, {duration} (ms)"
+        checks.refuse(loss.times > duration, loss.times, "times", expected, "the trial ends there")
+    if isinstance(loss, CrossEntropy | RelativeSpikeTimeMSE):
         remedy = f"`{population.name}` has {population.size} neurons"
         checks.whole_number(loss.label, "label", 0, population.size - 1, remedy)
     elif len(loss.targets) != population.size:

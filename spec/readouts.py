@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Readout:
-    """One number per neuron of a population (`SPECIFICATION.md`, section 2).
+    """One number per neuron of a population, or one per time (`SPECIFICATION.md`, section 2).
 
     Attributes:
         name: as case files, layers and options have it.
@@ -22,6 +22,8 @@ MAX_VOLTAGE = Readout("max_voltage", of_voltage=True)
 MEAN_VOLTAGE = Readout("mean_voltage", of_voltage=True, rate=0.0)
 EXP_WEIGHTED_VOLTAGE = Readout("exp_weighted_voltage", of_voltage=True, rate=1.0)
 FIRST_SPIKE_TIME = Readout("first_spike_time", of_voltage=False)
+SAMPLES = Readout("samples", of_voltage=True)
+"""The voltage at given times: one number per neuron and time, so a loss of its own reads it."""
 
 READOUT_BY_NAME = {one.name: one for one in (MAX_VOLTAGE, MEAN_VOLTAGE, EXP_WEIGHTED_VOLTAGE, FIRST_SPIKE_TIME)}
 READOUTS = tuple(READOUT_BY_NAME)

@@ -17,6 +17,7 @@ from delayprop.spec.population import FILE_NAMES
 T = TypeVar("T")
 TIE_KINDS = (
     "arrival_at_crossing", "spike_at_end", "arrival_at_end", "equal_maxima", "simultaneous_arrivals_at_maximum",
+    "event_at_sample",
 )
 
 
@@ -78,7 +79,8 @@ class Result:
         spikes: spike times (ms) of every population that is no input, one array per neuron.
         kappa: conditioning of every spike (specification, sections 5 and 10), in the layout of
             `spikes`; 0 is a grazing crossing.
-        readout: `y` of the population that is read; None for `spike_time_mse`.
+        readout: `y` of the population that is read, `[size]`, or `[size, times]` of `voltage_mse`;
+            None for losses of spike times.
         gradients: the gradient of the loss.
         ties: the instants at which that gradient is one-sided.
     """

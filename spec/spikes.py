@@ -21,7 +21,7 @@ class SpikeTrains:
 
     def __post_init__(self) -> None:
         trains = checks.sequence(self.trains, "trains", None, "spike trains, one per neuron")
-        object.__setattr__(self, "trains", tuple(_train(train, f"[{j}]") for j, train in enumerate(trains)))
+        object.__setattr__(self, "trains", tuple(times_in_order(train, f"[{j}]") for j, train in enumerate(trains)))
 
     def __len__(self) -> int:
         return len(self.trains)
@@ -33,8 +33,9 @@ class SpikeTrains:
         return self.trains[neuron]
 
 
-def _train(train: object, name: str) -> np.ndarray:
-    entries = checks.sequence(train, name, None, "spike times")
+def times_in_order(given: object, name: str, what: str = "spike times") -> np.ndarray:
+    """Times as a read-only array, ms; `SpecError`: as of `SpikeTrains`."""
+    entries = checks.sequence(given, name, None, what)
     times = [checks.non_negative_time(t, f"{name}[{k}]") for k, t in enumerate(entries)]
     for k in range(1, len(times)):
         if times[k] < times[k - 1]:

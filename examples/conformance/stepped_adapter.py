@@ -52,6 +52,7 @@ from delayprop.spec import (
     Result,
     SpecError,
     SpikeTimeMSE,
+    VoltageMSE,
     load_case,
 )
 from delayprop.spec.checks import positive_number
@@ -160,6 +161,8 @@ class Grid:
         """The loss; sets `y`, and the effect on the adjoint."""
         loss, T, dt = self.case.loss, self.case.duration, self.dt
         trains = [(j, self.train(j)) for j in self.arrays.neurons[loss.population].tolist()]
+        if isinstance(loss, VoltageMSE):
+            raise SpecError("loss.kind", "another: the grid samples no voltage", loss.kind, "use another simulator")
         if isinstance(loss, SpikeTimeMSE):
             total = 0.0
             for (j, own), targets in zip(trains, loss.targets, strict=True):

@@ -31,6 +31,7 @@ from delayprop.fast.nn.autograd import Record
 from delayprop.fast.nn.exponents import exponents
 from delayprop.fast.nn.joining import check_spikes
 from delayprop.fast.nn.layers import LI
+from delayprop.fast.nn.samples import no_record
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.synaptic_layer import SynapticLayer, check_layers
 from delayprop.fast.solving.problem import Problem
@@ -112,7 +113,8 @@ def residuals(layers: Sequence[SynapticLayer], spikes: Spikes, output: Tensor, d
             terms += [_product(layer.constants[name]) * power for name, power in (powers or {}).items()]
     output, dL_doutput = output.detach().double(), dL_doutput.detach().double()
     last = layers[-1].record
-    assert last is not None, "its parameters have gradients"
+    if last is None:
+        raise no_record(f"layers[{len(layers) - 1}]")
     if isinstance(layers[-1], LI):
         unit, shift = moved(last, output, spikes.duration)
         A.append(-output * dL_doutput)

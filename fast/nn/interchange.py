@@ -114,6 +114,9 @@ def case_of(
         remedy = "or build a `delayprop.Case` with a loss of spike times from `network_of`"
         given = Verbatim(f"{type(last).__name__}, time_scale {time_scale}, margin {margin}")
         raise SpecError(f"layers[{len(layers) - 1}]", expected, given, remedy)
+    if isinstance(last, LI) and last.times is not None:
+        remedy = "build a `delayprop.Case` with a `VoltageMSE` from `network_of`"
+        raise SpecError(f"layers[{len(layers) - 1}]", "", "reads samples, for which no loss is given", remedy)
     check_spikes(spikes)
     if spikes.size != layers[0].pre:
         expected = f"of {layers[0].pre} neurons, as layers[0].pre"

@@ -1,22 +1,24 @@
 """Layers as torch modules, with weights and delays as parameters."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from delayprop.fast.nn.autograd import propagate_neurons
-from delayprop.fast.nn.layer_checks import warn_of_seconds
+from delayprop.fast.nn.layer_checks import check_arguments, check_lif, warn_of_seconds
 from delayprop.fast.nn.other_tools import answers_foreign_words
+from delayprop.fast.nn.samples import sample_times, sampled, within_trial
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.spiking_layer import SpikingLayer
 from delayprop.fast.nn.synaptic_layer import Constant, SynapticLayer, population_of
 from delayprop.fast.nn.wiring import Into, Mask, Wiring
 from delayprop.spec import NEURONS, VOLTAGE_READOUTS, Neuron, SpecError, names
-from delayprop.spec.checks import of_type, one_of, sequence
+from delayprop.spec.checks import described, of_type, one_of, sequence
 from delayprop.spec.errors import Verbatim, placed
 from delayprop.spec.neuron import neuron_of
+from delayprop.spec.readouts import SAMPLES
 
 USUAL = {"tau_mem": 20.0, "tau_syn": 5.0, "v_th": 1.0, "v_reset": 0.0}
 """The constants of `LIF`, where none are given."""
@@ -189,9 +191,11 @@ class LI(SynapticLayer):
     Args:
         readout: `max_voltage`, `mean_voltage` or `exp_weighted_voltage`, per neuron and trial. The
             mean passes next to no gradient to the times of spikes long before the end, and so to
-            the layers before it (specification, section 2).
+            the layers before it (specification, section 2). `samples`: the voltage at `times`.
+        times: of the samples, ms, in order and within the trial; else absent.
 
-    All other arguments, attributes and errors: as `LIF`, without threshold and reset.
+    All other arguments, attributes and errors: as `LIF`, without threshold and reset. A layer that
+    reads samples has no `record`.
     """
 
     tau_mem: nn.Parameter
@@ -199,18 +203,27 @@ class LI(SynapticLayer):
 
     @answers_foreign_words
     def __init__(
-        self, pre: int, post: int, *, readout: str, tau_mem: Constant = 20.0, tau_syn: Constant = 5.0,
-        max_delay: float | None = None, delays: str = "synaptic", mask: Mask = None,
-        dtype: torch.dtype = torch.float32,
+        self, pre: int, post: int, *, readout: str, times: Sequence[float] | Tensor | None = None,
+        tau_mem: Constant = 20.0, tau_syn: Constant = 5.0, max_delay: float | None = None, delays: str = "synaptic",
+        mask: Mask = None, dtype: torch.dtype = torch.float32,
     ) -> None:
         population = population_of("li", post, tau_mem=tau_mem, tau_syn=tau_syn)
         super().__init__(pre, population, Wiring(max_delay, delays, mask, dtype=dtype))
-        self.readout = one_of(readout, "readout", VOLTAGE_READOUTS)
+        self.readout = one_of(readout, "readout", (*VOLTAGE_READOUTS, SAMPLES.name))
+        if times is not None and self.readout != SAMPLES.name:
+            raise SpecError("times", f"absent with `{readout}`", described(times), 'give `readout="samples"`')
+        self.times = sample_times(times) if self.readout == SAMPLES.name else None
 
     def forward(self, spikes: Spikes) -> Tensor:
-        """The readout `[trials, post]`, given the spikes of the `pre` neurons; errors as `LIF`."""
+        """The readout `[trials, post]`, of samples `[trials, post, times]`, given the spikes of the
+        `pre` neurons; errors as `LIF`, and `SpecError` for a time of a sample after the trial."""
         self._check_synapses()
         w, d, exists = self.synapses
+        if self.times is not None:
+            check_arguments(spikes, w, d, self.constants, exists, False)
+            check_lif(dict(self.constants))
+            V = sampled(within_trial(self.times, spikes), spikes, self.existing_w[0], d, self.constants)
+            return V.to(w.dtype)
         is_first = self.record is None
         _, y, self.record = propagate_neurons(
             spikes, w, d, self.equations, self.constants, exists=exists, readout=self.readout
@@ -221,7 +234,8 @@ class LI(SynapticLayer):
         return y
 
     def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, readout={self.readout}"
+        of = "" if self.times is None else f" at {len(self.times)} times"
+        return f"{super().extra_repr()}, readout={self.readout}{of}"
 
 
 def check_layer(given: object, reads: bool = False) -> None:

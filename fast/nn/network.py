@@ -12,12 +12,13 @@ from delayprop.fast.nn.constants import Neurons, constants_text
 from delayprop.fast.nn.graph import Group, arrival_states, groups, matrix
 from delayprop.fast.nn.joining import check_spikes, joined
 from delayprop.fast.nn.layer_checks import warn_of_seconds
+from delayprop.fast.nn.samples import sample_times, sampled, within_trial
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.spec import VOLTAGE_READOUTS, Connection, Population, SpecError
 from delayprop.spec import Network as NetworkSpec
 from delayprop.spec.checks import of_type, one_of, sequence
 from delayprop.spec.errors import UnsupportedError, Verbatim
-from delayprop.spec.neuron import Neuron
+from delayprop.spec.neuron import LI, LIF, Neuron
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +27,7 @@ class Activity:
 
     Attributes:
         spikes, records: of every population but the inputs, by name.
-        y: the readout, `[trials, size]`; None without `read`.
+        y: the readout, `[trials, size]`, of samples `[trials, size, times]`; None without `read`.
     """
 
     spikes: Mapping[str, Spikes]
@@ -88,14 +89,17 @@ class Network(nn.Module):
         for group in self.groups:
             self._neurons(group)  # refuses a loop of different equations
 
-    def forward(self, inputs: Spikes | Mapping[str, Spikes], read: str | tuple[str, str] | None = None) -> Activity:
+    def forward(
+        self, inputs: Spikes | Mapping[str, Spikes], read: str | tuple[str, str | Sequence[float]] | None = None
+    ) -> Activity:
         """Simulate the network.
 
         Args:
             inputs: the spikes of the input population; of several, by their names, all of equal
                 trials and duration.
             read: the population to read, by its `max_voltage`; or with another voltage readout,
-                such as `("out", "mean_voltage")`.
+                such as `("out", "mean_voltage")`; or by its voltage at times in order, ms, such as
+                `("out", [5.0, 10.0])`.
 
         Raises:
             SpecError: an input is missing or has another size; no such population or readout.
@@ -107,6 +111,7 @@ class Network(nn.Module):
             one_of(read, "read", self._simulated)
             read = read, "max_voltage"
         self._check(inputs, read)
+        at = sample_times(read[1]) if read is not None and not isinstance(read[1], str) else None
         spikes, records, y = dict(inputs), {}, None
         any_input = next(iter(inputs.values()))
         for group, into in zip(self.groups, self._into, strict=True):
@@ -115,8 +120,10 @@ class Network(nn.Module):
             asked = [read is not None and read[0] == population.name for population in members]
             emitted, found, record = propagate_neurons(
                 arriving, w, d, *self._neurons(group), exists=exists, into=into, recurrent=bool(group.inside),
-                readout=read[1] if read is not None and any(asked) else None,
+                readout=read[1] if read is not None and any(asked) and isinstance(read[1], str) else None,
             )
+            if at is not None and any(asked):
+                found = self._sampled(group, at, arriving, w * exists, d, emitted)
             sizes = [population.size for population in members]
             parts = zip(members, emitted.split(sizes), record.split(sizes, emitted.counts()), strict=True)
             for population, its_spikes, its_record in parts:
@@ -150,6 +157,20 @@ class Network(nn.Module):
         row = w.new_zeros(1, w.shape[1])  # its synapses, which do not exist
         return silent_neuron, torch.cat([row, w]), torch.cat([row, d]), torch.cat([row, exists]).bool()
 
+    def _sampled(
+        self, group: Group, times: Sequence[float], arriving: Spikes, w: Tensor, d: Tensor, emitted: Spikes
+    ) -> Tensor:
+        """The voltages of a group at given times; arguments as `sampled`, own spikes among the
+        sources if the group is recurrent."""
+        neuron, constants = self._neurons(group)
+        if neuron not in (LIF, LI):
+            got = Verbatim("neurons given by other equations")
+            raise UnsupportedError("read[1]", "of LIF or LI neurons", got, "let an LI layer read their spikes")
+        copies = (len(w) - arriving.size) // w.shape[1]
+        sources = joined([arriving, *[emitted] * copies])
+        own = emitted if neuron == LIF else None
+        return sampled(within_trial(times, arriving), sources, w, d, constants, own).to(w.dtype)
+
     def _neurons(self, group: Group) -> tuple[Neuron, dict[str, Tensor]]:
         """The equations of a group, and its constants."""
         neurons = [self.constants[p] for p in group.members]
@@ -180,7 +201,7 @@ class Network(nn.Module):
             raise SpecError("inputs", expected, got, "give the spikes of each input population by its name")
         return {next(iter(self._inputs), ""): spikes}
 
-    def _check(self, inputs: Mapping[str, Spikes], read: tuple[str, str] | None) -> None:
+    def _check(self, inputs: Mapping[str, Spikes], read: tuple[str, str | Sequence[float]] | None) -> None:
         for name, spikes in inputs.items():
             check_spikes(spikes, f"inputs.{name}")
             if self._inputs:
@@ -203,4 +224,5 @@ class Network(nn.Module):
             if len(sequence(read, "read", None, "a population and its readout")) != 2:
                 raise SpecError("read", "a population and its readout", read, "or give the population's name alone")
             one_of(read[0], "read[0]", self._simulated)
-            one_of(read[1], "read[1]", VOLTAGE_READOUTS)
+            if isinstance(read[1], str):
+                one_of(read[1], "read[1]", VOLTAGE_READOUTS)

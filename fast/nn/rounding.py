@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from delayprop.fast.nn.rounding_terms import Integral, Maximum, Part, Spiking, in_numpy
+from delayprop.fast.nn.samples import no_record
 from delayprop.fast.nn.synaptic_layer import SynapticLayer, check_layers
 from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim
 from delayprop.spec.neuron import LI, LIF
@@ -145,6 +146,8 @@ def _norms(part: Part, layer: SynapticLayer) -> dict[str, float]:
 
 def _part(layer: SynapticLayer, n: int) -> Maximum | Integral | Spiking:
     record = layer.record
+    if getattr(layer, "times", None) is not None:  # an `LI` layer
+        raise no_record(f"layers[{n}]")
     if record is None:
         raise SpecError(f"layers[{n}]", "", "has no record of a step", "run a forward and a backward pass first")
     if layer.equations not in (LI, LIF):

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from delayprop.fast.nn.joining import check_spikes
+from delayprop.fast.nn.joining import check_spikes, joined
 from delayprop.fast.nn.layers import LI, LIF, check_layer
+from delayprop.fast.nn.samples import sampled
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.spec.checks import sequence, whole_number
 from delayprop.spec.errors import SpecError, Verbatim
@@ -59,18 +60,11 @@ def membrane_traces(
             own = layer(one)
         finally:
             layer.record = record
-    V = [_voltage(layer, one, own, neuron, at) for neuron in chosen]
-    return torch.from_numpy(np.array(V).reshape(len(chosen), len(at)))
-
-
-def _voltage(layer: LIF | LI, spikes: Spikes, own: Spikes | None, neuron: int, times: np.ndarray) -> np.ndarray:
-    of_sources = zip(layer.existing_w, layer.delays_of_synapses, (spikes, own), strict=False)
-    arriving = np.concatenate([arrivals(w, d, given, neuron) for w, d, given in of_sources if given is not None])
-    constants = float(layer.tau_mem[neuron]), float(layer.tau_syn[neuron])
-    if own is None or layer.v_th is None or layer.v_reset is None:
-        return voltage_of(arriving, *constants, times)
-    fall = float(layer.v_th[neuron]) - float(layer.v_reset[neuron])
-    return voltage_of(arriving, *constants, times, own.train(0, neuron).cpu().numpy(), fall)
+    order = np.argsort(at, kind="stable")
+    sources = one if own is None or not layer.recurrent else joined([one, own])
+    synapses = torch.cat(layer.existing_w), torch.cat(layer.delays_of_synapses)
+    V = sampled(torch.from_numpy(at[order]), sources, *synapses, layer.constants, own)[0].cpu()
+    return V[chosen][:, np.argsort(order)]
 
 
 def arrivals(w: Tensor, d: Tensor, spikes: Spikes, neuron: int) -> np.ndarray:

@@ -59,8 +59,8 @@ def same_spikes(exact: Result, found: Result) -> bool:
 
 def moved_maximum(case: Case) -> bool:
     """Whether the loss reads a maximum that inhibitory arrivals make: the grid lacks its term."""
-    maxima = drive(FLOAT64, case, simulate(FLOAT64, case)).maxima
-    return any(isinstance(maximum.pinned, Arrivals) for maximum in maxima.values())
+    readings = drive(FLOAT64, case, simulate(FLOAT64, case)).readings
+    return any(isinstance(reading.pinned, Arrivals) for reading in readings)
 
 
 @cache

@@ -22,7 +22,7 @@ DECIDES = {
     "flow-E": ("E",), "flow": ("flow",), "flow-theta": ("flow_by",), "flow-peak": ("peak_time",),
     "flow-bound": ("controls", "beyond_cubic"), "adjoint": ("adjoint_slope", "gradient_between_events"),
     "arrival": ("at_arrival",), "spike": ("spike_shift", "shift_by_maximum", "before_spike", "gradient_at_spike"),
-    "spike-grazing": ("kappa",), "readout": ("at_end",), "max-interior": ("at_maximum",),
+    "spike-grazing": ("kappa",), "readout": ("at_end",), "sample": ("at_reading",),
     "max-pinned": ("dL_dt_arr_at_pinned_maximum",), "identity-A": ("scale_charge",), "identity-C": ("shift_charge",),
     "identity-readout": ("shift_of_running_readout", "unit_of_running_readout", "moment_of_running_readout"),
     "rounding-jump": ("Vddot_minus", "jump_moved"), "rounding-spike": ("dV_dt_post_before",),
@@ -112,7 +112,7 @@ MISTAKES: dict[str, Mistake] = {
         "flow_by", lambda A, A_theta, h: linear_neuron.flow(A, h).multiply_elementwise(h * A_theta),
         ("flow-theta", "example-network")),
     "sign of the kick": (
-        "at_maximum", lambda p, dL_dy: p - sp.Matrix([dL_dy, *[0] * (len(p) - 1)]), ("max-interior", "identity-A")),
+        "at_reading", lambda p, dL_dy: p - sp.Matrix([dL_dy, *[0] * (len(p) - 1)]), ("sample", "identity-A")),
     "a pinned maximum taken for a smooth one": (
         "dL_dt_arr_at_pinned_maximum", lambda dL_dy, w, A_read, Vdot_plus: sp.S.Zero, ("max-pinned", "identity-C")),
     "the slope after the arrival at a pinned maximum": (

@@ -221,7 +221,7 @@ def _assert_close(name: str, found: Numbers, true: Numbers, limit: float, floor:
 
 
 def _numbers(values: Numbers) -> list[mpmath.mpf]:
-    return [mpmath.mpf(value) for value in np.asarray(values, dtype=object).tolist()]
+    return [mpmath.mpf(value) for value in np.asarray(values, dtype=object).ravel().tolist()]
 
 
 def _shown(numbers: Sequence[mpmath.mpf]) -> str:

@@ -75,6 +75,7 @@ def by_spike_time(case: Case, result: Result) -> list[tuple[float, float]]:
         return [(float(t), float(t - target)) for t, target in pairs]
     if isinstance(loss, RelativeSpikeTimeMSE):
         return [(float(t[0]), slope) for t, slope in zip(trains, _relative(loss, trains, case.duration)) if len(t)]
+    assert isinstance(loss, CrossEntropy), "a new readout needs its identity"
     if loss.time_scale is None:
         return []
     slopes = _by_readout(loss, result)

@@ -23,9 +23,9 @@ import numpy as np
 
 from delayprop.reference.arithmetic import FLOAT64
 from delayprop.reference.events import Arrivals, Crossing, Neuron, Spike, Trial
-from delayprop.reference.readouts import drive
+from delayprop.reference.readouts import Reading, drive
 from delayprop.reference.simulate import simulate
-from delayprop.spec import Case, Gradients, RelativeSpikeTimeMSE, SpikeTimeMSE
+from delayprop.spec import Case, Gradients, RelativeSpikeTimeMSE, SpikeTimeMSE, VoltageMSE
 from tests.support.comparison import gradient_blocks
 from tests.support.parameters import changed
 
@@ -94,7 +94,8 @@ class _Sweep:
             for k, spike in enumerate(train)
         }
         self.moving = {n: self.at_rest(n) for neurons in self.trial.neurons.values() for n in neurons}
-        self.dy: dict[Neuron, float] = {}
+        self.carried = {one.pinned: one for one in self.read.readings if one.pinned}
+        self.dV: dict[Reading, float] = {}
 
     def at_rest(self, neuron: Neuron) -> _Moving:
         population = self.case.network.population(neuron.population)
@@ -120,9 +121,9 @@ class _Sweep:
             elif isinstance(event, Crossing):
                 self.cross(event, moving)
             moving.x = np.array(event.x_plus)
-            maximum = self.read.maxima.get(event.neuron)
-            if maximum and maximum.follows is event and not maximum.pinned:
-                self.dy[event.neuron] = self.later(moving, maximum.t - event.t)[1][0]
+            for reading in self.read.readings:
+                if reading.follows is event and not reading.pinned:
+                    self.dV[reading] = self.later(moving, reading.t - event.t)[1][0]
         return self.loss()
 
     def later(self, moving: _Moving, h: float) -> tuple[np.ndarray, np.ndarray]:
@@ -134,16 +135,16 @@ class _Sweep:
 
     def arrive(self, event: Arrivals, moving: _Moving) -> None:
         A, dx = moving.matrices[0], moving.dx.copy()
-        maximum = self.read.maxima.get(event.neuron)
-        if maximum and maximum.pinned is event:
-            self.dy[event.neuron] = dx[0]
+        carried = self.carried.get(event)
+        if carried:
+            self.dV[carried] = dx[0]
         for spike, synapse in event.parcels:
             at = (synapse.pre, synapse.post.index)
             by = self.direction.connections[synapse.connection]
             dt_arr = self.dt[spike] + by.dL_dd[at]
-            if maximum and maximum.pinned is event:  # the slope with all other arrivals before it, or 0
+            if carried:  # the slope with all other arrivals before it, or 0
                 slope = A[0] @ np.array(event.x_plus) - synapse.w * A[0, synapse.into]
-                self.dy[event.neuron] += max(0.0, slope) * dt_arr
+                self.dV[carried] += max(0.0, slope) * dt_arr
             moving.dx[synapse.into] += by.dL_dw[at]
             moving.dx -= synapse.w * dt_arr * A[:, synapse.into]
 
@@ -153,9 +154,8 @@ class _Sweep:
         x, dx = np.array(event.x_minus), moving.dx
         dt = float((dv_th - dc @ x - c @ dx) / (c @ A @ x))
         self.dt[event.spike] = dt
-        maximum = self.read.maxima.get(event.neuron)
-        if maximum and maximum.pinned is event:
-            self.dy[event.neuron] = dx[0] + A[0] @ x * dt
+        if carried := self.carried.get(event):
+            self.dV[carried] = dx[0] + A[0] @ x * dt
         moving.dx = R @ dx + dR @ x + dr + (R @ A @ x - A @ (R @ x + r)) * dt
 
     def loss(self) -> float:
@@ -170,11 +170,19 @@ class _Sweep:
             own, d_own = t_first[loss.label], dt[loss.label]
             beside = [pair for j, pair in enumerate(zip(t_first, dt, strict=True)) if j != loss.label]
             return math.fsum((t - own - loss.margin) * (d - d_own) for t, d in beside)
+        if isinstance(loss, VoltageMSE):
+            own = {neuron: [dV for reading, dV in self.dV.items() if reading.neuron is neuron] for neuron in neurons}
+            pairs = [
+                (np.array(y) - targets, [0.0] * (len(targets) - len(own[neuron])) + own[neuron])  # 0 before an event
+                for neuron, y, targets in zip(neurons, self.read.y, loss.targets, strict=True)
+            ]
+            return math.fsum(float(errors @ np.array(dV)) for errors, dV in pairs)
         assert self.read.y is not None
         if loss.time_scale is not None:
             dy = [-self.dt[n.spikes[0]] / loss.time_scale if n.spikes else 0.0 for n in neurons]
         elif loss.readout == "max_voltage":
-            dy = [self.dy.get(n, 0.0) for n in neurons]
+            of = {reading.neuron: dV for reading, dV in self.dV.items()}
+            dy = [of.get(n, 0.0) for n in neurons]
         else:
             assert self.rate is not None, "a new readout needs its tangent"
             ends = [self.later(self.moving[n], self.trial.T - self.moving[n].t)[1][-1] for n in neurons]

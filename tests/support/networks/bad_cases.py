@@ -48,6 +48,7 @@ _SPIKES: dict = {"kind": "spike_time_mse", "population": "hid", "targets": [[1.0
 _FIRST: dict = {"kind": "cross_entropy", "readout": "first_spike_time", "population": "hid", "label": 0,
                 "time_scale": 5.0}
 _RELATIVE: dict = {"kind": "relative_spike_time_mse", "population": "hid", "label": 0, "margin": 2.0}
+_SAMPLES: dict = {"kind": "voltage_mse", "population": "out", "times": [3.0, 9.0], "targets": [[0.5, 0.1], [0.1, 0.2]]}
 _OWN: dict = {"name": "hid", "kind": "neuron", "size": 3, "constants": {"v_th": 1.0, "v_reset": 0.0},
               "neuron": {"rates": {"V": "I - V  # no leak", "I": "-I / 5"}}}
 _NONE = [None, None, None]
@@ -136,7 +137,8 @@ CHANGES: tuple[tuple, ...] = (
      "inputs.in[0][2]"),
     ("negative time", "inputs.in[0][0]", -0.5, _TIME + "-0.5"),
     ("nan time", "inputs.in[0][1]", NAN, _TIME + "nan"),
-    ("unknown loss", "loss.kind", "mse", "one of cross_entropy, spike_time_mse, relative_spike_time_mse, got 'mse'"),
+    ("unknown loss", "loss.kind", "mse",
+     "one of cross_entropy, spike_time_mse, relative_spike_time_mse, voltage_mse, got 'mse'"),
     ("unknown readout", "loss.readout", "last_voltage",
      "one of max_voltage, mean_voltage, exp_weighted_voltage, first_"),
     ("label out of range", "loss.label", 2, "a whole number from 0 to 1, got 2"),
@@ -162,6 +164,21 @@ CHANGES: tuple[tuple, ...] = (
     ("targets as number", "loss", {**_SPIKES, "targets": 3.0}, "a list of spike trains, one per neuron",
      "loss.targets"),
     ("label with spike times", "loss", {**_SPIKES, "label": 0}, _NO_KEY, "loss.label"),
+    ("samples of input", "loss", {**_SAMPLES, "population": "in"}, "one of hid, out, got 'in'", "loss.population"),
+    ("samples without times", "loss", {k: v for k, v in _SAMPLES.items() if k != "times"}, "given, got nothing",
+     "loss.times"),
+    ("times as number", "loss", {**_SAMPLES, "times": 3.0}, "a list of times, got 3.0", "loss.times"),
+    ("unsorted samples", "loss", {**_SAMPLES, "times": [9, 3]}, "at least the time before it, 9.0, got 3.0",
+     "loss.times[1]"),
+    ("negative sample", "loss", {**_SAMPLES, "times": [-1.0, 3.0]}, _TIME + "-1.0", "loss.times[0]"),
+    ("sample after the end", "loss", {**_SAMPLES, "times": [3.0, 41.0]}, "at most the duration, 40.0 (ms), got 41.0",
+     "loss.times[1]"),
+    ("too few voltages", "loss", {**_SAMPLES, "targets": [[0.5], [0.1, 0.2]]}, "a list of 2, one for each time",
+     "loss.targets[0]"),
+    ("voltages of too few neurons", "loss", {**_SAMPLES, "targets": [[0.5, 0.1]]}, "a list of 2, one for each neuron",
+     "loss.targets"),
+    ("voltage as text", "loss", {**_SAMPLES, "targets": [[0.5, "high"], [0.1, 0.2]]}, "a finite number, got 'high'",
+     "loss.targets[0][1]"),
     ("loss as text", "loss", "cross_entropy", "an object, got 'cross_entropy'"),
     ("expected as list", "expected", [1.0], "an object, got a list of 1"),
 )

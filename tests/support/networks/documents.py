@@ -3,9 +3,10 @@
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import delayprop.reference as reference
-from delayprop.spec import Case, case_from_text
+from delayprop.spec import Case, VoltageMSE, case_from_text
 
 
 def li(name: str, size: int) -> dict:
@@ -78,6 +79,9 @@ def ties() -> dict[str, Case]:
         "arrival_at_end": one_neuron("li", [(1.0, 2.0), (7.0, 1.0)], 7.0),
         "equal_maxima": one_neuron("li", [(1.0, 2.0), (30_001.0, 2.0)], 30_100.0),
         "simultaneous_arrivals_at_maximum": one_neuron("li", [(1.0, 4.0), (3.0, -2.0), (3.0, -4.0)], 60.0),
+        "event_at_sample": replace(
+            one_neuron("li", [(1.0, 2.0), (3.0, 4.0)], 60.0), loss=VoltageMSE("out", [3.0, 9.0], [[0.0, 0.0]] * 2)
+        ),
     }
 
 

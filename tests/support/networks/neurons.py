@@ -10,11 +10,13 @@ from delayprop.spec import (
     Case,
     Connection,
     CrossEntropy,
+    Loss,
     Network,
     Neuron,
     Population,
     SpikeTimeMSE,
     SpikeTrains,
+    VoltageMSE,
 )
 
 RANGES = {
@@ -65,7 +67,7 @@ minute to compile: without the tests that are `full`, all but LIF agree in Pytho
 one neuron follow each other (`scope`), so that two processes seldom compile the same kernels."""
 STRENGTH = {"rise": 1.6, "turning": 0.2, "mixed": 2.0, "adapting": 2.0, "three": 6.0}  # of the weights
 OFTEN = 3.0  # how many times smaller second arrivals are, which inhibit
-READOUTS = ("spike_time_mse", "first_spike_time", "max_voltage", "mean_voltage", "exp_weighted_voltage")
+READOUTS = ("spike_time_mse", "first_spike_time", "max_voltage", "mean_voltage", "samples", "exp_weighted_voltage")
 
 
 def readouts(name: str) -> tuple[str, ...]:
@@ -84,10 +86,13 @@ def network(name: str, seed: int, readout: str, recurrent: bool | None = None) -
     if seed % 2 if recurrent is None else recurrent:
         connections += _onto("hid", "hid", (3, 3), hidden, 0.4, rng)
     inputs = {"in": SpikeTrains(tuple(np.sort(rng.uniform(0, 25, 3)) for _ in range(3)))}
-    loss = (
-        SpikeTimeMSE("out", SpikeTrains((np.array([10.0, 20.0]), np.array([15.0])))) if readout == "spike_time_mse"
-        else CrossEntropy(readout, "out", 0, 5.0 if readout == "first_spike_time" else None)
-    )
+    loss: Loss
+    if readout == "spike_time_mse":
+        loss = SpikeTimeMSE("out", SpikeTrains((np.array([10.0, 20.0]), np.array([15.0]))))
+    elif readout == "samples":
+        loss = VoltageMSE("out", rng.uniform(0.0, 45.0, 4).cumsum() / 4, rng.normal(size=(2, 4)))
+    else:
+        loss = CrossEntropy(readout, "out", 0, 5.0 if readout == "first_spike_time" else None)
     return Case(Network(tuple(populations), tuple(connections)), 45.0, inputs, loss)
 
 

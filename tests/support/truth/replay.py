@@ -15,7 +15,7 @@ import numpy as np
 from delayprop.reference.arithmetic import FLOAT64
 from delayprop.reference.events import Arrivals, Crossing, Neuron, Spike, Trial
 from delayprop.reference.simulate import simulate
-from delayprop.spec import Case, RelativeSpikeTimeMSE, Result, SpikeTimeMSE
+from delayprop.spec import Case, CrossEntropy, RelativeSpikeTimeMSE, Result, SpikeTimeMSE
 from tests.support.parameters import Key, filled, keyed, parameters
 
 Vector = list[mpmath.mpf]
@@ -125,7 +125,7 @@ class _Replay:
             first = [self.t[neuron.spikes[0]] if neuron.spikes else self.T for neuron in self.read]
             beside = first[: loss.label] + first[loss.label + 1 :]
             return mpmath.fsum((t - first[loss.label] - mpmath.mpf(loss.margin)) ** 2 for t in beside) / 2
-        assert y is not None, "a new readout needs its replay"
+        assert y is not None and isinstance(loss, CrossEntropy), "a new readout needs its replay"
         return mpmath.log(mpmath.fsum(mpmath.exp(one) for one in y)) - y[loss.label]
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from delayprop.spec import Case, CrossEntropy, RelativeSpikeTimeMSE
+from delayprop.spec import Case, CrossEntropy, RelativeSpikeTimeMSE, VoltageMSE
 from delayprop.spec.population import CONSTANTS
 from tests.support.parameters import Key
 from tests.support.truth.numbers import INFINITY, Real, exp, log, real
@@ -21,10 +21,12 @@ class Signature:
     """The order of events, which must be equal in two runs whose difference is a derivative.
     `arrivals`: per neuron that is no input, those before its first spike, between the first and the
     second, ..., after the last; within these groups they commute. `maxima`: the place of the
-    maximum of every neuron read, if `max_voltage` is read."""
+    maximum of every neuron read, if `max_voltage` is read. `samples`: of every neuron read, the
+    number of events before each sample."""
 
     arrivals: tuple[tuple[frozenset[Arrival], ...], ...]
     maxima: tuple[tuple, ...]
+    samples: tuple[tuple[int, ...], ...]
 
 
 @lru_cache(maxsize=4)
@@ -71,6 +73,11 @@ class Run:
         self.arrivals: list[list[set[Arrival]]] = [[set()] for _ in range(count)]
         read = case.loss.population if readout == "max_voltage" else None
         self.maxima = {n: Maximum() for n, (name, _) in enumerate(self.neurons) if name == read}
+        at = case.loss if isinstance(case.loss, VoltageMSE) else None
+        self.sampled = [real(s) for s in at.times.tolist()] if at else []
+        self.samples: dict[int, list[tuple[Real, int]]] = {  # V, and the number of events before
+            n: [] for n, (name, _) in enumerate(self.neurons) if at and name == at.population
+        }
         self.margin = INFINITY
         self._run()
 
@@ -102,6 +109,7 @@ class Run:
 
     def _spike(self, n: int, t: Real) -> None:
         voltage = self.voltages[n]
+        self._sample(n, t)
         x, y = voltage.growths(t)
         self.kappa[n].append((voltage.tau_mem * voltage.slope(t, x, y) / voltage.v_th) ** 2)
         self.spikes[n].append(t)
@@ -116,6 +124,7 @@ class Run:
     def _arrive(self, n: int, t: Real) -> None:
         """Take all arrivals at neuron `n` at `t`."""
         voltage, pending = self.voltages[n], self.pending[n]
+        self._sample(n, t)
         x, y = voltage.growths(t)
         rising = self._leave_segment(n, t, x, y)
         here: set[Arrival] = set()
@@ -130,11 +139,21 @@ class Run:
 
     def _end(self, n: int) -> None:
         voltage = self.voltages[n]
+        self._sample(n, INFINITY)
         x, y = voltage.growths(self.T)
         if self._leave_segment(n, self.T, x, y):
             self.maxima[n].offer(voltage.at(self.T, x, y), ("end",))
         if n in self.maxima:
             self._note(self.maxima[n].gap)
+
+    def _sample(self, n: int, until: Real) -> None:
+        """Read the samples of neuron `n` before its event at `until`."""
+        own = self.samples.get(n)
+        while own is not None and len(own) < len(self.sampled) and self.sampled[len(own)] < until:
+            s = self.sampled[len(own)]
+            self._note(abs(until - s) / self.T)
+            events = len(self.spikes[n]) + sum(map(len, self.arrivals[n]))
+            own.append((self.voltages[n].at(s, *self.voltages[n].growths(s)), events))
 
     def _leave_segment(self, n: int, t: Real, x: Real, y: Real) -> bool:
         """Record the largest V until `t`; whether the maximum is read, and V still rises there."""
@@ -184,11 +203,14 @@ class Run:
 
     def signature(self) -> Signature:
         arrivals = tuple(tuple(frozenset(group) for group in groups) for groups in self.arrivals)
-        return Signature(arrivals, tuple(maximum.place for maximum in self.maxima.values()))
+        samples = tuple(tuple(events for _, events in own) for own in self.samples.values())
+        return Signature(arrivals, tuple(maximum.place for maximum in self.maxima.values()), samples)
 
-    def readout(self) -> list[Real] | None:
-        """`y`, one per neuron of the population read."""
+    def readout(self) -> list | None:
+        """`y`, one per neuron of the population read, of samples a list."""
         loss = self.case.loss
+        if isinstance(loss, VoltageMSE):
+            return [[V for V, _ in own] for own in self.samples.values()]
         if not isinstance(loss, CrossEntropy):
             return None
         read = [n for n, (name, _) in enumerate(self.neurons) if name == loss.population]
@@ -206,6 +228,10 @@ class Run:
             y = self.readout()
             assert y is not None
             return max(y) + log(sum(exp(value - max(y)) for value in y)) - y[loss.label]
+        if isinstance(loss, VoltageMSE):
+            pairs = zip(self.readout() or [], loss.targets.tolist(), strict=True)
+            return sum(((V - real(target)) ** 2 for y, own in pairs for V, target in zip(y, own, strict=True)),
+                       Real(0)) / 2
         read = [train for (name, _), train in zip(self.neurons, self.spikes, strict=True) if name == loss.population]
         total = Real(0)
         if isinstance(loss, RelativeSpikeTimeMSE):

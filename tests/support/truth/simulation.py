@@ -80,8 +80,8 @@ def guard_digits(problem: Problem, step: float = 0.0) -> float:
     return 15 + lost
 
 
-def _array(numbers: Sequence[Real]) -> np.ndarray:
-    return np.array([mpf(number) for number in numbers], dtype=object)
+def _array(numbers: Sequence) -> np.ndarray:
+    return np.array([_array(one).tolist() if isinstance(one, list) else mpf(one) for one in numbers], dtype=object)
 
 
 def _by_population(run: Run, trains: Sequence[Sequence[Real]]) -> dict[str, tuple[np.ndarray, ...]]:
