@@ -21,7 +21,7 @@ need    = @$(MAKE) --no-print-directory EXTRAS=$(or $(EXTRAS),$(1)) setup
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup sequence derivations test test-all test-gpu report docs lint clean
+.PHONY: help setup sequence derivations test test-all test-release test-gpu report docs lint clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' Makefile | awk -F'#' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -42,10 +42,15 @@ test: ## run the core of the tests: agreement, truth, edges, refusals, survival
 	@echo "test: pytest on $(WORKERS) workers, without the tests marked full or gpu"
 	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not full and not gpu" $(ARGS)
 
-test-all: ## run every test that needs no GPU
+test-all: ## run what a commit must pass: every test but those for a release, and those of a GPU
 	$(call need,dev)
-	@echo "test-all: pytest on $(WORKERS) workers, without the tests marked gpu"
-	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not gpu" $(ARGS)
+	@echo "test-all: pytest on $(WORKERS) workers, without the tests marked release or gpu"
+	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not release and not gpu" $(ARGS)
+
+test-release: ## run the tests for a release alone: faults planted in tests, kernels of more neurons
+	$(call need,dev)
+	@echo "test-release: pytest on $(WORKERS) workers, the tests marked release"
+	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "release and not gpu" $(ARGS)
 
 report: ## run every check and write the verification report, verification/verification.html
 	$(call need,dev)

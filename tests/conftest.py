@@ -44,6 +44,14 @@ def pytest_runtest_setup() -> None:
 pytest_runtest_call = pytest_runtest_setup  # again: an earlier test may have made the fixtures
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test for a release is no part of the core."""
+    for item in items:
+        if item.get_closest_marker("release"):
+            item.add_marker("full")
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes() -> None:
     compile_kernels()

@@ -38,7 +38,7 @@ def test_the_text_of_every_fault_occurs_once() -> None:
 
 @pytest.mark.check(30, control=True)
 @pytest.mark.parametrize("package", [
-    "reference", *(pytest.param(package, marks=pytest.mark.full) for package in ("fast", "cuda")),
+    "reference", pytest.param("fast", marks=pytest.mark.full), pytest.param("cuda", marks=pytest.mark.release),
 ])
 def test_control_no_fault_no_finding(package: str, evidence: Path, tmp_path: Path) -> None:
     found = findings(package, None, tmp_path, evidence)
@@ -64,7 +64,7 @@ def test_fault_is_found(fault: Fault, evidence: Path, tmp_path: Path, measured: 
 SHARED = tuple(fault for fault in FAULTS if fault.file.startswith("physics/"))
 
 
-@pytest.mark.full
+@pytest.mark.release
 @pytest.mark.check(30)
 @pytest.mark.parametrize(("package", "fault"),
                          [*(("fast", one) for one in CALLERS), *(("cuda", one) for one in SHARED + ON_CUDA)], ids=str)

@@ -46,7 +46,8 @@ def test_nothing_of_cuda_is_imported_on_the_cpu() -> None:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("compiled", [False, True], ids=["in Python", "compiled"])
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.release)],
+                         ids=["in Python", "compiled"])
 @pytest.mark.parametrize("networks", ["recurrent or feedback", "not recurrent and not feedback"])
 def test_cuda_kernels_on_a_simulated_gpu(networks: str, compiled: bool) -> None:
     """The tests of `simulated.py`; those that are `full` run compiled alone. Then the device
@@ -128,8 +129,10 @@ def assembled(text: str, compute_capability: tuple[int, int], folder: Path) -> s
     reason="the group `dev` has numba-cuda on Linux of x86-64 alone",
 )
 @pytest.mark.full
-@pytest.mark.parametrize(("precision", "neuron"), [("float32", LIF), ("float64", LIF), ("float32", ALIF),
-                                                     ("float32", TWO_SYNAPSES), ("float32", COUPLED)])
+@pytest.mark.parametrize(("precision", "neuron"), [("float32", LIF), ("float32", TWO_SYNAPSES), *(
+    pytest.param(*more, marks=pytest.mark.release)
+    for more in (("float64", LIF), ("float32", ALIF), ("float32", COUPLED))
+)])
 def test_every_kernel_compiles(precision: str, neuron: Neuron, tmp_path: Path) -> None:
     """Compiles to PTX without atomics; with an assembler, prints registers and limits spills."""
     found = caught(getattr(torch, precision), neuron)

@@ -52,9 +52,12 @@ LONG = "higher-far-apart-time-constants"  # the reference takes 15 s: its Taylor
 
 
 def in_core(*beginnings: str) -> pytest.MarkDecorator:
-    """Networks of these names in the core, all others `full`."""
-    names = make_certified.NAMES
-    chosen = [n if n.startswith(beginnings) else pytest.param(n, marks=pytest.mark.full) for n in names]
+    """Networks of these names in the core, all others `full`, or for a release if long."""
+    marks = {True: pytest.mark.release, False: pytest.mark.full}
+    chosen = [
+        n if n.startswith(beginnings) else pytest.param(n, marks=marks[n.startswith("neurons/")])
+        for n in make_certified.NAMES
+    ]
     return pytest.mark.parametrize("name", chosen)
 
 

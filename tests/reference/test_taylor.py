@@ -35,7 +35,7 @@ KINDS = ("w", "d", *CONSTANTS, "t_in")
 
 
 def in_core(*kinds: str) -> list[object]:
-    return [kind if kind in kinds else pytest.param(kind, marks=pytest.mark.full) for kind in KINDS]
+    return [kind if kind in kinds else pytest.param(kind, marks=pytest.mark.release) for kind in KINDS]
 
 
 STEPS = 2.0 ** -np.arange(11.0, 18.0)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.faults.planting import Fault, outcome
 
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.release
 
 PROCESSES = "training/test_processes.py"  # slow: training in processes without compiled kernels
 HIDDEN = "fast/test_nan_shows.py"

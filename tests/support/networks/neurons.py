@@ -59,8 +59,13 @@ ALL = {
 }
 FAST = ("lif", "alif", "adlif", "rise", "two-synapses", "turning", "coupled", "two-adaptations", "mixed", "adapting")
 """Those that spike and that `fast` runs; "three" in Python alone, since compiling takes long."""
+OFTEN_TESTED = ("alif", "two-synapses", "mixed")
+"""One of each kind of kernels: states that own spikes change, several currents, and arrivals that
+reach further states; the others are tested for a release."""
+MARKS = pytest.mark.release, pytest.mark.full
 EACH_OF_FAST = pytest.mark.parametrize(
-    "name", [name if name == "lif" else pytest.param(name, marks=pytest.mark.full) for name in FAST], scope="module"
+    "name", [name if name == "lif" else pytest.param(name, marks=MARKS[name in OFTEN_TESTED]) for name in FAST],
+    scope="module",
 )
 """A test of each. Kernels differ by the numbers of states and of constants in the rates, and take a
 minute to compile: without the tests that are `full`, all but LIF agree in Python alone. Tests of
