@@ -173,6 +173,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "speech-short": partial(tried, "shd", "tried/neurons.jsonl", "tried/shd.jsonl"),
     "speech-loops": partial(tried, "shd", "tried/words.jsonl"),
     "words": partial(tried, "ssc", "tried/words.jsonl"),
+    "ssc": partial(by_kind, "ssc.jsonl"),
     "layers-shd": partial(tried, "shd", "tried/layers.jsonl"),
     "layers-braille": partial(tried, "braille", "tried/layers.jsonl"),
     "neurons": partial(tried, "yin-yang", "tried/neurons.jsonl"),
