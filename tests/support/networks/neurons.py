@@ -95,7 +95,7 @@ def network(name: str, seed: int, readout: str, recurrent: bool | None = None) -
     if readout == "spike_time_mse":
         loss = SpikeTimeMSE("out", SpikeTrains((np.array([10.0, 20.0]), np.array([15.0]))))
     elif readout == "samples":
-        loss = VoltageMSE("out", rng.uniform(0.0, 45.0, 4).cumsum() / 4, rng.normal(size=(2, 4)))
+        loss = VoltageMSE("out", (np.arange(4) + rng.uniform(size=4)) * 45 / 4, rng.normal(size=(2, 4)))
     else:
         loss = CrossEntropy(readout, "out", 0, 5.0 if readout == "first_spike_time" else None)
     return Case(Network(tuple(populations), tuple(connections)), 45.0, inputs, loss)
