@@ -16,6 +16,7 @@ from delayprop.fast.nn.spikes import Spikes
 from delayprop.spec import Case, RelativeSpikeTimeMSE, SpikeTimeMSE, SpikeTrains, VoltageMSE
 from delayprop.spec.checks import one_of
 from delayprop.spec.command import OneLineParser, run_and_exit, run_case_command
+from delayprop.spec.errors import UnsupportedError, Verbatim
 from delayprop.spec.results import TIE_KINDS, ConnectionGradient, Gradients, Result, Tie
 
 
@@ -28,10 +29,13 @@ def run_case(case: Case, dtype: str = "float64", device: str = "cpu") -> Result:
 
     Raises:
         SpecError: another dtype or device.
-        UnsupportedError: a device that is missing, or a case too long for the kernels' bins.
+        UnsupportedError: a device that is missing, a case too long for the kernels' bins, or one
+            with a state.
         ArithmeticError: a neuron spikes without end, or a gradient is infinite.
     """
     check_device(device)
+    if case.state is not None:
+        raise UnsupportedError("state", "left out", Verbatim("one"), "`python -m reference` runs such a case")
     network = Network(case.network, DTYPES[one_of(dtype, "dtype", tuple(DTYPES))]).requires_grad_().to(device)
     inputs = {name: _spikes(trains, case.duration).to(device) for name, trains in case.inputs.items()}
     if not inputs:  # legal: a silent network

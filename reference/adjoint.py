@@ -4,7 +4,8 @@ The sweep needs only the recorded events. For each neuron it holds `p = dL/dx` j
 that it handled last (which is later in time), and flows it back to just after the event that it
 handles next. Each arrival passes its `dL_dt_arr` to the spike that caused it. This spike is earlier
 in the list, so the `dL/dt_post` of a spike is complete when its crossing is reached. Before its
-first event a neuron's state is 0 and has no gradient.
+first event a neuron's state is 0 and has no gradient; if a state is given at 0, that is an event,
+and the sweep ends there with its gradient.
 """
 
 from collections.abc import Iterable
@@ -14,7 +15,7 @@ import numpy as np
 
 from delayprop.reference.arithmetic import Arithmetic, Real, Row, dot, times, transposed
 from delayprop.reference.equations import READ
-from delayprop.reference.events import Arrivals, Crossing, Event, Spike, Trial
+from delayprop.reference.events import Arrivals, Crossing, Event, Spike, Synapse, Trial
 from delayprop.reference.jumps import (
     dL_dt_arr,
     dL_dt_arr_at_pinned_maximum,
@@ -25,7 +26,7 @@ from delayprop.reference.jumps import (
     spike_shift,
 )
 from delayprop.reference.readouts import Drive, Reading
-from delayprop.spec import Case, ConnectionGradient, Gradients
+from delayprop.spec import Case, ConnectionGradient, Gradients, StateGradient
 
 
 @dataclass
@@ -40,17 +41,21 @@ class Adjoint:
     dL_dtheta: dict[str, Real]
 
 
-def gradients(m: Arithmetic, case: Case, trial: Trial, drive: Drive) -> Gradients:
-    """The exact gradient of the loss that `drive` describes.
+def gradients(
+    m: Arithmetic, case: Case, trial: Trial, drive: Drive, dL_dstate: StateGradient | None = None
+) -> Gradients:
+    """The exact gradient of the loss that `drive` describes; `dL_dstate`: by the state at `T`.
 
     Raises:
         ArithmeticError: the slope at a spike has rounded to 0, so its gradient is infinite.
     """
-    return _Sweep(m, case, trial, drive).run()
+    return _Sweep(m, case, trial, drive, dL_dstate).run()
 
 
 class _Sweep:
-    def __init__(self, m: Arithmetic, case: Case, trial: Trial, drive: Drive) -> None:
+    def __init__(
+        self, m: Arithmetic, case: Case, trial: Trial, drive: Drive, dL_dstate: StateGradient | None = None
+    ) -> None:
         self.m, self.case, self.trial, self.drive = m, case, trial, drive
         self.carried = {one.pinned: one for one in drive.readings if one.pinned}
         zero = m.real(0.0)
@@ -65,6 +70,8 @@ class _Sweep:
         # Entries where no synapse is stay 0.
         self.dL_dw: list[np.ndarray] = [np.full(shape, zero, m.dtype) for shape in shapes]
         self.dL_dd: list[np.ndarray] = [np.full(shape, zero, m.dtype) for shape in shapes]
+        if dL_dstate is not None:
+            self.end_with(dL_dstate)
 
     def run(self) -> Gradients:
         for event in reversed(_with_readings(self.trial.events, self.drive.readings)):
@@ -77,6 +84,22 @@ class _Sweep:
             elif isinstance(event, Reading):  # [sample, max-interior]
                 adjoint.p[READ] += event.dL_dV
         return self.collected()
+
+    def end_with(self, dL_dstate: StateGradient) -> None:
+        """[flow-cut, arrival] Sensitivities at `T`: to states, and to arrivals under way."""
+        for name, rows in dL_dstate.x.items():
+            for neuron, row in zip(self.trial.neurons[name], rows, strict=True):
+                p = self.adjoints[neuron].p
+                p[: len(row)] = [self.m.real(dL_dx) for dL_dx in row]
+        for after, by_time in zip(self.trial.after, dL_dstate.t_arr, strict=True):
+            for (spike, synapse, _), dL_dt in zip(after, by_time, strict=True):
+                self.move(spike, synapse, self.m.real(dL_dt))
+
+    def move(self, spike: Spike, synapse: Synapse, dL_dt_arr: Real) -> None:
+        """An arrival moves with its delay and with its spike; one under way at 0, by itself."""
+        if not spike.under_way:
+            self.dL_dd[synapse.connection][synapse.pre, synapse.post.index] += dL_dt_arr
+        self.dL_dt_post.setdefault(spike, []).append(dL_dt_arr)
 
     def flow_back(self, adjoint: Adjoint, event: Event) -> None:
         """[flow-adjoint, adjoint] From just before the neuron's next event to just after this one.
@@ -102,10 +125,8 @@ class _Sweep:
             if carried:
                 Vdot_plus, A_read = dot(A[READ], event.x_plus), A[READ][synapse.into]
                 dL_dt += dL_dt_arr_at_pinned_maximum(carried.dL_dV, synapse.w, A_read, Vdot_plus)
-            entry = (synapse.pre, synapse.post.index)
-            self.dL_dw[synapse.connection][entry] += dL_dw_at_arrival(p, synapse.into)
-            self.dL_dd[synapse.connection][entry] += dL_dt
-            self.dL_dt_post.setdefault(spike, []).append(dL_dt)
+            self.dL_dw[synapse.connection][synapse.pre, synapse.post.index] += dL_dw_at_arrival(p, synapse.into)
+            self.move(spike, synapse, dL_dt)
 
     def crossing(self, adjoint: Adjoint, event: Crossing) -> None:
         e, p_plus, slope = event.neuron.equations, adjoint.p, event.slope
@@ -126,12 +147,22 @@ class _Sweep:
             found = [self.adjoints[neuron].dL_dtheta for neuron in neurons]
             constants = self.case.network.population(name).values
             populations[name] = {constant: self.array(by[constant] for by in found) for constant in constants}
-        inputs = {
-            name: [self.array(self.m.fsum(self.dL_dt_post.get(spike, [])) for spike in train) for train in trains]
-            for name, trains in self.trial.inputs.items()
-        }
+        inputs = {name: [*map(self.by_time, trains)] for name, trains in self.trial.inputs.items()}
         connections = tuple(ConnectionGradient(w, d) for w, d in zip(self.dL_dw, self.dL_dd, strict=True))
-        return Gradients(connections, populations, inputs)
+        return Gradients(connections, populations, inputs, self.by_state())
+
+    def by_state(self) -> StateGradient | None:
+        if self.case.state is None:
+            return None
+        x: dict[str, np.ndarray] = {
+            name: np.array([self.adjoints[neuron].p[: neuron.equations.states] for neuron in neurons], self.m.dtype)
+            for name, neurons in self.trial.neurons.items()
+        }
+        return StateGradient(x, tuple(map(self.by_time, self.trial.before)))
+
+    def by_time(self, spikes: Iterable[Spike]) -> np.ndarray:
+        """The derivative of the loss by the time of each spike."""
+        return self.array(self.m.fsum(self.dL_dt_post.get(spike, [])) for spike in spikes)
 
     def array(self, values: Iterable[Real]) -> np.ndarray:
         return np.array(list(values), dtype=self.m.dtype)

@@ -14,11 +14,13 @@ from delayprop.spec import Tie
 
 @dataclass(eq=False)
 class Spike:
-    """A spike, given or emitted."""
+    """A spike, given or emitted; `under_way`: since before the trial, with one arrival left, whose
+    time is given."""
 
     population: str
     index: int
     t: Real
+    under_way: bool = False
 
 
 @dataclass(eq=False)
@@ -58,6 +60,11 @@ class Event:
 
 
 @dataclass(eq=False)
+class Start(Event):
+    """The state that is given at 0."""
+
+
+@dataclass(eq=False)
 class Crossing(Event):
     """The level of the neuron reaches the threshold, and the neuron is reset."""
 
@@ -92,10 +99,16 @@ class Arrivals(Event):
 
 @dataclass
 class Trial:
-    """One trial: neurons and given spikes by population name, events in order."""
+    """One trial: neurons and given spikes by population name, events in order.
+
+    `before`: the spikes under way at 0, by connection. `after`: the spikes under way at `T`, by
+    connection, with the synapse and the time of arrival of each.
+    """
 
     T: Real
     neurons: dict[str, list[Neuron]]
     inputs: dict[str, list[list[Spike]]]
     events: list[Event]
     ties: set[Tie]
+    before: list[list[Spike]]
+    after: list[list[tuple[Spike, Synapse, Real]]]

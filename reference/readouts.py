@@ -11,7 +11,7 @@ from itertools import pairwise
 from delayprop.reference.arithmetic import Arithmetic, Real, times
 from delayprop.reference.crossing import Turns
 from delayprop.reference.equations import READ, Equations
-from delayprop.reference.events import Arrivals, Crossing, Event, Neuron, Spike, Trial
+from delayprop.reference.events import Arrivals, Crossing, Event, Neuron, Spike, Start, Trial
 from delayprop.reference.simulate import integral_rate, state_at
 from delayprop.spec import Case, CrossEntropy, RelativeSpikeTimeMSE, SpikeTimeMSE, Tie, VoltageMSE
 from delayprop.spec.readouts import FIRST_SPIKE_TIME, MAX_VOLTAGE
@@ -178,8 +178,12 @@ def _at_first_spike(neuron: Neuron) -> Reading | None:
 
 
 def _maximum(m: Arithmetic, turns: Turns, neuron: Neuron, T: Real) -> tuple[Reading | None, list[str]]:
-    """The earliest largest voltage of a silent neuron (None: the initial 0), and its ties."""
+    """The earliest largest voltage of a silent neuron, and its ties; None: the initial 0 of a
+    neuron without a state."""
     best, V_best, equal = None, m.real(0.0), False
+    if neuron.events and isinstance(neuron.events[0], Start):
+        start = neuron.events[0]
+        best, V_best = Reading(neuron, start.t, start.x_plus, start.x_plus, start), start.x_plus[READ]
     for event, following in pairwise([*neuron.events, None]):
         assert event is not None
         for candidate in _maxima_between(turns, event, following, T):

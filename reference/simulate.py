@@ -18,8 +18,8 @@ from itertools import chain
 from delayprop.reference.arithmetic import Arithmetic, Real, Row, dot, times
 from delayprop.reference.crossing import Turns, first_rise
 from delayprop.reference.equations import Equations
-from delayprop.reference.events import Arrivals, Crossing, Event, Neuron, Spike, Synapse, Trial
-from delayprop.spec import Case, Population, Tie
+from delayprop.reference.events import Arrivals, Crossing, Event, Neuron, Spike, Start, Synapse, Trial
+from delayprop.spec import Case, Population, State, Tie
 
 CROSSING, CHECK, ARRIVAL = 0, 1, 2  # the order at one instant
 MOST_SPIKES = 2**26  # maximum of one current (specification, section 1)
@@ -49,9 +49,13 @@ class _Simulation:
             name: [[Spike(name, i, m.real(t)) for t in train] for i, train in enumerate(trains)]
             for name, trains in case.inputs.items()
         }
-        self.trial = Trial(m.real(case.duration), neurons, inputs, [], set())
+        connections = case.network.connections
+        self.trial = Trial(
+            m.real(case.duration), neurons, inputs, [], set(), [[] for _ in connections], [[] for _ in connections]
+        )
+        self.state = case.state
         self.synapses: dict[tuple[str, int], list[Synapse]] = {}
-        for number, connection in enumerate(case.network.connections):
+        for number, connection in enumerate(connections):
             target = case.network.population(connection.target).equations
             into = target.states.index(connection.into or target.arrivals[0])
             for i, row in enumerate(connection.exists):
@@ -61,6 +65,8 @@ class _Simulation:
                     fan_out.append(Synapse(number, i, neurons[connection.target][j], into, w, d))
 
     def run(self) -> Trial:
+        if self.state is not None:
+            self.start(self.state)
         for trains in self.trial.inputs.values():
             for train in trains:
                 for spike in train:
@@ -81,16 +87,38 @@ class _Simulation:
                 self.arrive(t, self.all_arrivals_now(t, content))
         return self.trial
 
+    def start(self, state: State) -> None:
+        """Each neuron's state at 0, and the spikes under way, which have one arrival left each."""
+        for name, neurons in self.trial.neurons.items():
+            for neuron in neurons:
+                given = state.x[name][neuron.index].tolist() if name in state.x else []
+                x = [*map(self.m.real, given), *neuron.x[len(given):]]
+                self.happen(Start(neuron, neuron.t, x, x))
+        onto = {
+            (synapse.connection, i, synapse.post.index): (source, synapse)
+            for (source, i), fan_out in self.synapses.items() for synapse in fan_out
+        }
+        for c, under_way in enumerate(state.under_way):
+            for i, j, t_arr in zip(under_way.pre, under_way.post, under_way.t_arr.tolist(), strict=True):
+                source, synapse = onto[c, i, j]
+                spike = Spike(source, int(i), self.m.real(t_arr) - synapse.d, True)
+                self.trial.before[c].append(spike)
+                self.deliver(spike, synapse, self.m.real(t_arr))
+
     def push(self, t: Real, kind: int, neuron: Neuron, content: object) -> None:
         self.pushed += 1
         heapq.heappush(self.heap, (t, kind, neuron.population, neuron.index, self.pushed, content))
 
     def send(self, spike: Spike) -> None:
         for synapse in self.synapses.get((spike.population, spike.index), ()):
-            t_arr = spike.t + synapse.d
-            if t_arr <= self.trial.T:
-                self.push(t_arr, CHECK, synapse.post, synapse.post)
-                self.push(t_arr, ARRIVAL, synapse.post, (spike, synapse))
+            self.deliver(spike, synapse, spike.t + synapse.d)
+
+    def deliver(self, spike: Spike, synapse: Synapse, t_arr: Real) -> None:
+        if t_arr <= self.trial.T:
+            self.push(t_arr, CHECK, synapse.post, synapse.post)
+            self.push(t_arr, ARRIVAL, synapse.post, (spike, synapse))
+        else:
+            self.trial.after[synapse.connection].append((spike, synapse, t_arr))
 
     def all_arrivals_now(self, t: Real, first: tuple[Spike, Synapse]) -> list[tuple[Spike, Synapse]]:
         """`first` and all other arrivals at its neuron now; the heap keeps them together.

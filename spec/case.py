@@ -16,6 +16,7 @@ from delayprop.spec.neuron import NEURONS
 from delayprop.spec.population import FILE_NAMES, KINDS, Population
 from delayprop.spec.readouts import FIRST_SPIKE_TIME
 from delayprop.spec.spikes import SpikeTrains
+from delayprop.spec.state import State, check_state, state_of
 
 FORMAT = "eventprop-case/1"
 
@@ -30,10 +31,11 @@ class Case:
         inputs: spike trains of every input population, by name.
         loss: the loss that is differentiated.
         expected: results to compare an implementation with, in the JSON layout of `Result`.
+        state: the state at 0; None: at rest, and the result has no state either.
 
     Raises:
         SpecError: missing trains, trains of a population that is no input, not one train per
-            neuron, or a loss that does not fit the network.
+            neuron, or a loss or a state that does not fit the network.
     """
 
     network: Network
@@ -41,6 +43,7 @@ class Case:
     inputs: Mapping[str, SpikeTrains]
     loss: Loss
     expected: Mapping | None = None
+    state: State | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "duration", checks.duration(self.duration, "duration"))
@@ -59,6 +62,8 @@ class Case:
                 raise SpecError(f"inputs.{name}", expected, got, "add or remove trains")
         with placed("loss", FILE_NAMES):
             check_loss(self.loss, self.network, self.duration)
+        if self.state is not None:
+            object.__setattr__(self, "state", check_state(self.state, self.network))
 
 
 def load_case(path: str | Path) -> Case:
@@ -73,7 +78,7 @@ def case_from_text(text: str) -> Case:
 
 def _case(document: object) -> Case:
     keys = ("format", "duration", "populations", "connections", "inputs", "loss")
-    case = json_object(document, "", keys, ("expected",))
+    case = json_object(document, "", keys, ("expected", "state"))
     checks.one_of(case["format"], "format", (FORMAT,))
     populations = checks.sequence(case["populations"], "populations", None, "populations")
     connections = checks.sequence(case["connections"], "connections", None, "connections")
@@ -92,7 +97,8 @@ def _case(document: object) -> Case:
     if expected is not None and not isinstance(expected, dict):
         remedy = "give the object that the command line prints"
         raise SpecError("expected", "an object", checks.described(expected), remedy)
-    return Case(network, duration, inputs, _loss(case["loss"]), expected)
+    state = state_of(case["state"]) if "state" in case else None
+    return Case(network, duration, inputs, _loss(case["loss"]), expected, state)
 
 
 def _population(value: object, path: str) -> Population:
@@ -149,6 +155,8 @@ def case_to_dict(case: Case) -> dict:
         "format": FORMAT, "duration": case.duration, "populations": populations, "connections": connections,
         "inputs": inputs, "loss": loss,
     }
+    if case.state is not None:
+        document["state"] = case.state.to_dict()
     return document if case.expected is None else {**document, "expected": dict(case.expected)}
 
 

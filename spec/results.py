@@ -5,7 +5,7 @@ Arrays hold float64 or objects of a multiprecision type: this module only stores
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from delayprop.spec.checks import is_list
 from delayprop.spec.network import Network
 from delayprop.spec.population import FILE_NAMES
+from delayprop.spec.state import State, StateGradient
 
 T = TypeVar("T")
 TIE_KINDS = (
@@ -59,11 +60,13 @@ class Gradients:
         populations: by name of each population that is no input, the derivatives `[size]` by each
             of its constants, by the plain name: `populations["hid"]["tau_mem"]` is `dL/dtau_mem`.
         inputs: by input population, one array of `dL/dt_in` per neuron, one number per given spike.
+        state: by the state at 0; None for a case without one.
     """
 
     connections: tuple[ConnectionGradient, ...]
     populations: Mapping[str, Mapping[str, np.ndarray]]
     inputs: Mapping[str, Sequence[np.ndarray]]
+    state: StateGradient | None = None
 
     def __post_init__(self) -> None:
         by_name = _ByName({name: _ByName(found) for name, found in self.populations.items()})
@@ -83,6 +86,7 @@ class Result:
             None for losses of spike times.
         gradients: the gradient of the loss.
         ties: the instants at which that gradient is one-sided.
+        state: the state at `T`; None for a case without a state.
     """
 
     loss: float
@@ -91,6 +95,7 @@ class Result:
     readout: np.ndarray | None
     gradients: Gradients
     ties: tuple[Tie, ...]
+    state: State | None = field(default=None, kw_only=True)
 
     @property
     def kappa_min(self) -> float | None:
@@ -109,10 +114,13 @@ class Result:
             },
             "inputs": self.gradients.inputs,
         }
+        if self.gradients.state is not None:
+            gradients["state"] = {"x": self.gradients.state.x, "under_way": self.gradients.state.t_arr}
         names = ("loss", "spikes", "readout", "kappa_min", "kappa")
         numbers = {name: _plain(getattr(self, name), name) for name in names}
         ties = [dict(vars(tie)) for tie in self.ties]
-        return {**numbers, "ties": ties, "gradients": _plain(gradients, "gradients")}
+        found = {**numbers, "ties": ties, "gradients": _plain(gradients, "gradients")}
+        return found if self.state is None else {**found, "state": self.state.to_dict()}
 
 
 def words(network: Network, population: str) -> Mapping[str, str]:
