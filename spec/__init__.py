@@ -14,11 +14,11 @@ from delayprop.spec.population import Population
 from delayprop.spec.readouts import READOUTS, VOLTAGE_READOUTS
 from delayprop.spec.results import ConnectionGradient, Gradients, Result, Tie
 from delayprop.spec.spikes import SpikeTrains
-from delayprop.spec.state import State, StateGradient
+from delayprop.spec.state import State, StateGradient, UnderWay
 
 __all__ = [
     "NEURONS", "READOUTS", "VOLTAGE_READOUTS", "Case", "Connection", "ConnectionGradient", "CrossEntropy", "Gradients",
     "Loss", "Network", "Neuron", "Population", "RelativeSpikeTimeMSE", "Result", "SpecError", "SpikeTimeMSE",
-    "SpikeTrains", "State", "StateGradient", "Tie", "UnsupportedError", "VoltageMSE", "case_from_text", "case_to_dict",
-    "load_case", "load_neuron", "save_case",
+    "SpikeTrains", "State", "StateGradient", "Tie", "UnderWay", "UnsupportedError", "VoltageMSE", "case_from_text",
+    "case_to_dict", "load_case", "load_neuron", "save_case",
 ]

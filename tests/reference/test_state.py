@@ -21,13 +21,13 @@ from delayprop.spec import (
     SpikeTrains,
     State,
     StateGradient,
+    UnderWay,
     UnsupportedError,
     VoltageMSE,
     case_from_text,
     case_to_dict,
     save_case,
 )
-from delayprop.spec.state import UnderWay
 from tests.support.comparison import assert_bitwise, assert_same
 from tests.support.effort import many
 from tests.support.networks.neurons import ALL, network, readouts
