@@ -17,6 +17,7 @@ from delayprop.spec import Case, RelativeSpikeTimeMSE, SpikeTimeMSE, SpikeTrains
 from delayprop.spec.checks import one_of
 from delayprop.spec.command import OneLineParser, run_and_exit, run_case_command
 from delayprop.spec.errors import UnsupportedError, Verbatim
+from delayprop.spec.neuron import LI, LIF
 from delayprop.spec.results import TIE_KINDS, ConnectionGradient, Gradients, Result, Tie
 
 
@@ -44,8 +45,7 @@ def run_case(case: Case, dtype: str = "float64", device: str = "cpu") -> Result:
         spikes.times.requires_grad_()
     read = None
     if case.loss.reads is not None and case.loss.reads.of_voltage:
-        at = case.loss.times.tolist() if isinstance(case.loss, VoltageMSE) else case.loss.reads.name
-        read = case.loss.population, at
+        read = _readout(case)
     activity = network(inputs, read)
     y, loss = _evaluate(case, activity)
     if loss.requires_grad:
@@ -60,6 +60,17 @@ def run_case(case: Case, dtype: str = "float64", device: str = "cpu") -> Result:
         _gradients(case, network, inputs),
         tuple(sorted(_ties(activity) | _at_samples(case, activity))),
     )
+
+
+def _readout(case: Case) -> tuple[str, Any] | None:
+    """The voltage that `Network` reads."""
+    assert case.loss.reads is not None
+    if not isinstance(case.loss, VoltageMSE):
+        return case.loss.population, case.loss.reads.name
+    if case.network.population(case.loss.population).equations not in (LIF, LI):
+        got = Verbatim("neurons given by other equations")
+        raise UnsupportedError("loss.population", "of LIF or LI neurons", got, "`python -m reference` runs such a case")
+    return (case.loss.population, case.loss.times.tolist()) if len(case.loss.times) else None
 
 
 def _spikes(trains: SpikeTrains, duration: float) -> Spikes:
@@ -81,7 +92,8 @@ def _evaluate(case: Case, activity: Activity) -> tuple[Tensor | None, Tensor]:
         return None, relative_spike_time_mse(t_first, label, case.loss.margin)
     y = activity.y
     if isinstance(case.loss, VoltageMSE):
-        assert y is not None
+        if y is None:  # no times
+            y = torch.zeros(1, *case.loss.targets.shape)
         return y, (y[0] - torch.tensor(case.loss.targets, dtype=y.dtype, device=y.device)).square().sum() / 2
     if y is None:
         assert case.loss.time_scale is not None

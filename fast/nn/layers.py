@@ -192,7 +192,8 @@ class LI(SynapticLayer):
         readout: `max_voltage`, `mean_voltage` or `exp_weighted_voltage`, per neuron and trial. The
             mean passes next to no gradient to the times of spikes long before the end, and so to
             the layers before it (specification, section 2). `samples`: the voltage at `times`.
-        times: of the samples, ms, in order and within the trial; else absent.
+        times: of the samples, ms, in order and within the trial, equal ones too: a list, an array
+            or a tensor `[times]`; else absent.
 
     All other arguments, attributes and errors: as `LIF`, without threshold and reset. A layer that
     reads samples has no `record`.
@@ -213,28 +214,30 @@ class LI(SynapticLayer):
         if times is not None and self.readout != SAMPLES.name:
             raise SpecError("times", f"absent with `{readout}`", described(times), 'give `readout="samples"`')
         self.times = sample_times(times) if self.readout == SAMPLES.name else None
+        self._is_new = True  # until the first trials
 
     def forward(self, spikes: Spikes) -> Tensor:
         """The readout `[trials, post]`, of samples `[trials, post, times]`, given the spikes of the
         `pre` neurons; errors as `LIF`, and `SpecError` for a time of a sample after the trial."""
         self._check_synapses()
         w, d, exists = self.synapses
-        if self.times is not None:
+        if self.readout == SAMPLES.name:
             check_arguments(spikes, w, d, self.constants, exists, False)
             check_lif(dict(self.constants))
-            V = sampled(within_trial(self.times, spikes), spikes, self.existing_w[0], d, self.constants)
-            return V.to(w.dtype)
-        is_first = self.record is None
-        _, y, self.record = propagate_neurons(
-            spikes, w, d, self.equations, self.constants, exists=exists, readout=self.readout
-        )
-        if is_first:
+            times = within_trial(sample_times(self.times), spikes.duration)
+            y: Tensor | None = sampled(times, spikes, self.existing_w[0], d, self.constants).to(w.dtype)
+        else:
+            _, y, self.record = propagate_neurons(
+                spikes, w, d, self.equations, self.constants, exists=exists, readout=self.readout
+            )
+        if self._is_new:
+            self._is_new = False
             warn_of_seconds(self.all_d, spikes.duration)
         assert y is not None
         return y
 
     def extra_repr(self) -> str:
-        of = "" if self.times is None else f" at {len(self.times)} times"
+        of = f" at {len(sample_times(self.times))} times" if self.readout == SAMPLES.name else ""
         return f"{super().extra_repr()}, readout={self.readout}{of}"
 
 

@@ -19,6 +19,7 @@ from delayprop.spec import Network as NetworkSpec
 from delayprop.spec.checks import of_type, one_of, sequence
 from delayprop.spec.errors import UnsupportedError, Verbatim
 from delayprop.spec.neuron import LI, LIF, Neuron
+from delayprop.spec.readouts import SAMPLES
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +112,7 @@ class Network(nn.Module):
             one_of(read, "read", self._simulated)
             read = read, "max_voltage"
         self._check(inputs, read)
-        at = sample_times(read[1]) if read is not None and not isinstance(read[1], str) else None
+        at = None if read is None or isinstance(read[1], str) else sample_times(read[1])
         spikes, records, y = dict(inputs), {}, None
         any_input = next(iter(inputs.values()))
         for group, into in zip(self.groups, self._into, strict=True):
@@ -169,7 +170,7 @@ class Network(nn.Module):
         copies = (len(w) - arriving.size) // w.shape[1]
         sources = joined([arriving, *[emitted] * copies])
         own = emitted if neuron == LIF else None
-        return sampled(within_trial(times, arriving), sources, w, d, constants, own).to(w.dtype)
+        return sampled(times, sources, w, d, constants, own).to(w.dtype)
 
     def _neurons(self, group: Group) -> tuple[Neuron, dict[str, Tensor]]:
         """The equations of a group, and its constants."""
@@ -225,4 +226,8 @@ class Network(nn.Module):
                 raise SpecError("read", "a population and its readout", read, "or give the population's name alone")
             one_of(read[0], "read[0]", self._simulated)
             if isinstance(read[1], str):
+                if read[1] == SAMPLES.name:
+                    raise SpecError("read[1]", "the times of the samples (ms)", read[1], "give a list, such as `[5.0]`")
                 one_of(read[1], "read[1]", VOLTAGE_READOUTS)
+            else:
+                within_trial(sample_times(read[1], "read[1]"), first.duration, "read[1]")

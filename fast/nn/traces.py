@@ -62,9 +62,18 @@ def membrane_traces(
             layer.record = record
     order = np.argsort(at, kind="stable")
     sources = one if own is None or not layer.recurrent else joined([one, own])
-    synapses = torch.cat(layer.existing_w), torch.cat(layer.delays_of_synapses)
-    V = sampled(torch.from_numpy(at[order]), sources, *synapses, layer.constants, own)[0].cpu()
-    return V[chosen][:, np.argsort(order)]
+    w, d = (torch.cat(of)[:, chosen] for of in (layer.existing_w, layer.delays_of_synapses))
+    constants = {name: values[chosen] for name, values in layer.constants.items()}
+    emitted = None if own is None else _of_neurons(own, chosen)
+    V = sampled(torch.from_numpy(at[order]), sources, w, d, constants, emitted)[0].cpu()
+    return V[:, np.argsort(order)]
+
+
+def _of_neurons(spikes: Spikes, neurons: list[int]) -> Spikes:
+    """The spikes of these neurons in the only trial, in this order."""
+    trains = [spikes.train(0, j) for j in neurons]
+    ends = torch.tensor([0, *map(len, trains)], device=spikes.device).cumsum(0)
+    return Spikes(torch.cat([spikes.times[:0], *trains]), ends, 1, len(neurons), spikes.duration)
 
 
 def arrivals(w: Tensor, d: Tensor, spikes: Spikes, neuron: int) -> np.ndarray:

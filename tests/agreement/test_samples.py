@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import delayprop.reference as reference
-from delayprop import LI, LIF, Network, NetworkSpec, Spikes, case_of, membrane_traces, network_of, residuals
+from delayprop import LI, LIF, Network, NetworkSpec, Spikes, case_of, membrane_traces, network_of, residuals, run_case
 from delayprop.fast.nn import samples
 from delayprop.spec import Case, Connection, Population, SpecError, VoltageMSE
 from tests.support.comparison import assert_same_results
@@ -19,6 +19,7 @@ from tests.support.effort import many
 from tests.support.float32 import Float32
 from tests.support.implementations import Run, agreement, every_run
 from tests.support.networks.failures import stored_on_failure
+from tests.support.networks.neurons import network
 from tests.support.networks.rewriting import Rewritten, in_units, later, permuted
 from tests.support.networks.strategies import cases, families, seeded_case
 from tests.support.tangent import dot_product, random_direction
@@ -129,8 +130,42 @@ def test_a_batch_in_pieces_is_the_sum_of_its_trials(monkeypatch: pytest.MonkeyPa
         assert one.abs().max() > 0
 
 
-def test_gradcheck() -> None:
-    read = layer(times=[5.3, 10.1, 39.0])
+def test_the_readout_may_change() -> None:
+    other = LI(3, 4, readout="max_voltage", dtype=torch.float64)
+    other.load_state_dict(layer().state_dict())
+    read = changed("readout", "max_voltage")
+    assert torch.equal(read(SPIKES), other(SPIKES)) and "times" not in repr(read)
+
+
+def test_tensors_changed_in_place_do_not_reach_the_backward_pass() -> None:
+    expected = gradients(read := layer(), SPIKES)
+    read.zero_grad()
+    y = read(SPIKES).square().sum()
+    with torch.no_grad():
+        read.w.zero_()
+    y.backward()
+    assert all(torch.equal(p.grad, one) for p, one in zip(read.parameters(), expected, strict=True))
+
+
+def test_traces_of_some_neurons_and_the_cost_of_many_times() -> None:
+    """Neither copies all neurons, nor the whole output per time, which takes minutes."""
+    wide = LIF(3, 4000, dtype=torch.float64).initialise_(4.0, 2.0, 5.0, torch.Generator().manual_seed(2))
+    times = torch.linspace(0.0, 40.0, 2000)
+    traces = membrane_traces(wide, SPIKES, times, neurons=[7, 7, 3])
+    assert torch.equal(traces[0], traces[1]) and not torch.equal(traces[0], traces[2])
+    few = LIF(3, 8, dtype=torch.float64)
+    with torch.no_grad():
+        few.w.copy_(wide.w[:, :8])
+        few.d.copy_(wide.d[:, :8])
+    assert torch.equal(membrane_traces(few, SPIKES, times)[[7, 7, 3]], traces)
+    read = layer(times=times)
+    read(SPIKES).sum().backward()
+    assert read.w.grad is not None and read.w.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("tau_syn", [5.0, [5.0, 9.0, 9.0 + 1e-9, 40.0]])
+def test_gradcheck(tau_syn: float | list[float]) -> None:
+    read = layer(times=[5.3, 10.1, 39.0], tau_mem=9.0, tau_syn=tau_syn)
     names, values = zip(*((name, p.detach().clone().requires_grad_()) for name, p in read.named_parameters()))
     t = SPIKES.times.clone().requires_grad_()
 
@@ -170,6 +205,20 @@ def lif_of_equations() -> Network:
     return Network(NetworkSpec((Population("in", "input", 3), neurons), (synapses,)))
 
 
+def changed(name: str, value: object) -> LI:
+    read = layer()
+    setattr(read, name, value)
+    return read
+
+
+READ = layer()
+
+
+def of_tau_mem(tau_mem: torch.Tensor) -> torch.Tensor:
+    y: torch.Tensor = torch.func.functional_call(READ, {"tau_mem": tau_mem}, (SPIKES,))
+    return y.sum()
+
+
 def with_residuals() -> None:
     read = layer()
     spikes = replace(SPIKES, times=SPIKES.times.clone().requires_grad_())
@@ -191,8 +240,15 @@ def with_residuals() -> None:
     (lambda: layer()(SPIKES.split([1, 2])[1]), "`w` must be of shape [pre, post] with pre = 2"),
     (lambda: case_of([layer()], SPIKES, 0, 0), "`layers[0]` reads samples, for which no loss is given"),
     (with_residuals, "`layers[0]` reads samples, so it has no record"),
-    (lambda: Network(network_of([layer()]))(SPIKES, ("out", [1.0, 50.0])), "`times` must be at most the duration"),
+    (lambda: Network(network_of([layer()]))(SPIKES, ("out", [1.0, 50.0])), "`read[1]` must be at most the duration"),
     (lambda: lif_of_equations()(SPIKES, ("out", [1.0])), "`read[1]` must be of LIF or LI neurons"),
+    (lambda: lif_of_equations()(SPIKES, ("out", "samples")), "`read[1]` must be the times of the samples (ms)"),
+    (lambda: lif_of_equations()(SPIKES, ("out", [9.0, 3.0])), "`read[1][1]` must be at least the time before it, 9.0"),
+    (lambda: run_case(network("alif", 0, "samples")), "`loss.population` must be of LIF or LI neurons"),
+    (lambda: layer(times=torch.ones(2, requires_grad=True)), "`times` require a gradient, and samples give none"),
+    (lambda: changed("times", [20.0, 1.0])(SPIKES), "`times[1]` must be at least the time before it, 20.0"),
+    (lambda: torch.autograd.functional.hessian(of_tau_mem, torch.full((4,), 9.0, dtype=torch.float64)), "second one"),
+    (lambda: torch.func.grad(of_tau_mem)(torch.full((4,), 9.0, dtype=torch.float64)), "`torch.func`"),
 ])
 def test_refusals(call: Callable[[], object], words: str) -> None:
     with pytest.raises(SpecError, match=re.escape(words)):
