@@ -47,7 +47,7 @@ test-all: ## run what a commit must pass: every test but those for a release, an
 	@echo "test-all: pytest on $(WORKERS) workers, without the tests marked release or gpu"
 	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not release and not gpu" $(ARGS)
 
-test-release: ## run the tests for a release alone: faults planted in tests, kernels of more neurons
+test-release: ## run the tests for a release alone: more planted faults, kernels of more neurons
 	$(call need,dev)
 	@echo "test-release: pytest on $(WORKERS) workers, the tests marked release"
 	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "release and not gpu" $(ARGS)
