@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from benchmarks import delay_lines, delays
+from benchmarks.correctness import Disagreement
 from benchmarks.delay_lines import Dcls, Line, Rival, binned
-from benchmarks.precision import Disagreement
 from benchmarks.sizes import Sizes
 from benchmarks.step import step
 from benchmarks.workloads import Link, build

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from benchmarks.precision import BLOCKS
+from benchmarks.correctness import BLOCKS
 from delayprop import public as public_names
 from delayprop import reference
 from delayprop.fast.training.settings import kind_of_delays
