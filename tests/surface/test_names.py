@@ -89,16 +89,6 @@ def test_only_the_packages_in_use_are_imported(program: str, used: str, unused: 
     assert used in found and not unused & found
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("name", ["fast.train", "fast.drawing", "reference", "derivations", "reports"])
-def test_a_command_of_the_checkout_imports_no_module_twice(name: str) -> None:
-    """`python -m fast.train` imports `fast`, as Python must, and all else within `delayprop`."""
-    log = python("-X", "importtime", "-m", name, "--help").stderr
-    found = re.findall(r"^import time:.*\| +(\S+)$", log, re.MULTILINE)
-    assert any(each.startswith("delayprop.") for each in found)
-    assert [each for each in found if each.split(".")[0] in LINKED and not f"{name}.".startswith(f"{each}.")] == []
-
-
 def test_the_version_is_that_of_the_citation() -> None:
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert re.findall(r"^version: (.+)$", citation, re.MULTILINE) == [delayprop.__version__]
