@@ -3,6 +3,6 @@
     python -m benchmarks.speed --workload shd-like
 
 Reading order: `sizes` (the options), `workloads` (the networks that run, and the unit of work),
-`step` (one training step, timed), `correctness` and `precision` (the checks), `yardstick` (the
-comparison), `speed` (the command line).
+`step` (one training step, timed), `correctness` (the checks), `yardstick` (the comparison), `speed`
+(the command line).
 """

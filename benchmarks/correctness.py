@@ -1,12 +1,15 @@
 """The checks that a configuration must pass before it is timed.
 
-    (a) the timed step against a float64 step of the same network (`precision`)
+    (a) the timed step against a float64 step of the same network: spike counts, whole blocks of
+        gradients
     (b) the conservation identities of the float64 gradient (`fast.nn.certificate`)
-    (c) randomly chosen neurons against `reference`, and finite differences of the loss: without
-        any kernel
+    (c) randomly chosen neurons against `reference`, without any kernel
 
-If the timed step is in float64 itself, (a) compares it with the step of (b). That step also asks
-for the gradients of input times and constants, and so takes another path through the kernels.
+They guard this very configuration; the tests prove the computation. A float32 step has float32
+weights, delays and gradients, and sweeps forward in float64 (`fast.solving.problem`). So it has
+every spike of the float64 step with the same weights. If the timed step is in float64 itself, (a)
+compares it with the step of (b). That step also asks for the gradients of input times and
+constants, and so takes another path through the kernels.
 """
 
 from collections.abc import Sequence
@@ -15,7 +18,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.precision import Disagreement, limit, precision
 from benchmarks.step import Step, found_by, step
 from benchmarks.workloads import Workload, links, sources
 from delayprop.fast import LI
@@ -29,24 +31,33 @@ from delayprop.spec.population import CONSTANTS
 IDENTITIES = 1e-12  # as `identity` of `tests/support/tolerances.py`; a fault of 0.1 % leaves some 1e-5
 SPIKE_TIMES = 1e-6  # ms, of a neuron followed event by event: rounding, 1e-13 per spike, amplified along a train
 READOUTS = 1e-9  # relative, of a largest voltage: a sum of some thousand terms
-FINITE_DIFFERENCES = 1e-5  # relative: curvature and rounding in a difference of losses at the best step
 FOLLOWED = 6  # neurons of each stage
-TRIALS = 1  # of finite differences: with few spikes, larger steps change no spike count
+BLOCKS = {"float32": 1e-5, "float64": 1e-9}
+"""Norm of a block's error, relative to that of the block. In float32 the sweep back rounds, some
+`u` per block, and more where terms cancel. In float64 the step is compared with a step that takes
+another path through the kernels."""
+WRONG = 1  # the exit code of a command that finds a wrong result
+
+
+class Disagreement(Exception):
+    """The configuration is not computed right; the message names the check and the error."""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}; no speed is printed for a wrong result"
+
+
+def limit(name: str, error: float, allowed: float) -> None:
+    """Refuse an error that is larger than allowed, or NaN; `Disagreement`: the error is refused."""
+    if not error <= allowed:
+        raise Disagreement(f"{name}: error {error:.1e}, allowed {allowed:.0e}")
 
 
 def agree(workload: Workload) -> dict[str, Any]:
     """Check the configuration; the errors found, as a JSON object. A residual is None if its
-    identity does not apply, the error of differences if every step tried changes a spike count.
-    `Disagreement`: a check failed."""
+    identity does not apply. `Disagreement`: a check failed."""
     double = workload.in_float64()
     true, errors, identities = in_precision(workload, double)
-    neurons = _follow(double, true)
-    error, h = differences(double.of_trials(TRIALS)) or (None, None)
-    if error is not None:
-        limit(f"the gradient against finite differences with step {h:g}", error, FINITE_DIFFERENCES)
-    return {
-        "gradient_error": errors, "residuals": vars(identities), "followed": neurons, "finite_difference_error": error
-    }
+    return {"gradient_error": errors, "residuals": vars(identities), "followed": _follow(double, true)}
 
 
 def in_precision(workload: Workload, double: Workload) -> tuple[Step, dict[str, float], Residuals]:
@@ -61,6 +72,31 @@ def in_precision(workload: Workload, double: Workload) -> tuple[Step, dict[str, 
     for name, residual in applying.items():
         limit(f"identity {name} of the float64 gradient", residual, IDENTITIES)
     return true, errors, identities
+
+
+def precision(timed: Step, true: Step, dtype: str) -> dict[str, float]:
+    """The relative error of each block of gradients of a step, `w[n]` and `d[n]` of connection n.
+
+    `Disagreement`: other spike counts, no spikes, or a larger error than the precision explains.
+    """
+    if not any(len(train.times) for train in true.trains):
+        raise Disagreement("no neuron spikes, so nothing is compared")
+    for n, (found, expected) in enumerate(zip(timed.trains, true.trains, strict=True)):
+        off = (found.counts() - expected.counts()).abs()
+        if bool(off.any()):
+            trial, neuron = off.nonzero()[0].tolist()
+            where = f"population {n}, trial {trial}, neuron {neuron}"
+            raise Disagreement(f"{int(off.sum())} spikes off against float64, of {len(expected.times)}; first {where}")
+    errors = {name: relative(timed.gradients[name], expected) for name, expected in true.gradients.items()}
+    for name, error in errors.items():
+        limit(f"gradient of {name} against float64", error, BLOCKS[dtype])
+    return errors
+
+
+def relative(found: torch.Tensor, expected: torch.Tensor) -> float:
+    """Norm of the error over that of the expected block; 0 if both are 0."""
+    norm, off = float(expected.norm()), float((found - expected).norm())
+    return off / norm if norm > 0 else (0.0 if off == 0 else float("inf"))
 
 
 def certified(workload: Workload) -> tuple[Step, Residuals]:
@@ -125,51 +161,3 @@ def followed(
     readout = drive(FLOAT64, case, trial).y
     assert readout is not None
     return np.array([spike.t for spike in trial.neurons["neuron"][0].spikes]), readout[0]
-
-
-STEPS = (1e-6, 1e-7, 3e-8, 1e-8, 3e-9)
-"""Tried in order; the smallest error counts.
-
-The best step is not known beforehand: the loss has kinks where an arrival meets a crossing. A wrong
-gradient is wrong at every step.
-"""
-
-
-def differences(workload: Workload) -> tuple[float, float] | None:
-    """Relative error of the loss's derivative along a random direction of all weights and delays
-    of a workload in float64: the smallest, and the step of its central difference; None if every
-    step tried changes a spike count.
-
-    A weight moves in units of the spread of its connection's weights, a delay in ms. Delays within
-    ten times the largest step of 0 do not move.
-    """
-    random = torch.Generator().manual_seed(workload.sizes.seed + 17)
-    start, by_gradient = step(workload), 0.0
-    moved: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
-    for n, link in enumerate(workload.model.links()):
-        for name, parameter in (("w", link.w), ("d", link.d)):
-            v = torch.randn(parameter.shape, generator=random, dtype=torch.float64).to(parameter.device)
-            if name == "w":
-                v *= parameter.detach().std(correction=0)
-            else:
-                v[parameter.detach() < 10 * max(STEPS)] = 0.0
-            by_gradient += float((start.gradients[f"{name}[{n}]"] * v).sum())
-            moved.append((parameter.data, parameter.detach().clone(), v))
-
-    @torch.no_grad()
-    def loss_at(h: float) -> float | None:
-        for data, before, v in moved:
-            data.copy_(before + h * v)
-        trains, y = workload.model(workload.spikes)
-        same = all(torch.equal(a.counts(), b.counts()) for a, b in zip(trains, start.trains))
-        return float(workload.loss(trains, y)) if same else None
-
-    found = []
-    for h in STEPS:
-        up, down = loss_at(h), loss_at(-h)
-        if up is not None and down is not None:
-            difference = (up - down) / (2 * h)
-            size = max(abs(by_gradient), abs(difference))
-            found.append((abs(by_gradient - difference) / size if size else 0.0, h))
-    loss_at(0.0)
-    return min(found, default=None)

@@ -25,9 +25,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.correctness import in_precision
+from benchmarks.correctness import WRONG, Disagreement, in_precision
 from benchmarks.delay_lines import Dcls, Line, Rival, check_installed
-from benchmarks.precision import WRONG, Disagreement
 from benchmarks.sizes import DEFAULTS, Sizes
 from benchmarks.speed import device_name, machine
 from benchmarks.step import forward, once, step

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.precision import WRONG
+from benchmarks.correctness import WRONG
 from benchmarks.sizes import WORKLOADS
 from benchmarks.speed import device_name
 from delayprop.spec import SpecError

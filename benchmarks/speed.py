@@ -19,8 +19,7 @@ import numpy
 import torch
 
 from benchmarks.bare_loop import bare_loop
-from benchmarks.correctness import agree
-from benchmarks.precision import WRONG, Disagreement
+from benchmarks.correctness import WRONG, Disagreement, agree
 from benchmarks.sizes import add_options, sizes_of
 from benchmarks.step import forward, step, timed
 from benchmarks.workloads import Workload, arrivals, build
@@ -124,8 +123,6 @@ def _checks(checks: dict) -> str:
         "residuals": " ".join(f"{n} {'-' if r is None else format(r, '.0e')}" for n, r in checks["residuals"].items()),
         f"{followed['spikes']} spikes followed one by one": f"{followed['spike_time_error_ms']:.0e} ms off",
     }
-    difference = checks["finite_difference_error"]
-    shown["finite differences"] = "none without other spike counts" if difference is None else f"{difference:.0e} off"
     return ", ".join(f"{name}: {value}" for name, value in shown.items())
 
 

@@ -32,6 +32,7 @@ from delayprop.spec.checks import one_of, whole_number
 from delayprop.spec.command import OneLineParser, run_and_exit
 from delayprop.spec.errors import SpecError, Verbatim
 from results.__main__ import entry
+from results.tables import lines as recorded
 
 FOLDER = Path(__file__).resolve().parent
 RECORDS = FOLDER / "paper"
@@ -76,8 +77,7 @@ def rows() -> dict[str, Row]:
 
 def done(row: Row) -> list[dict[str, Any]]:
     """The lines of finished runs of this repository."""
-    path = RECORDS / f"{row.name}.jsonl"
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    return recorded(f"paper/{row.name}.jsonl") if (RECORDS / f"{row.name}.jsonl").exists() else []
 
 
 def found(row: Row) -> dict[str, str]:
@@ -95,8 +95,8 @@ def found(row: Row) -> dict[str, str]:
 
 def _against_dcls() -> dict[str, str]:
     """Time and memory of DCLS to those of `fast`, by network and delay, after a warm-up."""
-    records = [json.loads(line) for line in (FOLDER / "delays.jsonl").read_text(encoding="utf-8").splitlines()]
-    own = [one for one in records if one.get("warm_up") and (one["dtype"], one["threads"]) == ("float32", 1)]
+    of_delays = recorded("delays.jsonl")
+    own = [one for one in of_delays if one.get("warm_up") and (one["dtype"], one["threads"]) == ("float32", 1)]
     place = ("layers", "hidden", "max_delay", "spikes", "batch")
     of_fast = {tuple(one[name] for name in place): one for one in own if one["system"] == "fast"}
     numbers = {}

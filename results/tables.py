@@ -1,4 +1,5 @@
-"""`python -m results.tables`: write the tables of `results/README.md` anew, from the recorded runs.
+"""`python -m results.tables`: write the tables of `results/README.md`, and that of
+`benchmarks/README.md`, anew from the recorded runs.
 
 A table stands between `<!-- table NAME -->` and `<!-- end -->`; `TABLES` has the function of each.
 Accuracies are per cent: of one run, or the mean ± standard deviation over seeds.
@@ -21,7 +22,9 @@ from delayprop.spec.checks import one_of
 from delayprop.spec.command import OneLineParser, run_and_exit
 
 FOLDER = Path(__file__).resolve().parent
-PAGE = FOLDER / "README.md"
+PAGES = FOLDER / "README.md", FOLDER.parent / "benchmarks" / "README.md"
+SLOWER = {"shd-like": 1.21, "recurrent": 1.49, "yin-yang": 1.12}
+"""Times of a step of `fast` since mlGeNN was measured beside it (`benchmarks.regress`)."""
 KINDS = "learned", "as drawn", "none"  # the first columns, in this order
 SETTINGS = [name for name in Settings.__dataclass_fields__ if name not in ("test", "certify")]
 PLACE = re.compile(r"^(<!-- table ([\w-]+) -->\n)(.*?)(?=^<!-- end -->$)", re.MULTILINE | re.DOTALL)
@@ -162,6 +165,23 @@ def hours() -> str:
     return table(["file", "runs", "hours"], [*rows, ["all", str(sum(int(row[1]) for row in rows)), f"{total:.1f}"]])
 
 
+def speeds() -> str:
+    """A step of the benchmarks, and steps on a time grid to it; mlGeNN's by today's step."""
+    beside = {(one["workload"], one["hidden"]): one for one in lines("delays.jsonl") if one.get("date") == "2026-11-28"}
+    rows = []
+    for one in lines("speed.jsonl"):
+        workload, other = one["workload"], beside[one["workload"], one["hidden"]]
+        now = other["seconds_of_fast_float32"] * SLOWER[workload]
+        genn = (f"{other[seconds] / now:.1f} times as long" for seconds in ("seconds", "seconds_kernels"))
+        error = f"{max(one['agreement']['gradient_error'].values()):.0e}".replace("e-0", "e-")
+        grid = f"{one['yardstick']['ratio']:.0f} times as long" if one["yardstick"] else ""
+        wide = " --hidden 512" * (one["hidden"] == 512)
+        bare = f"{one['bare_loop']['ratio']:.1f}"
+        rows.append([f"`{workload}{wide}`", f"{one['seconds']:.3g}", bare, grid, *genn, error])
+    head = "workload", "a step, s", "to a bare loop", "a grid in torch takes", "mlGeNN takes", "its kernels alone"
+    return table([*head, "error of a block"], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "kinds": partial(by_kind, "yin-yang.jsonl", "braille-recurrent.jsonl", "braille.jsonl"),
     "sizes": partial(by_kind, "sizes.jsonl", "paper/yin-yang.jsonl"),
@@ -180,11 +200,12 @@ TABLES: dict[str, Callable[[], str]] = {
     "clocks": clocks,
     "braille-tried": partial(tried, "braille", "tried/braille.jsonl"),
     "hours": hours,
+    "speeds": speeds,
 }
 
 
 def written(text: str) -> str:
-    """The page with its tables; `SpecError`: one that is not in `TABLES`."""
+    """A page with its tables; `SpecError`: one that is not in `TABLES`."""
 
     def put(place: re.Match[str]) -> str:
         return f"{place[1]}\n{TABLES[one_of(place[2], 'table', tuple(TABLES))]()}\n\n"
@@ -194,12 +215,13 @@ def written(text: str) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; the exit code."""
-    parser = OneLineParser("python -m results.tables", "Write the tables of results/README.md from the recorded runs.")
+    parser = OneLineParser("python -m results.tables", "Write the tables of the pages from the recorded runs.")
     return parser.run_writer(_write, argv)
 
 
 def _write(_: argparse.Namespace) -> int:
-    write_whole(PAGE, written(PAGE.read_text(encoding="utf-8")).encode())
+    for page in PAGES:
+        write_whole(page, written(page.read_text(encoding="utf-8")).encode())
     return 0
 
 

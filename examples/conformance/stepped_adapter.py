@@ -205,7 +205,7 @@ class Grid:
         `ArithmeticError`: a spike's `I - V` is 0."""
         arrays, dt = self.arrays, self.dt
         tau_mem, tau_syn, v_th, v_reset = arrays.constants
-        drop, spiking = v_th - v_reset, np.isfinite(v_th)
+        drop, spiking = v_th - v_reset, np.isfinite(v_th)  # nan-ok: without a threshold it is infinite
         decay_V, decay_I, to_I = np.exp(-dt / tau_mem), np.exp(-dt / tau_syn), gain(tau_syn, tau_mem, dt)
         lambda_V, lambda_I = np.zeros((2, len(tau_mem)))
         dL_dw, dL_dd = np.zeros((2, len(arrays.w)))

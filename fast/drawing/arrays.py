@@ -163,5 +163,5 @@ class _Arrays:
 def _stored(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     """An array of the archive; of the bytes that its member states, whatever else is in it."""
     with archive.open(member) as file:
-        found: np.ndarray = np.lib.format.read_array(io.BytesIO(file.read(member.file_size)), allow_pickle=False)
+        found: np.ndarray = np.lib.format.read_array(io.BytesIO(file.read(member.file_size)), allow_pickle=False)  # noqa: TID251
     return found

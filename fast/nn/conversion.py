@@ -57,7 +57,7 @@ def check_layout(times: Tensor, offsets: Tensor, trains: int) -> None:
     if numpy_reads and are_trains(times.numpy(), offsets.numpy()):
         return
     ends_wrong = torch.stack([offsets[0] != 0, offsets[-1] != len(times), (offsets.diff() < 0).any()]).any()
-    bad = ~(torch.isfinite(times) & (times >= 0))
+    bad = ~(torch.isfinite(times) & (times >= 0))  # nan-ok: it is refused below
     starts = torch.zeros(len(times) + 1, dtype=torch.bool, device=times.device)
     starts[offsets.clamp(0, len(times))] = True
     back = (times.diff() < 0) & ~starts[1:-1]

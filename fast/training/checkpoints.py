@@ -137,7 +137,7 @@ def loaded(content: bytes) -> dict:
         _check_archive(content)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Validating sparse tensor invariants")  # torch 2.15: that it is slow
-            state: dict = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+            state: dict = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)  # noqa: TID251
     except DamagedError:
         raise
     except Exception as error:  # torch has no single error type for content that it refuses

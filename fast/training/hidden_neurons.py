@@ -129,7 +129,7 @@ def constant_setting(word: Any, name: str) -> str:
     """The check of one `NAME=NUMBER`."""
     constant, _, number = word.partition("=") if isinstance(word, str) else ("", "", "")
     try:
-        usable = constant.isidentifier() and isfinite(float(number))
+        usable = constant.isidentifier() and isfinite(float(number))  # nan-ok: it is refused below
     except ValueError:
         usable = False
     if not usable:

@@ -93,21 +93,6 @@ def test_ssc_has_its_own_files_and_augmentation(folder: Path, tmp_path: Path, ca
     assert made["valid_accuracy"] == made["test_accuracy"], "of equal trials"
 
 
-def test_a_network_sees_counts_of_ten_channels_in_ten_ms() -> None:
-    seen: list[torch.Tensor] = []
-    data = SpikeData([np.array([3.0, 4.0, 15.0])], [np.array([7, 9, 10])], np.array([1]), 700, 20, pool=10)
-
-    class Body(torch.nn.Module):
-        def forward(self, counts: torch.Tensor) -> torch.Tensor:
-            seen.append(counts)
-            return torch.zeros(len(counts), 20)
-
-    baselines.Counts(Body())(data.batch(np.array([0]), 1400.0)[0])
-    assert seen[0].shape == (1, 140, 70)
-    assert seen[0].expm1().nonzero().tolist() == [[0, 0, 0], [0, 1, 1]]
-    assert float(seen[0][0, 0, 0]) == pytest.approx(np.log(3))
-
-
 def test_the_command_counts_the_spikes_of_ten_channels_in_ten_ms(
     folder: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:

@@ -1,28 +1,24 @@
 """The benchmark of speed counts right, finds planted faults, and then prints no speed."""
 
 import json
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from benchmarks import speed
-from benchmarks.correctness import agree, certified, followed
-from benchmarks.precision import BLOCKS, Disagreement
+from benchmarks.correctness import BLOCKS, agree
 from benchmarks.sizes import DEFAULTS, Sizes
 from benchmarks.step import step
 from benchmarks.workloads import arrivals, build
 from benchmarks.yardstick import Grid
-from delayprop.fast import LIF, Spikes
+from delayprop.fast import Spikes
 from delayprop.fast.nn import layers, spiking_layer
 from delayprop.fast.nn.traces import count_arrivals, neurons_of
-from tests.support.networks.layers import filled
 from tests.support.runs.reading import Capture, refusal
 
 pytestmark = pytest.mark.full
@@ -69,14 +65,12 @@ def test_a_measurement_as_text(capsys: Capture) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("workload", "delays"),
-                         [*product(DEFAULTS, ["synaptic"]), ("shd-like", "axonal"), ("recurrent", "dendritic")])
+@pytest.mark.parametrize(("workload", "delays"), [*product(DEFAULTS, ["synaptic"]), ("recurrent", "dendritic")])
 def test_every_workload_is_right(workload: str, delays: str, dtype: str) -> None:
-    """Every check has data: spikes of each population, the identities, a difference of losses."""
+    """Every check has data: spikes of each population, and the identities."""
     found = agree(build(small(workload, delays=delays, dtype=dtype)))
     assert found["followed"]["spikes"] > 0 and 0 < found["followed"]["spike_time_error_ms"] <= 1e-6
     assert found["residuals"]["A"] is not None and found["residuals"]["B"] is not None
-    assert found["finite_difference_error"] is not None
     assert max(found["gradient_error"].values()) < BLOCKS[dtype]
 
 
@@ -124,33 +118,6 @@ def test_a_fault_is_found_and_no_speed_is_printed(fault: str, capsys: Capture, m
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1
     assert message in err and err.endswith("no speed is printed for a wrong result\n")
-
-
-def test_finite_differences_see_a_wrong_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The planted gradient is 0.1 % off in all parts, after its certificate."""
-    workload = build(small("yin-yang", dtype="float64"))
-    true, _ = certified(workload)
-    steps = iter([true, replace(true, gradients={name: 1.001 * g for name, g in true.gradients.items()})])
-    monkeypatch.setattr("benchmarks.correctness.step", lambda workload: next(steps))
-    monkeypatch.setattr("benchmarks.correctness.TRIALS", 2)
-    with pytest.raises(Disagreement, match=r"finite differences with step .*: error 1\.0e-03"):
-        agree(workload)
-
-
-def test_a_neuron_followed_meets_the_closed_form_and_fast() -> None:
-    """One arrival, `tau_mem = 2 tau_syn`: V = w (x - x^2) with x = exp(-s / tau_mem)."""
-    w = 9.0
-    x = (1 + math.sqrt(1 - 4 / w)) / 2
-    taus, spiking = {"tau_mem": 20.0, "tau_syn": 10.0}, {"v_th": 1.0, "v_reset": 0.0}
-    one, two = [np.array([1.0])], [np.array([1.0]), np.array([2.0])]
-    spikes, _ = followed(one, np.array([w]), np.array([2.0]), 40.0, **taus, **spiking)
-    assert spikes[0] == pytest.approx(3.0 - 20.0 * math.log(x), abs=1e-12)
-    layer = filled(LIF(1, 1, tau_mem=20.0, tau_syn=10.0, dtype=torch.float64), [[w]], [[2.0]])
-    times = layer(Spikes.from_trains([[[1.0]]], 40.0)).times.detach().numpy()
-    assert len(times) > 1 and np.abs(times - spikes).max() < 1e-11
-    silent, largest = followed(one, np.array([1.0]), np.array([2.0]), 40.0, **taus)
-    assert len(silent) == 0 and largest == pytest.approx(0.25, abs=1e-12)
-    assert followed(two, np.array([-w, w / 2]), np.full(2, 2.0), 40.0, **taus, **spiking)[1] == 0.0
 
 
 def test_arrivals_are_counted_one_by_one() -> None:

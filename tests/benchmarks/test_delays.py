@@ -1,7 +1,6 @@
 """Time and memory against the longest delay: rows in their processes, bounds, records, pictures."""
 
 import json
-import re
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,14 +12,12 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from benchmarks import delay_lines, delays
+from benchmarks.correctness import Disagreement
 from benchmarks.delay_lines import Dcls, Line, Rival, binned
-from benchmarks.precision import Disagreement
 from benchmarks.sizes import Sizes
 from benchmarks.step import step
 from benchmarks.workloads import Link, build
 from delayprop.spec import SpecError
-from results.tables import lines as entries
-from tests import ROOT
 from tests.support.runs.reading import Capture, Patch, refusal
 
 pytestmark = pytest.mark.full
@@ -218,18 +215,3 @@ def test_another_file_is_refused(tmp_path: Path, capsys: Capture) -> None:
     for content in ("[1]", "no JSON", "{}"):
         (tmp_path / "other").write_text(content)
         assert "`--out` must be a file of records" in refusal(capsys, delays.main, "--out", tmp_path / "other")
-
-
-def test_the_ratios_of_mlgenn_follow_from_its_records() -> None:
-    """The table of benchmarks/README.md divides each by the change of `fast` since then."""
-    own = {(one["workload"], one["hidden"]): one for one in entries("delays.jsonl")
-           if one["system"] == "mlgenn" and one.get("date") == "2026-11-28"}
-    ratio = {key: one["seconds"] / one["seconds_of_fast_float32"] for key, one in own.items()}
-    kernels = own["yin-yang", 30]["seconds_kernels"] / own["yin-yang", 30]["seconds_of_fast_float32"]
-    page = " ".join((ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8").split())
-    stated = re.search(r"measured ratios \((.*?), (.*?), (.*?), (.*?) and (.*?)\)", page)
-    assert stated is not None
-    assert [*map(float, stated.groups())] == pytest.approx([*ratio.values(), kernels], rel=0.02)
-    for name, slower in (("shd-like", 1.21), ("recurrent", 1.49)):
-        row = page[page.index(f"| `{name}` | 0.") :].partition("e-7 |")[0]
-        assert f"| {ratio[name, 256] / slower:.1f} times as long |" in row

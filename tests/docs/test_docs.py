@@ -1,19 +1,18 @@
 """Pages and README: programs print the output shown, links lead somewhere, nothing is fetched."""
 
 import ast
-import json
 import re
 import statistics
-from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
 import pytest
 
-from benchmarks.precision import BLOCKS
+from benchmarks.correctness import BLOCKS
 from delayprop import public as public_names
 from delayprop import reference
 from delayprop.fast.training.settings import kind_of_delays
 from docs import hooks
+from results.tables import lines as entries
 from tests import ROOT
 from tests.support.faults.catalogue import AT_EDGES, CALLERS, CORE, FAULTS, ON_CUDA
 from tests.support.house.docs_pages import PAGES, REMOTE_IMAGE, SETTINGS, alike, blocks, fetched_from_afar, nav, run
@@ -22,7 +21,7 @@ from tests.support.runs.reading import Capture, Patch
 from tests.support.tolerances import TRUTH, U64, WELL_CONDITIONED, identity
 from tests.tools.make_docs_figure import PATH, draw
 
-PAPERS = ("README", "CONTRIBUTING", "docs/dev/adding")
+PAPERS = ("README", "CONTRIBUTING", "benchmarks/README", "results/README")
 TEXTS = {name: (ROOT / f"{name}.md").read_text(encoding="utf-8") for name in PAPERS}
 NOT_RUN = "training.md"  # its block loads a data set
 RUN = {"README.md": TEXTS["README"]} | {name: text for name, text in PAGES.items() if blocks(text) and name != NOT_RUN}
@@ -40,10 +39,9 @@ def test_programs_import_public_names(name: str) -> None:
     assert [found for block in blocks(PAGES[name]) for found in private_names(block.program)] == []
 
 
-@pytest.mark.parametrize("line", ["import delayprop.fast.run", "from delayprop.fast import run",
-                                  "from delayprop import nothing"])
-def test_control_a_private_import_is_found(line: str) -> None:
-    assert len(private_names(f"if True:\n    {line}  # planted")) == 1
+def test_control_a_private_import_is_found() -> None:
+    for line in ("import delayprop.fast.run", "from delayprop.fast import run", "from delayprop import nothing"):
+        assert len(private_names(f"if True:\n    {line}  # planted")) == 1
 
 
 @pytest.mark.full
@@ -54,13 +52,10 @@ def test_every_block_runs_and_prints_what_the_page_shows(name: str, tmp_path: Pa
     run(name, RUN[name])
 
 
-@pytest.mark.parametrize("printed", ["print(1)", "x = 1", "print('two')"])
-def test_control_a_block_that_prints_something_else_is_found(printed: str) -> None:
-    with pytest.raises(AssertionError, match=r"a\.md:2 prints"):
-        run("a.md", f"```python\n{printed}\n```\n\n```text\n2\n```\n")
-
-
-def test_control_a_block_that_fails_is_found_at_its_line() -> None:
+def test_control_a_block_that_prints_something_else_or_fails_is_found_at_its_line() -> None:
+    for printed in ("print(1)", "x = 1", "print('two')"):
+        with pytest.raises(AssertionError, match=r"a\.md:2 prints"):
+            run("a.md", f"```python\n{printed}\n```\n\n```text\n2\n```\n")
     with pytest.raises(NameError, match="y") as caught:
         run("a.md", "```python\nx = 1\n```\nthen\n\n```python\nx += 1\ny\n```\n")
     assert caught.traceback[-1].lineno == 7  # counted from 0
@@ -102,17 +97,12 @@ def test_no_page_fetches_anything() -> None:
     assert fetched_from_afar("extra.css", (ROOT / "docs" / "extra.css").read_text(encoding="utf-8")) == []
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("a.html", '<script src="https://cdn.example.org/mathjax.js"></script>'),
-        ("a.html", '<link rel="stylesheet" href="//fonts.example.org/css">'),
-        ("a.html", '<img srcset="a.png 1x, https://example.org/b.png 2x">'),
-        ("a.html", "<style>@import 'https://example.org/a.css';</style>"),
-        ("a.html", '<p style="background: url(//example.org/a.png)">'),
-        ("a.css", '@font-face { src: url("https://example.org/a.woff2"); }'),
-    ],
-)
+@pytest.mark.parametrize(("name", "text"), [
+    ("a.html", '<script src="https://cdn.example.org/mathjax.js"></script>'),
+    ("a.html", '<img srcset="a.png 1x, https://example.org/b.png 2x">'),
+    ("a.html", "<style>@import 'https://example.org/a.css';</style>"),
+    ("a.css", '@font-face { src: url("//example.org/a.woff2"); }'),
+])
 def test_control_an_address_that_is_fetched_is_found(name: str, text: str) -> None:
     assert len(fetched_from_afar(name, text)) == 1
     assert fetched_from_afar(name, text.replace("https://", "").replace("//", "")) == []
@@ -125,15 +115,15 @@ TESTED = [path for path in sorted((ROOT / "results").glob("*.jsonl")) if path.st
 
 @pytest.mark.parametrize("path", TESTED, ids=lambda path: path.stem)
 def test_tables_of_results_show_the_recorded_runs(path: Path) -> None:
-    table, entries = hooks.runs(path), list(map(json.loads, path.read_text(encoding="utf-8").splitlines()))
-    for kind, network in {(kind_of_delays(entry), entry["network"]) for entry in entries}:
+    table, runs = hooks.runs(path), entries(path.name)
+    for kind, network in {(kind_of_delays(entry), entry["network"]) for entry in runs}:
         test = [
-            100 * entry["test_accuracy"] for entry in entries
+            100 * entry["test_accuracy"] for entry in runs
             if (kind_of_delays(entry), entry["network"]) == (kind, network)
         ]
         spread = f"\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{statistics.stdev(test):.1f}" if len(test) > 1 else ""
         assert f"| {kind.replace(' ', chr(160))} | {statistics.mean(test):.1f}{spread}\N{NO-BREAK SPACE}% |" in table
-    assert table.count("<tr><td>") == len(entries)
+    assert table.count("<tr><td>") == len(runs)
     assert f"<!-- runs results/{path.name} -->" in PAGES["results.md"]
 
 
@@ -175,42 +165,23 @@ def test_the_readme_has_the_tolerances_of_the_tests() -> None:
     assert [float(row.split("|")[2].removesuffix("of the sum of absolute terms ")) for row in rows] == limits
 
 
-def test_the_speeds_of_the_readme_and_of_the_benchmarks_are_recorded() -> None:
-    page = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
-    table = page.partition("## Against a time grid")[2]
-    runs = [json.loads(line) for line in (ROOT / "results" / "speed.jsonl").read_text(encoding="utf-8").splitlines()]
-    for one in runs:
-        name = one["workload"] + (" --hidden 512" if one["hidden"] == 512 else "")
-        grid = f"{one['yardstick']['ratio']:.0f} times as long" if one["yardstick"] else ""
-        row = next(line for line in table.splitlines() if line.startswith(f"| `{name}` |"))
-        assert f"| {one['seconds']:.3g} | {one['bare_loop']['ratio']:.1f} | {grid}".strip() in row
-        assert row.endswith(f" | {max(one['agreement']['gradient_error'].values()):.0e} |".replace("e-0", "e-"))
-        assert (one["threads"], one["dtype"], one["device_name"]) == (1, "float32", "AMD EPYC")
-    prose, (shd, wide, *_) = " ".join(TEXTS["README"].split()), runs
-    own = f"step of {shd['arrivals'] / 1e7:.1f}e7 arrivals (`shd-like`, 700-256-20) takes {shd['seconds']:.2f} s on one"
-    error = f"{max(shd['agreement']['gradient_error'].values()):.0e}".replace("e-0", "e-")
-    assert own in prose and f"its gradient is within {error} of float64" in prose
-    assert f"with a surrogate gradient, takes {shd['yardstick']['ratio']:.0f} times as long." in prose
-    assert "scaled: 1.7, recurrent 0.7 times." in prose and "| 1.7 times as long |" in page
-    few, fewer = (one["yardstick"]["trials_run"] for one in (shd, wide))
-    assert f"{few} of 32 trials (`--hidden 512`: {fewer})" in " ".join(page.split())
-
-
-def test_the_readme_has_the_ratios_of_the_recorded_delays() -> None:
-    """Of the network in the picture, at the longest delay of the caption."""
-    lines = (ROOT / "results" / "delays.jsonl").read_text(encoding="utf-8").splitlines()
-    of_picture = {"layers": 1, "hidden": 256, "dtype": "float32", "threads": 1, "max_delay": 128.0, "batch": 32}
-    own = [one for one in map(json.loads, lines) if "source" not in one and of_picture.items() <= one.items()]
-    by_system = {one["system"]: one for one in own if one["spikes"] == 8000}
-    assert {one["device_name"] for one in own} == {"AMD EPYC"} and by_system.keys() == {"fast", "dcls", "line"}
-
-    def ratio(system: str, name: str) -> str:
-        return f"{by_system[system][name] / by_system['fast'][name]:.0f} times"
-
-    of_both = [(ratio("dcls", name), ratio("line", name)) for name in ("seconds", "mib_above_imports")]
-    (slower, line_slower), (larger, line_larger) = of_both
-    said = f"at 1 ms takes {slower} as long as `fast`, and {larger} its memory above imports; a compiled delay line"
-    assert f"{said} {line_slower.removesuffix(' times')} and {line_larger}.*" in " ".join(TEXTS["README"].split())
+def test_the_readme_has_the_recorded_speeds() -> None:
+    """Against the rivals: of the network in the picture, at the longest delay of its caption."""
+    shd = entries("speed.jsonl")[0]
+    of_picture = {"layers": 1, "hidden": 256, "dtype": "float32", "threads": 1, "max_delay": 128.0, "spikes": 8000}
+    own = {one["system"]: one for one in entries("delays.jsonl") if of_picture.items() <= one.items()}
+    (slower, larger), (line_slower, line_larger) = (
+        [f"{own[system][name] / own['fast'][name]:.0f}" for name in ("seconds", "mib_above_imports")]
+        for system in ("dcls", "line")
+    )
+    prose = " ".join(TEXTS["README"].split())
+    for said in (
+        f"step of {shd['arrivals'] / 1e7:.1f}e7 arrivals (`shd-like`, 700-256-20) takes {shd['seconds']:.2f} s on one",
+        f"with a surrogate gradient, takes {shd['yardstick']['ratio']:.0f} times as long.",
+        f"at 1 ms takes {slower} times as long as `fast`, and {larger} times its memory above imports; a compiled "
+        f"delay line {line_slower} and {line_larger} times.*",
+    ):
+        assert said in prose
 
 
 PROGRAM = blocks(PAGES["index.md"])[1].program
@@ -236,16 +207,7 @@ def test_control_with_frozen_delays_it_does_not(capsys: Capture) -> None:
     assert min(learned(frozen, capsys)) > 5.0
 
 
-@pytest.mark.parametrize("name", PAPERS)
-def test_links_and_commands_exist(name: str) -> None:
-    text, makefile = TEXTS[name], (ROOT / "Makefile").read_text(encoding="utf-8")
-    for link in re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", text):
+@pytest.mark.parametrize("name", TEXTS)
+def test_links_lead_somewhere(name: str) -> None:
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", TEXTS[name]):
         assert (ROOT / name).parent.joinpath(link).exists(), link
-    targets = re.findall(r"(?:^    |`)make ([a-z-]+)", text, re.MULTILINE)
-    modules = re.findall(r"python -m ([a-z_]+(?:\.[a-z_]+)*)", text)
-    assert targets and (modules or name == "CONTRIBUTING")
-    for target in targets:
-        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
-    for module in modules:
-        found = find_spec(module)
-        assert found and (not found.submodule_search_locations or find_spec(f"{module}.__main__")), module

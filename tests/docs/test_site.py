@@ -1,12 +1,10 @@
-"""The built site: whole, fetches nothing, fits its columns, has drawn formulas and a search."""
+"""The built site: whole, fetches nothing, has narrow code, drawn formulas and a search."""
 
-import json
 import re
 from html import unescape
 from importlib.util import find_spec
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -14,7 +12,6 @@ import pytest
 import delayprop.fast as fast
 from docs import hooks
 from docs.formulas import formula, picture
-from tests import ROOT
 from tests.support.commands import python
 from tests.support.house.docs_pages import PAGES, SETTINGS, Outline, after_scripts, browser, fetched_from_afar
 
@@ -22,7 +19,6 @@ WIDEST = 96  # characters of code that fit the column where the window is 1280 p
 CODE = re.compile(r"^```\w*\n(.*?)^```$|^((?: {4}[^\n]*\n)+)", re.MULTILINE | re.DOTALL)
 pytestmark = pytest.mark.filterwarnings("ignore:path is deprecated:DeprecationWarning")  # in the import of ziafont
 needs_ziamath = pytest.mark.skipif(find_spec("ziamath") is None, reason="needs the group `docs`")
-needs_browser = pytest.mark.skipif(browser() is None, reason="needs a browser without a window, such as chromium")
 
 
 @pytest.fixture(scope="module")
@@ -34,19 +30,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = python("-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder)
     assert done.returncode == 0, done.stderr
     return folder
-
-
-def layout(site: Path, profile: Path) -> dict[str, dict[str, Any]]:
-    """What is wider than its box, on each page at 1280 and at 390 px."""
-    jobs = [(name.replace(".md", ".html"), width) for name in PAGES for width in (1280, 390)]
-    probe = (ROOT / "tests" / "docs" / "probe.html").read_text(encoding="utf-8")
-    (site / "probe.html").write_text(probe.replace("JOBS", json.dumps(jobs)), encoding="utf-8")
-    html = after_scripts((site / "probe.html").as_uri(), profile, "--allow-file-access-from-files")
-    found = re.search(r"<pre>(\{.*\})</pre>", html, re.DOTALL)
-    assert found, html[:2000]
-    measured: dict[str, dict[str, Any]] = json.loads(unescape(found[1]))
-    assert len(measured) == len(jobs)
-    return measured
 
 
 def test_the_site_is_whole_and_fetches_nothing(site: Path) -> None:
@@ -61,38 +44,13 @@ def test_the_site_is_whole_and_fetches_nothing(site: Path) -> None:
     assert set(fast.__all__) <= {name.rpartition(".")[2] for name in api}
 
 
-@needs_browser
+@pytest.mark.skipif(browser() is None, reason="needs a browser without a window, such as chromium")
 @pytest.mark.parametrize("page", ["index.html", "tutorials/certificate.html"])
 def test_the_search_works_in_a_folder(site: Path, tmp_path: Path, page: str) -> None:
     html = after_scripts(f"{(site / page).as_uri()}?q=grazing", tmp_path)
     results = re.findall(r'<a href="([^"]+)" class="md-search-result__link"', html)
     assert any("limits.html" in address for address in results), results
     assert all(address.startswith(site.as_uri()) for address in results)
-
-
-@needs_browser
-def test_pages_fit_their_columns(site: Path, tmp_path: Path) -> None:
-    """On a telephone, code and tables may scroll within themselves; a page never does."""
-    measured = layout(site, tmp_path)
-    assert [name for name, found in measured.items() if found["page"]] == []
-    assert {name: found["formulas"] for name, found in measured.items() if found["formulas"]} == {}
-    wide = {name: found["code"] + found["tables"] for name, found in measured.items() if name.endswith(" 1280")}
-    assert {name: parts for name, parts in wide.items() if parts} == {}
-    assert measured["method.html 390"]["drawn"] > 20, "the control: there are formulas to measure"
-
-
-@needs_browser
-def test_control_what_is_too_wide_is_found(site: Path, tmp_path: Path) -> None:
-    page = site / "limits.html"
-    text = page.read_text(encoding="utf-8")
-    planted = f"<pre><code>{'x' * (WIDEST + 10)}</code></pre><div style='width: 2000px'>.</div>"
-    page.write_text(text.replace("</article>", f"{planted}</article>", 1), encoding="utf-8")
-    try:
-        found = layout(site, tmp_path)
-    finally:
-        page.write_text(text, encoding="utf-8")
-    assert found["limits.html 1280"]["page"] and found["limits.html 390"]["page"]
-    assert found["limits.html 1280"]["code"] == ["x" * (WIDEST + 10)]
 
 
 def long_lines(text: str) -> list[str]:

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import PurePosixPath
 
-from tests.support.house.sources import absolute
-
 MAY_IMPORT = {
     "spec": {"numpy"},
     "derivations": {"delayprop.spec", "sympy"},
@@ -68,23 +66,21 @@ def imported(path: PurePosixPath, tree: ast.AST) -> Iterator[tuple[int, str]]:
                 before = f"{module}." if module else ""
                 yield from ((node.lineno, absolute(path, level, before + alias.name)) for alias in names)
             case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called)) if called in DYNAMIC:
-                yield node.lineno, dynamic_name(path, node)
+                yield node.lineno, dynamic_name(node)
 
 
-def dynamic_name(path: PurePosixPath, call: ast.Call) -> str:
+def dynamic_name(call: ast.Call) -> str:
     """The module an importing call names, as far as its first part is written out; else "?"."""
     match call.args[:1]:
-        case [ast.Constant(value=str(name))]:
-            pass
-        case [ast.JoinedStr(values=[ast.Constant(value=str(name)), *_])] if "." in name:
-            pass
-        case _:
-            return "?"
-    level = len(name) - len(name.lstrip("."))
-    anchors = [*call.args[1:], *(keyword.value for keyword in call.keywords)]
-    if level and not all(isinstance(anchor, ast.Name) and anchor.id == "__package__" for anchor in anchors):
-        return "?"
-    return absolute(path, level, name.lstrip("."))
+        case [ast.Constant(value=str(name)) | ast.JoinedStr(values=[ast.Constant(value=str(name)), *_])]:
+            return name if not name.startswith(".") else "?"
+    return "?"
+
+
+def absolute(path: PurePosixPath, level: int, module: str) -> str:
+    """The absolute name of `module`, imported in the file `path` with `level` leading dots."""
+    folders = path.parent.parts[: len(path.parent.parts) - level + 1] if level else ()
+    return ".".join([*folders, module])
 
 
 def within(name: str, packages: Iterable[str]) -> bool:

@@ -1,6 +1,5 @@
-"""The files of the repository, and how the names in a Python file resolve."""
+"""The files of the repository."""
 
-import ast
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
@@ -35,45 +34,3 @@ def read(path: PurePosixPath) -> str:
 
 FILES = repository_files()
 PYTHON_FILES = [path for path in FILES if path.suffix == ".py"]
-
-Located = ast.expr | ast.stmt | ast.alias | ast.excepthandler
-
-
-def located(tree: ast.AST) -> Iterator[Located]:
-    """All nodes that have a line."""
-    return (node for node in ast.walk(tree) if isinstance(node, Located))
-
-
-def absolute(path: PurePosixPath, level: int, module: str) -> str:
-    """The absolute name of `module`, imported in the file `path` with `level` leading dots."""
-    if level == 0:
-        return module
-    folders = path.parent.parts[: len(path.parent.parts) - level + 1]
-    return ".".join([*folders, module])
-
-
-def imported_names(tree: ast.AST) -> dict[str, str]:
-    """The full name behind each imported name: `np` is `numpy`, `load` is `torch.load`."""
-    found: dict[str, str] = {}
-    for node in ast.walk(tree):
-        match node:
-            case ast.Import(names=names):
-                for alias in names:
-                    name = alias.name if alias.asname else alias.name.split(".")[0]
-                    found[alias.asname or name] = name
-            case ast.ImportFrom(module=str(module), names=names, level=0):
-                found |= {alias.asname or alias.name: f"{module}.{alias.name}" for alias in names}
-    return found
-
-
-def full_name(node: ast.AST, names: dict[str, str]) -> str:
-    """The full name of the object an expression refers to, by the imports; "" if unknown."""
-    match node:
-        case ast.Name(id=name):
-            return names.get(name, name)
-        case ast.Attribute(value=value, attr=name) | ast.Call(
-            func=ast.Name(id="getattr"), args=[value, ast.Constant(value=str(name)), *_]
-        ):
-            before = full_name(value, names)
-            return f"{before}.{name}" if before else ""
-    return ""
