@@ -91,9 +91,9 @@ MISTAKES: dict[str, Mistake] = {
         "dL_dw_at_arrival", lambda tau_syn, lambda_I: -lambda_I, ("paper-arrival",)),
     "one slope on both sides of the reset": (
         "spike_shift", lambda n: shift(n, right_before, lambda n: n.A * n.x),
-        ("spike", "identity-C", "example-explicit")),
+        ("spike", "identity-C", "example-network")),
     "the reset forgotten": ("before_spike", lambda n, q: n.p - q * n.c, ("spike", "identity-A")),
-    "a jump dropped": ("before_spike", lambda n, q: n.R.T * n.p, ("spike", "identity-C", "example-explicit")),
+    "a jump dropped": ("before_spike", lambda n, q: n.R.T * n.p, ("spike", "identity-C", "example-network")),
     "a small number in the denominator": (
         "spike_shift", lambda n: shift(n, right_before, right_after, 1), ("spike", "identity-C")),
     "the state in the threshold forgotten": (
@@ -102,17 +102,9 @@ MISTAKES: dict[str, Mistake] = {
         ("spike", "neuron-alif")),
     "the paper's slopes exchanged": (
         "lambda_V_at_crossing", jump(lambda minus, plus: minus / plus), ("paper-spike", "paper-self")),
-    "sign of the running loss at a spike": (
-        "dL_dt_post_at_crossing", lambda direct, l_V_minus, l_V_plus, down: direct + l_V_plus - l_V_minus + down,
-        ("paper-spike",)),
-    "sign of a constant's gradient between events": (
-        "gradient_between_events", lambda n, theta: -n.p.dot(sp.diff(n.A, theta) * n.x),
-        ("adjoint", "identity-B", "neuron-li")),
     "the way through V left out of dF/dtau_syn": (
         "flow_by", lambda A, A_theta, h: linear_neuron.flow(A, h).multiply_elementwise(h * A_theta),
         ("flow-theta", "example-network")),
-    "sign of the kick": (
-        "at_reading", lambda p, dL_dy: p - sp.Matrix([dL_dy, *[0] * (len(p) - 1)]), ("sample", "identity-A")),
     "a pinned maximum taken for a smooth one": (
         "dL_dt_arr_at_pinned_maximum", lambda dL_dy, w, A_read, Vdot_plus: sp.S.Zero, ("max-pinned", "identity-C")),
     "the slope after the arrival at a pinned maximum": (
