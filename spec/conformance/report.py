@@ -7,7 +7,7 @@ from textwrap import wrap
 
 from delayprop.spec.case import Case
 from delayprop.spec.checks import finite_number
-from delayprop.spec.conformance.cases import CAPABILITIES, Stored, needs, stored
+from delayprop.spec.conformance.cases import Stored, capabilities, needs, stored
 from delayprop.spec.conformance.grading import Block, Factor, blocks, factors, grade
 from delayprop.spec.conformance.layout import GRADIENTS, QUANTITIES, places, unknown_keys
 from delayprop.spec.conformance.peers import Peer, of_function
@@ -150,7 +150,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     yield f"{'right digits, by need':28}{'cases':>7}" + "".join(f"{name:>11}" for name in COLUMNS) + "  grade"
     missing = []
-    for name in CAPABILITIES:
+    for name in capabilities():
         summary = report.summary(capability=name)
         if summary.cases:
             cells = "".join(f"{_cell(report.summary(quantities, name)):>11}" for quantities in COLUMNS.values())
@@ -221,7 +221,7 @@ def _document(report: Report) -> dict:
         found = {name: report.summary((name,), capability) for name in QUANTITIES}
         return {name: dict(vars(one)) for name, one in found.items() if one.cases}
 
-    needed = {name: found for name in CAPABILITIES if (found := report.summary(capability=name)).cases}
+    needed = {name: found for name in capabilities() if (found := report.summary(capability=name)).cases}
     return {
         "format": FORMAT, "name": report.name, "digits": report.least, "passed": report.passed,
         "graded": report.graded, "wrong": report.wrong, "quantities": by_quantity(None),

@@ -14,7 +14,7 @@ import delayprop.reference as reference
 from delayprop.fast.run import run_case
 from delayprop.spec import READOUTS, Case, Result, SpecError, UnsupportedError, load_case
 from delayprop.spec.conformance import Report, check
-from delayprop.spec.conformance.cases import CAPABILITIES, needs, stored
+from delayprop.spec.conformance.cases import capabilities, needs, stored
 from delayprop.spec.conformance.grading import GRADES, MOST_DIGITS, grade, right_digits
 from delayprop.spec.conformance.layout import GRADIENTS, QUANTITIES
 from tests.support.commands import skeleton
@@ -67,7 +67,7 @@ def test_the_set_needs_every_capability_and_reads_every_readout() -> None:
     own = {one.name: set(needs(one)) for one in stored()}
     assert sorted(own) == sorted(file.stem for file in FILES) and len(FILES) == 24
     assert all(one.case.expected is None and "expected" not in one.question for one in stored()), "no answers in it"
-    assert set.union(*own.values()) == set(CAPABILITIES)
+    assert set.union(*own.values()) == set(capabilities())
     losses = [one.case.loss for one in stored()]
     assert {one.reads.name if one.reads else one.kind for one in losses} == {*READOUTS, "spike_time_mse"}
     assert own["one-neuron"] == {
@@ -86,7 +86,7 @@ def test_the_set_needs_every_capability_and_reads_every_readout() -> None:
 def test_both_implementations_are_exact_in_all(run: Run) -> None:
     report = check(run)
     assert {of(report, name) for name in QUANTITIES} == {"exact"} and report.factors == ()
-    assert {report.summary(capability=name).grade for name in CAPABILITIES} == {"exact"}
+    assert {report.summary(capability=name).grade for name in capabilities()} == {"exact"}
     worst = report.summary()
     assert worst.digits is not None and worst.digits > -math.log10(WELL_CONDITIONED)
     assert (worst.offered, worst.whole, worst.cases) == (ALL, ALL, ALL)
