@@ -51,7 +51,7 @@ def _run(options: argparse.Namespace) -> int:
     tag_width = max(len(theorem.tag) for theorem in to_prove)
     width = max(len(theorem.statement) for theorem in to_prove)
     for theorem in to_prove:
-        failures = theorem.prove().failures()
+        failures = theorem.failures()
         verdict = "NOT PROVED" if failures else "proved"
         print(f"{theorem.tag:{tag_width}}  {theorem.statement:{width}}  {verdict}", flush=True)
         for label, left in failures.items():

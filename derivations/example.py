@@ -1,16 +1,12 @@
-"""Whole networks of `lif`: the claims against derivatives that need no adjoint.
+"""A whole network of `lif`: the claims against derivatives that need no adjoint.
 
-Assumed, first: an input spike reaches neuron a; a spikes at t_1, receives its own spike after d_r,
-and spikes again at t_2. Both spikes reach neuron b after d_o, and b spikes at t_3. The loss is any
+Assumed: an input spike reaches neuron a; a spikes at t_1, receives its own spike after d_r, and
+spikes again at t_2. Both spikes reach neuron b after d_o, and b spikes at t_3. The loss is any
 function of the three times, with derivative c_k by t_k. Time constants, thresholds, reset, weights
-and delays are symbols. Second: tau_mem = 2 tau_syn, a spikes twice without the self-connection, and
-b has no threshold; the loss is any function of t_1, t_2 and the maximum of b.
+and delays are symbols.
 
-Shown, first: the times solve three crossing conditions, which alone give their derivatives by each
-of the twelve parameters. The adjoint, run backwards event by event, gives the same derivatives, and
-these obey the identities A, B and C. Second: every crossing is the root of a quadratic in
-exp(-h/tau_mem), so the loss is an explicit formula, and `sympy.diff` of it suffices: there is no
-implicit function theorem on the other side. The time constants vary at a fixed ratio.
+Shown: the times solve three crossing conditions, which alone give their derivatives by each of the
+twelve parameters. The adjoint, run backwards event by event, gives the same derivatives.
 """
 
 from collections.abc import Iterable
@@ -18,9 +14,9 @@ from collections.abc import Iterable
 import sympy as sp
 
 from delayprop.derivations import linear_neuron
-from delayprop.derivations.linear_neuron import LinearNeuron, flow, flow_by, peak_time
+from delayprop.derivations.linear_neuron import LinearNeuron, flow, flow_by
 from delayprop.derivations.proof import Residuals, theorem
-from delayprop.derivations.symbols import d, dL_dt_post, dL_dy, t_in, tau_mem, tau_syn, v_reset, v_th, w
+from delayprop.derivations.symbols import d, dL_dt_post, t_in, tau_mem, tau_syn, v_reset, v_th, w
 from delayprop.spec.neuron import LIF
 
 w_r, w_o, v_th_b = sp.symbols("w_r w_o v_th_b", real=True)
@@ -80,7 +76,7 @@ def by_tau(intervals: Iterable[tuple[sp.Matrix, sp.Matrix, sp.Expr]], tau: sp.Sy
     return sum(p.dot(flow_by(A, sp.diff(A, tau), h) * x) for p, x, h in intervals)
 
 
-# The first network, forwards: the state of a and b just after each arrival and each spike.
+# Forwards: the state of a and b just after each arrival and each spike.
 to_1, to_2, between, to_3 = t_1 - t_in - d, t_2 - t_1 - d_r, t_2 - t_1, t_3 - t_2 - d_o
 a_input = state(0, w)
 a_first = flow(A, to_1) * a_input
@@ -143,101 +139,3 @@ def network() -> Residuals:
         direct = -(multipliers.T * conditions.diff(parameter))[0]
         residuals[f"dL/d{parameter}"] = named(direct - claimed)
     return residuals
-
-
-@theorem("example-identities", "this network obeys A, B and C exactly")
-def network_identities() -> Residuals:
-    gradient = adjoint_gradient()
-
-    def total(*parameters: sp.Symbol) -> sp.Expr:
-        return sum(parameter * gradient[parameter] for parameter in parameters)
-
-    scale = total(w, w_r, w_o, v_th, v_th_b, v_reset)
-    unit = total(d, d_r, d_o, tau_mem, tau_syn, t_in) - sum(t * c for t, c in zip(TIMES, DL_DT, strict=True))
-    shift = gradient[t_in] - sum(DL_DT)
-    onto_b = gradient[d_o] - DL_DT[-1]
-
-    # Slopes and thresholds are those of the trajectory; two crossings of v_th fix the reset of a.
-    first, second, third = crossings = [x.applyfunc(named) for x in CROSSINGS]
-    slopes = {slope: slope_of(x) for slope, x in zip(SLOPES, crossings, strict=True)}
-    (reset,) = sp.solve(second[0] - first[0], v_reset)
-    return {
-        "A": named(scale).subs({v_th: first[0], v_th_b: third[0]}).subs(v_reset, reset),
-        "B": named(unit).subs(slopes),
-        "C": named(shift).subs(slopes),
-        "C, delays onto b": named(onto_b).subs(slopes),
-    }
-
-
-# The second network is written in its roots: exp(-h/tau_mem) is x at the first crossing, z at the
-# second.
-x, z = sp.symbols("x z", positive=True)
-NAMED_V_TH = w * (x - x**2)
-NAMED_V_RESET = NAMED_V_TH / z - w * x**2 * (1 - z)
-
-
-def explicit_gradient() -> dict[sp.Symbol, sp.Expr]:
-    """Derivatives of the explicit loss, roots and all, then written in x and z."""
-
-    def larger_root(V: sp.Expr, I: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
-        """Of V x + I (x - x^2) = v_th, and the square root in it."""
-        root = sp.sqrt((V + I) ** 2 - 4 * I * v_th)
-        return (V + I + root) / (2 * I), root
-
-    x_1, root_1 = larger_root(sp.S.Zero, w)
-    I_1 = w * x_1**2
-    x_2, root_2 = larger_root(v_reset, I_1)
-    t_1 = t_in + d - tau_mem * sp.log(x_1)
-    t_2 = t_1 - tau_mem * sp.log(x_2)
-    V_b, I_b = w_o * (x_2 - x_2**2), w_o * (x_2**2 + 1)
-    y = (V_b + I_b) ** 2 / (4 * I_b)  # the vertex of V x + I (x - x^2)
-    loss = c_1 * t_1 + c_2 * t_2 + dL_dy * y
-
-    def in_roots(expression: sp.Expr) -> sp.Expr:
-        # The larger root x of V x + I (x - x^2) = v_th has 2 x I - V - I for its square root.
-        expression = expression.subs(root_2, 2 * z * I_1 - v_reset - I_1)
-        expression = expression.subs(root_1, 2 * x * w - w)
-        return expression.subs({v_reset: NAMED_V_RESET, v_th: NAMED_V_TH}, simultaneous=True)
-
-    return {p: in_roots(sp.diff(loss, p)) for p in (t_in, d, w, v_th, v_reset, w_o, d_o, tau_mem)}
-
-
-def backward_gradient() -> dict[sp.Symbol, sp.Expr]:
-    """The backward pass, latest event first; `tau_mem` varies at a fixed ratio to `tau_syn`."""
-    first, second = -tau_mem * sp.log(x), -tau_mem * sp.log(z)
-    a_first = flow(A, first) * a_input
-    a_reset = state(v_reset, a_first[1])
-    a_second = flow(A, second) * a_reset
-    b_second = arrive(flow(A, second) * b_first, w_o)
-    to_peak = peak_time(b_second[0], b_second[1], tau_mem, tau_syn)
-
-    at_peak = linear_neuron.at_reading(AT_REST, dL_dy)
-    at_b_second = flow(A, to_peak).T * at_peak
-    at_b_first = flow(A, second).T * at_b_second
-    sent_2, sent_1 = (by_arrival(w_o, p) for p in (at_b_second, at_b_first))
-
-    slope_1, slope_2 = (slope_of(state(v_th, I)) for I in (a_first[1], a_second[1]))
-    at_2, q_2 = before_spike(a_second, AT_REST, c_2 + sent_2, slope_2)
-    after_1 = flow(A, second).T * at_2
-    at_1, q_1 = before_spike(a_first, after_1, c_1 + sent_1, slope_1)
-    at_input = flow(A, first).T * at_1
-
-    intervals = (
-        (at_1, a_input, first), (at_2, a_reset, second), (at_b_second, b_first, second), (at_peak, b_second, to_peak)
-    )
-    received = by_arrival(w, at_input)
-    gradient = {
-        t_in: received, d: received, w: by_weight(at_input),
-        v_th: by_constant("v_th", a_first, after_1, q_1) + by_constant("v_th", a_second, AT_REST, q_2),
-        v_reset: by_constant("v_reset", a_first, after_1, q_1),
-        w_o: by_weight(at_b_first) + by_weight(at_b_second), d_o: sent_1 + sent_2,
-        tau_mem: by_tau(intervals, tau_mem) + by_tau(intervals, tau_syn) / 2,
-    }
-    in_roots = {tau_syn: tau_mem / 2, v_reset: NAMED_V_RESET, v_th: NAMED_V_TH}
-    return {parameter: value.subs(in_roots, simultaneous=True) for parameter, value in gradient.items()}
-
-
-@theorem("example-explicit", "an input, two spikes, a maximum, tau_mem = 2 tau_syn: adjoint = sympy.diff of the loss")
-def explicit_network() -> Residuals:
-    direct, adjoint = explicit_gradient(), backward_gradient()
-    return {f"dL/d{parameter}": direct[parameter] - adjoint[parameter] for parameter in direct}

@@ -11,11 +11,9 @@ C holds at every layer too: if all delays of the spikes from outside are longer 
 spikes of this layer and of those after it are later, so the sum of these g_d is that of the
 dl_p/dt_k behind it.
 
-Shown twice. First, scaling or shifting maps solutions to solutions, so spike times and readouts are
-homogeneous, and Euler's theorem gives the identities. Second, from the claims alone: each symmetry
-has a charge, summed over neurons. It is constant between events, changes at each event by one term
-of the identity, and is 0 at both ends of the trial, so the terms add up to 0. A wrong jump breaks
-this sum.
+Shown, from the claims alone: each symmetry has a charge, summed over neurons. It is constant
+between events, changes at each event by one term of the identity, and is 0 at both ends of the
+trial, so the terms add up to 0. A wrong jump breaks this sum.
 
  - A: the charge is `p.x`.
  - C: the charge is `H = p.A x`. It falls by dL/dt_arr at an arrival and grows by dL/dt_post at a
@@ -32,7 +30,6 @@ B, where T counts as fixed.
 import sympy as sp
 
 from delayprop.derivations import formulas, linear_neuron
-from delayprop.derivations.flow import entries, triangular
 from delayprop.derivations.linear_neuron import LinearNeuron, flow, with_integral
 from delayprop.derivations.neuron import any_neuron
 from delayprop.derivations.proof import Residuals, theorem
@@ -53,27 +50,7 @@ from delayprop.derivations.symbols import (
     w,
 )
 
-c = sp.Symbol("c", positive=True)
 v, tau = sp.symbols("v tau", positive=True)  # a constant that is a voltage, and one that is a time
-
-
-@theorem("symmetry-euler", "f(c x) = c^k f(x) and f(x + e) = f(x) + k e give sum x df/dx = k f and sum df/dx = k")
-def euler() -> Residuals:
-    k = sp.Symbol("k", real=True)
-    x = sp.symbols("x1:4", positive=True)
-    f = sp.Function("f")
-    gradient = [sp.Subs(sp.diff(f(*x), xi), x, x).doit() for xi in x]
-
-    def derivative_at(start: sp.Expr, moved: list[sp.Expr], claimed: sp.Expr) -> sp.Expr:
-        """d/dc of f at the moved arguments, minus d/dc of the claim, at c = `start`."""
-        return (sp.diff(f(*moved), c) - sp.diff(claimed, c)).subs(c, start).doit()
-
-    scaled = derivative_at(sp.S.One, [c * xi for xi in x], c**k * f(*x))
-    shifted = derivative_at(sp.S.Zero, [xi + c for xi in x], f(*x) + k * c)
-    return {
-        "homogeneous of degree k": scaled - sum(xi * df for xi, df in zip(x, gradient, strict=True)) + k * f(*x),
-        "moves k times the shift": shifted - sum(gradient) + k,
-    }
 
 
 def in_units() -> LinearNeuron:
@@ -84,33 +61,6 @@ def in_units() -> LinearNeuron:
         *n.c, *n.R, *n.r, n.v_th}}
     A, c_, R, r_ = (part.subs(known) for part in (n.A / tau, n.c, n.R, n.r * v))
     return LinearNeuron(n.x, n.p, {"v": v, "tau": tau}, n.arrivals, A, c_, n.v_th.subs(known) * v, R, r_)
-
-
-@theorem("symmetry", "scaling voltages and weights, or every time, or shifting time maps solutions to solutions")
-def symmetries() -> Residuals:
-    A, n, e = triangular(2), in_units(), sp.eye(3)[:, 1]
-    larger, slower = ({v: c * v, **dict(zip(n.x, c * n.x, strict=True))}, {tau: c * tau})
-
-    def level(scaled: dict[sp.Expr, sp.Expr]) -> sp.Expr:
-        return (n.c.dot(n.x) - n.v_th).subs(scaled, simultaneous=True)
-
-    def reset(scaled: dict[sp.Expr, sp.Expr]) -> sp.Matrix:
-        return (n.R * n.x + n.r).subs(scaled, simultaneous=True)
-
-    def rise(scaled: dict[sp.Expr, sp.Expr]) -> sp.Expr:
-        return n.c.dot(n.A * n.x).subs(scaled, simultaneous=True)
-
-    of_scale = {
-        "scale: the crossing": level(larger) - c * level({}),
-        "scale: the sign of the slope": rise(larger) - c * rise({}),
-    } | entries("scale: the reset", reset(larger) - c * reset({})) | entries(
-        "scale: the arrival", (n.x + w * e).subs({**larger, w: c * w}, simultaneous=True) - c * (n.x + w * e))
-    of_unit = {
-        "unit: the crossing": level(slower) - level({}), "unit: the sign of the slope": rise(slower) - rise({}) / c,
-    } | entries("unit: the flow", flow(A / c, c * h) - flow(A, h))
-    of_unit |= entries("unit: the reset", reset(slower) - reset({}))
-    shifted = flow(A, (T + s) - (t_in + s)) - flow(A, T - t_in)
-    return of_scale | of_unit | entries("shift: the flow has no origin", shifted)
 
 
 def along(n: LinearNeuron, charge: sp.Expr) -> sp.Expr:

@@ -1,6 +1,6 @@
 """A proof: expressions derived from the dynamics that simplify to exactly 0.
 
-A theorem holds a derivation; running it gives a `Proof`, a table of residuals. A residual is the
+A theorem holds a derivation; running it gives a table of residuals. A residual is the
 difference of a derived expression (a solved equation, a differentiated flow, a limit) and the claim
 of `linear_neuron.py` or `formulas.py` that should equal it. An entry wrapped in `Nonzero` is a
 control: a wrong formula, whose residual must *not* vanish. It catches a method that is too weak.
@@ -24,29 +24,6 @@ Residuals = Mapping[str, sp.Expr | Nonzero]
 
 
 @dataclass(frozen=True)
-class Proof:
-    """A statement with the residuals that decide it."""
-
-    tag: str
-    statement: str
-    residuals: Residuals
-
-    def failures(self) -> dict[str, sp.Expr]:
-        """The residuals that refute the statement, simplified; empty if the proof holds."""
-        failed = {}
-        for label, residual in self.residuals.items():
-            if isinstance(residual, Nonzero):
-                left = sp.simplify(residual.expression)
-                holds = left.is_nonzero is True
-            else:
-                left = simplest(residual)
-                holds = left == 0
-            if not holds:
-                failed[label] = left
-        return failed
-
-
-@dataclass(frozen=True)
 class Theorem:
     """A statement and the derivation that proves it."""
 
@@ -54,11 +31,31 @@ class Theorem:
     statement: str
     derivation: Callable[[], Residuals]
 
-    def prove(self) -> Proof:
-        residuals = self.derivation()
-        if not residuals:
+    def residuals(self) -> Residuals:
+        """What the derivation leaves, which decides the statement."""
+        found = self.derivation()
+        if not found:
             raise ValueError(f"the derivation of {self.tag} must leave at least one residual, got none")
-        return Proof(self.tag, self.statement, residuals)
+        return found
+
+    def failures(self) -> dict[str, sp.Expr]:
+        """The residuals that refute the statement, simplified; empty if it is proved."""
+        return failures(self.residuals())
+
+
+def failures(residuals: Residuals) -> dict[str, sp.Expr]:
+    """The residuals that are not as they should be, simplified."""
+    failed = {}
+    for label, residual in residuals.items():
+        if isinstance(residual, Nonzero):
+            left = sp.simplify(residual.expression)
+            holds = left.is_nonzero is True
+        else:
+            left = simplest(residual)
+            holds = left == 0
+        if not holds:
+            failed[label] = left
+    return failed
 
 
 def theorem(tag: str, statement: str) -> Callable[[Callable[[], Residuals]], Theorem]:

@@ -4,8 +4,9 @@ A block holds one kind of number of one connection or population. Simulators lea
 and each block is graded on its own.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from delayprop.spec import checks
 from delayprop.spec.errors import SpecError
@@ -71,18 +72,21 @@ def found_at(document: object, place: Place) -> object:
     return document
 
 
-def numbers(value: object, expected: object, path: str, any_length: bool = False) -> list[float]:
+def numbers(
+    value: object, expected: object, path: str, any_length: bool = False,
+    read: Callable[[object, str], Any] = checks.finite_number,
+) -> list[Any]:
     """The numbers of a block in order; entries where no synapse is are skipped unread.
-    `any_length`: accept trains of other lengths than expected. `SpecError`: lists of other lengths,
-    or an entry that is no finite number."""
+    `any_length`: accept trains of other lengths than expected. `read`: of one number and its name.
+    `SpecError`: lists of other lengths, or an entry that is no finite number."""
     if not isinstance(expected, list):
-        return [checks.finite_number(plain(value), path)]
+        return [read(plain(value), path)]
     train = any_length and not any(isinstance(entry, list) for entry in expected)
     entries = checks.sequence(plain(value), path, None if train else len(expected), "entry")
     fellows = [0.0] * len(entries) if train else expected
     return [
         number for k, (entry, fellow) in enumerate(zip(entries, fellows, strict=True)) if fellow is not None
-        for number in numbers(entry, fellow, f"{path}[{k}]", any_length)
+        for number in numbers(entry, fellow, f"{path}[{k}]", any_length, read)
     ]
 
 

@@ -1,26 +1,23 @@
-"""The conformance kit on programs and functions that are partial or broken; and bad options."""
+"""The conformance kit on programs that are partial or broken, bad options, and adapters of other
+simulators; one not installed is skipped."""
 
+import importlib.util
 import json
-import math
 import os
 import shlex
 import sys
-from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from select import select
+from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 
-import delayprop.reference as reference
-from delayprop.spec import Case, load_case
-from delayprop.spec.conformance import check
+from delayprop.spec import case_to_dict, load_case
 from delayprop.spec.conformance.cases import stored
-from delayprop.spec.conformance.grading import grade
 from tests import ROOT
-from tests.support.commands import refusal_of, run
-from tests.support.peers.reports import ONE, answers, of
+from tests.support.commands import python, refusal_of, run
 
 PEER = ROOT / "tests" / "support" / "peers" / "plain_peer.py"
 PLAIN = f"{sys.executable} -I -S {PEER}"
@@ -80,9 +77,6 @@ def test_digits_set_the_criterion(tmp_path: Path) -> None:
     ("import sys; sys.stdout.buffer.write(b'{\"\\xff\": 1}')", "must be one JSON object (UnicodeDecodeError: "),
     ("print('[' * 100000)", "must be one JSON object (RecursionError: "),
     ("print('[1]')", "standard output must be one JSON object, got [1]"),
-    ("print('{\"loss\": NaN}')", "one-neuron: `loss` must be a finite number, got nan"),
-    ("print('{\"loss\": 1' + '0' * 400 + '}')", "one-neuron: `loss` must be a finite number, got inf"),
-    ("print('{\"spikes\": {\"out\": 1.0}}')", "`spikes.out` must be a list of 1, one for each entry, got 1.0"),
     ("import sys\nwhile True: sys.stdout.write('x' * 2**20)", "one-neuron: more than 64 MiB of output"),
     ("print(input())", "one-neuron: exit code 1: EOFError"),
 ])
@@ -158,56 +152,47 @@ def test_bad_options_are_one_line_and_exit_code_2(arguments: list[str], message:
     assert refusal_of(kit(*arguments), "spec.conformance").startswith(message)
 
 
-LIST_OF_1 = "must be a list of 1, one for each entry"
-FINITE = "must be a finite number"
+EXAMPLES = ROOT / "examples" / "conformance"
+VOLTAGE = "one-layer-voltage-whole-ms"
+
+ADAPTERS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "stepped": ("one-layer-spike-times-whole-ms", {"duration": 40.5}, "dt"),
+    "snntorch": ("missing-and-free-spikes", {}, "reset"),
+}
+"""A case that the adapter refuses, with changes, and words of the refusal."""
+
+NO_SNNTORCH = pytest.mark.skipif(not importlib.util.find_spec("snntorch"), reason="no snntorch here")
 
 
-def connection(**entries: object) -> Callable[[dict], object]:
-    return lambda found: found["gradients"]["connections"][0].update(entries)
+def ask(name: str, *arguments: str) -> CompletedProcess[str]:
+    """Runs an adapter as the kit does."""
+    return python(EXAMPLES / f"{name}_adapter.py", *arguments, OMP_NUM_THREADS="1")
 
 
-@pytest.mark.parametrize(("change", "quantity", "reason"), [
-    (connection(delays=[[math.nan]]), "d",
-     f"`gradients.connections[0].delays[0][0]` {FINITE}, got nan; give a number that float64 can hold"),
-    (connection(weights=[[1.0, 2.0]]), "w",
-     f"`gradients.connections[0].weights[0]` {LIST_OF_1}, got a list of 2; add or remove entries"),
-    (lambda found: found["gradients"].update(connections={}), "d",
-     f"`gradients.connections` {LIST_OF_1}, got an object; give a list"),
-    (connection(weights=[[None]]), "w",
-     f"`gradients.connections[0].weights[0][0]` {FINITE}, got null; give a plain number"),
-    (lambda found: found.update(loss="small"), "loss", f"`loss` {FINITE}, got 'small'; give a plain number"),
-    (lambda found: found["spikes"].update(out=[]), "spikes",
-     f"`spikes.out` {LIST_OF_1}, got a list of 0; add or remove entries"),
-    (lambda found: found.update(gradients=[]), "t_in",
-     "`gradients` must be an object, got a list of 0; see section 7 of the specification"),
-], ids=["nan", "shape", "no list", "null", "text", "neurons", "no object"])
-def test_an_unreadable_block_fails_and_is_named(change: Callable[[dict], object], quantity: str, reason: str) -> None:
-    report = check(answers(change), cases=[ONE])
-    assert of(report, quantity) == "failed" and not report.passed
-    assert f"{ONE}: {reason}" in report.wrong
-    digits = [block.digits for block in report.cases[0].blocks if block.state == "graded"]
-    assert digits and {grade(found) for found in digits if found is not None} == {"exact"}
+def written(folder: Path, name: str, **changes: Any) -> str:
+    """The path of a case of the set, with some keys of the document changed."""
+    (one,) = stored([name])
+    path = folder / "case.json"
+    path.write_text(json.dumps(case_to_dict(one.case) | changes), encoding="utf-8")
+    return str(path)
 
 
-def raising(case: Case) -> dict:
-    raise ZeroDivisionError("of my\nown")
+@pytest.mark.parametrize("name", ["stepped", pytest.param("snntorch", marks=NO_SNNTORCH)])
+def test_an_adapter_answers_and_refuses(name: str, tmp_path: Path) -> None:
+    """The loss of the adapter is near the right one, so its units are ours."""
+    done = ask(name, written(tmp_path, VOLTAGE))
+    assert done.returncode == 0, done.stderr
+    found, expected = json.loads(done.stdout), stored([VOLTAGE])[0].expected
+    assert found["loss"] == pytest.approx(expected["loss"], rel=5e-2) and found["loss"] != expected["loss"]
+    assert found["readout"] == pytest.approx(expected["readout"], abs=5e-2)
+    case, changes, words = ADAPTERS[name]
+    done = ask(name, written(tmp_path, case, **changes))
+    assert (done.returncode, done.stdout) == (5, "") and words in done.stderr, done.stderr
 
 
-@pytest.mark.parametrize(("function", "reason"), [
-    (raising, "ZeroDivisionError: of my own"), (lambda case: exit(3), "SystemExit: 3"),
-    (lambda case: None, "the function must return a Result or a dictionary, got None"),
-    (lambda case: [1.0], "the function must return a Result or a dictionary, got [1.0]"),
-    (lambda case: replace(reference.run(case), loss=math.nan),
-     "ArithmeticError: `loss` of the result is nan: the case exceeds this precision"),
-])
-def test_a_function_that_fails_does_not_end_the_run(function: Callable[[Case], object], reason: str) -> None:
-    report = check(lambda case: function(case) if case.duration == 50.0 else reference.run(case), [ONE, "zero-delays"])
-    states = {case.name: (case.state, case.reason) for case in report.cases}
-    assert states == {ONE: ("failed", reason), "zero-delays": ("answered", None)}
-    assert of(report, "w") == "failed" and not report.passed and report.wrong == [f"{ONE}: {reason}"]
-
-
-def test_a_misspelt_key_is_reported() -> None:
-    report = check(answers(lambda found: found.update(gradient=found.pop("gradients"))), cases=[ONE])
-    assert report.cases[0].unknown_keys == ("gradient",) and of(report, "w") == "not offered"
-    assert "keys without a meaning:\n  one-neuron: gradient" in str(report)
+def test_a_finer_grid_is_nearer(tmp_path: Path) -> None:
+    """The option reaches the grid: a hundredth of the step leaves at most a tenth of the error."""
+    expected, path = stored([VOLTAGE])[0].expected["loss"], written(tmp_path, VOLTAGE)
+    losses = (json.loads(ask("stepped", "--dt", dt, path).stdout)["loss"] for dt in ("1", "0.01"))
+    coarse, fine = (abs(loss - expected) for loss in losses)
+    assert 0 < fine < 0.1 * coarse

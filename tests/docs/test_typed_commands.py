@@ -111,7 +111,7 @@ ELSEWHERE = {
         ["python -m benchmarks.regress ../base", "python -m benchmarks.regress BASE"],
     # needs a package that is not always there
     "tests/docs/test_site.py::test_the_site_is_whole_and_fetches_nothing": ["python -m mkdocs build --strict"],
-    "tests/conformance/test_peers.py::test_an_adapter_answers_and_refuses": [
+    "tests/conformance/test_conformance_command.py::test_an_adapter_answers_and_refuses": [
         'python -m spec.conformance --command "python examples/conformance/snntorch_adapter.py --dt 0.1"',
         f"python snntorch_adapter.py --dt 1 {CASE}",
     ],

@@ -16,8 +16,8 @@ import mpmath
 
 import delayprop.reference as reference
 from delayprop.fast.run import run_case
-from delayprop.spec import Case, Result, load_case
-from delayprop.spec.conformance.layout import found_at, places
+from delayprop.spec import Case, Result, SpecError, load_case
+from delayprop.spec.conformance.layout import Place, found_at, numbers, places
 from tests import ROOT
 
 FOLDER = ROOT / "spec" / "certified"
@@ -53,46 +53,35 @@ def digits_by_block(found: Mapping, certified: Mapping) -> dict[str, float]:
     In `found`, strings hold more digits than float64. Raises `SpecError` where `found` has another
     layout."""
     with mpmath.workdps(2 * DIGITS):
-        return {
-            place.path: _digits(found_at(found, place), place.expected)
-            for place in places(dict(certified))
-            if place.quantity == "spikes" or any(_flat(place.expected))  # without spikes too: one found there is wrong
+        true = [(place, numbers(place.expected, place.expected, place.path, read=_exact))
+                for place in places(dict(certified))]
+        return {  # spikes without one too: one found there is wrong
+            place.path: _digits(found_at(found, place), place, values)
+            for place, values in true if values or place.quantity == "spikes"
         }
 
 
-def _digits(found: object, certified: object) -> float:
-    if _shape(found) != _shape(certified):
+def _digits(found: object, place: Place, true: list[mpmath.mpf]) -> float:
+    try:
+        values = numbers(found, place.expected, place.path, read=_exact)
+    except SpecError:  # missing, another number of spikes, not finite
         return 0.0
-    if not _flat(certified):
-        return float(DIGITS)
-    pairs = [(_number(a), mpmath.mpf(b)) for a, b in zip(_flat(found), _flat(certified), strict=True)]
-    if not all(mpmath.isfinite(a) for a, _ in pairs):  # nan-ok: no right digit
-        return 0.0
-    off, norm = mpmath.norm([a - b for a, b in pairs]), mpmath.norm([b for _, b in pairs])
+    off = mpmath.norm([a - b for a, b in zip(values, true, strict=True)])
     if off == 0:
         return float(DIGITS)
+    norm = mpmath.norm(true)
     return 0.0 if norm == 0 else min(float(DIGITS), max(0.0, -float(mpmath.log10(off / norm))))
 
 
-def _number(value: Any) -> mpmath.mpf:
-    """The value as a number, or NaN."""
+def _exact(value: Any, name: str) -> mpmath.mpf:
+    """A finite number with all its digits."""
     try:
-        return mpmath.mpf(math.nan if isinstance(value, bool) else value)
+        number = mpmath.mpf(math.nan if isinstance(value, bool) else value)
     except (TypeError, ValueError):
-        return mpmath.nan
-
-
-def _shape(value: object) -> object:
-    """Lengths and places of nulls; two lists of spikes match only with equal counts per neuron."""
-    if isinstance(value, list):
-        return [_shape(entry) for entry in value]
-    return None if value is None else "number"
-
-
-def _flat(value: object) -> list:
-    if isinstance(value, list):
-        return [number for entry in value for number in _flat(entry)]
-    return [] if value is None else [value]
+        number = mpmath.nan
+    if not mpmath.isfinite(number):
+        raise SpecError(name, "a finite number", value, "give one")
+    return number
 
 
 def changed_digit(number: str, place: int = DIGITS) -> str:
@@ -104,7 +93,7 @@ def changed_digit(number: str, place: int = DIGITS) -> str:
 
 
 def spikes_and_kappa(certified: Mapping) -> tuple[int, float | None]:
-    count = len(_flat(list(certified["spikes"].values())))
+    count = sum(len(train) for trains in certified["spikes"].values() for train in trains)
     return count, None if certified["kappa_min"] is None else float(certified["kappa_min"])
 
 
@@ -120,8 +109,3 @@ def row_of(path: Path) -> dict[str, Any]:
     difficulty, _, name = path.stem.partition("-")
     row = {"class": difficulty, "network": name, "neurons": neurons(case), "spikes": spikes, "kappa_min": kappa_min}
     return row | {label: right_digits(run(case).to_dict(case.network), certified) for label, run in RUNS.items()}
-
-
-def digits_table() -> list[dict[str, Any]]:
-    """Rows per network: class, network, neurons, spikes, kappa_min, digits per implementation."""
-    return [row_of(path) for difficulty in CLASSES for path in files(difficulty)]

@@ -57,11 +57,6 @@ def findings(
     return _loaded(python("-c", program, NUMBA_ENABLE_CUDASIM="1"))
 
 
-def results(package: str, folder: Path) -> dict[str, dict]:
-    """The results of the copy of `package` in `folder` on the conformance set, by case."""
-    return _printed("print_results", folder, package)
-
-
 def outcome(
     fault: Fault | None, folder: Path, file: str, chosen: str, compiled: bool
 ) -> subprocess.CompletedProcess[str]:
@@ -128,16 +123,6 @@ def print_findings(folder: str, package: str, evidence: str, kinds: Mapping[str,
     read = json.loads(Path(evidence).read_text(encoding="utf-8"))
     print(json.dumps(worst("fast" if on_cuda else package, read, kinds)))
     _assert_copied("delayprop.fast.cuda.solver" if on_cuda else f"delayprop.{package}", folder)
-
-
-def print_results(folder: str, package: str) -> None:
-    """`results`, as JSON."""
-    use_copy(folder)
-    from delayprop.spec.conformance.cases import stored
-
-    run = runner(package)
-    print(json.dumps({one.name: run(one.case).to_dict(one.case.network) for one in stored()}))
-    _assert_copied(f"delayprop.{package}", folder)
 
 
 def runner(package: str) -> Callable[[Case], Result]:
