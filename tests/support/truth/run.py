@@ -1,13 +1,14 @@
 """One simulation of a network, from spike to spike: its arrivals, its spikes and its loss."""
 
 from bisect import insort
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
-from delayprop.spec import Case, CrossEntropy, RelativeSpikeTimeMSE, VoltageMSE
+from delayprop.spec import Case, CrossEntropy, Loss, RelativeSpikeTimeMSE, VoltageMSE
 from delayprop.spec.population import CONSTANTS
 from tests.support.parameters import Key
 from tests.support.truth.numbers import INFINITY, Real, exp, log, real
@@ -217,30 +218,34 @@ class Run:
         if loss.readout == "max_voltage":
             return [self.maxima[n].value for n in read]
         if loss.time_scale is not None:
-            return [-(self.spikes[n][0] if self.spikes[n] else self.T) / real(loss.time_scale) for n in read]
+            return first_spikes([self.spikes[n] for n in read], self.T, real(loss.time_scale))
         assert loss.readout in ("mean_voltage", "exp_weighted_voltage"), "a new readout needs its truth"
         return [self.voltages[n].integral(self.T) / self.T for n in read]
 
     def loss(self) -> Real:
-        """`log sum_j exp(y_j) - y_label`, or half the sum of squares, a missing spike as `T`."""
-        loss = self.case.loss
-        if isinstance(loss, CrossEntropy):
-            y = self.readout()
-            assert y is not None
-            return max(y) + log(sum(exp(value - max(y)) for value in y)) - y[loss.label]
-        if isinstance(loss, VoltageMSE):
-            pairs = zip(self.readout() or [], loss.targets.tolist(), strict=True)
-            return sum(((V - real(target)) ** 2 for y, own in pairs for V, target in zip(y, own, strict=True)),
-                       Real(0)) / 2
-        read = [train for (name, _), train in zip(self.neurons, self.spikes, strict=True) if name == loss.population]
-        total = Real(0)
-        if isinstance(loss, RelativeSpikeTimeMSE):
-            first = [train[0] if train else self.T for train in read]
-            for j, t in enumerate(first):
-                if j != loss.label:
-                    total += (t - first[loss.label] - real(loss.margin)) ** 2
-            return total / 2
-        for train, targets in zip(read, loss.targets, strict=True):
-            for k, target in enumerate(targets):
-                total += ((train[k] if k < len(train) else self.T) - real(float(target))) ** 2
-        return total / 2
+        read = [train for (name, _), train in zip(self.neurons, self.spikes, strict=True)
+                if name == self.case.loss.population]
+        return loss_of(self.case.loss, read, self.T, self.readout(), real, exp, log)
+
+
+def first_spikes(trains: list, T: Any, time_scale: Any) -> list:
+    return [-(train[0] if train else T) / time_scale for train in trains]
+
+
+def loss_of(loss: Loss, trains: list, T: Any, y: list | None, real: Callable, exp: Callable, log: Callable) -> Any:
+    """`log sum_j exp(y_j) - y_label`, or half the sum of squares, a missing spike as `T`; given the
+    spike times and the readout of each neuron that is read, in numbers of any arithmetic."""
+    if isinstance(loss, CrossEntropy):
+        assert y is not None
+        top = max(value.real for value in y)
+        return top + log(sum(exp(value - top) for value in y)) - y[loss.label]
+    if isinstance(loss, RelativeSpikeTimeMSE):
+        first = [train[0] if train else T for train in trains]
+        errors = [t - first[loss.label] - real(loss.margin) for j, t in enumerate(first) if j != loss.label]
+    elif isinstance(loss, VoltageMSE):
+        errors = [V - real(target) for own, targets in zip(y or [], loss.targets.tolist(), strict=True)
+                  for V, target in zip(own, targets, strict=True)]
+    else:
+        errors = [(train[k] if k < len(train) else T) - real(float(target))
+                  for train, targets in zip(trains, loss.targets, strict=True) for k, target in enumerate(targets)]
+    return sum((error**2 for error in errors), real(0.0)) / 2
