@@ -11,7 +11,7 @@ adds digits (`simulation.py`).
 
 from typing import TypeAlias
 
-from tests.support.truth.numbers import INFINITY, Real, exp, log, sqrt
+from tests.support.truth.numbers import Real, exp, log, sqrt
 
 Memo: TypeAlias = dict[tuple[Real, Real, Real], tuple[Real, Real]]
 
@@ -127,16 +127,13 @@ class Voltage:
 
 
 class Maximum:
-    """The largest of the local maxima, offered in order of time; the first is the initial 0.
+    """The earliest largest of the local maxima, offered in order of time, the initial 0 first.
     `place`: ("initial",), ("spike",), ("end",), ("arrival", arrivals) or ("interior", events before
-    it). `gap`: the distance of the earliest largest to the second largest."""
+    it)."""
 
     def __init__(self) -> None:
-        self.value, self.place, self.gap = Real(0), ("initial",), INFINITY
+        self.value, self.place = Real(0), ("initial",)
 
     def offer(self, value: Real, place: tuple) -> None:
         if value > self.value:
-            self.gap = value - self.value
             self.value, self.place = value, place
-        elif place != self.place:
-            self.gap = min(self.gap, self.value - value)
