@@ -30,16 +30,12 @@ Direction = Gradients  # a direction in the space of all parameters, in the layo
 STEP = 1e-30  # `s`
 
 
-def directional_derivative(case: Case, direction: Direction) -> float:
-    return float(_Tangent(case, direction).loss().imag) / STEP
-
-
 def dot_product(
     case: Case, gradient: Gradients, direction: Direction, tangent: float | None = None
 ) -> tuple[float, float]:
     """The distance of the tangent (computed, if not given) from the gradient times the direction;
     the sum of the absolute terms of this product."""
-    tangent = directional_derivative(case, direction) if tangent is None else tangent
+    tangent = float(_Tangent(case, direction).loss().imag) / STEP if tangent is None else tangent
     blocks, moves = gradient_blocks(case, gradient), gradient_blocks(case, direction)
     terms = [float(g * move) for name, block in blocks.items() for g, move in zip(block, moves[name], strict=True)]
     return abs(math.fsum([*terms, -tangent])), math.fsum(map(abs, terms))
