@@ -12,7 +12,7 @@ from delayprop.spec import Case, CrossEntropy, Loss, RelativeSpikeTimeMSE, Volta
 from delayprop.spec.population import CONSTANTS
 from tests.support.parameters import Key
 from tests.support.truth.numbers import INFINITY, Real, exp, log, real
-from tests.support.truth.voltage import Maximum, Memo, Voltage
+from tests.support.truth.voltage import Maximum, Voltage
 
 Arrival = tuple[int, int]  # the synapse, and the index of the spike of its source
 
@@ -46,26 +46,19 @@ def _wiring(case: Case) -> tuple[list[tuple[str, int]], dict[tuple[str, int], li
 
 
 class Run:
-    """A simulation at the working precision of the caller; `near`: a run of the case at almost
-    equal values, which saves exponentials and Newton steps, and changes rounding only."""
+    """A simulation at the working precision of the caller."""
 
-    def __init__(
-        self, case: Case, values: Mapping[Key, Real], T: Real, digits: float, near: "Run | None" = None
-    ) -> None:
+    def __init__(self, case: Case, values: Mapping[Key, Real], T: Real, digits: float) -> None:
         self.case, self.values, self.T = case, values, T
         self.neurons, self.fan_out = _wiring(case)
         tolerance = Real(10) ** -Real(digits)
         self.tolerance, self.last = tolerance, T * (1 + tolerance)
         readout = case.loss.readout if isinstance(case.loss, CrossEntropy) else None
         rate = 1 / T if readout == "exp_weighted_voltage" else Real(0)
-        self.memo: Memo = near.memo if near else {}
-        self.voltages = []
-        for neuron in self.neurons:
-            tau_mem, tau_syn, v_th, v_reset = (values.get((constant, *neuron)) for constant in CONSTANTS)
-            self.voltages.append(Voltage(tau_mem, tau_syn, v_th, v_reset, rate, tolerance, self.memo, near is None))
+        constants = ([values.get((constant, *neuron)) for constant in CONSTANTS] for neuron in self.neurons)
+        self.voltages = [Voltage(*own, rate, tolerance) for own in constants]
         count = len(self.neurons)
         self.pending: list[list[tuple[Real, int, int, Real]]] = [[] for _ in range(count)]
-        self.guesses = near.spikes if near else [[]] * count
         self.crossings: list[Real] = [INFINITY] * count
         self.peaks: list[tuple[Real, Real] | None] = [None] * count
         self.next = [INFINITY] * count
@@ -182,9 +175,7 @@ class Run:
                 return  # V rises from here to there, and stays below threshold
         peak = self.peaks[n] = voltage.peak(t)
         if can_spike and peak is not None and peak[1] > voltage.v_th * (1 + self.tolerance):
-            k = len(self.spikes[n])
-            guess = self.guesses[n][k] if k < len(self.guesses[n]) else None
-            self.crossings[n] = voltage.crossing(t, v, peak, guess)
+            self.crossings[n] = voltage.crossing(t, v, peak)
             self.next[n] = min(self.crossings[n], next_arrival)
 
     def signature(self) -> Signature:

@@ -138,7 +138,7 @@ class _Neighbourhood:
                 run = self.here
                 if multiple:
                     moved = {key: self.values[key] + multiple * step for key, step in steps.items()}
-                    run = Run(self.case, self.values | moved, self.T, self.digits, self.here)
+                    run = Run(self.case, self.values | moved, self.T, self.digits)
                     signatures.add(run.signature())
                 total += weight * run.loss()
             if len(signatures) > 1:
