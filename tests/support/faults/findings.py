@@ -106,6 +106,6 @@ def worst(package: str, evidence: bytes, kinds: Mapping[str, str] | None = None)
     for name, value in findings(package, evidence):
         if kinds is not None and len({kinds[each] for each, one in found.items() if one > 1 and each in kinds}) >= 2:
             break
-        if not value <= found.get(name, 0.0):  # NaN is the worst of all
+        if not value <= found.get(name, -1.0):  # NaN is the worst of all
             found[name] = value if isfinite(value) else BEYOND  # nan-ok: a NaN counts as the largest error
     return found
