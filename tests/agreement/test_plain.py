@@ -166,7 +166,7 @@ def test_control_a_planted_mistake_is_found(name: str) -> None:
     assert source.count(text) == 1
     with mock.patch.dict(vars(module)), pytest.raises(AssertionError):
         exec(compile(source.replace(text, wrong), name, "exec"), vars(module))
-        agrees(layer("lif"))
+        agrees(layer("lif", 1))
         test_ties()
 
 
