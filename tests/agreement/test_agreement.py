@@ -1,9 +1,14 @@
-"""`fast` equals `reference` in float64, block by block; both share the specification alone."""
+"""`fast` equals `reference` in float64, block by block; both share the specification alone.
+
+In float32 its errors are distributed no worse than plain code's. Spikes are those of the reference,
+since the sweep forward is float64.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,38 +16,46 @@ from hypothesis import given, settings
 import delayprop.reference as reference
 from delayprop.fast.layout.arrays import LANES
 from delayprop.fast.run import run_case
-from delayprop.spec import Case, CrossEntropy, Result, Tie, load_case
+from delayprop.reference.adjoint import gradients
+from delayprop.reference.arithmetic import of_context
+from delayprop.reference.readouts import drive
+from delayprop.reference.simulate import simulate as simulate_plainly
+from delayprop.spec import Case, CrossEntropy, Tie, load_case
 from delayprop.spec.readouts import EXP_WEIGHTED_VOLTAGE, READOUT_BY_NAME
 from delayprop.spec.results import TIE_KINDS
-from tests.support.comparison import assert_same_results, block_errors, scaled, share
+from tests.support.comparison import assert_same_results, block_errors, compared, largest_block, scaled, share
 from tests.support.conditioning import condition
 from tests.support.effort import many
-from tests.support.float32 import P99_32, Float32
+from tests.support.float32 import MEDIAN_32, P99_32, Float32, counts
 from tests.support.implementations import DIGITS, agreement
-from tests.support.networks.documents import cross_entropy, li, lif, one_neuron, read, ties, wire
+from tests.support.networks.documents import one_neuron, ties
 from tests.support.networks.failures import stored_on_failure
 from tests.support.networks.rewriting import with_connections
 from tests.support.networks.strategies import cases, families, seeded_case
 from tests.support.report_evidence import Measured
-from tests.support.tangent import directional_derivative, dot_product, random_direction
-from tests.support.tolerances import DOT_PRODUCT, U64, relative
+from tests.support.tolerances import U64, VANISHES, relative
 
 SEEDS = many(25)  # of each family: 400 in all
 WIDE = {"layers": (65, 200), "mixed": (33, 70), "recurrent": (33, 50), "recurrent_mixed": (33, 45)}
 """Families, with sizes of hidden layers: several packs of 32 neurons, the last one not full."""
 
 
-@pytest.mark.check(17)
-def test_float64_on_networks_that_hypothesis_draws(measured: Measured) -> None:
-    used: list[float] = []
+def on_drawn(name: str, judge: Callable[[Case], object]) -> None:
+    """Calls `judge` with networks that Hypothesis draws; stores the one that fails."""
 
     @settings(max_examples=4 * settings().max_examples)
     @given(cases())
     def draw(case: Case) -> None:
-        with stored_on_failure(case, "agreement-float64"):
-            used.append(agreement(case).used)
+        with stored_on_failure(case, name):
+            judge(case)
 
     draw()
+
+
+@pytest.mark.check(17)
+def test_float64_on_networks_that_hypothesis_draws(measured: Measured) -> None:
+    used: list[float] = []
+    on_drawn("agreement-float64", lambda case: used.append(agreement(case).used))
     measured(max(used), 1.0, len(used), "Hypothesis, derandomized")
 
 
@@ -91,20 +104,16 @@ def test_30_digits_decide_where_float64_rounds_apart() -> None:
     assert assert_same_results(case, run_case(case), exact, kappa=1 / condition(case, exact)).used < 0.02
 
 
-def chained() -> tuple[Case, Result, float]:
-    """A network of spikes that hardly graze and enlarge each other's errors, its result at 30
-    digits, and its condition number."""
+@pytest.mark.full
+@pytest.mark.check(17, control=True)
+def test_the_condition_number_bounds_the_cost_of_a_chain_of_spikes(measured: Measured) -> None:
+    """Spikes that hardly graze and enlarge each other's errors. Of 20,000 seeded networks, 1250 of
+    each family, this one alone has needed the condition number (the search was not kept): weights
+    moved by 2^-50, with these signs, move its gradients by three tolerances. A fault of a billionth
+    exceeds what its chain may cost; in the weights, since all other blocks cancel."""
     case = seeded_case(668, "recurrent_inhibited")
     exact = reference.run(case, DIGITS)
-    return case, exact, condition(case, exact)
-
-
-@pytest.mark.full
-def test_the_condition_number_bounds_the_cost_of_a_chain_of_spikes() -> None:
-    """Of 20,000 seeded networks, 1250 of each family, this one alone has needed the condition
-    number (the search was not kept): weights moved by 2^-50, with these signs, move its gradients
-    by three tolerances."""
-    case, exact, number = chained()
+    number = condition(case, exact)
     assert exact.kappa_min is not None and number > 1e4 / exact.kappa_min
     rounded = reference.run(with_moved_weights(case, 2.0**-50, 2), DIGITS)
     with pytest.raises(AssertionError, match="beyond the tolerance"):
@@ -112,13 +121,6 @@ def test_the_condition_number_bounds_the_cost_of_a_chain_of_spikes() -> None:
     assert 2.5 < share(case, rounded, exact) < 3.5
     assert assert_same_results(case, rounded, exact, kappa=1 / number).used < 1
     assert agreement(case).used < 1
-
-
-@pytest.mark.full
-@pytest.mark.check(17, control=True)
-def test_control_a_fault_of_a_billionth_exceeds_what_a_chain_may_cost(measured: Measured) -> None:
-    """In the weights: all other blocks of this network cancel."""
-    case, exact, number = chained()
     wrong = replace(exact, gradients=scaled(exact.gradients, "w", 1 + 1e-9))
     measured(max(block_errors(case, wrong.gradients, exact.gradients).values()), relative(U64, 1 / number), 1)
     with pytest.raises(AssertionError, match="beyond the tolerance"):
@@ -160,33 +162,85 @@ def test_an_integral_with_another_weight_needs_its_rate_alone(monkeypatch: pytes
     assert sum(a != b for a, b in zip(others, usual, strict=True)) > len(cases) / 2, "the weight counts"
 
 
-INPUTS, NEURONS = 20, 200
-
-
-def dense() -> Case:
-    """200 neurons that all reach each other, by delays of 0.5 to 10 ms; some spikes each. A spike
-    changes place within any useful step, so the tangent decides, not differences."""
-    rng = np.random.default_rng(0)
-
-    def drawn(source: str, target: str, mean: float, sd: float, longest: float, pre: int, post: int) -> dict:
-        weights = rng.normal(mean, sd, (pre, post)).tolist()
-        return wire(source, target, weights, rng.uniform(0.5, longest, (pre, post)).tolist())
-
-    wires = [
-        drawn("in", "hid", 1.0, 1.0, 5.0, INPUTS, NEURONS), drawn("hid", "hid", 0.0, 0.15, 10.0, NEURONS, NEURONS),
-        drawn("hid", "out", 0.02, 0.05, 5.0, NEURONS, 2),
-    ]
-    inputs = [[float(t)] for t in rng.uniform(0.0, 10.0, INPUTS)]
-    return read(20.0, inputs, [lif("hid", NEURONS), li("out", 2)], wires, cross_entropy("max_voltage"))
+@pytest.mark.full
+def test_float64_on_a_dense_network() -> None:
+    """200 neurons that all reach each other, with some spikes each."""
+    case = seeded_case(1, "recurrent", size=(200, 200))
+    assert sum(map(len, run_case(case).spikes["hidden1"])) > 200
+    agreement(case, chains=False)
 
 
 @pytest.mark.full
-def test_a_dense_recurrent_network_has_the_gradient_of_the_tangent() -> None:
-    case = dense()
-    found = run_case(case)
-    assert sum(map(len, found.spikes["hid"])) > NEURONS
-    direction = random_direction(found.gradients, 0)
-    tangent = directional_derivative(case, direction)
-    off, size = dot_product(case, found.gradients, direction, tangent)
-    off_by_a_billionth, _ = dot_product(case, scaled(found.gradients, "w", 1 + 1e-9), direction, tangent)
-    assert off <= DOT_PRODUCT * size < off_by_a_billionth
+@pytest.mark.check(18)
+def test_float32_on_seeded_networks(measured: Measured) -> None:
+    seen = Float32()
+    for family in families():
+        for seed in range(SEEDS):
+            seen.add(seeded_case(seed, family), f"{family} {seed}")
+    assert len(seen.errors) >= 8 * SEEDS
+    median, p99 = seen.judge()
+    measured(median, MEDIAN_32, len(seen.errors), f"0 to {SEEDS - 1} of each family")
+    measured(p99, P99_32, 0)
+    measured.keep("float32", {"errors": seen.errors})
+
+
+def errors_in_float32(bits: int, seeds: int) -> tuple[list[float], list[float]]:
+    """Largest block errors, given the right spikes: of `fast`, and of a reference whose numbers are
+    rounded to so many bits after each operation (float32: 24)."""
+    fast: list[float] = []
+    plain: list[float] = []
+    context = mpmath.mp.clone()
+    context.prec = bits
+    m = of_context(context)
+    for case in (seeded_case(seed, family) for family in families() for seed in range(seeds)):
+        found, true, trial = run_case(case, "float32"), reference.run(case), simulate_plainly(m, case)
+        spikes = {name: [len(neuron.spikes) for neuron in neurons] for name, neurons in trial.neurons.items()}
+        if counts(found) == counts(true) == spikes and largest_block(case, true.gradients) > VANISHES:
+            own = gradients(m, case, trial, drive(m, case, trial))
+            for errors, gradient in ((fast, found.gradients), (plain, own)):
+                errors.append(max(block.error for block in compared(case, gradient, true.gradients)))
+    return fast, plain
+
+
+NO_WORSE, BESIDES = 2.0, 1e-6  # allowed ratio of quantiles to those of plain code: on a single network chance decides
+
+
+def no_worse(fast: list[float], plain: list[float]) -> list[tuple[float, float]]:
+    """Median and 99th percentile of the errors of `fast`, each with its limit from plain code."""
+    quantiles = (0.5, 0.99)
+    return [(float(np.quantile(fast, q)), NO_WORSE * float(np.quantile(plain, q)) + BESIDES) for q in quantiles]
+
+
+@pytest.mark.full
+@pytest.mark.check(18)
+def test_float32_is_no_worse_than_plain_code(measured: Measured) -> None:
+    fast, plain = errors_in_float32(24, many(10))
+    for own, allowed in no_worse(fast, plain):
+        measured(own, allowed, len(fast), f"0 to {many(10) - 1} of each family")
+        assert own <= allowed
+    measured.keep("three ways", {"fast": fast, "plain": plain})
+
+
+@pytest.mark.full
+@pytest.mark.check(18, control=True)
+def test_control_code_of_three_bits_more_is_better(measured: Measured) -> None:
+    fast, plain = errors_in_float32(27, min(3, many(3)))
+    most = max(own / allowed for own, allowed in no_worse(fast, plain))
+    measured(most, 1.0, len(fast))
+    assert most > 1
+
+
+def test_float32_on_networks_that_hypothesis_draws() -> None:
+    seen = Float32()
+    on_drawn("agreement-float32", lambda case: seen.add(case, f"drawn {len(seen.errors)}"))
+    seen.judge()
+
+
+@pytest.mark.parametrize("exponent", range(2, 10))
+@pytest.mark.parametrize("sign", [1, -1], ids=["above", "below"])
+def test_float32_near_grazing(sign: int, exponent: int) -> None:
+    """Peaks 1e-2 to 1e-9 off the threshold: float64 always counts right, float32 to its margin."""
+    peak = max(reference.run(one_neuron("li", [(1.0, 1.0)], 60.0)).readout)
+    case = one_neuron("lif", [(1.0, (1 + sign * 10.0**-exponent) / peak)], 60.0)
+    assert counts(run_case(case)) == counts(reference.run(case)) == {"out": [int(sign > 0), 0]}
+    Float32().add(case, "near grazing")

@@ -107,7 +107,7 @@ def with_two_mutants(*words: str) -> None:
     """The command, with two mutants per file of which it finds one; it changes the environment."""
     mutation.mutants = lambda file: ((Mutant(file, name, 0, 7, "a", name), "") for name in ("found", "left"))
     mutation.outcome = lambda mutant, *_: (NOTICED if mutant.after == "found" else SURVIVED, "")
-    mutation.gathered = lambda more: {}
+    mutation.gathered = lambda more: b""
     sys.argv[1:] = words
     mutation.main()
 

@@ -1,6 +1,5 @@
 """`fast` equals `reference` for neurons given by equations, also for one that is in no list."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +12,7 @@ from delayprop.fast.nn.autograd import propagate_neurons
 from delayprop.fast.nn.certificate import residuals, watched
 from delayprop.fast.nn.exponents import exponents
 from delayprop.fast.run import run_case
-from delayprop.spec import NEURONS, Case, Connection, Network, Neuron, Population, SpecError, UnsupportedError
+from delayprop.spec import NEURONS, Network, Neuron, Population, SpecError, UnsupportedError
 from tests.support.commands import python
 from tests.support.effort import many
 from tests.support.float32 import MEDIAN_32, P99_32, Float32
@@ -50,7 +49,7 @@ for name in (*FAST[1:], "three"):
         assert found.zero < found.blocks, name
 agreement(exciting(network("three", 2, "first_spike_time"), 0.25))
 neurons.test_identities_of_each_neuron("adlif")
-plain.test_layers_in_a_row("adlif")
+plain.agrees(plain.layer("adlif"))
 layers.test_layers_are_the_network_of_their_states()
 for name in ("mixed", "two-synapses"):
     layers.test_own_spikes_arrive_in_the_bin_in_which_they_are_emitted(name)
@@ -132,47 +131,12 @@ def test_a_neuron_that_no_kernel_runs_is_refused(name: str) -> None:
     assert str(caught.value).startswith(words) and str(caught.value).endswith("`python -m reference` runs any neuron")
 
 
-BAD: dict[str, tuple[Callable[[], object], str]] = {
-    "no such constant": (lambda: Spiking(2, 3, neuron="alif", tau_a=3.0, beta=1.0, c=2.0), "`constants.c` is no"),
-    "a constant is missing": (lambda: Spiking(2, 3, neuron="alif"), "`constants.tau_a` must be given"),
-    "never spikes": (lambda: Spiking(2, 3, neuron="li"), "`neuron` never spikes; read its voltage with an LI layer"),
-    "no such neuron": (lambda: Spiking(2, 3, neuron="hh"), "`neuron` must be one of lif, li"),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_bad_arguments_are_refused(name: str) -> None:
-    run, words = BAD[name]
-    with pytest.raises(SpecError) as caught:
-        run()
-    assert str(caught.value).startswith(words)
-
-
-def test_a_loop_of_different_neurons_is_refused() -> None:
-    case = network("alif", 1, "first_spike_time", recurrent=True)
-    populations = list(case.network.populations)
-    out, forth = populations[2], case.network.connections[1]
-    values = {name: np.ones(out.size) for name in NEURONS["adlif"].constants}
-    populations[2] = Population("out", "neuron", out.size, neuron="adlif", constants=values)
-    back = Connection("out", "hid", forth.w.T, forth.d.T)
-    both = Network(tuple(populations), (*case.network.connections, back))
-    changed = Case(both, case.duration, case.inputs, case.loss)
-    with pytest.raises(UnsupportedError, match="`neuron` must be the same in all populations of a loop, got different"):
-        run_case(changed)
-
-
-@pytest.mark.full
-def test_a_reset_above_the_threshold_is_an_error() -> None:
-    case = network("alif", 0, "first_spike_time")
-    first, hidden, *others = case.network.populations
-    high = hidden.with_values({**hidden.values, "v_reset": np.full(hidden.size, 2.0)})
-    changed = Network((first, high, *others), case.network.connections)
-    with pytest.raises(ArithmeticError, match=r"neuron . of a layer spikes too fast, or without end"):
-        run_case(replace(case, network=changed))
-
-
-@pytest.mark.full
-def test_the_voltage_of_equations_is_not_read() -> None:
+def test_bad_arguments_are_refused() -> None:
+    """`spec` refuses bad constants, by their names; layers alone ask for a neuron that spikes."""
+    with pytest.raises(SpecError, match=r"`constants\.c` is no constant"):
+        Spiking(2, 3, neuron="alif", tau_a=3.0, beta=1.0, c=2.0)
+    with pytest.raises(SpecError, match="`neuron` never spikes; read its voltage with an LI layer"):
+        Spiking(2, 3, neuron="li")
     with pytest.raises(UnsupportedError, match="`readout` must be None, or one of LIF or LI neurons, got"):
         run_case(network("alif", 0, "mean_voltage"))
 

@@ -1,8 +1,7 @@
-"""The plain rung equals `reference`, and the kernels of `fast`, on single neurons and layers."""
+"""The plain rung equals `reference`, and the kernels of `fast`, neuron by neuron."""
 
 import inspect
 import re
-from itertools import groupby
 from types import ModuleType
 from unittest import mock
 
@@ -30,45 +29,34 @@ from delayprop.spec import (
 from tests import ROOT
 from tests.support.comparison import assert_not_all_zero, assert_same_results
 from tests.support.effort import many
-from tests.support.networks.neurons import ALL, EACH_OF_FAST, RANGES, network
+from tests.support.networks.neurons import ALL, EACH_OF_FAST, OFTEN, RANGES, STRENGTH
 
 T = 45.0
-TARGETS = SpikeTimeMSE("out", SpikeTrains((np.array([8.0, 15.0, 22.0, 30.0]),)))
+TARGETS = np.array([8.0, 15.0, 22.0, 30.0])
 SEEDS = many(10)
 
 
 def plain(case: Case) -> Result:
-    """The result of a case, solved neuron by neuron: connections from one population onto the next,
-    in order, and a loss of the spikes of the last one, `SpikeTimeMSE`. Ties are not flagged."""
+    """The result of a case, solved neuron by neuron: connections from the inputs onto one
+    population, and a loss of its spikes, `SpikeTimeMSE`. Ties are not flagged."""
     assert isinstance(case.loss, SpikeTimeMSE)
-    network, trains, layers = case.network, dict(case.inputs), []
-    for (source, name), group in groupby(network.connections, lambda c: (c.source, c.target)):
-        target, onto = network.population(name), list(group)
-        given = SpikeTrains(tuple(trains[source]) * len(onto))
-        lanes = [forward.Lane(target, j, onto, given, case.duration) for j in range(target.size)]
-        own = [forward.forward_lane(lane) for lane in lanes]
-        trains[name] = SpikeTrains(tuple(np.array([spike.t for spike in one]) for one in own))
-        layers.append((onto, lanes, own))
-    c = layers[-1][0][-1]
-    assert len(trains) == 1 + len(layers) and c.target == case.loss.population
-    off = [compared(t, targets, case.duration) for t, targets in zip(trains[c.target], case.loss.targets, strict=True)]
-    dL_dt, constants = {c.target: [dL_dt for _, dL_dt in off]}, {}
-    synapses: list[ConnectionGradient] = []
-    for onto, lanes, own in reversed(layers):
-        c = onto[0]
-        found = [backward.backward_lane(*one) for one in zip(lanes, own, dL_dt[c.target], strict=True)]
-        by_source = [np.sum(parts, axis=0) for parts in zip(*(one.dL_dt_pre for one in found), strict=True)]
-        dL_dt[c.source] = [sum(by_source[i :: len(c.w)]) for i in range(len(c.w))]
-        columns = (np.stack([getattr(one, name) for one in found], axis=1) for name in ("dL_dw", "dL_dd"))
-        parts = zip(*(np.split(column, len(onto)) for column in columns), strict=True)
-        synapses += reversed([ConnectionGradient(*part) for part in parts])
-        rows = np.stack([one.dL_dconstants for one in found], axis=1)
-        constants[c.target] = by_constant(network.population(c.target), rows)
-    gradients = Gradients(tuple(reversed(synapses)), constants, {name: dL_dt[name] for name in case.inputs})
-    kappa = {onto[0].target: [np.array([kappa_of(n, s) for s in one]) for n, one in zip(lanes, own, strict=True)]
-             for onto, lanes, own in layers}
-    spikes = {onto[0].target: list(trains[onto[0].target]) for onto, _, _ in layers}
-    return Result(sum(loss for loss, _ in off), spikes, kappa, None, gradients, ())
+    (_, out), onto, given = case.network.populations, case.network.connections, tuple(case.inputs["in"])
+    arriving = SpikeTrains(given * len(onto))
+    lanes = [forward.Lane(out, j, onto, arriving, case.duration) for j in range(out.size)]
+    own = [forward.forward_lane(lane) for lane in lanes]
+    trains = [np.array([spike.t for spike in one]) for one in own]
+    off = [compared(t, targets, case.duration) for t, targets in zip(trains, case.loss.targets, strict=True)]
+    found = [backward.backward_lane(n, spikes, dL_dt) for n, spikes, (_, dL_dt) in zip(lanes, own, off, strict=True)]
+    by_source = [np.sum(parts, axis=0) for parts in zip(*(one.dL_dt_pre for one in found), strict=True)]
+    columns = (np.stack([getattr(one, name) for one in found], axis=1) for name in ("dL_dw", "dL_dd"))
+    parts = zip(*(np.split(column, len(onto)) for column in columns), strict=True)
+    gradients = Gradients(
+        tuple(ConnectionGradient(*part) for part in parts),
+        {"out": by_constant(out, np.stack([one.dL_dconstants for one in found], axis=1))},
+        {"in": [sum(by_source[i :: len(given)]) for i in range(len(given))]},
+    )
+    kappa = [np.array([kappa_of(n, spike) for spike in one]) for n, one in zip(lanes, own, strict=True)]
+    return Result(sum(loss for loss, _ in off), {"out": trains}, {"out": kappa}, None, gradients, ())
 
 
 def compared(t: np.ndarray, targets: np.ndarray, duration: float) -> tuple[float, np.ndarray]:
@@ -96,26 +84,29 @@ def kappa_of(lane: forward.Lane, spike: forward.Spike) -> float:
     return float(lane.rise @ spike.state / lane.unit_rate / lane.v_th) ** 2
 
 
-def single(name: str, seed: int = 0) -> Case:
-    """One neuron: sources that excite and inhibit, of which two arrive together; delays of 0, of
-    half a trial and beyond it; a synapse that is missing, and spikes after the end."""
+def layer(name: str, seed: int = 0) -> Case:
+    """Two neurons: sources that excite and inhibit, of which two arrive together; delays of 0, of
+    half a trial and beyond it; a synapse that is missing, and spikes after the end. Onto a second
+    state they arrive with the other sign."""
     rng = np.random.default_rng([seed, list(ALL).index(name)])
-    constants = {constant: rng.uniform(*RANGES[constant], 1) for constant in ALL[name].constants}
+    constants = {constant: rng.uniform(*RANGES[constant], 2) for constant in ALL[name].constants}
     trains = [np.sort(rng.uniform(0.0, 1.2 * T, 5)) for _ in range(8)]
     trains[0] = np.ceil(trains[0]) + 2.0
     trains[1] = trains[0] - 2.0
-    w = [[weight] for weight in abs(rng.normal(3.0, 1.5, 8))]
-    w[1][0] *= -0.5
-    w[5][0] *= -0.7
-    w[7][0] = None
-    d = [[0.0], [2.0], [0.0], [T / 2], [1.5 * T], *([delay] for delay in rng.uniform(0.2, 8.0, 3))]
-    return case_of(Population("out", "neuron", 1, neuron=ALL[name], constants=constants), trains, w, d)
+    w = abs(rng.normal(3.0, 1.5, (8, 2))) * STRENGTH.get(name, 1.0)
+    w[1], w[5] = -0.5 * w[1], -0.7 * w[5]
+    missing = np.array([[n == 7] * 2 for n in range(8)])
+    delays = [0.0, 2.0, 0.0, T / 2, 1.5 * T, *rng.uniform(0.2, 8.0, 3)]
+    d = np.stack([delays, delays], axis=1)
+    onto = [Connection("in", "out", np.where(missing, None, w * share), d, into=state)
+            for state, share in zip(ALL[name].arrivals, (1.0, -1.0 / OFTEN, -1.0 / OFTEN))]
+    return case_of(Population("out", "neuron", 2, neuron=ALL[name], constants=constants), trains, onto)
 
 
-def case_of(out: Population, trains: list, w: list, d: list | float, duration: float = T) -> Case:
-    populations = Population("in", "input", len(trains)), out
-    net = Network(populations, (Connection("in", "out", w, d),))
-    return Case(net, duration, {"in": SpikeTrains(tuple(trains))}, TARGETS)
+def case_of(out: Population, trains: list, onto: list[Connection], duration: float = T) -> Case:
+    net = Network((Population("in", "input", len(trains)), out), tuple(onto))
+    loss = SpikeTimeMSE("out", SpikeTrains((TARGETS,) * out.size))
+    return Case(net, duration, {"in": SpikeTrains(tuple(trains))}, loss)
 
 
 def agrees(case: Case) -> int:
@@ -130,14 +121,8 @@ def agrees(case: Case) -> int:
 
 
 @EACH_OF_FAST
-def test_single_neurons(name: str) -> None:
-    assert sum(agrees(single(name, seed)) for seed in range(SEEDS)) >= 2 * SEEDS
-
-
-@EACH_OF_FAST
-def test_layers_in_a_row(name: str) -> None:
-    """Each neuron on the rung, with the spikes of the layer before it."""
-    assert agrees(network(name, 1, "spike_time_mse", recurrent=False)) > 2
+def test_each_neuron(name: str) -> None:
+    assert sum(agrees(layer(name, seed)) for seed in range(SEEDS)) >= 4 * SEEDS
 
 
 LIF = Population("out", "lif", 1, tau_mem=20.0, tau_syn=5.0, v_th=1.0, v_reset=0.0)
@@ -145,12 +130,13 @@ LIF = Population("out", "lif", 1, tau_mem=20.0, tau_syn=5.0, v_th=1.0, v_reset=0
 
 def of_lif(*arrivals: tuple[float, float], duration: float = T) -> Case:
     """A LIF neuron with arrivals `(time, weight)`."""
-    return case_of(LIF, [[t] for t, _ in arrivals], [[w] for _, w in arrivals], 0.0, duration)
+    onto = Connection("in", "out", [[w] for _, w in arrivals], 0.0)
+    return case_of(LIF, [[t] for t, _ in arrivals], [onto], duration)
 
 
 def test_no_input_and_input_after_the_end() -> None:
     assert agrees(of_lif((T + 1.0, 9.0))) == 0
-    assert agrees(case_of(LIF, [[], [T - 1.0]], [[9.0], [9.0]], [[0.0], [2.0]])) == 0
+    assert agrees(case_of(LIF, [[], [T - 1.0]], [Connection("in", "out", [[9.0], [9.0]], [[0.0], [2.0]])])) == 0
 
 
 def test_ties() -> None:
@@ -180,7 +166,7 @@ def test_control_a_planted_mistake_is_found(name: str) -> None:
     assert source.count(text) == 1
     with mock.patch.dict(vars(module)), pytest.raises(AssertionError):
         exec(compile(source.replace(text, wrong), name, "exec"), vars(module))
-        agrees(single("lif"))
+        agrees(layer("lif", 1))
         test_ties()
 
 
@@ -190,10 +176,10 @@ def test_errors() -> None:
     alone = Population("out", "neuron", 1, neuron=Neuron({"V": "-V / 9", "I": "-I / 5"}), constants={
         "v_th": 1.0, "v_reset": 0.0})
     with pytest.raises(UnsupportedError, match="`neuron` has arrivals at I that reach no other state"):
-        plain(case_of(alone, [[1.0]], [[1.0]], 0.0))
+        plain(case_of(alone, [[1.0]], [Connection("in", "out", [[1.0]], 0.0)]))
     high = Population("out", "neuron", 1, neuron="lif", constants={**LIF.values, "v_reset": 2.0})
     with pytest.raises(ArithmeticError, match="the neuron spikes too fast, or without end"):
-        plain(case_of(high, [[1.0]], [[8.0]], 0.0))
+        plain(case_of(high, [[1.0]], [Connection("in", "out", [[8.0]], 0.0)]))
     lane = forward.Lane(LIF, 0, [Connection("in", "out", [[1.0]], 0.0)], SpikeTrains((np.zeros(0),)), T)
     with pytest.raises(ArithmeticError, match="a spike grazes its threshold"):
         backward.backward_lane(lane, [forward.Spike(1, 0.5, 1.5, np.array([1.0, 1.0]))], np.ones(1))

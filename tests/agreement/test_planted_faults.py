@@ -4,7 +4,6 @@ Checks of two independent kinds must find every fault, and none may find anythin
 A fault lists the identities that cannot see it by their nature.
 """
 
-import json
 from pathlib import Path
 
 import pytest
@@ -24,8 +23,8 @@ KIND = {
 
 @pytest.fixture(scope="module")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("evidence") / "evidence.json"
-    path.write_text(json.dumps(gather()), encoding="utf-8")
+    path = tmp_path_factory.mktemp("evidence") / "evidence.pickle"
+    path.write_bytes(gather())
     return path
 
 

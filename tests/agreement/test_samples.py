@@ -17,10 +17,9 @@ from delayprop.spec import Case, Connection, Population, SpecError, VoltageMSE
 from tests.support.comparison import assert_same_results
 from tests.support.effort import many
 from tests.support.float32 import Float32
-from tests.support.implementations import Run, agreement, every_run
+from tests.support.implementations import agreement
 from tests.support.networks.failures import stored_on_failure
 from tests.support.networks.neurons import network
-from tests.support.networks.rewriting import Rewritten, in_units, later, permuted
 from tests.support.networks.strategies import cases, families, seeded_case
 from tests.support.tangent import dot_product, random_direction
 from tests.support.tolerances import DOT_PRODUCT
@@ -64,34 +63,12 @@ def test_fast_agrees_in_float32() -> None:
     assert max(found.errors) < 1e-3
 
 
-@every_run
-@pytest.mark.parametrize("rewritten", [
-    lambda case: later(case, 8.0), lambda case: in_units(case, 2.0, 4.0), lambda case: permuted(case, 1),
-], ids=["later", "in other units", "in another order"])
-def test_symmetries(rewritten: Callable[[Case], Rewritten], run: Run) -> None:
-    for seed, family in enumerate(("layers", "graph", "recurrent")):
-        case = sampled(seeded_case(seed, family), seed)
-        other, move = rewritten(case)
-        assert_same_results(other, run(other), move(run(case)))
-
-
 def test_control_a_sample_at_another_time_is_found() -> None:
     case = sampled(seeded_case(0, "layers"), 0)
     assert isinstance(case.loss, VoltageMSE)
     late = replace(case, loss=replace(case.loss, times=case.loss.times * (1 - 1e-6)))
     with pytest.raises(AssertionError):
         assert_same_results(case, reference.run(late), reference.run(case))
-
-
-@pytest.mark.parametrize("share", [0.0, 1e-12, 0.3, 1.0])
-def test_near_equal_time_constants_keep_all_digits(share: float) -> None:
-    """The share is that of `tau_syn` beside `tau_mem`; the response divides by their difference."""
-    case = sampled(seeded_case(4, "equal_taus"), 4)
-    populations = tuple(
-        p if p.kind == "input" else p.with_values({**p.values, "tau_syn": p.values["tau_mem"] * (1 + share)})
-        for p in case.network.populations
-    )
-    agreement(replace(case, network=replace(case.network, populations=populations)))
 
 
 def layer(**changed: object) -> LI:
@@ -161,19 +138,6 @@ def test_traces_of_some_neurons_and_the_cost_of_many_times() -> None:
     read = layer(times=times)
     read(SPIKES).sum().backward()
     assert read.w.grad is not None and read.w.grad.abs().max() > 0
-
-
-@pytest.mark.parametrize("tau_syn", [5.0, [5.0, 9.0, 9.0 + 1e-9, 40.0]])
-def test_gradcheck(tau_syn: float | list[float]) -> None:
-    read = layer(times=[5.3, 10.1, 39.0], tau_mem=9.0, tau_syn=tau_syn)
-    names, values = zip(*((name, p.detach().clone().requires_grad_()) for name, p in read.named_parameters()))
-    t = SPIKES.times.clone().requires_grad_()
-
-    def of(t: torch.Tensor, *values: torch.Tensor) -> torch.Tensor:
-        spikes = Spikes(t, SPIKES.offsets, 2, 3, 40.0)
-        return torch.func.functional_call(read, dict(zip(names, values, strict=True)), (spikes,))
-
-    assert torch.autograd.gradcheck(of, (t, *values))
 
 
 def test_a_hidden_layer_learns_a_trace() -> None:

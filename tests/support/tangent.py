@@ -1,39 +1,33 @@
 """The tangent of a trial: the derivative of its state along a direction of all parameters.
 
-The sweep runs forward in time, without an adjoint. The tangent `dx` is taken at a fixed time. For
-parameters `p + epsilon dp`:
+The sweep runs forward in time, without an adjoint. Each parameter is a complex number `p + i s dp`
+with a tiny `s`, so the imaginary part of any result is `s` times its tangent, to all digits. A
+replay (`tests/support/truth/replay.py`) with these numbers has the loss and its tangent:
 
-- Between events the state obeys `x' = A x`. State and tangent together obey one linear equation,
-  solved by the exponential of a block matrix:
-  `exp(h [[A, 0], [dA, A]]) = [[exp(hA), 0], [d exp(hA), exp(hA)]]`.
-- After a parcel of weight `w` that arrives later by `dt`, the state has what it added, but for the
-  time `dt`: `dx += dw e - w dt A e`.
-- At a crossing `c.x(t_k) = v_th` before, and `R x + r` after, for all epsilon. So `t_k` moves by
-  `dt_k = (dv_th - dc.x - c.dx) / (c.A x)`, then `dx := R dx + dR x + dr + (R A x - A x_plus) dt_k`.
+- Between events the state obeys `x' = A x`, solved by the exponential of the complex matrix.
+- A parcel of weight `w` arrives at a complex time.
+- At a crossing `c.x(t_k) = v_th` before, and `R x + r` after. The complex `t_k` is one Newton step
+  from the real one.
 - An integral of `V` is one more state.
 
-The matrices are moved by an imaginary step: `A(p + i s dp) = A + i s dA`, exact for a small `s`.
-The events are those of the reference; its derivatives are not used.
+Real parts are those of the reference, event by event; its derivatives are not used.
 """
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from delayprop.reference.arithmetic import FLOAT64
-from delayprop.reference.events import Arrivals, Crossing, Neuron, Spike, Trial
+from delayprop.reference.events import Arrivals, Crossing, Event
 from delayprop.reference.readouts import Reading, drive
 from delayprop.reference.simulate import simulate
-from delayprop.spec import Case, Gradients, RelativeSpikeTimeMSE, SpikeTimeMSE, VoltageMSE
+from delayprop.spec import Case, Gradients, VoltageMSE
 from tests.support.comparison import gradient_blocks
-from tests.support.parameters import changed
+from tests.support.parameters import changed, keyed, parameters
+from tests.support.truth.replay import Replay
 
 Direction = Gradients  # a direction in the space of all parameters, in the layout of a gradient
-
-
-def directional_derivative(case: Case, direction: Direction) -> float:
-    return _Sweep(case, direction).run()
+STEP = 1e-30  # `s`
 
 
 def dot_product(
@@ -41,7 +35,7 @@ def dot_product(
 ) -> tuple[float, float]:
     """The distance of the tangent (computed, if not given) from the gradient times the direction;
     the sum of the absolute terms of this product."""
-    tangent = directional_derivative(case, direction) if tangent is None else tangent
+    tangent = float(_Tangent(case, direction).loss().imag) / STEP if tangent is None else tangent
     blocks, moves = gradient_blocks(case, gradient), gradient_blocks(case, direction)
     terms = [float(g * move) for name, block in blocks.items() for g, move in zip(block, moves[name], strict=True)]
     return abs(math.fsum([*terms, -tangent])), math.fsum(map(abs, terms))
@@ -66,126 +60,55 @@ def exponential(matrix: np.ndarray) -> np.ndarray:
     return total
 
 
-STEP = 1e-30  # of the imaginary move of constants
+class _Tangent(Replay):
+    dtype, number = complex, staticmethod(complex)
 
-
-@dataclass
-class _Moving:
-    """State and tangent of a neuron just after `t`; its matrices and their tangents."""
-
-    t: float
-    x: np.ndarray
-    dx: np.ndarray
-    matrices: tuple[np.ndarray, ...]  # A, c, v_th, R, r
-    tangents: tuple[np.ndarray, ...]
-
-
-class _Sweep:
     def __init__(self, case: Case, direction: Direction) -> None:
-        self.case, self.direction = case, direction
-        self.trial: Trial = simulate(FLOAT64, case)
-        self.read = drive(FLOAT64, case, self.trial)
-        readout = getattr(case.loss, "readout", "")
-        self.rate = {"mean_voltage": 0.0, "exp_weighted_voltage": 1 / case.duration}.get(readout)
-        self.dt: dict[Spike, float] = {
-            spike: float(direction.inputs[name][i][k])
-            for name, trains in self.trial.inputs.items()
-            for i, train in enumerate(trains)
-            for k, spike in enumerate(train)
-        }
-        self.moving = {n: self.at_rest(n) for neurons in self.trial.neurons.values() for n in neurons}
-        self.carried = {one.pinned: one for one in self.read.readings if one.pinned}
-        self.dV: dict[Reading, float] = {}
+        trial = simulate(FLOAT64, case)
+        self.readings = drive(FLOAT64, case, trial).readings
+        self.pinned = {one.pinned: one for one in self.readings if one.pinned}
+        self.V: dict[Reading, complex] = {}
+        here, moves = keyed(case, parameters(case)), keyed(case, direction)
+        super().__init__(case, trial, {key: complex(here[key], STEP * float(moves[key])) for key in here})
 
-    def at_rest(self, neuron: Neuron) -> _Moving:
-        population = self.case.network.population(neuron.population)
-        moves, j = self.direction.populations[neuron.population], neuron.index
-        moved = {name: complex(v[j], STEP * float(moves[name][j])) for name, v in population.values.items()}
-        found = population.equations.matrices(moved, complex)
-        n = len(found.A)
-        parts = [np.array(part, complex) for part in (found.A, found.c, found.v_th, found.R, found.r)]
-        if neuron.population == self.case.loss.population and self.rate is not None:
-            A, c, v_th, R, r = parts
-            A, R = (np.pad(part, ((0, 1), (0, 1))) for part in (A, R))
-            A[n, 0], A[n, n], R[n, n], n = 1.0, self.rate, 1.0, n + 1
-            parts = [A, np.append(c, 0.0), v_th, R, np.append(r, 0.0)]
-        tangents = tuple(part.imag / STEP for part in parts)
-        return _Moving(0.0, np.zeros(n), np.zeros(n), tuple(part.real for part in parts), tangents)
+    def flow(self, A: np.ndarray, h: complex, x: np.ndarray) -> np.ndarray:
+        return exponential(A * complex(h)) @ x
 
-    def run(self) -> float:
-        for event in self.trial.events:
-            moving = self.moving[event.neuron]
-            moving.x, moving.dx, moving.t = *self.later(moving, event.t - moving.t), event.t
-            if isinstance(event, Arrivals):
-                self.arrive(event, moving)
-            elif isinstance(event, Crossing):
-                self.cross(event, moving)
-            moving.x = np.array(event.x_plus)
-            for reading in self.read.readings:
-                if reading.follows is event and not reading.pinned:
-                    self.dV[reading] = self.later(moving, reading.t - event.t)[1][0]
-        return self.loss()
+    def crossing(self, event: Crossing) -> tuple[complex, np.ndarray]:
+        A, c, v_th, _, _ = self.matrices[event.neuron]
+        x = _with_real(self.at(event.neuron, event.t), event.x_minus)
+        dt = 1j * ((v_th - c @ x) / (c @ A @ x)).imag
+        x = x + A @ x * dt
+        if reading := self.pinned.get(event):
+            self.V[reading] = x[0]
+        return event.t + dt, x
 
-    def later(self, moving: _Moving, h: float) -> tuple[np.ndarray, np.ndarray]:
-        """State and tangent a time `h` later."""
-        A, dA, n = moving.matrices[0], moving.tangents[0], len(moving.x)
-        both = np.block([[A, np.zeros((n, n))], [dA, A]])
-        there = exponential(both * h) @ np.concatenate([moving.x, moving.dx])
-        return there[:n], there[n:]
+    def arrive(self, event: Arrivals) -> None:
+        V = self.at(event.neuron, event.t)[0]
+        super().arrive(event)
+        if reading := self.pinned.get(event):  # each arrival has the slope with all others before it, or 0
+            A = self.matrices[event.neuron][0][0].real
+            for spike, synapse in event.parcels:
+                t = self.t[spike] + self.values["d", synapse.connection, synapse.pre, synapse.post.index]
+                V += 1j * max(0.0, A @ event.x_plus - synapse.w * A[synapse.into]) * t.imag
+            self.V[reading] = V
 
-    def arrive(self, event: Arrivals, moving: _Moving) -> None:
-        A, dx = moving.matrices[0], moving.dx.copy()
-        carried = self.carried.get(event)
-        if carried:
-            self.dV[carried] = dx[0]
-        for spike, synapse in event.parcels:
-            at = (synapse.pre, synapse.post.index)
-            by = self.direction.connections[synapse.connection]
-            dt_arr = self.dt[spike] + by.dL_dd[at]
-            if carried:  # the slope with all other arrivals before it, or 0
-                slope = A[0] @ np.array(event.x_plus) - synapse.w * A[0, synapse.into]
-                self.dV[carried] += max(0.0, slope) * dt_arr
-            moving.dx[synapse.into] += by.dL_dw[at]
-            moving.dx -= synapse.w * dt_arr * A[:, synapse.into]
+    def keep(self, event: Event, t: complex, x: np.ndarray) -> None:
+        super().keep(event, t, _with_real(x, event.x_plus))
+        for reading in self.readings:
+            if reading.follows is event and not reading.pinned:
+                self.V[reading] = self.at(event.neuron, reading.t)[0]
 
-    def cross(self, event: Crossing, moving: _Moving) -> None:
-        A, c, _, R, r = moving.matrices
-        _, dc, dv_th, dR, dr = moving.tangents
-        x, dx = np.array(event.x_minus), moving.dx
-        dt = float((dv_th - dc @ x - c @ dx) / (c @ A @ x))
-        self.dt[event.spike] = dt
-        if carried := self.carried.get(event):
-            self.dV[carried] = dx[0] + A[0] @ x * dt
-        moving.dx = R @ dx + dR @ x + dr + (R @ A @ x - A @ (R @ x + r)) * dt
+    def readout(self) -> list:
+        if isinstance(self.case.loss, VoltageMSE):
+            own = [[self.V[one] for one in self.readings if one.neuron is neuron] for neuron in self.read]
+            samples = len(self.case.loss.times)
+            return [[0.0] * (samples - len(V)) + V for V in own]  # 0 before an event
+        if getattr(self.case.loss, "readout", "") == "max_voltage":
+            of = {reading.neuron: V for reading, V in self.V.items()}
+            return [of.get(neuron, 0.0) for neuron in self.read]
+        return super().readout()
 
-    def loss(self) -> float:
-        """The tangent of the loss, from the tangents of spikes and readouts."""
-        loss, neurons = self.case.loss, self.trial.neurons[self.case.loss.population]
-        if isinstance(loss, SpikeTimeMSE):
-            pairs = [pair for n, targets in zip(neurons, loss.targets, strict=True) for pair in zip(n.spikes, targets)]
-            return math.fsum((spike.t - target) * self.dt[spike] for spike, target in pairs)
-        if isinstance(loss, RelativeSpikeTimeMSE):
-            t_first = [n.spikes[0].t if n.spikes else self.trial.T for n in neurons]
-            dt = [self.dt[n.spikes[0]] if n.spikes else 0.0 for n in neurons]
-            own, d_own = t_first[loss.label], dt[loss.label]
-            beside = [pair for j, pair in enumerate(zip(t_first, dt, strict=True)) if j != loss.label]
-            return math.fsum((t - own - loss.margin) * (d - d_own) for t, d in beside)
-        if isinstance(loss, VoltageMSE):
-            own = {neuron: [dV for reading, dV in self.dV.items() if reading.neuron is neuron] for neuron in neurons}
-            pairs = [
-                (np.array(y) - targets, [0.0] * (len(targets) - len(own[neuron])) + own[neuron])  # 0 before an event
-                for neuron, y, targets in zip(neurons, self.read.y, loss.targets, strict=True)
-            ]
-            return math.fsum(float(errors @ np.array(dV)) for errors, dV in pairs)
-        assert self.read.y is not None
-        if loss.time_scale is not None:
-            dy = [-self.dt[n.spikes[0]] / loss.time_scale if n.spikes else 0.0 for n in neurons]
-        elif loss.readout == "max_voltage":
-            of = {reading.neuron: dV for reading, dV in self.dV.items()}
-            dy = [of.get(n, 0.0) for n in neurons]
-        else:
-            assert self.rate is not None, "a new readout needs its tangent"
-            ends = [self.later(self.moving[n], self.trial.T - self.moving[n].t)[1][-1] for n in neurons]
-            dy = [math.exp(-self.rate * self.trial.T) * end / self.trial.T for end in ends]
-        weights = np.exp(np.array(self.read.y) - max(self.read.y))
-        return float(weights @ dy / weights.sum() - dy[loss.label])
+
+def _with_real(x: np.ndarray, real: list) -> np.ndarray:
+    return np.array(real) + 1j * x.imag

@@ -99,7 +99,7 @@ def _difference(source: str, text: str) -> tuple[int, str, str]:
     return next(differing, (0, "", "a line more or less at the end"))
 
 
-def outcome(mutant: Mutant, text: str, evidence: dict) -> tuple[str, str]:
+def outcome(mutant: Mutant, text: str, evidence: bytes) -> tuple[str, str]:
     """The outcome of a mutant, and the check or test that found it."""
     if mutant.file in TESTS:
         return in_a_fork(lambda: failing_test(mutant.file, text))
@@ -110,7 +110,7 @@ def outcome(mutant: Mutant, text: str, evidence: dict) -> tuple[str, str]:
         return in_a_fork(lambda: first_finding(package, folder, evidence))
 
 
-def first_finding(package: str, folder: str, evidence: dict) -> str:
+def first_finding(package: str, folder: str, evidence: bytes) -> str:
     """The first check with a finding in the copy, or ""."""
     forget("delayprop")
     sys.path.insert(0, folder)
@@ -162,7 +162,7 @@ def main() -> None:
     os.environ |= {"NUMBA_DISABLE_JIT": str(int(not compiled)), "NUMBA_ENABLE_CUDASIM": str(int(on_cuda))}
     for name in ("torch", "numba", "mpmath", "hypothesis", "delayprop.spec"):
         importlib.import_module(name)
-    evidence = {} if compiled else gathered(more=not on_cuda)
+    evidence = b"" if compiled else gathered(more=not on_cuda)
     record: dict = {"format": "delayprop-mutation/2", "files": {}, "survivors": []}
     if options.out.exists():
         record = json.loads(options.out.read_text(encoding="utf-8"))
@@ -189,11 +189,11 @@ def main() -> None:
                 print(f"{time.strftime('%H:%M')} {where} {result} {mutant.line}: {mutant.after}", flush=True)
 
 
-def gathered(more: bool) -> dict:
+def gathered(more: bool) -> bytes:
     """The evidence of the checks, from another process: this one must not import the packages."""
-    code = f"from tests.support.faults.evidence import gather; import json; print(json.dumps(gather({more})))"
+    code = f"from tests.support.faults.evidence import gather; import sys; sys.stdout.buffer.write(gather({more}))"
     environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "0", "NUMBA_DISABLE_JIT": "0"}
-    return json.loads(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, env=environment, text=True))
+    return subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, env=environment)
 
 
 def start(record: dict, files: list[str], mutants: Counter[str]) -> None:

@@ -1,11 +1,12 @@
 """The evidence of the checks of planted faults, gathered with nothing planted."""
 
+import json
+import pickle
 from collections.abc import Callable
 
 import delayprop.reference as reference
 from delayprop.fast.run import run_case
-from delayprop.spec import Case, Network, Population, Result, case_to_dict, load_case
-from tests import ROOT
+from delayprop.spec import Case, Network, Population, Result, case_to_dict
 from tests.support.networks.documents import (
     cross_entropy,
     crossing_at_the_end_of_a_bin,
@@ -126,24 +127,25 @@ def others() -> list[Case]:
     ]
 
 
-def gather(more: bool = False) -> dict:
-    """The evidence; `more` adds ties, and a network of each family. `batches` of `wrong_batch`."""
+def gather(more: bool = False) -> bytes:
+    """The evidence, pickled: its classes are those of the packages under test. `more` adds ties,
+    and a network of each family. `batches` are of `wrong_batch`."""
     both: dict[str, Callable[[Case], Result]] = {"reference": reference.run, "fast": run_case}
 
-    def entry(case: Case, **runs: Callable[[Case], Result]) -> dict:
-        found = {name: run(case).to_dict(case.network) for name, run in runs.items()}
-        return {"case": case_to_dict(case), **found}
+    def entry(case: Case, **runs: Callable[[Case], Result]) -> tuple[str, dict[str, Result]]:
+        return text(case), {name: run(case) for name, run in runs.items()}
 
     cases = [*(problem(*loss) for loss in LOSSES), problem(*LOSSES[0], recurrent=True)]
     problems = [entry(case, **both, truth=truth_of) for case in cases]
-    assert min(len(train) for one in problems for train in one["truth"]["spikes"]["hidden"]) >= 2
-    files = sorted((ROOT / "spec" / "conformance" / "cases").glob("*.json"))
-    conformance = [case_to_dict(load_case(file)) for file in files]
+    assert min(len(train) for _, results in problems for train in results["truth"].spikes["hidden"]) >= 2
     further = [*ties().values(), *(seeded_case(3, family) for family in families())] if more else []
     batches = *(problem(*loss) for loss in LOSSES), problem(*LOSSES[0], 12.0, recurrent=True), wide(), wide_spiking()
-    return {
+    return pickle.dumps({
         "problems": problems, "others": [entry(case, **both) for case in others() + further],
-        "batches": [case_to_dict(case) for case in batches], "conformance": conformance,
-        "neurons": [case_to_dict(case) for case in of_neurons()],
+        "batches": [text(case) for case in batches], "neurons": [text(case) for case in of_neurons()],
         "neurons of fast": [entry(case, reference=reference.run) for case in of_fast()],  # `fast` alone meets them
-    }
+    })
+
+
+def text(case: Case) -> str:
+    return json.dumps(case_to_dict(case))

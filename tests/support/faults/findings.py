@@ -4,8 +4,9 @@ The checks run on the `reference` or `fast` that comes first on the path. They c
 evidence of `evidence.py`, with the conservation identities and with the tangent.
 """
 
-import json
+import math
 import os
+import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import inf, isfinite
@@ -13,55 +14,36 @@ from unittest import mock
 
 import numpy as np
 
-from delayprop.spec import Case, ConnectionGradient, Gradients, Result, case_from_text
-from delayprop.spec.population import CONSTANTS, FILE_NAMES
+from delayprop.spec import Case, Gradients, Result, case_from_text
+from delayprop.spec.conformance import check
 from tests.support.comparison import block_errors
 from tests.support.faults.fast_alone import excluded, simulated, wrong_batch, wrong_sum
 from tests.support.faults.planting import runner
 from tests.support.identities import residuals
 from tests.support.tangent import dot_product, random_direction
-from tests.support.tolerances import DOT_PRODUCT, U64, identity, relative
+from tests.support.tolerances import DOT_PRODUCT, U64, WELL_CONDITIONED, identity, relative
 
+DIGITS = -math.log10(WELL_CONDITIONED)  # right ones of each block of the conformance set
 BEYOND = 1e99  # an infinity or NaN, in JSON
-KEYS = {FILE_NAMES.get(constant, constant): constant for constant in CONSTANTS}
 
 
-def gradients(document: dict) -> Gradients:
-    """The gradients of a printed result; 0 where no synapse is."""
-
-    def matrix(rows: list[list[float | None]]) -> np.ndarray:
-        return np.array([[0.0 if number is None else number for number in row] for row in rows])
-
-    found = document["gradients"]
-    return Gradients(
-        tuple(ConnectionGradient(matrix(c["weights"]), matrix(c["delays"])) for c in found["connections"]),
-        {
-            name: {KEYS.get(key, key): np.array(values) for key, values in by.items()}
-            for name, by in found["populations"].items()
-        },
-        {name: [np.array(train) for train in trains] for name, trains in found["inputs"].items()},
-    )
+def wrong_gradient(case: Case, found: Gradients, true: Result) -> float:
+    return max(block_errors(case, found, true.gradients).values()) / relative(U64, true.kappa_min)
 
 
-def wrong_gradient(case: Case, found: Gradients, expected: dict) -> float:
-    return max(block_errors(case, found, gradients(expected)).values()) / relative(U64, expected["kappa_min"])
-
-
-def wrong_result(case: Case, found: Result, expected: dict) -> float:
+def wrong_result(case: Case, found: Result, true: Result) -> float:
     """The largest error of loss, readout, spikes and gradients; infinite where ties, or the numbers
     of spikes, differ."""
-    document, errors = found.to_dict(case.network), []
-    if document["ties"] != expected["ties"]:
+    if found.ties != true.ties:
         return inf
-    pairs = [([document["loss"]], [expected["loss"]]), (document["readout"] or [], expected["readout"] or [])]
-    for name, trains in expected["spikes"].items():
-        pairs += zip(document["spikes"][name], trains, strict=True)
-    for numbers, others in pairs:
-        if len(numbers) != len(others):
-            return inf
-        errors += [abs(a - b) / max(1.0, abs(b)) for a, b in zip(numbers, others, strict=True)]
-    limit = relative(U64, expected["kappa_min"])
-    return max(wrong_gradient(case, found.gradients, expected), max(errors) / limit)
+    pairs = [([found.loss], [true.loss])]
+    pairs += [] if true.readout is None else [(np.ravel(found.readout), np.ravel(true.readout))]
+    for name, trains in true.spikes.items():
+        pairs += zip(found.spikes[name], trains, strict=True)
+    if any(len(numbers) != len(others) for numbers, others in pairs):
+        return inf
+    errors = [abs(a - b) / max(1.0, abs(b)) for both in pairs for a, b in zip(*both, strict=True)]
+    return max(wrong_gradient(case, found.gradients, true), max(errors) / relative(U64, true.kappa_min))
 
 
 def wrong_slope(case: Case, found: Result) -> float:
@@ -85,48 +67,45 @@ def as_in_training(case: Case, found: Result) -> Result:
     return replace(found, gradients=gradients)
 
 
-def findings(package: str, evidence: dict) -> Iterator[tuple[str, float]]:
-    run = runner(package)
+def findings(package: str, evidence: bytes) -> Iterator[tuple[str, float]]:
+    run, given = runner(package), pickle.loads(evidence)
     other = "fast" if package == "reference" else "reference"
-    for problem in evidence["problems"]:
-        case = case_from_text(json.dumps(problem["case"]))
+    for text, results in given["problems"]:
+        case = case_from_text(text)
         found = run(case)
-        yield "finite differences", wrong_gradient(case, found.gradients, problem["truth"])
+        yield "finite differences", wrong_gradient(case, found.gradients, results["truth"])
         for name, residual in residuals(case, found, U64).items():
             yield f"identity {name}", residual / identity(U64)
         yield "tangent", wrong_slope(case, found)
-        yield "agreement", wrong_result(case, found, problem[other])
+        yield "agreement", wrong_result(case, found, results[other])
         if package == "fast":
             short = as_in_training(case, found)
-            yield "finite differences", wrong_gradient(case, short.gradients, problem["truth"])
-            yield "agreement", wrong_result(case, short, problem[other])
-    for document in evidence["neurons"] if package == "reference" else ():
-        case = case_from_text(json.dumps(document))
+            yield "finite differences", wrong_gradient(case, short.gradients, results["truth"])
+            yield "agreement", wrong_result(case, short, results[other])
+    for case in map(case_from_text, given["neurons"] if package == "reference" else ()):
         yield "tangent", wrong_slope(case, run(case))
-    for problem in [*evidence["others"], *(evidence["neurons of fast"] if package == "fast" else ())]:
-        case = case_from_text(json.dumps(problem["case"]))
+    for text, results in [*given["others"], *(given["neurons of fast"] if package == "fast" else ())]:
+        case = case_from_text(text)
         found = run(case)
-        yield "agreement", wrong_result(case, found, problem[other])
+        yield "agreement", wrong_result(case, found, results[other])
         if package == "fast":
-            yield "agreement", wrong_result(case, as_in_training(case, found), problem[other])
-    for document in evidence["batches"] if package == "fast" else []:
-        yield "batch", wrong_batch(case_from_text(json.dumps(document)))
+            yield "agreement", wrong_result(case, as_in_training(case, found), results[other])
+    for case in map(case_from_text, given["batches"] if package == "fast" else ()):
+        yield "batch", wrong_batch(case)
     if package == "fast" and os.environ.get("NUMBA_DISABLE_JIT") == "1":  # else kernels alone call it
         yield "bound", float(excluded())
     if package == "fast" and simulated():
         yield "sum of threads", wrong_sum()
-    for document in evidence["conformance"]:
-        case = case_from_text(json.dumps(document))
-        yield "conformance", wrong_result(case, run(case), document["expected"])
+    yield "conformance", 0.0 if check(run, digits=DIGITS).passed else inf
 
 
-def worst(package: str, evidence: dict, kinds: Mapping[str, str] | None = None) -> dict[str, float]:
+def worst(package: str, evidence: bytes, kinds: Mapping[str, str] | None = None) -> dict[str, float]:
     """The largest finding of each check; with `kinds`, by check, only until two kinds have found
     something."""
     found: dict[str, float] = {}
-    for check, value in findings(package, evidence):
-        if kinds is not None and len({kinds[name] for name, one in found.items() if one > 1 and name in kinds}) >= 2:
+    for name, value in findings(package, evidence):
+        if kinds is not None and len({kinds[each] for each, one in found.items() if one > 1 and each in kinds}) >= 2:
             break
-        if not value <= found.get(check, 0.0):  # NaN is the worst of all
-            found[check] = value if isfinite(value) else BEYOND  # nan-ok: a NaN counts as the largest error
+        if not value <= found.get(name, -1.0):  # NaN is the worst of all
+            found[name] = value if isfinite(value) else BEYOND  # nan-ok: a NaN counts as the largest error
     return found

@@ -120,8 +120,7 @@ def print_findings(folder: str, package: str, evidence: str, kinds: Mapping[str,
     on_cuda = package == "cuda"
     if on_cuda:
         small_blocks()
-    read = json.loads(Path(evidence).read_text(encoding="utf-8"))
-    print(json.dumps(worst("fast" if on_cuda else package, read, kinds)))
+    print(json.dumps(worst("fast" if on_cuda else package, Path(evidence).read_bytes(), kinds)))
     _assert_copied("delayprop.fast.cuda.solver" if on_cuda else f"delayprop.{package}", folder)
 
 

@@ -43,8 +43,6 @@ def later(case: Case, s: float) -> Rewritten:
     loss = case.loss
     if isinstance(loss, SpikeTimeMSE):
         loss = SpikeTimeMSE(loss.population, SpikeTrains(tuple(train + s for train in loss.targets)))
-    elif isinstance(loss, VoltageMSE):
-        loss = replace(loss, times=loss.times + s)
 
     def move(result: Result) -> Result:
         spikes = {name: [train + s for train in trains] for name, trains in result.spikes.items()}
@@ -60,22 +58,18 @@ def in_units(case: Case, ms: float, unit: float) -> Rewritten:
     """The case in other units: a millisecond becomes `ms`, a unit of voltage becomes `unit`."""
     units = {"w": unit, "v_th": unit, "v_reset": unit}
     rewritten = with_parameters(case, changed(parameters(case), lambda kind, values: values * units.get(kind, ms)))
-    loss, of_loss, of_readout = case.loss, 1.0, 1.0
+    loss, of_loss = case.loss, 1.0
     if isinstance(loss, SpikeTimeMSE):
         loss, of_loss = SpikeTimeMSE(loss.population, SpikeTrains(tuple(train * ms for train in loss.targets))), ms**2
     elif isinstance(loss, RelativeSpikeTimeMSE):
         loss, of_loss = replace(loss, margin=loss.margin * ms), ms**2
-    elif isinstance(loss, VoltageMSE):
-        loss = VoltageMSE(loss.population, loss.times * ms, loss.targets * unit)
-        of_loss, of_readout = unit**2, unit
-    elif loss.time_scale is not None:
+    elif isinstance(loss, CrossEntropy) and loss.time_scale is not None:
         loss = replace(loss, time_scale=loss.time_scale * ms)
 
     def move(result: Result) -> Result:
         gradients = changed(result.gradients, lambda kind, values: values * (of_loss / units.get(kind, ms)))
         spikes = {name: [train * ms for train in trains] for name, trains in result.spikes.items()}
-        readout = None if result.readout is None else result.readout * of_readout
-        return replace(result, loss=result.loss * of_loss, spikes=spikes, readout=readout, gradients=gradients)
+        return replace(result, loss=result.loss * of_loss, spikes=spikes, gradients=gradients)
 
     return replace(rewritten, duration=case.duration * ms, loss=loss), move
 
@@ -104,9 +98,8 @@ def permuted(case: Case, seed: int) -> Rewritten:
     loss, read = case.loss, order[case.loss.population]
     if isinstance(loss, SpikeTimeMSE):
         loss = SpikeTimeMSE(loss.population, SpikeTrains(tuple(trains(loss.population, loss.targets))))
-    elif isinstance(loss, VoltageMSE):
-        loss = replace(loss, targets=loss.targets[read])
     else:
+        assert not isinstance(loss, VoltageMSE)
         loss = replace(loss, label=int(np.flatnonzero(read == loss.label)[0]))
 
     def move(result: Result) -> Result:

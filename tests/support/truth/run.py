@@ -1,17 +1,18 @@
 """One simulation of a network, from spike to spike: its arrivals, its spikes and its loss."""
 
 from bisect import insort
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
-from delayprop.spec import Case, CrossEntropy, RelativeSpikeTimeMSE, VoltageMSE
+from delayprop.spec import Case, CrossEntropy, Loss, RelativeSpikeTimeMSE, VoltageMSE
 from delayprop.spec.population import CONSTANTS
 from tests.support.parameters import Key
 from tests.support.truth.numbers import INFINITY, Real, exp, log, real
-from tests.support.truth.voltage import Maximum, Memo, Voltage
+from tests.support.truth.voltage import Maximum, Voltage
 
 Arrival = tuple[int, int]  # the synapse, and the index of the spike of its source
 
@@ -45,26 +46,19 @@ def _wiring(case: Case) -> tuple[list[tuple[str, int]], dict[tuple[str, int], li
 
 
 class Run:
-    """A simulation at the working precision of the caller; `near`: a run of the case at almost
-    equal values, which saves exponentials and Newton steps, and changes rounding only."""
+    """A simulation at the working precision of the caller."""
 
-    def __init__(
-        self, case: Case, values: Mapping[Key, Real], T: Real, digits: float, near: "Run | None" = None
-    ) -> None:
+    def __init__(self, case: Case, values: Mapping[Key, Real], T: Real, digits: float) -> None:
         self.case, self.values, self.T = case, values, T
         self.neurons, self.fan_out = _wiring(case)
         tolerance = Real(10) ** -Real(digits)
         self.tolerance, self.last = tolerance, T * (1 + tolerance)
         readout = case.loss.readout if isinstance(case.loss, CrossEntropy) else None
         rate = 1 / T if readout == "exp_weighted_voltage" else Real(0)
-        self.memo: Memo = near.memo if near else {}
-        self.voltages = []
-        for neuron in self.neurons:
-            tau_mem, tau_syn, v_th, v_reset = (values.get((constant, *neuron)) for constant in CONSTANTS)
-            self.voltages.append(Voltage(tau_mem, tau_syn, v_th, v_reset, rate, tolerance, self.memo, near is None))
+        constants = ([values.get((constant, *neuron)) for constant in CONSTANTS] for neuron in self.neurons)
+        self.voltages = [Voltage(*own, rate, tolerance) for own in constants]
         count = len(self.neurons)
         self.pending: list[list[tuple[Real, int, int, Real]]] = [[] for _ in range(count)]
-        self.guesses = near.spikes if near else [[]] * count
         self.crossings: list[Real] = [INFINITY] * count
         self.peaks: list[tuple[Real, Real] | None] = [None] * count
         self.next = [INFINITY] * count
@@ -78,7 +72,6 @@ class Run:
         self.samples: dict[int, list[tuple[Real, int]]] = {  # V, and the number of events before
             n: [] for n, (name, _) in enumerate(self.neurons) if at and name == at.population
         }
-        self.margin = INFINITY
         self._run()
 
     def _run(self) -> None:
@@ -102,7 +95,6 @@ class Run:
         """Send spike `k` of `source` through each synapse."""
         for target, synapse, w, d in self.fan_out.get(source, ()):
             t_arr = t + self.values[d]
-            self._note(abs(self.T - t_arr) / self.T)
             if t_arr <= self.last:
                 insort(self.pending[target], (t_arr, synapse, k, self.values[w]))
                 self.next[target] = min(self.next[target], t_arr)
@@ -114,7 +106,6 @@ class Run:
         self.kappa[n].append((voltage.tau_mem * voltage.slope(t, x, y) / voltage.v_th) ** 2)
         self.spikes[n].append(t)
         self.arrivals[n].append(set())
-        self._note(abs(self.T - t) / self.T)
         if n in self.maxima:
             self.maxima[n].offer(voltage.v_th, ("spike",))
         voltage.reset(t, x)
@@ -143,15 +134,12 @@ class Run:
         x, y = voltage.growths(self.T)
         if self._leave_segment(n, self.T, x, y):
             self.maxima[n].offer(voltage.at(self.T, x, y), ("end",))
-        if n in self.maxima:
-            self._note(self.maxima[n].gap)
 
     def _sample(self, n: int, until: Real) -> None:
         """Read the samples of neuron `n` before its event at `until`."""
         own = self.samples.get(n)
         while own is not None and len(own) < len(self.sampled) and self.sampled[len(own)] < until:
             s = self.sampled[len(own)]
-            self._note(abs(until - s) / self.T)
             events = len(self.spikes[n]) + sum(map(len, self.arrivals[n]))
             own.append((self.voltages[n].at(s, *self.voltages[n].growths(s)), events))
 
@@ -159,11 +147,6 @@ class Run:
         """Record the largest V until `t`; whether the maximum is read, and V still rises there."""
         voltage, peak = self.voltages[n], self.peaks[n]
         passed = peak if peak is not None and peak[0] < t else None
-        if voltage.v_th is not None:
-            top = passed[1] if passed else voltage.at(t, x, y)
-            self._note((voltage.v_th - top) / voltage.v_th)
-            if self.spikes[n]:
-                self._note((t - self.spikes[n][-1]) / voltage.tau_mem)
         if n not in self.maxima:
             return False
         if passed:
@@ -192,14 +175,8 @@ class Run:
                 return  # V rises from here to there, and stays below threshold
         peak = self.peaks[n] = voltage.peak(t)
         if can_spike and peak is not None and peak[1] > voltage.v_th * (1 + self.tolerance):
-            k = len(self.spikes[n])
-            guess = self.guesses[n][k] if k < len(self.guesses[n]) else None
-            self.crossings[n] = voltage.crossing(t, v, peak, guess)
+            self.crossings[n] = voltage.crossing(t, v, peak)
             self.next[n] = min(self.crossings[n], next_arrival)
-
-    def _note(self, distance: Real) -> None:
-        if distance < self.margin:
-            self.margin = distance
 
     def signature(self) -> Signature:
         arrivals = tuple(tuple(frozenset(group) for group in groups) for groups in self.arrivals)
@@ -217,30 +194,34 @@ class Run:
         if loss.readout == "max_voltage":
             return [self.maxima[n].value for n in read]
         if loss.time_scale is not None:
-            return [-(self.spikes[n][0] if self.spikes[n] else self.T) / real(loss.time_scale) for n in read]
+            return first_spikes([self.spikes[n] for n in read], self.T, real(loss.time_scale))
         assert loss.readout in ("mean_voltage", "exp_weighted_voltage"), "a new readout needs its truth"
         return [self.voltages[n].integral(self.T) / self.T for n in read]
 
     def loss(self) -> Real:
-        """`log sum_j exp(y_j) - y_label`, or half the sum of squares, a missing spike as `T`."""
-        loss = self.case.loss
-        if isinstance(loss, CrossEntropy):
-            y = self.readout()
-            assert y is not None
-            return max(y) + log(sum(exp(value - max(y)) for value in y)) - y[loss.label]
-        if isinstance(loss, VoltageMSE):
-            pairs = zip(self.readout() or [], loss.targets.tolist(), strict=True)
-            return sum(((V - real(target)) ** 2 for y, own in pairs for V, target in zip(y, own, strict=True)),
-                       Real(0)) / 2
-        read = [train for (name, _), train in zip(self.neurons, self.spikes, strict=True) if name == loss.population]
-        total = Real(0)
-        if isinstance(loss, RelativeSpikeTimeMSE):
-            first = [train[0] if train else self.T for train in read]
-            for j, t in enumerate(first):
-                if j != loss.label:
-                    total += (t - first[loss.label] - real(loss.margin)) ** 2
-            return total / 2
-        for train, targets in zip(read, loss.targets, strict=True):
-            for k, target in enumerate(targets):
-                total += ((train[k] if k < len(train) else self.T) - real(float(target))) ** 2
-        return total / 2
+        read = [train for (name, _), train in zip(self.neurons, self.spikes, strict=True)
+                if name == self.case.loss.population]
+        return loss_of(self.case.loss, read, self.T, self.readout(), real, exp, log)
+
+
+def first_spikes(trains: list, T: Any, time_scale: Any) -> list:
+    return [-(train[0] if train else T) / time_scale for train in trains]
+
+
+def loss_of(loss: Loss, trains: list, T: Any, y: list | None, real: Callable, exp: Callable, log: Callable) -> Any:
+    """`log sum_j exp(y_j) - y_label`, or half the sum of squares, a missing spike as `T`; given the
+    spike times and the readout of each neuron that is read, in numbers of any arithmetic."""
+    if isinstance(loss, CrossEntropy):
+        assert y is not None
+        top = max(value.real for value in y)
+        return top + log(sum(exp(value - top) for value in y)) - y[loss.label]
+    if isinstance(loss, RelativeSpikeTimeMSE):
+        first = [train[0] if train else T for train in trains]
+        errors = [t - first[loss.label] - real(loss.margin) for j, t in enumerate(first) if j != loss.label]
+    elif isinstance(loss, VoltageMSE):
+        errors = [V - real(target) for own, targets in zip(y or [], loss.targets.tolist(), strict=True)
+                  for V, target in zip(own, targets, strict=True)]
+    else:
+        errors = [(train[k] if k < len(train) else T) - real(float(target))
+                  for train, targets in zip(trains, loss.targets, strict=True) for k, target in enumerate(targets)]
+    return sum((error**2 for error in errors), real(0.0)) / 2

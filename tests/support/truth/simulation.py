@@ -41,14 +41,9 @@ class Problem:
 
 @dataclass(frozen=True, eq=False)
 class Truth(Result):
-    """The results of a run, without gradient and ties.
-
-    `signature`: the order of events. `margin`: relative distance to another order: of a voltage
-    from a threshold that it misses, of two events whose order matters, of the two largest maxima.
-    """
+    """The results of a run, without gradient and ties; `signature`: the order of events."""
 
     signature: Signature
-    margin: float
 
 
 def simulate(problem: Problem, digits: float = 50) -> Truth:
@@ -59,7 +54,7 @@ def simulate(problem: Problem, digits: float = 50) -> Truth:
         readout = run.readout()
         return Truth(
             mpf(run.loss()), _by_population(run, run.spikes), _by_population(run, run.kappa),
-            None if readout is None else _array(readout), Gradients((), {}, {}), (), run.signature(), float(run.margin),
+            None if readout is None else _array(readout), Gradients((), {}, {}), (), run.signature(),
         )
 
 
@@ -143,7 +138,7 @@ class _Neighbourhood:
                 run = self.here
                 if multiple:
                     moved = {key: self.values[key] + multiple * step for key, step in steps.items()}
-                    run = Run(self.case, self.values | moved, self.T, self.digits, self.here)
+                    run = Run(self.case, self.values | moved, self.T, self.digits)
                     signatures.add(run.signature())
                 total += weight * run.loss()
             if len(signatures) > 1:

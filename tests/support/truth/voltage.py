@@ -9,24 +9,18 @@ exp(-(t-t_k)/tau_mem). For almost equal time constants K is large and its terms 
 adds digits (`simulation.py`).
 """
 
-from typing import TypeAlias
-
-from tests.support.truth.numbers import INFINITY, Real, exp, log, sqrt
-
-Memo: TypeAlias = dict[tuple[Real, Real, Real], tuple[Real, Real]]
+from tests.support.truth.numbers import Real, exp, log, sqrt
 
 
 class Voltage:
     """V(t) of one neuron, given its events so far. `v_th`, `v_reset`: None for a neuron that never
-    spikes. `integral` has the weight `exp(-rate t)`. `memo`: exponentials, shared by runs of equal
-    precision."""
+    spikes. `integral` has the weight `exp(-rate t)`."""
 
     def __init__(
-        self, tau_mem: Real, tau_syn: Real, v_th: Real | None, v_reset: Real | None, rate: Real, tolerance: Real,
-        memo: Memo, fills_memo: bool,
+        self, tau_mem: Real, tau_syn: Real, v_th: Real | None, v_reset: Real | None, rate: Real, tolerance: Real
     ) -> None:
         self.tau_mem, self.tau_syn, self.v_th, self.v_reset = tau_mem, tau_syn, v_th, v_reset
-        self.rate, self.tolerance, self.memo, self.fills_memo = rate, tolerance, memo, fills_memo
+        self.rate, self.tolerance = rate, tolerance
         self.equal = tau_mem == tau_syn
         self.K = Real(0) if self.equal else tau_syn / (tau_syn - tau_mem)
         self.A, self.B = Real(0), Real(0)
@@ -34,14 +28,8 @@ class Voltage:
 
     def growths(self, t: Real) -> tuple[Real, Real]:
         """`exp(t/tau_mem)`, `exp(t/tau_syn)`: the arguments of all other methods at `t`."""
-        key = (t, self.tau_mem, self.tau_syn)
-        known = self.memo.get(key)
-        if known is None:
-            x = exp(t / self.tau_mem)
-            known = x, (x if self.equal else exp(t / self.tau_syn))
-            if self.fills_memo:
-                self.memo[key] = known
-        return known
+        x = exp(t / self.tau_mem)
+        return x, (x if self.equal else exp(t / self.tau_syn))
 
     def arrive(self, w: Real, t: Real, x: Real, y: Real) -> None:
         """Add the response to an arrival at `t`, with growths `x`, `y`."""
@@ -89,14 +77,12 @@ class Voltage:
             height = self.A * (1 - self.tau_syn / self.tau_mem) * exp(-t_peak / self.tau_mem)
         return (t_peak, height) if t_peak > t else None
 
-    def crossing(self, t: Real, v: Real, peak: tuple[Real, Real], guess: Real | None) -> Real:
+    def crossing(self, t: Real, v: Real, peak: tuple[Real, Real]) -> Real:
         """The one time at which V rises through `v_th`, between `t` with voltage `v`, and the peak.
-        Newton steps inside a bracket start at the guess, or at the root of the parabola through
-        both ends with its vertex at the peak."""
+        Newton steps inside a bracket start at the root of the parabola through both ends with its
+        vertex at the peak."""
         low, high = t, peak[0]
-        if guess is None or not low < guess < high:
-            guess = high - (high - low) * sqrt((peak[1] - self.v_th) / (peak[1] - v))
-        t = guess
+        t = high - (high - low) * sqrt((peak[1] - self.v_th) / (peak[1] - v))
         resolution = (self.tau_mem + self.tau_syn + high) * self.tolerance / 1000
         while high - low > resolution:
             x, y = self.growths(t)
@@ -127,16 +113,13 @@ class Voltage:
 
 
 class Maximum:
-    """The largest of the local maxima, offered in order of time; the first is the initial 0.
+    """The earliest largest of the local maxima, offered in order of time, the initial 0 first.
     `place`: ("initial",), ("spike",), ("end",), ("arrival", arrivals) or ("interior", events before
-    it). `gap`: the distance of the earliest largest to the second largest."""
+    it)."""
 
     def __init__(self) -> None:
-        self.value, self.place, self.gap = Real(0), ("initial",), INFINITY
+        self.value, self.place = Real(0), ("initial",)
 
     def offer(self, value: Real, place: tuple) -> None:
         if value > self.value:
-            self.gap = value - self.value
             self.value, self.place = value, place
-        elif place != self.place:
-            self.gap = min(self.gap, self.value - value)
