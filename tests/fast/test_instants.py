@@ -1,4 +1,4 @@
-"""Instants in ticks, crossings, polynomials, and the flow of an arrival, in exact arithmetic."""
+"""Instants in ticks, crossings and polynomials, in exact arithmetic."""
 
 import math
 from fractions import Fraction
@@ -6,25 +6,15 @@ from fractions import Fraction
 import mpmath
 import numpy as np
 import pytest
-import torch
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from delayprop.fast.layout import instants
-from delayprop.fast.layout.arrays import LANES, Others, Pack, Synapses
+from delayprop.fast.layout.arrays import LANES, Others
 from delayprop.fast.layout.instants import BATCH, REST_BITS, ticks_for
-from delayprop.fast.physics import factors, polynomials
 from delayprop.fast.physics.clock import clock_for
 from delayprop.fast.physics.crossing import TOUCH, Neurons, time_to_threshold
-from delayprop.fast.physics.polynomials import (
-    EXACT,
-    RAB,
-    TERMS,
-    flow_coefficients,
-    integral_coefficients,
-)
-from delayprop.fast.solving import packing
-from delayprop.fast.solving.problem import Problem
+from delayprop.fast.physics.polynomials import TERMS, flow_coefficients, integral_coefficients
 from delayprop.fast.solving.tables import tables
 from delayprop.spec import UnsupportedError
 from delayprop.spec.neuron import LIF
@@ -32,15 +22,10 @@ from tests.support.convolution import convolution
 from tests.support.kernels import from_python
 from tests.support.tolerances import U32, U64
 
-DTYPES = [np.float32, np.float64]
 arrival_of, in_bins, instant_of, time_of, to_tick = map(
     from_python, (instants.arrival_of, instants.in_bins, instants.instant_of, instants.time_of, instants.to_tick),
 )
-arrival_factors, both_factors, factors_of, one_of, driven_factors_of, driven_a_bin_more = map(from_python, (
-    factors.arrival_factors, factors.both_factors, factors.factors_of, factors.one_of, factors.driven_factors_of,
-    factors.driven_a_bin_more,
-))
-polynomial, crossing_of = from_python(polynomials.polynomial), from_python(time_to_threshold)
+crossing_of = from_python(time_to_threshold)
 
 
 @pytest.mark.parametrize("longest", [0, 1, 13, 14, 15, 100, 1006, 1007, 5000, 100_000])
@@ -87,65 +72,6 @@ def test_a_half_tick_is_rounded_to_the_even_one() -> None:
         for off in (0.0, 0.25, 0.5, 0.75):
             assert instant_of(2, (n + off) / (ticks.rest + 1), ticks) == (2 << ticks.bits) + np.rint(n + off)
     assert instant_of(2, np.nextafter(1.0, 0.0), ticks) == (2 << ticks.bits) + ticks.rest
-
-
-def pack(pm: float, ps: float, rate: float, dtype: type) -> Pack:
-    width = 1.0
-    values = np.array([[width / pm], [width / ps], [1.0], [0.0]])
-    terms = TERMS[np.dtype(dtype).itemsize]
-    constants, flow, coefficients, exact = tables(LIF, values.tobytes(), 1, width, rate, dtype, terms)
-    none = np.empty((0, 32))
-    ticks = ticks_for(3, width).in_precision(dtype)
-    synapses = Synapses(*7 * [none])
-    fixed = Others((), (), ()), (0, 0), np.zeros(0, np.int64), False, True, False, False, rate, False
-    return Pack(synapses, ticks, constants[0], flow[0], coefficients[0], exact[0], *fixed)
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("pm", "ps"),
-                         [(0.05, 0.2), (0.2, 0.05), (0.25, 0.25), (0.125, 0.125 * (1 + 1e-12)), (1e-6, 0.25)])
-def test_the_flow_of_an_arrival_is_the_product_of_spike_and_synapse(pm: float, ps: float, dtype: type) -> None:
-    """With and without a carry, for an integral readout too, and for almost equal constants."""
-    rate, b = 0.01, pack(pm, ps, 0.01, dtype)
-    clock, scale = clock_for(1.0, 9.0).in_precision(dtype), 2**b.ticks.bits
-    u, terms = clock.u, clock.terms
-    for q, r in ((0, 0), (scale // 3, scale // 2), (scale // 2, scale // 2), (scale - 1, scale - 1), (7, scale - 1)):
-        carried = q + r >= scale
-        x, y = Fraction(scale - q, scale), Fraction(r, scale)
-        left = float(x - y + (1 if carried else 0))
-        vv_r, vi_r, ii_r = factors_of(-float(y), 0, b.exact, EXACT)
-        yi_r = pm * float(y * y) * polynomial(b.exact, RAB, 0, -float(y), EXACT)
-        vv, vi, ii = one_of(carried, both_factors(np.int64(q), 0, 0, b, terms))
-        assert (vv, vi, ii) == pytest.approx(arrival_factors(np.int64(q), carried, 0, 0, b, terms), rel=4 * u)
-        now = factors_of(float(x), 0, b.coefficients, terms)
-        driven = driven_factors_of(float(x), now[0], pm, rate, 0, b.coefficients, terms)
-        yv, yi, e = driven_a_bin_more(*now, *driven, pm, rate, 0, b.flow) if carried else driven
-        found = {
-            (pm,): vv * vv_r, (ps,): ii * ii_r, (pm, ps): (vv * vi_r + vi * ii_r) / pm,
-            (-rate, pm, ps): (e * yi_r + yv * vi_r + yi * ii_r) / pm,
-        }
-        with mpmath.workdps(40):
-            for rates, value in found.items():
-                true = float(convolution(rates, left)) * left ** (len(rates) - 1)
-                assert value == pytest.approx(true, rel=0, abs=16 * u), (q, r, rates)
-
-
-def test_times_are_split_to_the_nearest_tick() -> None:
-    times = torch.tensor([0.0, 1.0, 2.5, 3.3e-3, 4.7e-4, np.nextafter(8.0, 0.0)], dtype=torch.float64)
-    ones = torch.ones(1, 1, dtype=torch.float64)
-    problem = Problem(
-        times=times, offsets=torch.tensor([0, 6]), trials=1, sources=1,
-        duration=9.0, w=ones.float(), d=ones, exists=None, neuron=LIF,
-        constants=(4 * ones[0], 4 * ones[0], ones[0], 0 * ones[0]),
-    )
-    ticks = ticks_for(3, problem.width)
-    bin_, rest = packing.split(times, problem)
-    found = packing.instants(bin_, rest, ticks)
-    assert found.dtype == torch.int64 and (found >= 0).all()
-    assert ((found >> ticks.bits) == bin_ % ticks.bins).all()
-    off = (found & ticks.rest).double() * 2.0**-ticks.bits - rest
-    assert (off[:-1].abs() <= 0.5 * 2.0**-ticks.bits).all() and off[3:5].all()
-    assert -(2.0**-ticks.bits) <= off[-1] <= 0, "the last tick of its bin"
 
 
 LANE, V_TH = 3, 1.0

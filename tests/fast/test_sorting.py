@@ -1,20 +1,17 @@
-"""Spikes sorted on the CPU, arrivals of a solved bin in order, and the flow over their gaps."""
+"""Spikes sorted on the CPU, and arrivals of a solved bin in order."""
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from numba import njit
 
 from delayprop.fast.cpu import gaps
 from delayprop.fast.cpu.emitted import Emitted
-from delayprop.fast.cpu.intrinsics import pointer
-from delayprop.fast.cpu.short_rows import FEW, GAPS, counted_before
+from delayprop.fast.cpu.short_rows import FEW
 from delayprop.fast.cpu.sorting import sort_by_bin, sort_by_train
-from delayprop.fast.layout.arrays import LANES, Arriving, Others
+from delayprop.fast.layout.arrays import Arriving, Others
 from delayprop.fast.layout.instants import ticks_for
-from delayprop.fast.physics.polynomials import TERMS, flow_coefficients, polynomial
 from delayprop.fast.solving import packing
 from delayprop.fast.solving.problem import Problem
 from delayprop.spec.neuron import LIF
@@ -81,20 +78,7 @@ def test_emitted_spikes_are_sorted_by_train(trials: int, post: int, seed: int) -
         assert sorted_.tolist() == part[order].tolist()
 
 
-scratch_for, put_in_order, value_of = map(from_python, (gaps.gap_scratch, gaps.put_in_order, polynomial))
-
-
-@njit
-def factors_of_gaps(rest, first, count, end, lane, coefficients, others, terms, scratch):
-    gaps.set_factors_of_gaps(
-        pointer(rest), first, count, end, lane, pointer(coefficients), others, terms, pointer(scratch.gap),
-        pointer(scratch.factors), scratch.factors.shape[1],
-    )
-
-
-@njit
-def ranked(found, count, rank):
-    gaps.rank_few(pointer(found), count, pointer(rank))
+scratch_for, put_in_order = map(from_python, (gaps.gap_scratch, gaps.put_in_order))
 
 
 @pytest.mark.full
@@ -117,41 +101,3 @@ def test_arrivals_are_in_order_of_time(dtype: type, count: int, different: int, 
     assert sorted(weight[:-1]) == list(range(count))
     if count <= 48 or np.bincount((found * dtype(count)).astype(int)).max() <= FEW:
         assert weight.tolist() == [*order, -1]
-
-
-@pytest.mark.full
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("count", [0, 1, GAPS - 1, GAPS, 2 * GAPS, 5 * GAPS + 3])
-@pytest.mark.parametrize("first", [0, 1, GAPS])
-@pytest.mark.parametrize(
-    ("lane", "others"), [(4, Others((), (), ())), *((5, Others((0,) * count, (0,) * count, ())) for count in range(3))]
-)
-def test_the_factors_of_gaps_are_those_of_one_gap(
-    dtype: type, count: int, first: int, lane: int, others: Others
-) -> None:
-    terms, scratch = tuple(range(TERMS[np.dtype(dtype).itemsize])), scratch_for(count, np.empty(0, dtype), others)
-    pm, end = np.linspace(0.01, 0.25, LANES), 0.9921875
-    ps = np.where(np.arange(LANES) % 4, 0.25 - pm / 2, pm)  # the rates are equal in every fourth lane
-    rows = [[-pm, pm, -pm, pm / 4], [0 * pm, -ps, ps, pm / 5], [pm / 2, ps / 3, -ps, pm], [ps, pm, ps / 7, -pm]]
-    A = np.moveaxis(np.array(rows), -1, 0)[:, : 2 + len(others.states), : 2 + len(others.states)]
-    given: np.ndarray = flow_coefficients(A, A[:0, None], len(others.reached) > 0, len(terms)).astype(dtype).reshape(-1)
-    rest: np.ndarray = end * np.sort(np.random.default_rng(count).random(count)).astype(dtype)
-    first = min(first, count)
-    factors_of_gaps(rest, first, count, end, lane, given, others, terms, scratch)
-    lengths = np.diff([0.0, *rest.astype(float), end])
-    assert len(scratch.factors) == (3, 8, 15)[len(others.reached)]
-    for row in range(len(scratch.factors)):
-        expected = [value_of(given, np.int64(row), lane, float(h), terms) for h in lengths[first:]]
-        np.testing.assert_allclose(scratch.factors[row, first : count + 1], expected, rtol=4e-16)
-        assert not scratch.factors[row, :first].any()
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_ranks_without_the_compiler(dtype: type) -> None:
-    found: np.ndarray = np.random.default_rng(7).integers(0, 9, FEW).astype(dtype)
-    compiled, meant = np.zeros(FEW, np.int32), np.zeros(FEW, np.int32)
-    ranked(found, FEW, compiled)
-    for other in range(FEW):
-        counted_before(found, other, meant)
-    assert compiled.tolist() == meant.tolist()
-    assert sorted(compiled) == list(range(FEW))

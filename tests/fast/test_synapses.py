@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from delayprop.fast import LI, Spikes
 from delayprop.fast.cpu.solver import _packed
-from delayprop.fast.cpu.synapses import gradients_of_pack
 from delayprop.fast.layout.arrays import LANES, Layer
 from delayprop.fast.layout.instants import ABSENT
 from delayprop.fast.solving import packing
@@ -94,37 +93,6 @@ def test_synapses_hold_their_delay_and_the_flow_behind_it(case: Drawn) -> None:
         pm, ps = (WIDTH / float(constant[j]) for constant in problem.constants[:2])
         true = [1.0, behind((ps,), r), pm * behind((pm, ps), r), pm * behind((-rate, pm, ps), r)]
         assert found == pytest.approx([w * one for one in true[: len(found)]], rel=4 * u, abs=1e-300)
-
-
-@pytest.mark.full
-@given(DRAWN)
-@example(NARROW)
-@example(WIDE)
-def test_gradients_are_the_adjoint_taken_on_to_the_arrivals(case: Drawn) -> None:
-    problem, layer, _ = case
-    blocks, sources, _ = layer.synapses.w.shape
-    sums = np.random.default_rng(0).normal(size=(blocks, sources, 2 * LANES))
-    dL_dw: np.ndarray = np.full((sources, blocks * LANES), 7.0, problem.dtype)
-    dL_dd = dL_dw.copy()
-    for number in range(blocks):
-        gradients_of_pack(number, sums[number], layer, dL_dw, dL_dd)
-    for source, j in np.ndindex(dL_dw.shape):
-        number, lane = divmod(j, LANES)
-        delay = layer.synapses.delay[number, source, lane]
-        if delay == ABSENT:
-            assert dL_dw[source, j] == dL_dd[source, j] == 0.0
-            continue
-        r = Fraction(int(delay & layer.ticks.rest), layer.ticks.rest + 1)
-        pm, ps = (WIDTH / float(constant[j]) for constant in problem.constants[:2])
-        of_V, of_I = sums[number, source].reshape(-1, LANES)[:, lane]
-        if problem.readout:  # the sums are those at the arrivals
-            along, p_I = of_V, of_I
-        else:
-            p_I = pm * behind((pm, ps), r) * of_V + behind((ps,), r) * of_I
-            along = pm * behind((pm,), r) * of_V - ps * p_I
-        expected = [p_I, -float(problem.w[source, j]) * along]
-        near = max(1e-13, float(np.finfo(problem.dtype).eps))
-        assert [dL_dw[source, j], dL_dd[source, j]] == pytest.approx(expected, rel=near, abs=1e-12)
 
 
 def test_a_delay_just_below_a_bin_stays_in_its_bin() -> None:
