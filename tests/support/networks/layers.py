@@ -4,25 +4,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-import pytest
 import torch
 from torch import Tensor, nn
 
-import delayprop.reference as reference
-from delayprop.fast import LI, LIF, Network, Spikes, Spiking, cross_entropy, first_spike_time, propagate, spike_time_mse
+from delayprop.fast import LI, LIF, Network, Spikes, Spiking, cross_entropy, propagate
 from delayprop.fast.nn.autograd import Record
 from delayprop.fast.nn.interchange import network_of
 from delayprop.fast.nn.spiking_layer import SpikingLayer
 from delayprop.fast.nn.synaptic_layer import SynapticLayer
-from delayprop.spec import Case, CrossEntropy, Loss, Neuron, SpikeTimeMSE, SpikeTrains
-from tests.support.tolerances import SAME_NETWORK
+from delayprop.spec import Case, Loss, Neuron, SpikeTimeMSE, SpikeTrains
 
 Layer = TypeVar("Layer", bound=SpikingLayer)
 DURATION = 16.0
 TRIALS: list[list[list[float]]] = [[[0.7, 4.1], [1.9], [2.6, 3.3]], [[], [0.4, 6.0], []], [[], [], []]]
 """Three trials of different numbers of spikes, the last one silent."""
-
-FLOAT32 = 1e-5  # relative error of a gradient in float32: some hundred operations in sequence
 
 
 def trains(*times: list[float]) -> SpikeTrains:
@@ -146,41 +141,3 @@ def trained(dtype: torch.dtype) -> list[SynapticLayer]:
         for layer in made:
             layer.project_()
     return made
-
-
-LOSSES: dict[str, tuple[Loss, Callable[[Spikes], Tensor]]] = {
-    "spike_time_mse": (SpikeTimeMSE("layer1", TARGETS), lambda out: spike_time_mse(out, [TARGETS] * out.trials)),
-    "first_spike_time": (
-        CrossEntropy("first_spike_time", "layer1", 1, 3.0),
-        lambda out: cross_entropy(first_spike_time(out, 3.0), torch.ones(out.trials, dtype=torch.int64)),
-    ),
-}
-
-
-def assert_batch_is_mean(name: str, dtype: torch.dtype) -> None:
-    """Asserts that a batch of `TRIALS` has their mean loss and mean gradient in `reference`."""
-    loss, function = LOSSES[name]
-    layers = [first_layer(dtype).requires_grad_(), second_layer(dtype).requires_grad_()]
-    spikes = learned_spikes()
-    emitted = layers[1](layers[0](spikes))
-    value = function(emitted)
-    value.backward()
-    singles = [reference.run(case_of(layers, trial, loss)) for trial in TRIALS]
-    counts = [[len(train) for train in single.spikes["layer1"]] for single in singles]
-    assert emitted.counts().tolist() == counts and len({sum(count) for count in counts}) == 3
-    tolerance = SAME_NETWORK if dtype == torch.float64 else FLOAT32
-    assert float(value.detach()) == pytest.approx(np.mean([single.loss for single in singles]), rel=tolerance)
-
-    def assert_mean(found: Tensor | None, alone: list[np.ndarray]) -> None:
-        expected = np.mean(alone, axis=0)
-        assert found is not None
-        assert np.linalg.norm(found.numpy() - expected) <= tolerance * np.linalg.norm(expected)
-
-    for n, layer in enumerate(layers):
-        assert_mean(layer.w.grad, [single.gradients.connections[n].dL_dw for single in singles])
-        assert_mean(layer.d.grad, [single.gradients.connections[n].dL_dd for single in singles])
-        for constant in ("tau_mem", "tau_syn", "v_th", "v_reset"):
-            alone = [single.gradients.populations[f"layer{n}"][constant] for single in singles]
-            assert_mean(getattr(layer, constant).grad, alone)
-    by_input = np.concatenate([np.concatenate(single.gradients.inputs["in"]) for single in singles])
-    assert_mean(spikes.times.grad, [by_input / len(singles)])
