@@ -22,6 +22,7 @@ from delayprop.fast import (
     Spikes,
     SpikeTimeMSELoss,
     Spiking,
+    project_,
     spike_time_mse,
 )
 from delayprop.fast.nn.interchange import network_of
@@ -37,12 +38,14 @@ from tests.support.networks.layers import (
     found_by,
     given_spikes,
     named_layer,
+    names_of,
     reader,
     second_layer,
+    wired,
 )
 from tests.support.tolerances import SAME_SUM
 
-every_module = pytest.mark.parametrize("name", MODULES)
+every_module = pytest.mark.parametrize("name", names_of(MODULES))
 CASTS: dict[str, tuple[Callable[[nn.Module], nn.Module], torch.dtype]] = {
     "float": (lambda module: module.float(), torch.float32),
     "to float64": (lambda module: module.to(torch.float64), torch.float64),
@@ -58,7 +61,7 @@ def test_a_module_can_be_cast(name: str, cast: str) -> None:
     module = change(MODULES[name](torch.float64))
     emitted = found_by(module)
     emitted.square().sum().backward()
-    assert emitted.dtype == (dtype if name == "LI" else torch.float64)
+    assert emitted.dtype == (dtype if emitted.ndim == 2 else torch.float64)
     learned = [parameter for parameter in module.parameters() if parameter.requires_grad]
     assert learned and all(p.grad is not None and p.grad.dtype == p.dtype == dtype for p in learned)
     plain = found_by(MODULES[name](torch.float64))
@@ -124,6 +127,9 @@ def test_a_layer_without_numbers_is_refused_at_its_first_call() -> None:
      "LIF(3 -> 2, tau_mem=per neuron, tau_syn=5, v_th=1, v_reset=-0.5, max_delay=None)"),
     (lambda: LI(2, 1, readout="max_voltage").requires_grad_().double(),
      "LI(2 -> 1, tau_mem=20, tau_syn=5, max_delay=None, readout=max_voltage)"),
+    (lambda: wired("axonal", max_delay=9.0)[0],
+     "LIF(3 -> 40, tau_mem=20, tau_syn=5, v_th=1, v_reset=0, max_delay=9, delays=axonal, mask of 79 synapses, "
+     "mask_rec of 947 synapses, recurrent=True)"),
     (lambda: LIF(3, 2, recurrent=True).to("meta"),
      "LIF(3 -> 2, tau_mem=per neuron, tau_syn=per neuron, v_th=per neuron, v_reset=per neuron, max_delay=None, "
      "recurrent=True)"),
@@ -159,11 +165,15 @@ def test_a_description_of_a_network_shows_its_parts() -> None:
 
 @every_module
 def test_a_state_dict_keeps_every_number_bit_for_bit(name: str) -> None:
-    """The file is read with `weights_only`, after a training step has made the numbers odd."""
+    """The file is read with `weights_only`, after a training step has made the numbers odd. Masks,
+    and the states that sources raise, are in it."""
     trained, restored = MODULES[name](torch.float32), MODULES[name](torch.float32)
     optimiser = torch.optim.Adam(trained.requires_grad_().parameters(), lr=0.01)
     found_by(trained).square().sum().backward()
     optimiser.step()
+    project_(trained)
+    for buffer in restored.buffers():
+        buffer.zero_()
     file = io.BytesIO()
     torch.save(trained.state_dict(), file)
     file.seek(0)
@@ -179,6 +189,7 @@ def test_a_state_dict_names_what_is_learned() -> None:
     constants = ["tau_mem", "tau_syn", "v_th", "v_reset"]
     assert list(first_layer().state_dict()) == ["w", "d", *constants]
     assert list(reader().state_dict()) == ["w", "d", *constants[:2]]
+    assert {*LIF(3, 2, recurrent=True).state_dict()} == {"w", "d", "w_rec", "d_rec", *constants}
     synapses = [f"synapses.{n}.{name}" for n in (0, 1) for name in ("w", "d", "exists")]
     learned = list(MODULES["Network"](torch.float64).state_dict())
     assert learned == synapses + [f"constants.{n}.{name}" for n in (1, 2) for name in constants]

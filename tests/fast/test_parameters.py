@@ -144,6 +144,9 @@ def test_delays_are_projected_into_their_bounds(bound: float | None, left: list,
     with torch.no_grad():
         graph.synapses[0].d[0, 0] = -2.0
     net = nn.ModuleList([layer, graph])
+    shared = LIF(3, 2, delays="axonal", max_delay=9.0)
+    torch.nn.init.constant_(shared.d, 11.0)
+    assert shared.project_() == 3 and shared.d.max() == 9.0
     assert project_(net) == outside + 1 and project_(net) == layer.project_() == 0 and layer.d.tolist() == [left]
 
 

@@ -1,17 +1,20 @@
-"""Small networks: two layers and a reader, as modules and as a case; three layers in a row."""
+"""Small networks: layers, alone and in stacks, as modules and as a case."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
-from delayprop.fast import LI, LIF, Network, Spikes, Spiking, cross_entropy, propagate
+from delayprop.fast import ALIF, LI, LIF, Network, Spikes, Spiking, propagate
 from delayprop.fast.nn.autograd import Record
 from delayprop.fast.nn.interchange import network_of
 from delayprop.fast.nn.spiking_layer import SpikingLayer
 from delayprop.fast.nn.synaptic_layer import SynapticLayer
+from delayprop.fast.nn.wiring import DELAYS, Into
 from delayprop.spec import Case, Loss, Neuron, SpikeTimeMSE, SpikeTrains
 
 Layer = TypeVar("Layer", bound=SpikingLayer)
@@ -100,23 +103,6 @@ def network(dtype: torch.dtype = torch.float64) -> Network:
     return Network(case_of([first_layer(), second_layer()], TRIALS[0], SpikeTimeMSE("layer1", TARGETS)).network, dtype)
 
 
-MODULES: dict[str, Callable[[torch.dtype], nn.Module]] = {
-    "LIF": first_layer, "LI": reader, "Network": network, "names of attributes": named_layer,
-}
-
-
-def found_by(module: nn.Module) -> Tensor:
-    """Spike times or readout for the given spikes; the first layer feeds an LI layer."""
-    if isinstance(module, Network):
-        return module({"in": given_spikes()}).spikes["layer1"].times
-    if isinstance(module, SpikingLayer):
-        return module(given_spikes()).times
-    return module(first_layer()(given_spikes()))
-
-
-LABELS = torch.tensor([0, 2, 1])
-
-
 def row(dtype: torch.dtype = torch.float64, seed: int = 0) -> list[SynapticLayer]:
     """3 -> 6 -> 4 -> 3, delays per synapse, constants per neuron, busy hidden layers."""
     random = torch.Generator().manual_seed(seed)
@@ -129,15 +115,62 @@ def row(dtype: torch.dtype = torch.float64, seed: int = 0) -> list[SynapticLayer
     ]
 
 
-def trained(dtype: torch.dtype) -> list[SynapticLayer]:
-    """The row after two steps, in which constants learn too."""
-    made = row(dtype)
-    stack = nn.Sequential(*made).requires_grad_()
-    optimiser = torch.optim.Adam(stack.parameters(), lr=0.01)
-    for _ in range(2):
-        optimiser.zero_grad()
-        cross_entropy(stack(given_spikes()), LABELS).backward()
-        optimiser.step()
-        for layer in made:
-            layer.project_()
-    return made
+RANDOM = torch.Generator().manual_seed(3)
+MASK, MASK_REC, MASK_OUT = (torch.rand(shape, generator=RANDOM) < 0.6 for shape in ((3, 40), (40, 40), (40, 2)))
+LONG = Spikes.from_trains([[[1.0, 4.0], [2.0, 2.5, 30.0], [3.0]], [[], [0.0, 7.0], [1.0, 1.0]]], 40.0)
+
+
+def wired(delays: str, kind: Any = LIF, masked: bool = True, **more: Any) -> list[Any]:
+    """A recurrent layer, and one that is read; `delays`: which synapses share one."""
+    masks = (MASK, MASK_REC, MASK_OUT) if masked else (None, None, None)
+    random, wiring = torch.Generator().manual_seed(4), {"delays": delays, "dtype": torch.float64, **more}
+    hidden = kind(3, 40, recurrent=True, mask=masks[0], mask_rec=masks[1], **wiring)
+    out = LI(40, 2, readout="mean_voltage", mask=masks[2], **wiring)
+    hidden.initialise_(3.0, 1.0, 9.0, random).initialise_recurrent_(0.1, 0.2, 5.0, random)
+    return [hidden, out.initialise_(0.5, 1.0, 9.0, random)]
+
+
+CURRENTS = {"tau_mem": 15.0, "tau_exc": 4.0, "tau_inh": 9.0}
+HIDDEN, OWN = ["E", "G", "E"], ["G", "E", "E", "G"]
+
+
+def two_currents(into: Into = HIDDEN, into_rec: Into = OWN, dtype: torch.dtype = torch.float64) -> list[SynapticLayer]:
+    """A recurrent layer of two synapses, and an output."""
+    random = torch.Generator().manual_seed(1)
+    hidden = Spiking(
+        3, 4, neuron="two-synapses", recurrent=True, into=into, into_rec=into_rec, dtype=dtype,
+        **CURRENTS,  # type: ignore[arg-type]
+    )
+    hidden.initialise_(2.0, 1.0, 5.0, random).initialise_recurrent_(0.0, 0.3, 5.0, random)
+    out = LI(4, 2, readout="mean_voltage", dtype=dtype).initialise_(0.5, 0.5, 3.0, random)
+    return [hidden, out]
+
+
+STACKS: dict[str, Callable[[], list[SynapticLayer]]] = {
+    "constants per neuron": row, "float32": partial(row, torch.float32),
+    **{delays: partial(wired, delays) for delays in DELAYS}, "every synapse": partial(wired, "axonal", masked=False),
+    "alif": partial(wired, "dendritic", ALIF), "two currents": two_currents,
+    "second current": partial(two_currents, "G"), "first current": partial(two_currents, None),
+}
+"""Layers in order, the last one read; three inputs."""
+MODULES: dict[str, Callable[[torch.dtype], nn.Module]] = {
+    "LIF": first_layer, "LI": reader, "Network": network, "names of attributes": named_layer,
+    "axonal": lambda dtype: nn.Sequential(*wired("axonal", dtype=dtype)),
+    "two currents": lambda dtype: nn.Sequential(*two_currents(dtype=dtype)),
+}
+OTHER_KERNELS = {"alif", "two currents", "second current", "first current"}
+"""Of these: compiled by no test of the core."""
+
+
+def names_of(table: Mapping[str, object]) -> list[Any]:
+    """The names of a table as parameters of a test; the core leaves out those of other kernels."""
+    return [pytest.param(name, marks=[pytest.mark.full] * (name in OTHER_KERNELS)) for name in table]
+
+
+def found_by(module: nn.Module) -> Tensor:
+    """Spike times or readout for the given spikes; the first layer feeds an LI layer."""
+    if isinstance(module, Network):
+        return module({"in": given_spikes()}).spikes["layer1"].times
+    if isinstance(module, SpikingLayer):
+        return module(given_spikes()).times
+    return module(given_spikes() if isinstance(module, nn.Sequential) else first_layer()(given_spikes()))
