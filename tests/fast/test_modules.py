@@ -31,7 +31,6 @@ from delayprop.spec import Connection, Neuron, Population, SpecError, Unsupporte
 from delayprop.spec import Network as NetworkSpec
 from tests.support.networks.layers import (
     MODULES,
-    ORDINARY,
     TAKEN,
     TARGETS,
     first_layer,
@@ -194,30 +193,29 @@ def test_a_state_dict_names_what_is_learned() -> None:
     learned = list(MODULES["Network"](torch.float64).state_dict())
     assert learned == synapses + [f"constants.{n}.{name}" for n in (1, 2) for name in constants]
     assert {*named_layer().state_dict()} == {"w", "d", *(f"constants[{name}]" for name in TAKEN)}
-    assert {*named_layer(names=ORDINARY).state_dict()} == {"w", "d", *ORDINARY.values()}
+    other = ALIF(3, 2, tau_a=30.0, beta=0.2)
+    assert {"tau_a", "beta"} < {*other.state_dict()} and other.tau_a is other.constants["tau_a"]
 
 
-def test_constants_with_names_of_attributes_are_those_of_other_names() -> None:
-    """Spikes and all gradients, in a layer and in the `Network` of it; and a layer loads them."""
-    ours, theirs = named_layer(), named_layer(names=ORDINARY)
-    loaded = named_layer()
+def test_constants_may_have_names_of_attributes() -> None:
+    """Spikes and all gradients are those of LIF, in a layer, a loaded one, and a `Network`."""
+    plain, ours, loaded = first_layer(), named_layer(), named_layer()
     for constant in loaded.constants.values():
         constant.data.fill_(2.0)
     load_into([loaded], network_of([ours]))
-    for layer in (ours, theirs, loaded):
-        spike_time_mse(layer.requires_grad_()(given_spikes()), [TARGETS] * 3).backward()
     graph = Network(network_of([ours]), torch.float64).requires_grad_()
+    for layer in (plain, ours, loaded):
+        spike_time_mse(layer.requires_grad_()(given_spikes()), [TARGETS] * 3).backward()
     spike_time_mse(graph(given_spikes()).spikes["out"], [TARGETS] * 3).backward()
     assert {*ours.constants} == {*TAKEN} and ours.w.shape == (3, 2) and ours.pre == 3
-    for name, other in ORDINARY.items():
-        expected = theirs.constants[other].grad
-        assert expected is not None and expected.any() and getattr(theirs, other) is theirs.constants[other]
+    assert torch.equal(ours(given_spikes()).times, plain(given_spikes()).times)
+    for name, of_lif in (("w", "tau_mem"), ("d", "tau_syn"), ("pre", "v_th"), ("into", "v_reset")):
+        expected = (-1.0 if name == "into" else 1.0) * plain.constants[of_lif].grad
+        assert expected.any()
         for of in (ours, loaded, graph.constants[1]):
-            grad = of.constants[name].grad
-            assert grad is not None and torch.equal(grad, expected), name
-    for one, same in ((ours.w, theirs.w), (ours.d, theirs.d), (ours.w, first_layer().w)):
-        assert torch.equal(one, same)
-    assert torch.equal(ours(given_spikes()).times, first_layer()(given_spikes()).times)
+            torch.testing.assert_close(of.constants[name].grad, expected, rtol=1e-12, atol=1e-14)
+    for name in ("w", "d"):
+        torch.testing.assert_close(getattr(ours, name).grad, getattr(plain, name).grad, rtol=1e-12, atol=1e-14)
 
 
 def test_constants_are_given_once_and_not_replaced() -> None:
@@ -272,15 +270,3 @@ def test_any_subset_can_be_frozen() -> None:
             if gradient is not None and full is not None:
                 assert float((gradient - full).norm()) <= SAME_SUM * float(full.norm()), (frozen, name)
     assert not first_layer().requires_grad_(False)(given_spikes()).times.requires_grad
-
-
-def test_a_copy_in_float64_keeps_delays_at_a_bound_that_float32_rounds_up() -> None:
-    layer = LIF(1, 1, max_delay=20.1)
-    layer.d.data.fill_(30.0)
-    layer.project_()
-    assert float(layer.d.detach()) > 20.1
-    spikes = Spikes.from_trains([[[1.0]]], 60.0)
-    layer.double()(spikes)
-    layer.d.data.add_(1e-5)
-    with pytest.raises(SpecError, match="`d` must be at most max_delay"):
-        layer(spikes)

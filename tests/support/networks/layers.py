@@ -46,18 +46,14 @@ def first_layer(dtype: torch.dtype = torch.float64) -> LIF:
 
 TAKEN = {"w": 9.0, "d": 4.0, "pre": 1.25, "mask": 0.25, "half": 0.5, "type": -0.5, "into": 0.05}
 """Constants whose names are those of attributes of layers, and their values."""
-ORDINARY = dict(zip(TAKEN, ("a_w", "a_d", "a_pre", "a_mask", "a_half", "a_type", "a_into"), strict=True))
 
 
-def named_layer(dtype: torch.dtype = torch.float64, names: Mapping[str, str] | None = None) -> Spiking:
-    """The first layer by equations with the constants `TAKEN`; `names`: others for them."""
-    own = {name: name for name in TAKEN} | dict(names or {})
+def named_layer(dtype: torch.dtype = torch.float64) -> Spiking:
+    """The first layer by equations with the constants `TAKEN`."""
     neuron = Neuron(
-        {"V": "(-V + I) / {w}".format(**own), "I": "-I / {d}".format(**own)}, spike="V - {pre} + {mask}".format(**own),
-        reset={"V": "{half} * {type} - {into}".format(**own)},
+        {"V": "(-V + I) / w", "I": "-I / d"}, spike="V - pre + mask", reset={"V": "half * type - into"},
     )
-    constants = {own[name]: value for name, value in TAKEN.items()}
-    return filled_first(Spiking(3, 2, neuron=neuron, constants=constants, dtype=dtype))
+    return filled_first(Spiking(3, 2, neuron=neuron, constants=TAKEN, dtype=dtype))
 
 
 def second_layer(dtype: torch.dtype = torch.float64) -> LIF:
