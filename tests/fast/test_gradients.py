@@ -7,18 +7,10 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad, functional
 
-from delayprop.fast import LI, LIF, propagate, spike_time_mse
+from delayprop.fast import LI, LIF, propagate
 from delayprop.spec import VOLTAGE_READOUTS, UnsupportedError
 from tests.support.networks.layers import TRIALS, first_layer, given_spikes
 from tests.support.refusals import Refusals, assert_refused
-
-
-def test_a_silent_batch_has_a_finite_loss_and_no_gradient() -> None:
-    layer = first_layer().requires_grad_()
-    silent = layer(given_spikes(TRIALS[2:]))
-    spike_time_mse(silent, [[[6.0, 9.0], [8.0]]]).backward()
-    assert silent.first().tolist() == [[16.0, 16.0]] and len(silent.times) == 0
-    assert all(p.grad is not None and not p.grad.any() for p in layer.parameters())
 
 
 @pytest.mark.parametrize("readout", VOLTAGE_READOUTS)

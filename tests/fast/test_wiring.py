@@ -78,9 +78,9 @@ def test_layers_are_the_network_that_they_describe(name: str) -> None:
             ends = source, places[n + 1]
             of = [each for each, one in zip(graph.synapses, network.connections) if (one.source, one.target) == ends]
             of_w, of_d = found[f"{n}.w{ending}"], found[f"{n}.d{ending}"]
-            assert of_w.any() and of_d.any() and torch.equal(of_w, sum(each.w.grad for each in of))
+            assert of_w.any() and of_d.any() and torch.equal(of_w, torch.stack([each.w.grad for each in of]).sum(0))
             rtol, atol = (0.0, 0.0) if layer.delays == "synaptic" else (1e-12, 1e-14)
-            expected = sum(each.d.grad for each in of).sum_to_size(of_d.shape)
+            expected = torch.stack([each.d.grad for each in of]).sum(0).sum_to_size(of_d.shape)
             torch.testing.assert_close(of_d, expected, rtol=rtol, atol=atol)
     assert bits(network_of(graph)) == bits(network)
 
