@@ -41,7 +41,7 @@ def test_float64_of_each_neuron(name: str, recurrent: bool, readout: str, measur
 IN_PYTHON = """
 from tests.support.implementations import Run, agreement, every_run
 from tests.agreement import test_neurons_in_fast as neurons, test_plain as plain
-from tests.fast import test_arrival_states as layers
+from tests.fast import test_modules as modules, test_wiring as wiring
 from tests.support.networks.neurons import FAST, exciting, network
 for name in (*FAST[1:], "three"):
     for recurrent in (False, True):
@@ -50,13 +50,13 @@ for name in (*FAST[1:], "three"):
 agreement(exciting(network("three", 2, "first_spike_time"), 0.25))
 neurons.test_identities_of_each_neuron("adlif")
 plain.agrees(plain.layer("adlif"))
-layers.test_layers_are_the_network_of_their_states()
+wiring.test_layers_are_the_network_that_they_describe("two currents")
 for name in ("mixed", "two-synapses"):
-    layers.test_own_spikes_arrive_in_the_bin_in_which_they_are_emitted(name)
-    layers.test_constants_that_learn_change_no_other_gradient(name)
-layers.test_layers_load_such_a_network_bit_for_bit(layers.HIDDEN)
-layers.test_states_are_saved_with_the_parameters()
-layers.test_opposite_currents_hide_no_run_without_end()
+    wiring.test_own_spikes_arrive_in_the_bin_in_which_they_are_emitted(name)
+    wiring.test_constants_that_learn_change_no_other_gradient(name)
+wiring.test_layers_load_a_network_bit_for_bit("two currents")
+modules.test_a_state_dict_keeps_every_number_bit_for_bit("two currents")
+wiring.test_opposite_currents_hide_no_run_without_end()
 """
 
 

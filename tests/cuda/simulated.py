@@ -5,7 +5,6 @@ of `fast`. Blocks have few threads, which are Python threads, and several neuron
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from unittest import mock
 
 import numpy as np
@@ -16,13 +15,10 @@ from torch import Tensor
 import delayprop.reference as reference
 from delayprop.fast import Spikes, propagate
 from delayprop.fast.cuda import launches, workspace
-from delayprop.fast.layout.arrays import Layer
 from delayprop.fast.run import run_case
-from delayprop.fast.solving.problem import Problem
 from delayprop.spec import Case
 from tests.support.comparison import assert_not_all_zero, assert_same_results
 from tests.support.networks.documents import cross_entropy, li, lif, read, wire
-from tests.support.networks.layers import LOSSES, assert_batch_is_mean
 from tests.support.networks.neurons import network
 from tests.support.networks.spike_bounds import assert_average_counts, assert_bounded
 from tests.support.networks.strategies import families, seeded_case
@@ -63,23 +59,6 @@ def test_seeded_networks(family: str, precision: str) -> None:
 def test_neurons_given_by_equations(name: str, recurrent: bool) -> None:
     """With one and with two other states; gradients of every constant."""
     agree(network(name, 0, "first_spike_time", recurrent), "float64")
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
-@pytest.mark.parametrize("name", LOSSES)
-def test_a_batch_is_the_mean_of_its_trials(name: str, dtype: torch.dtype) -> None:
-    assert_batch_is_mean(name, dtype)
-
-
-def test_control_a_delay_changed_by_a_millionth_does_not_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = launches.write_synapses
-
-    def off(problem: Problem, layer: Layer) -> None:
-        before(replace(problem, d=problem.d * (1 + 1e-6)), layer)
-
-    monkeypatch.setattr(launches, "write_synapses", off)
-    with pytest.raises(AssertionError):
-        agree(seeded_case(2, "layers"), "float64")
 
 
 @pytest.mark.parametrize("loss", ["max_voltage", "mean_voltage", "exp_weighted_voltage", "spikes"])

@@ -11,7 +11,9 @@ from torch import Tensor
 from delayprop.fast import LI, LIF, Spikes
 from delayprop.fast.nn import certificate
 from delayprop.fast.nn.certificate import Residuals, residuals, watched
+from delayprop.fast.nn.wiring import DELAYS
 from delayprop.spec import VOLTAGE_READOUTS
+from tests.support.networks.layers import LONG, wired
 from tests.support.refusals import assert_refused
 from tests.support.tolerances import U32, U64, identity
 
@@ -116,6 +118,15 @@ def test_an_integral_has_nothing_of_absent_synapses(readout: str) -> None:
     with torch.no_grad():
         out.w[~mask], out.d[~mask] = 5.0, 3.0
     assert_exact(certified([out], Spikes.from_trains(TRIALS, 14.0)))
+
+
+@pytest.mark.parametrize("delays", DELAYS)
+def test_masks_and_shared_delays_are_in_the_identities(delays: str) -> None:
+    layers = wired(delays)
+    with differentiated(layers, LONG, lambda y: torch.linalg.norm(y - 0.1)) as certify:
+        assert_exact(certify())
+        layers[0].d.grad.mul_(1.01)
+        assert certify().B > 1e-6
 
 
 def test_with_a_spike_at_the_end_only_the_scale_of_weights_is_checked() -> None:

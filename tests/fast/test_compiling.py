@@ -186,37 +186,28 @@ def file_of(folder: Path, ending: str) -> Path:
 
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda whole: b"",
-    "60 bytes": lambda whole: whole[:60],
     "half": lambda whole: whole[: len(whole) // 2],
-    "zeros": lambda whole: bytes(len(whole)),
     "random": lambda whole: random.Random(1).randbytes(len(whole)),
     "nonsense": lambda whole: pickle.dumps(numba.__version__) + pickle.dumps(7),
+    "a byte of the code": lambda whole: whole.replace(b"ELF", b"ELG"),  # it still unpickles
 }
 ONE_LINE = "delayprop: damaged kernels in {} are compiled anew\n"
 
 
-@pytest.mark.parametrize("ending", ["nbi", "nbc"])
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize(("damage", "ending"), [
+    *product([*DAMAGES][:-1], ("nbi", "nbc")), ("a byte of the code", "nbc"),
+])
 def test_a_damaged_kernel_is_compiled_anew(
     damage: str, ending: str, kept: Callable, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """One line tells so, and the next start has it again."""
     assert [kept(), kept()] == [(3.0, True), (3.0, False)]
     file = file_of(tmp_path, ending)
-    file.write_bytes(DAMAGES[damage](file.read_bytes()))
-    assert capfd.readouterr().err == ""
+    whole = file.read_bytes()
+    file.write_bytes(DAMAGES[damage](whole))
+    assert file.read_bytes() != whole and capfd.readouterr().err == ""
     assert kept() == (3.0, True) and capfd.readouterr().err == ONE_LINE.format(tmp_path / "kernels")
     assert kept() == (3.0, False) and capfd.readouterr().err == ""
-
-
-def test_damaged_code_does_not_run(kept: Callable, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """One byte of the code has changed, so that it still unpickles."""
-    kept()
-    file = file_of(tmp_path, "nbc")
-    whole = file.read_bytes()
-    assert whole.count(b"ELF") == 1
-    file.write_bytes(whole.replace(b"ELF", b"ELG"))
-    assert kept() == (3.0, True) and capfd.readouterr().err == ONE_LINE.format(tmp_path / "kernels")
 
 
 def test_code_of_other_types_does_not_run(

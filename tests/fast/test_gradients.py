@@ -1,4 +1,4 @@
-"""Gradients of torch functions of spikes, in any batch; what a layer does not offer is refused."""
+"""Gradients of torch functions of spikes; what a layer does not offer is refused."""
 
 from collections.abc import Callable
 
@@ -7,24 +7,10 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad, functional
 
-from delayprop.fast import LI, LIF, propagate, spike_time_mse
+from delayprop.fast import LI, LIF, propagate
 from delayprop.spec import VOLTAGE_READOUTS, UnsupportedError
-from tests.support.networks.layers import LOSSES, TRIALS, assert_batch_is_mean, first_layer, given_spikes
+from tests.support.networks.layers import TRIALS, first_layer, given_spikes
 from tests.support.refusals import Refusals, assert_refused
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
-@pytest.mark.parametrize("name", LOSSES)
-def test_a_batch_is_the_mean_of_its_trials(name: str, dtype: torch.dtype) -> None:
-    assert_batch_is_mean(name, dtype)
-
-
-def test_a_silent_batch_has_a_finite_loss_and_no_gradient() -> None:
-    layer = first_layer().requires_grad_()
-    silent = layer(given_spikes(TRIALS[2:]))
-    spike_time_mse(silent, [[[6.0, 9.0], [8.0]]]).backward()
-    assert silent.first().tolist() == [[16.0, 16.0]] and len(silent.times) == 0
-    assert all(p.grad is not None and not p.grad.any() for p in layer.parameters())
 
 
 @pytest.mark.parametrize("readout", VOLTAGE_READOUTS)

@@ -144,12 +144,16 @@ def test_delays_are_projected_into_their_bounds(bound: float | None, left: list,
     with torch.no_grad():
         graph.synapses[0].d[0, 0] = -2.0
     net = nn.ModuleList([layer, graph])
+    shared = LIF(3, 2, delays="axonal", max_delay=9.0)
+    torch.nn.init.constant_(shared.d, 11.0)
+    assert shared.project_() == 3 and shared.d.max() == 9.0
     assert project_(net) == outside + 1 and project_(net) == layer.project_() == 0 and layer.d.tolist() == [left]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_delay_above_its_bound_is_refused(dtype: torch.dtype) -> None:
-    """The bound itself passes in either precision, although float32 rounds 1.1 up."""
+    """The bound itself passes in either precision, although float32 rounds 1.1 up, and in a copy
+    in float64."""
     layer, other = LIF(3, 2, max_delay=1.1, dtype=dtype), LIF(3, 2, max_delay=1.1, dtype=dtype)
     torch.nn.init.constant_(layer.d, 1.2)
     other.load_state_dict(layer.state_dict())
@@ -165,6 +169,9 @@ def test_a_delay_above_its_bound_is_refused(dtype: torch.dtype) -> None:
     assert other.d.tolist() != layer.d.tolist()
     with torch.no_grad():
         layer(given_spikes())
+    layer.double()(given_spikes())
+    layer.d.data.add_(1e-5)
+    assert_refused(lambda: layer(given_spikes()), "`d` must be at most max_delay")
 
 
 def test_constants_that_learn_are_projected() -> None:

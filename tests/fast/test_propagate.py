@@ -1,6 +1,8 @@
-"""Limits and records of `propagate`: width of its bins, dtypes, the record of each population, and
-the number of bins that were solved event by event; a training run bounds its spikes."""
+"""Limits and records of `propagate`: width of its bins, the record of each population, the number
+of bins that were solved event by event; a training run bounds its spikes."""
 
+import math
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -8,10 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from delayprop.fast import LI, Spikes, propagate
+from delayprop.fast import LI, LIF, Spikes, propagate
+from delayprop.fast.cpu.bin_width import with_narrow_bins
 from delayprop.fast.nn.autograd import Record
 from delayprop.fast.solving import bound
 from delayprop.fast.solving.bound import bounded_spikes
+from delayprop.fast.solving.problem import Problem
+from delayprop.spec import NEURONS
 from tests.support.networks.layers import given_spikes, propagated
 from tests.support.networks.spike_bounds import assert_average_counts, assert_bounded, busy_layer, spikes_of
 from tests.support.refusals import assert_refused
@@ -19,14 +24,58 @@ from tests.support.refusals import assert_refused
 
 @pytest.mark.parametrize(("duration", "most"), [(16.0, 1.0), (2.5, 0.625)])
 def test_bins_are_at_most_a_quarter_of_the_shortest_time(duration: float, most: float) -> None:
-    """Of a time constant, 4 ms, or of the trial; results do not depend on the width."""
+    """Of a time constant, 4 ms, or of the trial."""
     spikes = given_spikes().until(duration)
-    plain = propagated(spikes)[0].times
-    for width in (most, 0.9 * most, 0.1):
-        assert torch.allclose(propagated(spikes, bin_width=width)[0].times, plain, rtol=1e-12, atol=0)
+    propagated(spikes, bin_width=most)
     words = f"`bin_width` must be at most a quarter of the shortest time constant and of the trial, {most}, got"
     for width in (1.01 * most, 3.0 * most):
         assert_refused(partial(propagated, spikes, bin_width=width), words)
+
+
+def problem_of(
+    inputs: int, post: int = 8, loop: float | None = None, delay: float = 1.0, duration: float = 1000.0,
+    neuron: str = "lif", readout: str | None = None, tau_syn: float = 5.0,
+) -> Problem:
+    """`inputs` onto each of `post` neurons, which loops of `loop` ms join. Usual bins are 1 ms."""
+    w = torch.zeros(inputs + (0 if loop is None else post), post)
+    d = torch.full_like(w, delay)
+    d[inputs:] = loop or 0.0
+    values = {"tau_mem": 4 * tau_syn, "tau_syn": tau_syn, "v_th": 1.0, "v_reset": 0.0}
+    constants = tuple(torch.full((post,), values[name]) for name in NEURONS[neuron].constants)
+    spikes = torch.zeros(0, dtype=torch.float64), torch.zeros(inputs + 1, dtype=torch.int64)
+    return Problem(*spikes, 1, inputs, duration, w, d, None, NEURONS[neuron], constants, readout)
+
+
+@pytest.mark.parametrize(("problem", "width"), [
+    (problem_of(500), 1.0), (problem_of(501), 0.5), (problem_of(1001), 0.25), (problem_of(9000), 0.0625),
+    (problem_of(0), 1.0), (problem_of(0, post=1, loop=0.1), 1.0),
+    (problem_of(8, 8, loop=0.1), 1.0), (problem_of(8, 9, loop=0.1), 0.5), (problem_of(8, 300, loop=0.1), 0.0625),
+    (problem_of(8, 300, loop=1.0), 1.0), (problem_of(8, 300, loop=2000.0), 1.0),
+    (problem_of(9000, tau_syn=20.0, duration=4000.0), 0.25),  # in another unit of time
+    (problem_of(9000, duration=2.0**19), 0.5), (problem_of(9000, duration=2.0**19 + 1), 1.0),  # long trials
+    (problem_of(9000, delay=2.0**14, duration=2.0**15), 0.125),  # many bins ahead, of the lanes of a pack
+    (problem_of(8, 512, loop=0.1, delay=1000.0), 0.125),  # of all packs, which a recurrent layer sweeps at once
+    (problem_of(9000, delay=math.inf), 0.0625), (problem_of(9000, delay=1001.0), 0.0625),
+    (problem_of(9000, neuron="li", readout="mean_voltage"), 1.0),  # never solved event by event
+    (problem_of(9000, neuron="li", readout="max_voltage"), 0.0625),
+    (replace(problem_of(9000), bin_width=0.5), 0.5),
+])
+def test_sizes_and_delays_choose_the_width(problem: Problem, width: float) -> None:
+    assert with_narrow_bins(problem).width == width
+    if problem.bin_width is None:  # as many synapses that do not exist change nothing
+        exists = torch.zeros_like(problem.w, dtype=torch.bool)
+        w, d = (torch.cat([torch.full_like(part, math.nan), part]) for part in (problem.w, problem.d))
+        sources = len(problem.w) + problem.sources
+        masked = replace(problem, w=w, d=d, sources=sources, exists=torch.cat([exists, ~exists]))
+        assert with_narrow_bins(masked).width == width
+
+
+def test_a_busy_loop_has_narrow_bins() -> None:
+    """Of 0.1 ms among 12 neurons: usual bins would hold several spikes of one chain of causes."""
+    layer = LIF(4, 12, recurrent=True, dtype=torch.float64).initialise_(1.5, 0.3, 5.0)
+    torch.nn.init.constant_(layer.d_rec, 0.1)
+    layer(Spikes.from_trains([[[1.0 + n, 9.0 + 2 * n, 20.0] for n in range(4)]], 40.0))
+    assert layer.record.step.tick == 0.5 * 2.0**-53
 
 
 def test_a_bin_width_is_rounded_down_to_a_power_of_two() -> None:
@@ -35,12 +84,6 @@ def test_a_bin_width_is_rounded_down_to_a_power_of_two() -> None:
         record = propagated(given_spikes(), readout="mean_voltage", bin_width=given, **taus)[2]
         assert record.integrated.width == width
         assert record.step.tick == width * 2.0**-53
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_a_readout_has_the_dtype_of_the_weights(dtype: torch.dtype) -> None:
-    times, y, _ = propagated(given_spikes(), dtype, readout="max_voltage")
-    assert y.dtype == dtype and times.times.dtype == torch.float64
 
 
 @pytest.mark.parametrize(("readout", "integral"), [("max_voltage", False), ("mean_voltage", True),

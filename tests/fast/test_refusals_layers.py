@@ -10,13 +10,24 @@ import pytest
 import torch
 from torch import Tensor
 
-from delayprop.fast import LI, LIF, Spikes
+from delayprop.fast import LI, LIF, Spikes, Spiking
+from delayprop.fast.nn.autograd import propagate_neurons
 from delayprop.fast.nn.devices import check_device
 from delayprop.fast.nn.interchange import network_of
 from delayprop.fast.nn.loading import load_into
+from delayprop.fast.nn.traces import membrane_traces
 from delayprop.fast.run import run_case
 from delayprop.spec import Connection, Network, UnsupportedError
-from tests.support.networks.layers import MODULES, found_by, given_spikes, propagated
+from tests.support.networks.layers import (
+    CURRENTS,
+    HIDDEN,
+    MODULES,
+    found_by,
+    given_spikes,
+    propagated,
+    two_currents,
+    wired,
+)
 from tests.support.networks.strategies import seeded_case
 from tests.support.refusals import Refusals, assert_refused
 from tests.support.runs.reading import Patch
@@ -80,6 +91,19 @@ def load(target: LIF, source: LIF, more: int = 0) -> Callable[[], None]:
     return lambda: load_into([target], network)
 
 
+def all_into_the_first(network: Network) -> Network:
+    """The network with a first connection in which each source has synapses."""
+    first, *others = network.connections
+    return Network(network.populations, (replace(first, exists=np.ones_like(first.exists)), *others))
+
+
+def raising(into: object) -> object:
+    layer = two_currents()[0]
+    w, d, _ = layer.synapses
+    return propagate_neurons(SPIKES, w, d, layer.equations, layer.constants, into=into, recurrent=True)  # type: ignore[arg-type]
+
+
+TWO = {"exc": 3.0, "inh": 8.0}
 REFUSED: Refusals = [
     *((partial(propagated, SPIKES, **change), words) for change, words in PROPAGATE),
     (lambda: LIF(0, 2), "`pre` must be a whole number from 1 to 2147483647, got 0; give the number of source"),
@@ -111,6 +135,49 @@ REFUSED: Refusals = [
     (load(LIF(3, 2, recurrent=True), LIF(3, 2)), "`population out` must be with one connection onto itself"),
     (load(LIF(3, 2, recurrent=True), LIF(3, 2, recurrent=True), 1),
      r"`connections\[2\]` has source 0, as another connection of these populations; use `delayprop.Network`"),
+    (lambda: LIF(3, 2, delays="row"), "`delays` must be one of synaptic, axonal, dendritic, got 'row'"),
+    (lambda: LIF(3, 2, mask=torch.ones(3, 2)), r"`mask` must be bool, \[3, 2\], got float32, \[3, 2\]; give True"),
+    (lambda: LIF(3, 2, mask=[[True, False]]), r"`mask` must be bool, \[3, 2\], got bool, \[1, 2\]"),
+    (lambda: LIF(3, 2, mask="all"), r"`mask` must be bool, \[3, 2\], got 'all'"),  # type: ignore[arg-type]
+    (lambda: LIF(3, 2, mask_rec=[[True] * 2] * 2),
+     "`mask_rec` must be left out, got a mask; make the layer with `recurrent=True`"),
+    (lambda: load_into(wired("synaptic"), network_of(wired("synaptic", masked=False))),
+     r"`connections\[0\].w.* must be null, got a synapse; give layers\[0\]"),
+    (lambda: load_into(wired("axonal", masked=False), network_of(wired("synaptic", masked=False))),
+     r"`connections\[0\].d.* must be [0-9.]+, since delays of layers\[0\] are axonal, got .*synaptic delays"),
+    (lambda: LIF(3, 2, tau_syn={"exc": 3.0}), "`tau_syn` must be one time constant .*, got a dict of exc; give both"),
+    (lambda: LIF(3, 2, tau_syn={"exc": 3.0, "inh": -1.0}), "`tau_syn.inh` must be a finite number above 0"),
+    (lambda: LIF(3, 2, tau_syn={"exc": [3.0], "inh": 1.0}), "`tau_syn.exc` must be a list of 2"),
+    (lambda: LIF(3, 2, tau_rise=0.0), "`tau_rise` must be a finite number above 0"),
+    (lambda: LIF(3, 2, tau_rise=1.0, tau_mem=-1.0), "`tau_mem` must be a finite number above 0"),
+    (lambda: LIF(3, 2, tau_rise=1.0, v_reset=2.0), r"`v_reset\[0\]` must be below the threshold 1.0, got 2.0"),
+    (lambda: LIF(3, 0, tau_rise=1.0), "`post` must be a whole number from 1"),
+    (lambda: LIF(3, 2, tau_syn=TWO, tau_rise=1.0), "`tau_rise` must be left out where `tau_syn` is a dict, got 1.0"),
+    (lambda: LIF(3, 2, tau_syn=TWO, into=["exc", "E", "inh"]), r"`into\[1\]` must be one of exc, inh, got 'E'"),
+    (lambda: LIF(3, 2, tau_syn=TWO, into=["exc"]), "`into` must be a list of 3, one for each source neuron"),
+    (lambda: LIF(3, 2, into="exc"), "`into` must be left out, got 'exc'; .* makes two currents"),
+    (lambda: membrane_traces(LIF(3, 2, tau_rise=2.0), SPIKES, [1.0]), "`layer` has other equations than LIF and LI"),
+    (lambda: two_currents(["E", "G"]), "`into` must be a list of 3, one for each source neuron"),
+    (lambda: two_currents("I"), "`into` must be one of E, G, got 'I'"),
+    (lambda: two_currents(HIDDEN, ["E", "G", "E", "J"]), r"`into_rec\[3\]` must be one of E, G, got 'J'"),
+    (lambda: Spiking(3, 4, neuron="two-synapses", into_rec="G", **CURRENTS),  # type: ignore[arg-type]
+     "`into_rec` must be left out, got states; make the layer with `recurrent=True`"),
+    (lambda: Spiking(3, 4, neuron="lif", into="V"), "`into` must be one of I, got 'V'"),
+    (lambda: raising([0] * 7), "`into` must be a tensor of whole numbers, got"),
+    (lambda: raising(torch.zeros(7)), r"`into` must be int64, \[7\], got float32, \[7\]; give a number per row"),
+    (lambda: raising(torch.zeros(3, dtype=torch.int64)), r"`into` must be int64, \[7\], got int64, \[3\]"),
+    (lambda: raising(torch.full((7,), 2)), "`into` must be from 0 to 1, got 2; count the states of `arrivals`"),
+    (lambda: raising(torch.full((7,), -1)), "`into` must be from 0 to 1, got -1"),
+    (lambda: load_into(two_currents("E"), network_of(two_currents())),
+     r"`connections\[1\].into` must be E from source 1, as layers\[0\], got 'G'; build the layer for this network"),
+    (lambda: load_into(two_currents(), all_into_the_first(network_of(two_currents()))),
+     r"`connections\[0\].into` must be G from source 1, as layers\[0\], got 'E'"),
+    (lambda: load_into([Spiking(1, 4, neuron="rise", tau_rise=2.0), two_currents()[1]],
+                       network_of(two_currents(into_rec=None))),
+     "`population hidden1` must be with no connection onto itself"),
+    (lambda: load_into([Spiking(1, 4, neuron="two-synapses", recurrent=True, **CURRENTS),  # type: ignore[arg-type]
+                        two_currents()[1]], network_of(two_currents())),
+     r"`connections\[0\]` must be 1 -> 4 neuron neurons, as layers\[0\], got 3 ->"),
     *((lambda name=name, dtype=dtype: found_by(MODULES[name](torch.float64).to(dtype)),
        f"`w` must be float32 or float64, got {dtype}; convert it")  # torch casts to any dtype
       for name in MODULES for dtype in (torch.float16, torch.bfloat16)),

@@ -1,6 +1,7 @@
-"""Small networks: two layers and a reader, as modules and as a case; three layers in a row."""
+"""Small networks: layers, alone and in stacks, as modules and as a case."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -8,21 +9,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import delayprop.reference as reference
-from delayprop.fast import LI, LIF, Network, Spikes, Spiking, cross_entropy, first_spike_time, propagate, spike_time_mse
+from delayprop.fast import ALIF, LI, LIF, Network, Spikes, Spiking, propagate
 from delayprop.fast.nn.autograd import Record
 from delayprop.fast.nn.interchange import network_of
 from delayprop.fast.nn.spiking_layer import SpikingLayer
 from delayprop.fast.nn.synaptic_layer import SynapticLayer
-from delayprop.spec import Case, CrossEntropy, Loss, Neuron, SpikeTimeMSE, SpikeTrains
-from tests.support.tolerances import SAME_NETWORK
+from delayprop.fast.nn.wiring import DELAYS, Into
+from delayprop.spec import Case, Loss, Neuron, SpikeTimeMSE, SpikeTrains
 
 Layer = TypeVar("Layer", bound=SpikingLayer)
 DURATION = 16.0
 TRIALS: list[list[list[float]]] = [[[0.7, 4.1], [1.9], [2.6, 3.3]], [[], [0.4, 6.0], []], [[], [], []]]
 """Three trials of different numbers of spikes, the last one silent."""
-
-FLOAT32 = 1e-5  # relative error of a gradient in float32: some hundred operations in sequence
 
 
 def trains(*times: list[float]) -> SpikeTrains:
@@ -48,18 +46,14 @@ def first_layer(dtype: torch.dtype = torch.float64) -> LIF:
 
 TAKEN = {"w": 9.0, "d": 4.0, "pre": 1.25, "mask": 0.25, "half": 0.5, "type": -0.5, "into": 0.05}
 """Constants whose names are those of attributes of layers, and their values."""
-ORDINARY = dict(zip(TAKEN, ("a_w", "a_d", "a_pre", "a_mask", "a_half", "a_type", "a_into"), strict=True))
 
 
-def named_layer(dtype: torch.dtype = torch.float64, names: Mapping[str, str] | None = None) -> Spiking:
-    """The first layer by equations with the constants `TAKEN`; `names`: others for them."""
-    own = {name: name for name in TAKEN} | dict(names or {})
+def named_layer(dtype: torch.dtype = torch.float64) -> Spiking:
+    """The first layer by equations with the constants `TAKEN`."""
     neuron = Neuron(
-        {"V": "(-V + I) / {w}".format(**own), "I": "-I / {d}".format(**own)}, spike="V - {pre} + {mask}".format(**own),
-        reset={"V": "{half} * {type} - {into}".format(**own)},
+        {"V": "(-V + I) / w", "I": "-I / d"}, spike="V - pre + mask", reset={"V": "half * type - into"},
     )
-    constants = {own[name]: value for name, value in TAKEN.items()}
-    return filled_first(Spiking(3, 2, neuron=neuron, constants=constants, dtype=dtype))
+    return filled_first(Spiking(3, 2, neuron=neuron, constants=TAKEN, dtype=dtype))
 
 
 def second_layer(dtype: torch.dtype = torch.float64) -> LIF:
@@ -105,23 +99,6 @@ def network(dtype: torch.dtype = torch.float64) -> Network:
     return Network(case_of([first_layer(), second_layer()], TRIALS[0], SpikeTimeMSE("layer1", TARGETS)).network, dtype)
 
 
-MODULES: dict[str, Callable[[torch.dtype], nn.Module]] = {
-    "LIF": first_layer, "LI": reader, "Network": network, "names of attributes": named_layer,
-}
-
-
-def found_by(module: nn.Module) -> Tensor:
-    """Spike times or readout for the given spikes; the first layer feeds an LI layer."""
-    if isinstance(module, Network):
-        return module({"in": given_spikes()}).spikes["layer1"].times
-    if isinstance(module, SpikingLayer):
-        return module(given_spikes()).times
-    return module(first_layer()(given_spikes()))
-
-
-LABELS = torch.tensor([0, 2, 1])
-
-
 def row(dtype: torch.dtype = torch.float64, seed: int = 0) -> list[SynapticLayer]:
     """3 -> 6 -> 4 -> 3, delays per synapse, constants per neuron, busy hidden layers."""
     random = torch.Generator().manual_seed(seed)
@@ -134,53 +111,62 @@ def row(dtype: torch.dtype = torch.float64, seed: int = 0) -> list[SynapticLayer
     ]
 
 
-def trained(dtype: torch.dtype) -> list[SynapticLayer]:
-    """The row after two steps, in which constants learn too."""
-    made = row(dtype)
-    stack = nn.Sequential(*made).requires_grad_()
-    optimiser = torch.optim.Adam(stack.parameters(), lr=0.01)
-    for _ in range(2):
-        optimiser.zero_grad()
-        cross_entropy(stack(given_spikes()), LABELS).backward()
-        optimiser.step()
-        for layer in made:
-            layer.project_()
-    return made
+RANDOM = torch.Generator().manual_seed(3)
+MASK, MASK_REC, MASK_OUT = (torch.rand(shape, generator=RANDOM) < 0.6 for shape in ((3, 40), (40, 40), (40, 2)))
+LONG = Spikes.from_trains([[[1.0, 4.0], [2.0, 2.5, 30.0], [3.0]], [[], [0.0, 7.0], [1.0, 1.0]]], 40.0)
 
 
-LOSSES: dict[str, tuple[Loss, Callable[[Spikes], Tensor]]] = {
-    "spike_time_mse": (SpikeTimeMSE("layer1", TARGETS), lambda out: spike_time_mse(out, [TARGETS] * out.trials)),
-    "first_spike_time": (
-        CrossEntropy("first_spike_time", "layer1", 1, 3.0),
-        lambda out: cross_entropy(first_spike_time(out, 3.0), torch.ones(out.trials, dtype=torch.int64)),
-    ),
+def wired(delays: str, kind: Any = LIF, masked: bool = True, **more: Any) -> list[Any]:
+    """A recurrent layer, and one that is read; `delays`: which synapses share one."""
+    masks = (MASK, MASK_REC, MASK_OUT) if masked else (None, None, None)
+    random, wiring = torch.Generator().manual_seed(4), {"delays": delays, "dtype": torch.float64, **more}
+    hidden = kind(3, 40, recurrent=True, mask=masks[0], mask_rec=masks[1], **wiring)
+    out = LI(40, 2, readout="mean_voltage", mask=masks[2], **wiring)
+    hidden.initialise_(3.0, 1.0, 9.0, random).initialise_recurrent_(0.1, 0.2, 5.0, random)
+    return [hidden, out.initialise_(0.5, 1.0, 9.0, random)]
+
+
+CURRENTS = {"tau_mem": 15.0, "tau_exc": 4.0, "tau_inh": 9.0}
+HIDDEN, OWN = ["E", "G", "E"], ["G", "E", "E", "G"]
+
+
+def two_currents(into: Into = HIDDEN, into_rec: Into = OWN, dtype: torch.dtype = torch.float64) -> list[SynapticLayer]:
+    """A recurrent layer of two synapses, and an output."""
+    random = torch.Generator().manual_seed(1)
+    hidden = Spiking(
+        3, 4, neuron="two-synapses", recurrent=True, into=into, into_rec=into_rec, dtype=dtype,
+        **CURRENTS,  # type: ignore[arg-type]
+    )
+    hidden.initialise_(2.0, 1.0, 5.0, random).initialise_recurrent_(0.0, 0.3, 5.0, random)
+    out = LI(4, 2, readout="mean_voltage", dtype=dtype).initialise_(0.5, 0.5, 3.0, random)
+    return [hidden, out]
+
+
+STACKS: dict[str, Callable[[], list[SynapticLayer]]] = {
+    "constants per neuron": row, "float32": partial(row, torch.float32),
+    **{delays: partial(wired, delays) for delays in DELAYS}, "every synapse": partial(wired, "axonal", masked=False),
+    "alif": partial(wired, "dendritic", ALIF), "two currents": two_currents,
+    "second current": partial(two_currents, "G"), "first current": partial(two_currents, None),
 }
+"""Layers in order, the last one read; three inputs."""
+MODULES: dict[str, Callable[[torch.dtype], nn.Module]] = {
+    "LIF": first_layer, "LI": reader, "Network": network, "names of attributes": named_layer,
+    "axonal": lambda dtype: nn.Sequential(*wired("axonal", dtype=dtype)),
+    "two currents": lambda dtype: nn.Sequential(*two_currents(dtype=dtype)),
+}
+OTHER_KERNELS = {"alif", "two currents", "second current", "first current"}
+"""Of these: compiled by no test of the core."""
 
 
-def assert_batch_is_mean(name: str, dtype: torch.dtype) -> None:
-    """Asserts that a batch of `TRIALS` has their mean loss and mean gradient in `reference`."""
-    loss, function = LOSSES[name]
-    layers = [first_layer(dtype).requires_grad_(), second_layer(dtype).requires_grad_()]
-    spikes = learned_spikes()
-    emitted = layers[1](layers[0](spikes))
-    value = function(emitted)
-    value.backward()
-    singles = [reference.run(case_of(layers, trial, loss)) for trial in TRIALS]
-    counts = [[len(train) for train in single.spikes["layer1"]] for single in singles]
-    assert emitted.counts().tolist() == counts and len({sum(count) for count in counts}) == 3
-    tolerance = SAME_NETWORK if dtype == torch.float64 else FLOAT32
-    assert float(value.detach()) == pytest.approx(np.mean([single.loss for single in singles]), rel=tolerance)
+def names_of(table: Mapping[str, object]) -> list[Any]:
+    """The names of a table as parameters of a test; the core leaves out those of other kernels."""
+    return [pytest.param(name, marks=[pytest.mark.full] * (name in OTHER_KERNELS)) for name in table]
 
-    def assert_mean(found: Tensor | None, alone: list[np.ndarray]) -> None:
-        expected = np.mean(alone, axis=0)
-        assert found is not None
-        assert np.linalg.norm(found.numpy() - expected) <= tolerance * np.linalg.norm(expected)
 
-    for n, layer in enumerate(layers):
-        assert_mean(layer.w.grad, [single.gradients.connections[n].dL_dw for single in singles])
-        assert_mean(layer.d.grad, [single.gradients.connections[n].dL_dd for single in singles])
-        for constant in ("tau_mem", "tau_syn", "v_th", "v_reset"):
-            alone = [single.gradients.populations[f"layer{n}"][constant] for single in singles]
-            assert_mean(getattr(layer, constant).grad, alone)
-    by_input = np.concatenate([np.concatenate(single.gradients.inputs["in"]) for single in singles])
-    assert_mean(spikes.times.grad, [by_input / len(singles)])
+def found_by(module: nn.Module) -> Tensor:
+    """Spike times or readout for the given spikes; the first layer feeds an LI layer."""
+    if isinstance(module, Network):
+        return module({"in": given_spikes()}).spikes["layer1"].times
+    if isinstance(module, SpikingLayer):
+        return module(given_spikes()).times
+    return module(given_spikes() if isinstance(module, nn.Sequential) else first_layer()(given_spikes()))
