@@ -16,7 +16,8 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from delayprop.fast.data.records import AMOUNT_OR_NULL, NUMBER, RecordError, history, record
+from delayprop.fast.data.records import AMOUNT_OR_NULL, NUMBER, history, record
+from delayprop.fast.drawing.run_record import damaged
 from delayprop.fast.drawing.style import COLOURS, plain, save, subplots, write
 from delayprop.fast.nn.traces import voltage_of
 
@@ -36,10 +37,9 @@ def draw(run: Path) -> list[str]:
     log = history(run, {**LINE, **({"d": matrix} if inputs == 2 else {})})
     more = TWO if inputs == 2 else {"gap": NUMBER, "kept_from": AMOUNT_OR_NULL, "d": matrix}
     found = record(run, "result.json", {**RESULT, **more, "d_start": matrix})
-    for n, trace in enumerate([*found["before"], *found["after"]]):
+    for trace in [*found["before"], *found["after"]]:
         if len(trace["t"]) != len(trace["V"]):
-            got = f"{len(trace['V'])} for {len(trace['t'])} times"
-            raise RecordError(f"result.json trace {n} V", "one voltage per time", got)
+            raise damaged("result.json", f"{len(trace['V'])} voltages at {len(trace['t'])} times")
     delays = delays_of_two(log, found) if inputs == 2 else delays_of_ring(log, found)
     drawn = [save(delays, run, "delays.png"), save(_voltages(found, inputs), run, "voltages.png")]
     animated = inputs == 2 and {"gap", "tau_mem", "tau_syn"} <= found.keys()

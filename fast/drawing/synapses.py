@@ -6,7 +6,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from delayprop.fast.drawing.arrays import Layer, Page
+from delayprop.fast.drawing.run_record import Layer, Page
 from delayprop.fast.drawing.style import (
     AFTER,
     BEFORE,

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from delayprop.fast.drawing.arrays import Page, Trial
+from delayprop.fast.drawing.run_record import Page, Trial
 from delayprop.fast.drawing.style import EXCITES, INHIBITS, INK, empty, legend_above, literal, panels, shortened
 
 DENSE = 400  # spikes or arrivals: as many or more are rasterised

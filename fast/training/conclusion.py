@@ -26,7 +26,7 @@ POINTS = 281  # of a voltage
 def page_arrays(
     network: Classifier, before: dict[str, Tensor], data: SpikeData, duration: float, wrong: Sequence[int]
 ) -> bytes:
-    """The content of an npz file, which `fast.drawing.arrays` reads.
+    """The content of an npz file, which `fast.drawing.run_record` reads.
 
     For each layer `l`: `w_before_l`, `w_after_l`, `d_before_l`, `d_after_l`, `[pre, post]`, and
     `mask_l` if it lacks synapses; for a recurrent one also `w_rec_before_l` and so on, `[post,

@@ -18,10 +18,9 @@ from matplotlib.patches import Polygon, Rectangle
 from PIL import Image, ImageSequence
 
 from delayprop import LI, LIF, SpecError, draw
-from delayprop.fast.drawing.arrays import Layer
 from delayprop.fast.drawing.classification import overview
 from delayprop.fast.drawing.confusion import by_class, confusion
-from delayprop.fast.drawing.run_record import read
+from delayprop.fast.drawing.run_record import Layer, read
 from delayprop.fast.drawing.sequence import delays_of_two
 from delayprop.fast.drawing.synapses import arrivals, distribution, learned_delays, moved_most, moved_neuron, movement
 from delayprop.fast.drawing.trials import OTHERS, trial_picture

@@ -1,4 +1,7 @@
-"""Voltages over time: against spikes and readouts of the kernels, and the equation."""
+"""Voltages over time: against spikes of the kernels, and the equation.
+
+`agreement/test_samples.py` compares those of a readout with the reference.
+"""
 
 from time import process_time
 from typing import Any
@@ -7,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from delayprop import LI, LIF, SpecError, Spikes, membrane_traces
+from delayprop import LIF, SpecError, Spikes, membrane_traces
 from delayprop.fast.nn.traces import voltage_of
 
 DURATION = 40.0
@@ -37,25 +40,6 @@ def test_a_neuron_spikes_where_its_trace_reaches_the_threshold(trial: int, recur
             at, before = (membrane_traces(layer, SPIKES, times, trial)[neuron] for times in (t, t - 1e-9))
             assert at.numpy() == pytest.approx(-0.3, abs=1e-9) and before.numpy() == pytest.approx(0.8, abs=1e-7)
     assert layer.record is record
-
-
-def test_a_trace_obeys_its_equation() -> None:
-    """`tau_mem dV/dt + V` is a current that decays with `tau_syn` after the last event."""
-    layer = hidden()
-    arrivals = torch.cat([(t + layer.d[i]).flatten() for i in range(3) for t in SPIKES.train(0, i)])
-    last = float(torch.cat([arrivals, layer(SPIKES)[0].times]).detach().max())
-    times = np.linspace(last + 0.1, DURATION, 2001)
-    V = membrane_traces(layer, SPIKES, times).numpy()
-    current = 20.0 * np.gradient(V, times[1] - times[0], axis=1, edge_order=2) + V
-    assert last < 30.0 and current == pytest.approx(current[:, :1] * np.exp(-(times - times[0]) / 5.0), rel=1e-4)
-
-
-@pytest.mark.parametrize("readout", ["max_voltage", "mean_voltage"])
-def test_the_traces_of_a_readout_layer_give_its_readouts(readout: str) -> None:
-    layer = LI(3, 4, readout=readout, dtype=torch.float64).initialise_(0.2, 1.0, 5.0, torch.Generator().manual_seed(2))
-    V = membrane_traces(layer, SPIKES, torch.linspace(0.0, DURATION, 40_001), trial=1)
-    found = V.max(1).values if readout == "max_voltage" else V.mean(1)
-    assert found.tolist() == pytest.approx(layer(SPIKES)[1].tolist(), rel=1e-3, abs=1e-6)
 
 
 @pytest.mark.parametrize(("tau_mem", "tau_syn"), [(20.0, 5.0), (5.0, 20.0), (6.0, 6.0), (6.0, 6.0 + 1e-9), (0.2, 0.1)])
