@@ -1,7 +1,9 @@
 """Training runs survive kills, signals, full disks and restarts, with equal results."""
 
+import errno
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,24 +15,29 @@ from itertools import chain, count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+import torch
 from matplotlib.figure import Figure
 
 from delayprop.fast.cpu import solver, threads
 from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.drawing import style
+from delayprop.fast.train import main
 from delayprop.fast.training import engine
 from delayprop.fast.training.checkpoints import Checkpoints, decoded, digest
+from delayprop.fast.training.gradient_checks import NotFiniteError
 from delayprop.fast.training.processes import Processes
-from delayprop.fast.training.run_folder import LOG
-from delayprop.fast.training.signals import EXIT, StopSignals
+from delayprop.fast.training.run_folder import LOG, NotWrittenError
+from delayprop.fast.training.signals import StopSignals
 from tests import ROOT
-from tests.support.forking import called
+from tests.support.forking import Child, called, started
 from tests.support.runs.children import AT_WORK
-from tests.support.runs.reading import Capture, Patch, calls
+from tests.support.runs.reading import Capture, Patch, calls, refusal
 from tests.support.runs.short_runs import SETTINGS, Make, classification, killed, log, run, sequence, trained
 
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}  # the exit codes that shells use
 SOON = 5.0  # s; on a machine that does other work too
 EVERYTHING: dict[str, Any] = {
     "hidden": (6, 5), "inner_mean": 0.5, "inner_sd": 3.0, "recurrent": True, "rec_sd": 0.5, "rec_delay": 2.0, "pool": 2,
@@ -60,12 +67,71 @@ def straight(make: str = "classification") -> tuple[str, list[dict]]:
         return end(make, Path(folder))
 
 
-@pytest.mark.parametrize("make", MAKES)
-@pytest.mark.parametrize("step", [0, 4, 11, *(pytest.param(n, marks=pytest.mark.full) for n in (1, 2, 3, 7))])
-def test_a_run_that_was_killed_ends_in_the_same_bits(make: str, step: int, tmp_path: Path) -> None:
-    """Weights, delays, optimiser, best network and log; kills anywhere in an epoch."""
-    killed(MAKES[make](), step, tmp_path)
-    assert end(make, tmp_path, resume=True) == straight(make)
+Interruption = Callable[[Any, Path, Patch], None]
+"""Runs a training in a folder until it ends before its time."""
+
+
+def late(training: Any, folder: Path, patch: Patch) -> None:
+    """After steps without a save. The log goes back too, and an incomplete line does no harm."""
+    killed(training, 9, folder, save_seconds=1e6)
+    with (folder / LOG).open("a") as file:
+        file.write('{"epoch": 2, "train_lo')
+
+
+def signalled(where: str, number: int) -> Interruption:
+    """By a signal in the second call of a function."""
+    def stop(training: Any, folder: Path, patch: Patch) -> None:
+        turn = count()
+        of: Any = {"save": engine.CheckpointKeeper, "take": training.batches}.get(where, training)
+        # signal 0 is none
+        calls(patch, of, where, lambda *_, **__: os.kill(os.getpid(), number if next(turn) == 1 else 0))
+        assert run(training, folder) == CODES[signal.Signals(number)]
+
+    return stop
+
+
+def within_evaluation(split: str, step: int) -> Interruption:
+    """An evaluation may take minutes and changes nothing, so a signal cancels it; no result is of a
+    part."""
+    def stop(training: Any, folder: Path, patch: Patch) -> None:
+        def note(of: SpikeData, *_: object) -> bool:
+            if of is training.data[split]:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return of is training.data[split]
+
+        batches = calls(patch, SpikeData, "batch", note)
+        assert run(training, folder) == 143
+        assert sum(batches) == 1 and Checkpoints(folder).load()[0]["step"] == step
+        assert split == "valid" or digest(training.state()) == straight()[0]
+
+    return stop
+
+
+KILLS: dict[str, Interruption] = {
+    f"killed before {step}": lambda training, folder, patch, step=step: killed(training, step, folder)  # type: ignore[misc]
+    for step in (0, 1, 2, 3, 4, 7, 11)
+}
+OTHERS: dict[str, Interruption] = {
+    "killed late": late,
+    **{f"{number.name} in {where}": signalled(where, number) for number in CODES
+       for where in ("step", "take", "evaluate", "save")},
+    "SIGTERM within validation": within_evaluation("valid", 3),
+    "SIGTERM within the test": within_evaluation("test", 12),
+}
+
+
+@pytest.mark.parametrize(("make", "name"), [
+    *(pytest.param(make, name, marks=[] if name.endswith((" 0", " 4", " 11")) else pytest.mark.full)
+      for make in MAKES for name in KILLS),
+    *(("classification", name) for name in OTHERS),
+])
+def test_an_interrupted_run_ends_in_the_same_bits(make: str, name: str, tmp_path: Path) -> None:
+    """Weights, delays, optimiser, best network and log."""
+    before = signal.getsignal(signal.SIGINT)
+    with Patch.context() as patch:
+        {**KILLS, **OTHERS}[name](MAKES[make](), tmp_path, patch)
+    assert signal.getsignal(signal.SIGINT) is before and not (tmp_path / "result.json").exists()
+    assert end(make, tmp_path, resume=True) == straight(make) and (tmp_path / "result.json").exists()
 
 
 @cache
@@ -85,46 +151,6 @@ def test_control_each_option_changes_where_a_run_ends(name: str) -> None:
 
 def test_control_another_seed_ends_elsewhere(tmp_path: Path) -> None:
     assert digest(trained(tmp_path, seed=4).state()) != straight()[0]
-
-
-def test_steps_after_the_last_checkpoint_are_done_again(tmp_path: Path) -> None:
-    """With rare saves and a late kill the log goes back too; an incomplete line does no harm."""
-    killed(classification(), 9, tmp_path, save_seconds=1e6)
-    with (tmp_path / LOG).open("a") as file:
-        file.write('{"epoch": 2, "train_lo')
-    assert end("classification", tmp_path, resume=True) == straight()
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("where", ["step", "take", "evaluate", "save"])
-def test_a_signal_ends_the_run(where: str, number: int, code: int, tmp_path: Path, monkeypatch: Patch) -> None:
-    stopped = classification()
-    before, turn = signal.getsignal(signal.SIGINT), count()
-    of: Any = {"save": engine.CheckpointKeeper, "take": stopped.batches}.get(where, stopped)
-    # signal 0 is none
-    calls(monkeypatch, of, where, lambda *_, **__: os.kill(os.getpid(), number if next(turn) == 1 else 0))
-    assert run(stopped, tmp_path) == code
-    monkeypatch.undo()
-    assert signal.getsignal(signal.SIGINT) is before
-    assert end("classification", tmp_path, resume=True) == straight()
-
-
-@pytest.mark.parametrize(("split", "step"), [("valid", 3), ("test", 12)])
-def test_a_signal_is_seen_within_the_evaluation(split: str, step: int, tmp_path: Path, monkeypatch: Patch) -> None:
-    """It may take minutes and changes nothing, so the signal cancels it; no result is of a part."""
-    stopped = classification()
-
-    def note(of: SpikeData, *_: object) -> bool:
-        if of is stopped.data[split]:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return of is stopped.data[split]
-
-    batches = calls(monkeypatch, SpikeData, "batch", note)
-    assert run(stopped, tmp_path) == 143
-    assert sum(batches) == 1 and Checkpoints(tmp_path).load()[0]["step"] == step
-    assert not (tmp_path / "result.json").exists()
-    assert split == "valid" or digest(stopped.state()) == straight()[0]
-    assert end("classification", tmp_path, resume=True) == straight() and (tmp_path / "result.json").exists()
 
 
 def test_every_epoch_has_an_order_of_its_own() -> None:
@@ -194,9 +220,9 @@ def test_a_signal_between_pieces_loses_nothing(
     assert end("classification", tmp_path / "run", resume=True) == whole
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("number", CODES)
 def test_a_signal_while_pictures_are_drawn_leaves_a_finished_run(
-    number: signal.Signals, code: int, tmp_path: Path, monkeypatch: Patch, capsys: Capture
+    number: signal.Signals, tmp_path: Path, monkeypatch: Patch, capsys: Capture
 ) -> None:
     """It comes when half of a picture is made, and no part of this picture is written."""
     training, out, save, drawn = classification(), tmp_path / "run", Figure.savefig, list[str]()
@@ -213,7 +239,7 @@ def test_a_signal_while_pictures_are_drawn_leaves_a_finished_run(
 
     with monkeypatch.context() as patch:
         patch.setattr(Figure, "savefig", saved)
-        assert run(training, out) == code
+        assert run(training, out) == CODES[number]
     line = f"stopped by {number.name} after the last step; the run is finished, and `delayprop report {out}` draws"
     assert capsys.readouterr().out.splitlines()[-1].startswith(line)
     pictures = {one.name for one in out.iterdir() if one.suffix not in (".pt", ".json", ".jsonl", ".npz")}
@@ -222,7 +248,7 @@ def test_a_signal_while_pictures_are_drawn_leaves_a_finished_run(
     assert run(training, out, resume=True) in (0, 1) and (out / "second.png").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", CODES)
 @pytest.mark.parametrize(("rest", "left"), [
     (60.0, "`delayprop report {}` draws its pictures"), (0.0, "its pictures are drawn"),
 ])
@@ -243,7 +269,7 @@ def test_a_signal_in_a_finaliser_ends_the_drawing_too(
 
     monkeypatch.setattr(engine, "draw", draw)
     began = time.monotonic()
-    assert run(classification(), tmp_path / "run") == EXIT[number]
+    assert run(classification(), tmp_path / "run") == CODES[number]
     out, err = capsys.readouterr()
     line = f"stopped by {number.name} after the last step; the run is finished, and {left.format(tmp_path / 'run')}"
     assert (out.splitlines()[-1], err) == (line, "") and time.monotonic() - began < 60
@@ -284,3 +310,64 @@ def test_outside_the_main_thread_no_signal_is_sent_again() -> None:
     thread.start()
     thread.join()
     assert found == [before]
+
+
+@pytest.mark.parametrize("poison", [
+    lambda w: w.data[0, 0].fill_(torch.nan), lambda w: w.register_hook(lambda grad: grad * torch.inf),
+], ids=["parameter", "gradient"])
+def test_what_is_not_finite_stops_before_the_optimiser(poison: Callable, tmp_path: Path, monkeypatch: Patch) -> None:
+    training = classification()
+
+    def poisoned(number: int, *_: object) -> str:
+        if number == 5:
+            poison(training.network.out.w)
+        return digest(training.state())
+
+    before = calls(monkeypatch, training, "step", poisoned)
+    with pytest.raises(NotFiniteError, match=r"out[.]w is not finite"):
+        run(training, tmp_path)
+    assert digest(training.state()) == before[5], "nothing was learned from it"
+    kept, _ = Checkpoints(tmp_path).load()
+    assert kept["step"] == 5 and torch.isfinite(kept["training"]["network"]["out.w"]).all()
+    again = decoded((tmp_path / engine.REPRODUCER).read_bytes())
+    assert again["step"] == 5 and len(again["under_way"]["labels"]) == 4
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_full_disk_is_said_and_the_last_checkpoint_stays(call: str, tmp_path: Path, monkeypatch: Patch) -> None:
+    training, full = classification(), Mock(side_effect=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    calls(monkeypatch, training, "step", lambda number, *_: number == 5 and monkeypatch.setattr(os, call, full))
+    with pytest.raises(NotWrittenError, match=r"No space left on device.*make room, then go on with --resume"):
+        run(training, tmp_path)
+    monkeypatch.undo()
+    kept, wrong = Checkpoints(tmp_path).load()
+    assert kept["step"] in (5, 6) and wrong == [], "the run must stop at the step it cannot save"
+
+
+def test_no_room_is_seen_before_the_first_step(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    said = refusal(capsys, main, "--task", "sequence", "--out", tmp_path, code=4)
+    assert "1000 bytes are free at" in said and not (tmp_path / LOG).exists()
+
+
+def test_a_process_that_is_killed_leaves_no_lock_and_goes_on(tmp_path: Path) -> None:
+    """After `kill -9` from outside, the command with --resume prints an equal last line."""
+
+    def command(run: str, *more: str) -> Child:
+        options = ["--task", "sequence", "--epochs", "100", "--save-seconds", "0", "--out", str(tmp_path / run), *more]
+        return started("tests.support.runs.short_runs:undrawn", *options)
+
+    def last_line(child: Child) -> str:
+        done = child.wait()
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()[-1]
+
+    end, child = last_line(command("straight")), command("run")
+    history = tmp_path / "run" / LOG
+    while not history.exists() or len(history.read_bytes().splitlines()) < 12:
+        time.sleep(0.001)
+    os.kill(child.pid, signal.SIGKILL)
+    assert child.wait().returncode == -signal.SIGKILL
+    assert last_line(command("run", "--resume")) == end
+    assert end.startswith("state sha256 ")

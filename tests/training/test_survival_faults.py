@@ -20,7 +20,7 @@ DAMAGE, READER = "data/test_spike_files_damage.py", "data/spike_files.py"
 CLASSIFY = "training/classify.py"
 OTHERS = ("benchmarks", "reports", "results")
 SPIKES, READ = "one and layer and float64", "max_voltage and float64"
-KILLED = "test_a_run_that_was_killed_ends_in_the_same_bits and classification and 7"
+KILLED = "ends_in_the_same_bits and classification and before and 7"
 
 
 def without_nan(text: str) -> str:
@@ -33,11 +33,11 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("no fsync", "data/new_files.py", "            os.fsync(file.fileno())\n", "", "order"),
         ("folder not synced", "data/new_files.py", "        os.fsync(folder)", "        pass", "order"),
         ("in place", "data/new_files.py", 'path.with_name(f".{path.name}{HALF}")', "path", "order"),
-        ("no checksum", "training/checkpoints.py", ".hexdigest() != digest:", ".hexdigest() == 0:", "one_byte"),
-        ("one kept", "training/checkpoints.py", "KEPT = 2", "KEPT = 1", "truncated or last_two"),
+        ("no checksum", "training/checkpoints.py", ".hexdigest() != digest:", ".hexdigest() == 0:", "skipped_by_name"),
+        ("one kept", "training/checkpoints.py", "KEPT = 2", "KEPT = 1", "what_stays and last"),
         ("pickle", "training/checkpoints.py", "weights_only=True", "weights_only=False", "nothing_in_a_file"),
-        ("half stays", "training/checkpoints.py", "            path.unlink()", "            pass", "nothing_else"),
-        ("all half removed", "training/checkpoints.py", 'f".*{HALF}"', '".*"', "nothing_else"),
+        ("half stays", "training/checkpoints.py", "            path.unlink()", "            pass", "written"),
+        ("all half removed", "training/checkpoints.py", 'f".*{HALF}"', '".*"', "written"),
     ],
     "training/test_survival.py": [
         ("optimiser forgotten", CLASSIFY,
@@ -45,9 +45,9 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("best forgotten", CLASSIFY, 'state["best"], Epoch(', "self.best, Epoch(", KILLED),
         ("sums forgotten", CLASSIFY, 'Epoch(**state["epoch"])', "Epoch()", KILLED),
         ("one order for ever", "data/batches.py", "[self.seed, epoch]", "0", "order_of_its_own"),
-        ("SIGTERM ignored", "training/signals.py", ", signal.SIGTERM: 143", "", "signal_ends and 143 and step"),
-        ("not asked in evaluation", CLASSIFY, '"valid", check=check', '"valid"', "within_the_evaluation"),
-        ("log not cut", "training/run_folder.py", "self.write_bytes(LOG,", "len(", "done_again"),
+        ("SIGTERM ignored", "training/signals.py", ", signal.SIGTERM: 143", "", "same_bits and SIGTERM and step"),
+        ("not asked in evaluation", CLASSIFY, '"valid", check=check', '"valid"', "same_bits and validation"),
+        ("log not cut", "training/run_folder.py", "self.write_bytes(LOG,", "len(", "same_bits and late"),
         ("average forgotten", CLASSIFY, 'self.averaged.load_state_dict(state["average"])', "pass",
          KILLED.replace("classification", "everything")),
         ("channels not pooled", CLASSIFY, "pool=settings.pool", "pool=1", "each_option and pool"),
@@ -56,16 +56,16 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("first delays not bounded", "training/model.py", "settings.rec_delay", "1.0", "each_option and rec_delay"),
         ("second interrupt ignored", "training/signals.py", "if interrupts > 1:", "if False:", "second_interrupt"),
         ("not asked between pieces", "training/processes.py", "self.world == 1 else", "False else", "between_pieces"),
-    ],
-    "training/test_survival_refusals.py": [
         ("finite asked too late", CLASSIFY, "        learned = [(",
          "        self.optimiser.step()\n        learned = [(", "not_finite"),
-        ("no lock", "training/run_folder.py", "self._lock.acquire()", "pass", "two_runs"),
-        ("other options taken", "training/run_folder.py", "if before.get(name) != options.get(name):", "if False:",
-         "not_resumed_with and lr"),
         ("room not asked for", "training/engine.py", "if free < needed:", "if False:", "no_room"),
         ("a full disk swallowed", "data/new_files.py", "    finally:\n        half.unlink(missing_ok=True)\n",
          "    except OSError:\n        return\n", "full_disk"),
+    ],
+    "training/test_training_refusals.py": [
+        ("no lock", "training/run_folder.py", "self._lock.acquire()", "pass", "two_runs_never_work"),
+        ("other options taken", "training/run_folder.py", "if before.get(name) != options.get(name):", "if False:",
+         "own_options_alone"),
     ],
     "training/test_classify.py": [
         ("the last network tested", CLASSIFY, '.load_state_dict(best["network"])', ".eval()", "network_that_is_kept"),

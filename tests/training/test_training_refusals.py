@@ -1,7 +1,10 @@
 """`fast.train` refuses options, folders, full disks; a prepared one changes no file, no screen."""
 
 import errno
+import json
 import os
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from unittest.mock import Mock
@@ -10,13 +13,17 @@ import pytest
 
 import delayprop.fast.run
 import delayprop.reference.__main__
-from delayprop.fast.tasks.sequence import task as sequence
+from delayprop.fast.tasks import yin_yang
+from delayprop.fast.tasks.sequence import task
 from delayprop.fast.train import main
-from delayprop.fast.training.checkpoints import HALF
+from delayprop.fast.training.checkpoints import HALF, Checkpoints, digest
 from delayprop.fast.training.run_folder import LOG, OPTIONS, RunFolder
 from delayprop.spec import SpecError
 from tests import ROOT
 from tests.support.runs.reading import Capture, Patch, refusal, rewrite
+from tests.support.runs.short_runs import OPTIONS as TASK
+from tests.support.runs.short_runs import classification, data_of, job, sequence
+from tests.support.runs.written_files import splits
 
 
 @pytest.mark.parametrize("method", ["mkdir", "iterdir"])
@@ -44,13 +51,13 @@ def test_two_runs_never_share_a_folder(tmp_path: Path, monkeypatch: Patch) -> No
 @pytest.mark.parametrize("error", [MemoryError("8 GiB"), RuntimeError("DefaultCPUAllocator: can't allocate memory")],
                          ids=["numpy", "torch"])
 def test_memory_that_runs_out_is_exit_3(error: Exception, tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
-    monkeypatch.setattr(sequence, "_step", Mock(side_effect=error))
+    monkeypatch.setattr(task, "_step", Mock(side_effect=error))
     said = refusal(capsys, main, "--task", "sequence", "--out", tmp_path / "run", code=3)
     assert said.startswith("python -m fast.train: out of memory (")
 
 
 def test_control_other_errors_of_torch_are_not_taken_for_it(tmp_path: Path, monkeypatch: Patch) -> None:
-    monkeypatch.setattr(sequence, "_step", Mock(side_effect=RuntimeError("a fault of ours")))
+    monkeypatch.setattr(task, "_step", Mock(side_effect=RuntimeError("a fault of ours")))
     with pytest.raises(RuntimeError, match="a fault of ours"):
         main(["--task", "sequence", "--out", str(tmp_path / "run")])
 
@@ -127,6 +134,71 @@ def test_a_folder_in_the_way_of_a_file_is_named(run: Path, capsys: Capture) -> N
     (run / LOG).mkdir()
     said = refusal(capsys, main, *WORDS, run, "--resume")
     assert "must be given for a run whose log can be read, got Is a directory" in said
+
+
+def test_a_run_is_resumed_with_its_own_options_alone(copy: Path) -> None:
+    """More epochs may follow only where the task says so."""
+    options, refused = json.loads((copy / OPTIONS).read_text()), set()
+    for name, value in options.items():
+        try:
+            RunFolder(str(copy), "spikes", {**options, name: "another"}, resume=True).close()
+        except SpecError as error:
+            refused.add(name)
+            stored = value if len(str(value)) <= 60 else "that of its options.json"
+            assert str(error).startswith(f"`--{name.replace('_', '-')}` must be {stored}, as this run was started with")
+    assert {*options} - refused == {"out", "resume", "save_seconds", "changed", "preset"}
+    assert {"seed", "dtype", "epochs", "data_sha256"} < refused and len(refused) > 50
+
+
+def test_the_command_refuses_other_options_and_other_data(copy: Path, runs: Path, capsys: Capture) -> None:
+    given = [*TASK, *data_of(runs), "--out", str(copy), "--resume"]
+    for changed in (["--hidden", "4", "4"], ["--recurrent"], ["--jitter", "1"]):
+        assert changed[0] in refusal(capsys, main, *given, *changed, late=True)
+    other = splits(copy, 20, "test", "train", "valid")
+    assert "`--data-sha256` must be" in refusal(capsys, main, *given, "--data", *other, late=True)
+
+
+def test_more_epochs_may_follow_where_the_schedule_does_not_end(run: Path, capsys: Capture) -> None:
+    assert "`--lr` must be" in refusal(capsys, main, *WORDS, run, "--resume", "--lr", "2")
+    assert main([*WORDS, str(run), "--resume", "--epochs", "4"]) in (0, 1)
+    assert "resumed after step 2 of 4" in capsys.readouterr().out
+    for schedule in ("constant", "cosine"):
+        assert classification(schedule=schedule).extendable == (schedule == "constant") and sequence().extendable
+
+
+@pytest.mark.parametrize("more", [["--resume"], []], ids=["resumed", "again"])
+@pytest.mark.parametrize("left", [None, [], [".lock", OPTIONS, f".{OPTIONS}{HALF}"]], ids=["no", "empty", "killed"])
+def test_a_run_without_a_checkpoint_is_begun(
+    left: list[str] | None, more: list[str], run: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    """A job that is queued again always passes `--resume`; all runs end in the same bits."""
+    straight, again = digest(Checkpoints(run).load()[0]["training"]), tmp_path / "again"
+    if left is not None:
+        again.mkdir()
+    for name in left or []:
+        (again / name).write_text("{}")
+    main([*WORDS, str(again), *more])
+    said = capsys.readouterr().out.splitlines()
+    assert (said[0] == f"no checkpoint in {again} yet: the run starts") == bool(more)
+    assert said[-1] == f"state sha256 {straight}"
+    assert main([*WORDS, str(again)]) == 2, "a finished run is not overwritten"
+
+
+def test_two_runs_never_work_in_one_folder(tmp_path: Path) -> None:
+    given = job().record()
+    with closing(RunFolder(str(tmp_path / "run"), "letters", given)), pytest.raises(SpecError, match="no other run"):
+        RunFolder(str(tmp_path / "run"), "letters", given, resume=True)
+    RunFolder(str(tmp_path / "run"), "letters", given, resume=True).close()
+
+
+def test_a_run_resumes_under_the_new_name_of_its_preset(tmp_path: Path, monkeypatch: Patch) -> None:
+    monkeypatch.setattr(yin_yang, "POINTS", {"train": 40, "valid": 40, "test": 40})
+    best = yin_yang.PRESETS["best"]
+    monkeypatch.setattr(yin_yang, "PRESETS", {"best": best, "renamed": best, "other": replace(best, lr=2 * best.lr)})
+    given = ["--task", "yin-yang", "--epochs", "1", "--hidden", "3", "--no-test", "--out", str(tmp_path / "run")]
+    assert main(given) == 0
+    assert main([*given, "--resume", "--preset", "renamed"]) == 0
+    assert main([*given, "--resume", "--preset", "other"]) == 2
 
 
 REFUSED = {

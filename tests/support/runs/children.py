@@ -1,13 +1,12 @@
-"""For child processes: a kernel that never ends, saves that are killed, thousands of steps, and the
+"""For child processes: a kernel that never ends, a save that is killed, thousands of steps, and the
 memory of a command."""
 
 import io
 import json
 import os
-import random
 import resource
 import signal
-import time
+from collections.abc import Callable
 from contextlib import redirect_stderr
 from importlib import import_module
 from itertools import count
@@ -19,9 +18,8 @@ import torch
 from numba import njit
 
 from delayprop.fast import LI, LIF, Spikes, cross_entropy, param_groups, project_
-from delayprop.fast.training.checkpoints import HALF, Checkpoints, encoded
+from delayprop.fast.training.checkpoints import Checkpoints, encoded
 from delayprop.fast.training.run_folder import Folder
-from delayprop.spec import SpecError
 from tests.support.runs.short_runs import classification, run
 
 AT_WORK = "at-work"  # a file in the folder of the run: its kernel has begun
@@ -49,48 +47,27 @@ def deaf(folder: str) -> int:
     return run(training, Path(folder))
 
 
-SAVED = {"network": torch.arange(200_000, dtype=torch.float64)}
+def dies_while_saving(kind: str, call: int, folder: str) -> None:
+    """Saves a checkpoint, and is killed: within the bytes of its file (`call` 0), or at a call.
 
-
-def save_for_ever(kind: str, folder: Path, first: int) -> None:
-    checkpoints = Checkpoints(folder)
-    for step in count(first):
-        state = {**SAVED, "step": step}
-        if kind == "whole":
-            checkpoints.save(step, state)
-        else:
-            (folder / "checkpoint-000000001.pt").write_bytes(encoded(state))
-
-
-def killed_while_saving(kind: str, kills: int, name: str) -> None:
-    """Kills processes at random moments while they save.
-
-    `kind` is `whole` (`fast.training.checkpoints`) or `in-place` (a naive writer, the control).
-    Each child saves one checkpoint after another until it is killed, and then the newest state is
-    read. Prints, as JSON, how often a state was lost (none was readable, a damaged one was skipped,
-    or the newest was older than before), the last step, and the number of half-written files.
+    The calls are those that sync the file, rename it, and sync its folder. `kind` is `whole`
+    (`fast.training.checkpoints`) or `in place` (a naive writer, the control).
     """
-    folder, draw, lost, half_written, last = Path(name), random.Random(0), 0, 0, 0
-    began = time.perf_counter()
-    Checkpoints(folder).save(0, {**SAVED, "step": 0})
-    took = time.perf_counter() - began
-    for _ in range(kills):
-        child = os.fork()
-        if child == 0:
-            save_for_ever(kind, folder, last + 1)
-        time.sleep(draw.uniform(0.1, 3.0) * took)
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        half_written += len(list(folder.glob(f".*{HALF}")))
-        try:
-            state, wrong = Checkpoints(folder).load()
-        except SpecError:
-            lost += 1
-            continue
-        assert torch.equal(state["network"], SAVED["network"])
-        lost += bool(wrong) or state["step"] < last
-        last = max(last, state["step"])
-    print(json.dumps({"lost": lost, "half_written": half_written, "last": last}))
+    turn = count(1)
+
+    def dying(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *given: os.kill(os.getpid(), signal.SIGKILL) if next(turn) == call else function(*given)
+
+    os.fsync, os.replace = dying(os.fsync), dying(os.replace)
+    state = {"step": 2, "d": torch.tensor([0.1, 1e-300, -0.0, 12.184172], dtype=torch.float64), "names": ["w", "d"]}
+    if not call:
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # the system then kills at a size
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
+    if kind == "whole":
+        Checkpoints(Path(folder)).save(2, state)
+    else:
+        (Path(folder) / "checkpoint-000000001.pt").write_bytes(encoded(state))
 
 
 WARM_UP = 500
