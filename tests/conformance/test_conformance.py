@@ -82,6 +82,17 @@ def test_the_set_needs_every_capability_and_reads_every_readout() -> None:
     }, "gradients of 0 test neither delays nor constants"
 
 
+def test_a_limited_simulator_finds_cases_that_it_can_do() -> None:
+    """Networks with one pair of constants, and no special structure, have all delays and losses."""
+    special = ("recurrent", "several", "absent", "parallel", "skip", "tau_mem", "other than", "silent", "after the end")
+    plain = [own for own in map(needs, stored()) if not any(word in need for need in own for word in special)]
+    for delays in ("no delays", "delays in whole ms", "delays off the grid"):
+        for layers in ("one layer", "hidden layers"):
+            assert any({delays, layers} <= set(need) for need in plain), (delays, layers)
+    for loss in ("max_voltage", "mean_voltage", "first_spike_time", "spike_time_mse"):
+        assert any({loss, "delays in whole ms"} <= set(need) for need in plain), loss
+
+
 @every_run
 def test_both_implementations_are_exact_in_all(run: Run) -> None:
     report = check(run)

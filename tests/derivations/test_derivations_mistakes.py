@@ -79,6 +79,9 @@ MISTAKES: dict[str, Mistake] = {
         "gradient_at_spike",
         lambda n, theta, q: n.p.dot(sp.diff(n.R, theta) * n.x + sp.diff(n.r, theta)) + q * sp.diff(n.v_th, theta),
         ("spike", "neuron-alif")),
+    "sign of a constant's gradient between events": (
+        "gradient_between_events", lambda n, theta: -n.p.dot(sp.diff(n.A, theta) * n.x),
+        ("adjoint", "identity-B", "neuron-li")),
     "a pinned maximum taken for a smooth one": (
         "dL_dt_arr_at_pinned_maximum", lambda dL_dy, w, A_read, Vdot_plus: sp.S.Zero, ("max-pinned", "identity-C")),
     "several arrivals at a pinned maximum, no bound at 0": (

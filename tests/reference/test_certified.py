@@ -1,10 +1,12 @@
-"""The certified set: two routes agree on its digits, both implementations reach them, and the count
-of right digits."""
+"""The certified set: two routes agree on its digits, both implementations reach them, the count of
+right digits, and the difficulties that the set covers."""
 
 import json
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import mpmath
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 
 import delayprop.reference as reference
-from delayprop.spec import Case, Result, load_case
+from delayprop.spec import READOUTS, Case, Result, SpikeTimeMSE, load_case
 from tests.support.certified import (
     CLASSES,
     DIGITS,
@@ -28,6 +30,8 @@ from tests.support.certified import (
 )
 from tests.support.comparison import scaled
 from tests.support.conditioning import conditioned
+from tests.support.networks.census import structure
+from tests.support.parameters import arrivals
 from tests.support.report_evidence import Measured
 from tests.support.truth import OrderChanged, Problem, simulate
 from tests.tools import make_certified
@@ -229,3 +233,47 @@ def test_a_block_that_is_0_must_be_0() -> None:
     found["gradients"]["populations"]["out"]["reset"][1] = 1e-20
     wrong = {path for path, digits in digits_by_block(found, zero).items() if digits < DIGITS}
     assert wrong == {"gradients.populations.out.reset"} and right_digits(found, zero) == 0
+
+
+def arrives_at_the_end(case: Case) -> bool:
+    neurons = [(p.name, j) for p in case.network.populations for j in range(p.size)]
+    every = [(Fraction(float(t)), Fraction(float(d))) for n in neurons for _, t, d in arrivals(case, case.inputs, *n)]
+    return any(t + d == Fraction(case.duration) for t, d in every)
+
+
+def ends_in_free_spikes(case: Case) -> bool:
+    """The last spikes of a neuron that is read, and drives nothing, come after its targets."""
+    if not isinstance(case.loss, SpikeTimeMSE) or case.loss.population in {c.source for c in case.network.connections}:
+        return False
+    trains = certified_values(case)["spikes"][case.loss.population]
+    return any(len(train) > len(targets) > 0 for train, targets in zip(trains, case.loss.targets, strict=True))
+
+
+STRUCTURE = {
+    "delay beyond the trial", "zero delay", "tau_mem = tau_syn", "heterogeneous", "inhibition", "self-connection",
+    "parallel connections", "no synapse", "input after the end",
+}
+"""Classes of the census."""
+
+FEATURES: dict[str, Callable[[Case], bool]] = {
+    "spikes after which nothing matters": ends_in_free_spikes,
+    "an arrival exactly at T": arrives_at_the_end,
+    "almost equal time constants": lambda case: any(
+        np.any((p.tau_mem != p.tau_syn) & np.isclose(p.tau_mem, p.tau_syn, 1e-11, 0.0))
+        for p in case.network.populations
+        if p.kind != "input"
+    ),
+    "a silent neuron": lambda case: any([] in trains for trains in certified_values(case)["spikes"].values()),
+    "kappa below 2e-10": lambda case: float(certified_values(case)["kappa_min"] or 1) < 2e-10,
+} | {readout: lambda case, readout=readout: getattr(case.loss, "readout", None) == readout for readout in READOUTS}
+FEATURES["spike_time_mse"] = lambda case: isinstance(case.loss, SpikeTimeMSE)
+
+
+def test_every_class_and_feature_is_there() -> None:
+    """No feature is in every case, so each could be missing."""
+    assert all(len(files(difficulty)) >= 8 for difficulty in CLASSES)
+    cases = [load_case(path) for path in files()]
+    found = Counter(name for case in cases for name in structure(case) if name in STRUCTURE)
+    assert found.keys() == STRUCTURE
+    found |= {name: sum(map(has, cases)) for name, has in FEATURES.items()}
+    assert [name for name, number in found.items() if not 0 < number < len(cases)] == []
