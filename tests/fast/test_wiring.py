@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import delayprop.reference as reference
 from delayprop import (
+    LI,
     LIF,
     AdLIF,
     Network,
@@ -27,6 +28,7 @@ from delayprop.fast.cpu import solver
 from delayprop.fast.layout.arrays import Arriving
 from delayprop.fast.nn.synaptic_layer import SynapticLayer
 from delayprop.fast.run import run_case
+from delayprop.fast.solving import packing
 from delayprop.fast.solving.matrices import read
 from delayprop.spec import Case, Connection, Neuron, Population, SpikeTimeMSE, SpikeTrains
 from tests.support.implementations import agreement
@@ -110,12 +112,11 @@ def test_a_connection_for_each_state_that_a_source_raises() -> None:
 
 
 def test_what_no_synapse_has_is_not_read() -> None:
-    """Nor does a delay there make the ring of arrivals longer, which has an upper bound."""
     made, other = wired("synaptic"), wired("synaptic")
     for layer, masks in zip(other, ((MASK, MASK_REC), (MASK_OUT,)), strict=True):
         for w, d, mask in zip(layer.all_w, layer.all_d, masks, strict=True):
             assert not w[~mask].any()
-            w.data[~mask], d.data[~mask] = 1e3, 1e30
+            w.data[~mask], d.data[~mask] = 1e3, 1e6
     (times, y, _), (same_times, same_y, gradients) = trained(made), trained(other)
     assert torch.equal(y, same_y) and all(map(torch.equal, times, same_times))
     for layer, same in zip(made, other, strict=True):
@@ -124,6 +125,14 @@ def test_what_no_synapse_has_is_not_read() -> None:
     for name, gradient in gradients.items():
         mask = {"0.w": MASK, "0.d": MASK, "0.w_rec": MASK_REC, "0.d_rec": MASK_REC}.get(name, MASK_OUT)
         assert not gradient[~mask].any() and gradient[mask].any()
+
+
+def test_an_absent_synapse_does_not_lengthen_the_ring() -> None:
+    for mask, bins in (([[True], [False], [True]], 1), (None, 8)):
+        layer = LI(3, 1, readout="mean_voltage", mask=mask, dtype=torch.float64)
+        layer.d.data.copy_(torch.tensor([[1.0], [8.0], [1e30]]))
+        layer(LONG[0].until(9.0))
+        assert int(packing.longest_delay(layer.record.integrated)) == bins
 
 
 @pytest.mark.parametrize(("recurrent", "most_kept", "heard"), [

@@ -137,7 +137,7 @@ def two_currents(into: Into = HIDDEN, into_rec: Into = OWN, dtype: torch.dtype =
         3, 4, neuron="two-synapses", recurrent=True, into=into, into_rec=into_rec, dtype=dtype,
         **CURRENTS,  # type: ignore[arg-type]
     )
-    hidden.initialise_(2.0, 1.0, 5.0, random).initialise_recurrent_(0.0, 0.3, 5.0, random)
+    hidden.initialise_(3.0, 1.0, 5.0, random).initialise_recurrent_(0.0, 0.3, 5.0, random)
     out = LI(4, 2, readout="mean_voltage", dtype=dtype).initialise_(0.5, 0.5, 3.0, random)
     return [hidden, out]
 
