@@ -106,6 +106,18 @@ def test_a_batch_in_pieces_is_the_sum_of_its_trials(monkeypatch: pytest.MonkeyPa
         assert one.abs().max() > 0
 
 
+def test_gradcheck() -> None:
+    read = layer(times=[5.3, 10.1, 39.0])
+    names, values = zip(*((name, p.detach().clone().requires_grad_()) for name, p in read.named_parameters()))
+    t = SPIKES.times.clone().requires_grad_()
+
+    def of(t: torch.Tensor, *values: torch.Tensor) -> torch.Tensor:
+        spikes = Spikes(t, SPIKES.offsets, 2, 3, 40.0)
+        return torch.func.functional_call(read, dict(zip(names, values, strict=True)), (spikes,))
+
+    assert torch.autograd.gradcheck(of, (t, *values))
+
+
 def test_a_hidden_layer_learns_a_trace() -> None:
     """The loss falls by the weights and delays in front of the spikes that an output reads."""
     random = torch.Generator().manual_seed(0)
