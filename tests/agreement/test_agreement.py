@@ -164,9 +164,9 @@ def test_an_integral_with_another_weight_needs_its_rate_alone(monkeypatch: pytes
 
 @pytest.mark.full
 def test_float64_on_a_dense_network() -> None:
-    """200 neurons that all reach each other, with some spikes each."""
+    """200 neurons that all reach each other, with about one spike each."""
     case = seeded_case(1, "recurrent", size=(200, 200))
-    assert sum(map(len, run_case(case).spikes["hidden1"])) > 200
+    assert sum(map(len, run_case(case).spikes["hidden1"])) > 150
     agreement(case, chains=False)
 
 

@@ -140,6 +140,19 @@ def test_traces_of_some_neurons_and_the_cost_of_many_times() -> None:
     assert read.w.grad is not None and read.w.grad.abs().max() > 0
 
 
+@pytest.mark.parametrize("tau_syn", [5.0, [5.0, 9.0, 9.0 + 1e-9, 40.0]])
+def test_gradcheck(tau_syn: float | list[float]) -> None:
+    read = layer(times=[5.3, 10.1, 39.0], tau_mem=9.0, tau_syn=tau_syn)
+    names, values = zip(*((name, p.detach().clone().requires_grad_()) for name, p in read.named_parameters()))
+    t = SPIKES.times.clone().requires_grad_()
+
+    def of(t: torch.Tensor, *values: torch.Tensor) -> torch.Tensor:
+        spikes = Spikes(t, SPIKES.offsets, 2, 3, 40.0)
+        return torch.func.functional_call(read, dict(zip(names, values, strict=True)), (spikes,))
+
+    assert torch.autograd.gradcheck(of, (t, *values))
+
+
 def test_a_hidden_layer_learns_a_trace() -> None:
     """The loss falls by the weights and delays in front of the spikes that an output reads."""
     random = torch.Generator().manual_seed(0)

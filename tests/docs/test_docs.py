@@ -154,7 +154,7 @@ def test_the_readme_is_a_page_and_has_the_output_of_its_programs() -> None:
 
 def test_the_readme_counts_the_planted_faults() -> None:
     count = sum(map(len, (FAULTS, CALLERS, ON_CUDA, AT_EDGES)))
-    said = f"plants {count} faults in spikes, ties and gradients, and finds each (`make test`: {2 * len(CORE)})"
+    said = f"plant {count} faults in spikes, ties and gradients, and find each (`make test`: {2 * len(CORE)})"
     assert said in " ".join(TEXTS["README"].split())
 
 

@@ -52,9 +52,9 @@ def lasting(T: float) -> Callable[[str], Case]:
         inputs, targets = [[0.5e-4, 7e-4], [5e-4]], [[1e-4, 2e-4], [3e-4]]
 
     def case(read: str) -> Case:
-        own = {"spikes": {"targets": targets}, "first_spike_time": {"time_scale": T / 10}}.get(read, {})
+        more: dict[str, dict] = {"spikes": {"targets": targets}, "first_spike_time": {"time_scale": T / 10}}
         neuron = {"kind": "li"} if read == "max_voltage" else spiking()
-        return two_neurons(neuron, weights, delays, inputs, loss_of(read) | own, T)
+        return two_neurons(neuron, weights, delays, inputs, loss_of(read) | more.get(read, {}), T)
 
     return case
 

@@ -10,6 +10,7 @@ import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import inf, isfinite
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -36,7 +37,7 @@ def wrong_result(case: Case, found: Result, true: Result) -> float:
     of spikes, differ."""
     if found.ties != true.ties:
         return inf
-    pairs = [([found.loss], [true.loss])]
+    pairs: list[tuple[Any, Any]] = [([found.loss], [true.loss])]
     pairs += [] if true.readout is None else [(np.ravel(found.readout), np.ravel(true.readout))]
     for name, trains in true.spikes.items():
         pairs += zip(found.spikes[name], trains, strict=True)

@@ -7,7 +7,6 @@ event is missing is a test of its own (`tests/reference/test_neurons.py`).
 """
 
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import Any
 
 import mpmath
@@ -50,6 +49,7 @@ class Replay:
     """A replay in numbers of mpmath, at its precision; `values`: every parameter."""
 
     dtype: type = object
+    number: Any = staticmethod(lambda ratio: mpmath.mpf(ratio.numerator) / ratio.denominator)  # of the text
 
     def __init__(self, case: Case, trial: Trial, values: Mapping[Key, Any]) -> None:
         self.case, self.values, self.T = case, values, mpmath.mpf(float(case.duration))
@@ -72,18 +72,15 @@ class Replay:
             elif isinstance(event, Arrivals):
                 self.arrive(event)
 
-    @staticmethod
-    def number(ratio: Fraction) -> Any:
-        return mpmath.mpf(ratio.numerator) / ratio.denominator
-
     def matrices_of(self, neuron: Neuron) -> list[Any]:
         """A, c, v_th, R, r; with an integral that is read as one more state."""
         equations = self.case.network.population(neuron.population).equations
         own = {name: self.values[name, neuron.population, neuron.index] for name in equations.constants}
         m = equations.matrices(own, self.number)
-        A, c, R, r = (np.array(part, self.dtype) for part in (m.A, m.c, m.R, m.r))
+        parts: list[np.ndarray] = [np.array(part, self.dtype) for part in (m.A, m.c, m.R, m.r)]
+        A, c, R, r = parts
         if self.rate is not None and neuron in self.read:
-            A, R = (np.pad(part, ((0, 1), (0, 1))) for part in (A, R))
+            A, R = [np.pad(part, ((0, 1), (0, 1))) for part in (A, R)]
             A[-1, 0], A[-1, -1], R[-1, -1] = 1, self.rate, 1
             c, r = np.append(c, 0), np.append(r, 0)
         return [A, c, m.v_th, R, r]

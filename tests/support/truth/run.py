@@ -55,8 +55,10 @@ class Run:
         self.tolerance, self.last = tolerance, T * (1 + tolerance)
         readout = case.loss.readout if isinstance(case.loss, CrossEntropy) else None
         rate = 1 / T if readout == "exp_weighted_voltage" else Real(0)
-        constants = ([values.get((constant, *neuron)) for constant in CONSTANTS] for neuron in self.neurons)
-        self.voltages = [Voltage(*own, rate, tolerance) for own in constants]
+        self.voltages = []
+        for neuron in self.neurons:
+            tau_mem, tau_syn, v_th, v_reset = (values.get((constant, *neuron)) for constant in CONSTANTS)
+            self.voltages.append(Voltage(tau_mem, tau_syn, v_th, v_reset, rate, tolerance))
         count = len(self.neurons)
         self.pending: list[list[tuple[Real, int, int, Real]]] = [[] for _ in range(count)]
         self.crossings: list[Real] = [INFINITY] * count
@@ -72,6 +74,7 @@ class Run:
         self.samples: dict[int, list[tuple[Real, int]]] = {  # V, and the number of events before
             n: [] for n, (name, _) in enumerate(self.neurons) if at and name == at.population
         }
+        self.margin = INFINITY
         self._run()
 
     def _run(self) -> None:
@@ -95,6 +98,7 @@ class Run:
         """Send spike `k` of `source` through each synapse."""
         for target, synapse, w, d in self.fan_out.get(source, ()):
             t_arr = t + self.values[d]
+            self._note(abs(self.T - t_arr) / self.T)
             if t_arr <= self.last:
                 insort(self.pending[target], (t_arr, synapse, k, self.values[w]))
                 self.next[target] = min(self.next[target], t_arr)
@@ -106,6 +110,7 @@ class Run:
         self.kappa[n].append((voltage.tau_mem * voltage.slope(t, x, y) / voltage.v_th) ** 2)
         self.spikes[n].append(t)
         self.arrivals[n].append(set())
+        self._note(abs(self.T - t) / self.T)
         if n in self.maxima:
             self.maxima[n].offer(voltage.v_th, ("spike",))
         voltage.reset(t, x)
@@ -134,12 +139,15 @@ class Run:
         x, y = voltage.growths(self.T)
         if self._leave_segment(n, self.T, x, y):
             self.maxima[n].offer(voltage.at(self.T, x, y), ("end",))
+        if n in self.maxima:
+            self._note(self.maxima[n].gap)
 
     def _sample(self, n: int, until: Real) -> None:
         """Read the samples of neuron `n` before its event at `until`."""
         own = self.samples.get(n)
         while own is not None and len(own) < len(self.sampled) and self.sampled[len(own)] < until:
             s = self.sampled[len(own)]
+            self._note(abs(until - s) / self.T)
             events = len(self.spikes[n]) + sum(map(len, self.arrivals[n]))
             own.append((self.voltages[n].at(s, *self.voltages[n].growths(s)), events))
 
@@ -147,6 +155,11 @@ class Run:
         """Record the largest V until `t`; whether the maximum is read, and V still rises there."""
         voltage, peak = self.voltages[n], self.peaks[n]
         passed = peak if peak is not None and peak[0] < t else None
+        if voltage.v_th is not None:
+            top = passed[1] if passed else voltage.at(t, x, y)
+            self._note((voltage.v_th - top) / voltage.v_th)
+            if self.spikes[n]:
+                self._note((t - self.spikes[n][-1]) / voltage.tau_mem)
         if n not in self.maxima:
             return False
         if passed:
@@ -177,6 +190,10 @@ class Run:
         if can_spike and peak is not None and peak[1] > voltage.v_th * (1 + self.tolerance):
             self.crossings[n] = voltage.crossing(t, v, peak)
             self.next[n] = min(self.crossings[n], next_arrival)
+
+    def _note(self, distance: Real) -> None:
+        if distance < self.margin:
+            self.margin = distance
 
     def signature(self) -> Signature:
         arrivals = tuple(tuple(frozenset(group) for group in groups) for groups in self.arrivals)

@@ -41,9 +41,14 @@ class Problem:
 
 @dataclass(frozen=True, eq=False)
 class Truth(Result):
-    """The results of a run, without gradient and ties; `signature`: the order of events."""
+    """The results of a run, without gradient and ties.
+
+    `signature`: the order of events. `margin`: relative distance to another order: of a voltage
+    from a threshold that it misses, of two events whose order matters, of the two largest maxima.
+    """
 
     signature: Signature
+    margin: float
 
 
 def simulate(problem: Problem, digits: float = 50) -> Truth:
@@ -54,7 +59,7 @@ def simulate(problem: Problem, digits: float = 50) -> Truth:
         readout = run.readout()
         return Truth(
             mpf(run.loss()), _by_population(run, run.spikes), _by_population(run, run.kappa),
-            None if readout is None else _array(readout), Gradients((), {}, {}), (), run.signature(),
+            None if readout is None else _array(readout), Gradients((), {}, {}), (), run.signature(), float(run.margin),
         )
 
 

@@ -9,7 +9,7 @@ exp(-(t-t_k)/tau_mem). For almost equal time constants K is large and its terms 
 adds digits (`simulation.py`).
 """
 
-from tests.support.truth.numbers import Real, exp, log, sqrt
+from tests.support.truth.numbers import INFINITY, Real, exp, log, sqrt
 
 
 class Voltage:
@@ -113,13 +113,16 @@ class Voltage:
 
 
 class Maximum:
-    """The earliest largest of the local maxima, offered in order of time, the initial 0 first.
+    """The largest of the local maxima, offered in order of time; the first is the initial 0.
     `place`: ("initial",), ("spike",), ("end",), ("arrival", arrivals) or ("interior", events before
-    it)."""
+    it). `gap`: the distance of the earliest largest to the second largest."""
 
     def __init__(self) -> None:
-        self.value, self.place = Real(0), ("initial",)
+        self.value, self.place, self.gap = Real(0), ("initial",), INFINITY
 
     def offer(self, value: Real, place: tuple) -> None:
         if value > self.value:
+            self.gap = value - self.value
             self.value, self.place = value, place
+        elif place != self.place:
+            self.gap = min(self.gap, self.value - value)
