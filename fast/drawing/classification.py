@@ -4,7 +4,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from delayprop.fast.drawing import confusion, curves, synapses, trials
+from delayprop.fast.drawing import answers, curves, synapses
 from delayprop.fast.drawing.pages import page, percent, templates
 from delayprop.fast.drawing.run_record import Run, read
 from delayprop.fast.drawing.style import COLOURS, literal, plain, save, subplots, write
@@ -54,7 +54,7 @@ def html(run: Run) -> str:
     in_order = {name: settings[name] for name in [*first, *settings]}
     return page(
         templates(), "run.html", run=run, title=title(run), card=card(run), settings=in_order, first=first,
-        curves=curves, confusion=confusion, synapses=synapses, trials=trials,
+        answers=answers, curves=curves, synapses=synapses,
     )
 
 

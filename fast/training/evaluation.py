@@ -76,7 +76,7 @@ def plot_confusion(matrix: Tensor, ax: "Axes | None" = None) -> "Axes":
     Raises:
         SpecError: another shape.
     """
-    from delayprop.fast.drawing.confusion import draw_counts  # imports matplotlib
+    from delayprop.fast.drawing.answers import draw_counts  # imports matplotlib
 
     table = torch.as_tensor(matrix).cpu()
     if table.ndim != 2 or table.shape[1] != table.shape[0] + 1:

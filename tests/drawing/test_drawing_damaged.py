@@ -67,6 +67,7 @@ BAD: dict[str, tuple[Change, str]] = {
     "objects": (put("t", [None, {}]), f"{ARRAYS} ValueError"),
     "an array missing": (recorded(lambda found: found.pop("d_after_1")), f"{ARRAYS} no array d_after_1"),
     "no trial": (recorded(lambda found: found.pop("label_0")), f"{ARRAYS} no array label_0"),
+    "half a trial": (recorded(lambda found: found.pop("V_2")), f"{ARRAYS} no array V_2"),
     "complex": (put("t", [1j]), f"{ARRAYS} t of complex128 and shape [1]"),
     "a shape": (put("d_after_0", [[1.0]]), f"{ARRAYS} d_after_0 of float64 and shape [1, 1]"),
     "no axes": (put("w_after_1", 1.0), f"{ARRAYS} w_after_1 of float64 and shape []"),
@@ -111,6 +112,8 @@ BAD_SEQUENCE: dict[str, tuple[Change, str]] = {
     "no voltages": (results(after=[{**TRACES[0], "V": []}, *TRACES[1:]]),
                     "`result.json after[0] V` must be a list of at least one, got a list of 0"),
     "voltages too few": (results(after=[{**TRACES[0], "V": [1.0]}, *TRACES[1:]]), f"{RESULT} 1 voltages at 2 times"),
+    "an output too many": (results(after=[{**TRACES[0], "output": 2}, *TRACES[1:]]), "must be one of 0, 1, got 2"),
+    "inputs of two": (results(inputs=2), "`result.json inputs` must be one of 3, 4, 5,"),
     "inputs": (results(inputs=17), "`result.json inputs` must be one of 3, 4, 5,"),
     "delays": (results(inputs=4, gap=1, kept_from=1, d=[[1]]), "`result.json d` must be a list of 4, got a list of 1"),
 }

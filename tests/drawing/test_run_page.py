@@ -93,15 +93,6 @@ def test_the_page_is_one_column_and_no_wider_than_its_window(content: str, tmp_p
         assert re.search(r"<title>\[true,[0-9]+,1\]", page), page[:600]
 
 
-def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
-    made(tmp_path)
-    found = []
-    for _ in range(2):
-        assert main([str(tmp_path)]) == 0
-        found.append([(tmp_path / name).read_bytes() for name in ("training.png", "run.html")])
-    assert found[0] == found[1]
-
-
 def test_the_certificate_names_each_of_its_curves_within_the_picture(tmp_path: Path) -> None:
     lines(C=1e-9, rounding=1e-6, float64=2e-7)(made(tmp_path))
     figure = certificate(read(tmp_path))
