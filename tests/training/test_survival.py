@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from functools import cache, partial
@@ -28,9 +27,7 @@ from delayprop.fast.train import main
 from delayprop.fast.training import engine
 from delayprop.fast.training.checkpoints import Checkpoints, decoded, digest
 from delayprop.fast.training.gradient_checks import NotFiniteError
-from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.run_folder import LOG, NotWrittenError
-from delayprop.fast.training.signals import StopSignals
 from tests import ROOT
 from tests.support.forking import Child, called, started
 from tests.support.runs.children import AT_WORK
@@ -296,20 +293,6 @@ def test_a_network_that_spikes_without_measure_ends_its_run(words: tuple[str, st
     again = decoded((out / engine.REPRODUCER).read_bytes())
     assert again["step"] <= 2 and len(again["under_way"]["labels"]) == 50
     assert Checkpoints(out).load()[1] == []
-
-
-def test_outside_the_main_thread_no_signal_is_sent_again() -> None:
-    """No handler is there, so SIGTERM would end the whole process."""
-    found = []
-
-    def train_there() -> None:
-        with StopSignals(Processes(), ends=False) as signals, signals.at_once():
-            found.append(sys.unraisablehook)
-
-    before, thread = sys.unraisablehook, threading.Thread(target=train_there)
-    thread.start()
-    thread.join()
-    assert found == [before]
 
 
 @pytest.mark.parametrize("poison", [
