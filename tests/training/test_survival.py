@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import cache, partial
-from itertools import chain, count
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -148,17 +148,6 @@ def test_control_each_option_changes_where_a_run_ends(name: str) -> None:
 
 def test_control_another_seed_ends_elsewhere(tmp_path: Path) -> None:
     assert digest(trained(tmp_path, seed=4).state()) != straight()[0]
-
-
-def test_every_epoch_has_an_order_of_its_own() -> None:
-    seen: list[list[list[int]]] = []
-    for _ in range(2):
-        batches = classification().batches
-        orders = [batches.trials(number).tolist() for number in range(9)]
-        seen.append([list(chain(*orders[3 * epoch : 3 * epoch + 3])) for epoch in range(3)])
-    assert seen[0] == seen[1]
-    assert all(sorted(order) == list(range(13)) for order in seen[0])
-    assert len({str(order) for order in seen[0]}) == 3
 
 
 def at_work(folder: Path) -> subprocess.Popen[str]:
