@@ -30,7 +30,7 @@ from delayprop.spec import SpecError
 from tests import ROOT
 from tests.support.forking import called
 from tests.support.runs.reading import Capture, Patch, calls, refusal
-from tests.support.runs.short_runs import SETTINGS, Make, classification, killed, run, sequence
+from tests.support.runs.short_runs import SETTINGS, classification, killed
 
 STORED = ROOT / "tests" / "training" / "stored"
 
@@ -188,7 +188,9 @@ DAMAGED: dict[str, tuple[Damage, str]] = {
     **{f"{number} bytes": (of_bytes(number), HEAD) for number in ("Infinity", "NaN")},
     "-1 bytes": (of_bytes("-1"), "of -1 bytes"),
     "no bytes": (headed(lambda line: line.replace(b'"bytes"', b'"size"')), HEAD),
-    **{f"a first line {line!r}": (headed(lambda _, line=line: line), HEAD) for line in (b"[1]", b"1", b"")},
+    "a list for a first line": (headed(lambda line: b"[1]"), HEAD),
+    "a number for a first line": (headed(lambda line: b"1"), HEAD),
+    "nothing for a first line": (headed(lambda line: b""), HEAD),
     "format 1": (lambda good: (STORED / "checkpoint-format-1.pt").read_bytes(), FORMATS.format(1)),
     "format 9": (headed(lambda line: line.replace(FORMAT.encode(), b"delayprop-checkpoint/9")), FORMATS.format(9)),
     "numbers that share their places": (
@@ -228,15 +230,6 @@ def test_a_damaged_checkpoint_is_skipped_by_name(
     assert digest(resumed.state()) == digest(decoded(content)["training"])
 
 
-@pytest.mark.parametrize("make", [classification, sequence])
-def test_a_run_without_a_checkpoint_that_fits_is_refused(make: Make, tmp_path: Path) -> None:
-    killed(make(), 6, tmp_path)
-    for path in checkpoints_in(tmp_path).values():
-        path.write_bytes(encoded({"step": -1, "training": {}}))
-    with pytest.raises(SpecError, match=r"got damaged ones; start a new run .*damaged: .*its step is -1"):
-        run(make(), tmp_path, resume=True)
-
-
 def test_a_tensor_may_stand_in_some_places_of_a_state() -> None:
     decoded(encoded({"places": [torch.zeros(1000)] * 3}))
 
@@ -247,5 +240,7 @@ def test_the_command_says_it_in_one_line(tmp_path: Path, capsys: Capture) -> Non
     for path in checkpoints_in(tmp_path).values():
         path.write_bytes(encoded({"step": 1, "training": {"layer": 3}}))
     log = (tmp_path / LOG).read_bytes()
-    assert "damaged: checkpoint-000000003.pt (not of this run: " in refusal(capsys, main, *words, "--resume")
+    said = refusal(capsys, main, *words, "--resume")
+    assert "got damaged ones; start a new run " in said
+    assert "damaged: checkpoint-000000003.pt (not of this run: " in said
     assert (tmp_path / LOG).read_bytes() == log and (tmp_path / "result.json").exists(), "nothing was changed"

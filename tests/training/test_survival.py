@@ -7,11 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from functools import cache, partial
-from itertools import chain, count
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,9 +27,7 @@ from delayprop.fast.train import main
 from delayprop.fast.training import engine
 from delayprop.fast.training.checkpoints import Checkpoints, decoded, digest
 from delayprop.fast.training.gradient_checks import NotFiniteError
-from delayprop.fast.training.processes import Processes
 from delayprop.fast.training.run_folder import LOG, NotWrittenError
-from delayprop.fast.training.signals import StopSignals
 from tests import ROOT
 from tests.support.forking import Child, called, started
 from tests.support.runs.children import AT_WORK
@@ -151,17 +148,6 @@ def test_control_each_option_changes_where_a_run_ends(name: str) -> None:
 
 def test_control_another_seed_ends_elsewhere(tmp_path: Path) -> None:
     assert digest(trained(tmp_path, seed=4).state()) != straight()[0]
-
-
-def test_every_epoch_has_an_order_of_its_own() -> None:
-    seen: list[list[list[int]]] = []
-    for _ in range(2):
-        batches = classification().batches
-        orders = [batches.trials(number).tolist() for number in range(9)]
-        seen.append([list(chain(*orders[3 * epoch : 3 * epoch + 3])) for epoch in range(3)])
-    assert seen[0] == seen[1]
-    assert all(sorted(order) == list(range(13)) for order in seen[0])
-    assert len({str(order) for order in seen[0]}) == 3
 
 
 def at_work(folder: Path) -> subprocess.Popen[str]:
@@ -296,20 +282,6 @@ def test_a_network_that_spikes_without_measure_ends_its_run(words: tuple[str, st
     again = decoded((out / engine.REPRODUCER).read_bytes())
     assert again["step"] <= 2 and len(again["under_way"]["labels"]) == 50
     assert Checkpoints(out).load()[1] == []
-
-
-def test_outside_the_main_thread_no_signal_is_sent_again() -> None:
-    """No handler is there, so SIGTERM would end the whole process."""
-    found = []
-
-    def train_there() -> None:
-        with StopSignals(Processes(), ends=False) as signals, signals.at_once():
-            found.append(sys.unraisablehook)
-
-    before, thread = sys.unraisablehook, threading.Thread(target=train_there)
-    thread.start()
-    thread.join()
-    assert found == [before]
 
 
 @pytest.mark.parametrize("poison", [

@@ -44,7 +44,6 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
          'self.optimiser.load_state_dict(state["optimiser"])', "pass", KILLED),
         ("best forgotten", CLASSIFY, 'state["best"], Epoch(', "self.best, Epoch(", KILLED),
         ("sums forgotten", CLASSIFY, 'Epoch(**state["epoch"])', "Epoch()", KILLED),
-        ("one order for ever", "data/batches.py", "[self.seed, epoch]", "0", "order_of_its_own"),
         ("SIGTERM ignored", "training/signals.py", ", signal.SIGTERM: 143", "", "same_bits and SIGTERM and step"),
         ("not asked in evaluation", CLASSIFY, '"valid", check=check', '"valid"', "same_bits and validation"),
         ("log not cut", "training/run_folder.py", "self.write_bytes(LOG,", "len(", "same_bits and late"),
@@ -68,6 +67,7 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
          "own_options_alone"),
     ],
     "training/test_classify.py": [
+        ("one order for ever", "data/batches.py", "[self.seed, epoch]", "0", "each_seed"),
         ("the last network tested", CLASSIFY, '.load_state_dict(best["network"])', ".eval()", "network_that_is_kept"),
         ("nothing certified", CLASSIFY, "check_certificate(identities, usual, self.processes.max(limit))", "[]",
          "breaks"),

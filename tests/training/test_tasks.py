@@ -321,17 +321,6 @@ def test_times_in_another_unit_are_refused_unless_the_duration_is_given(
         assert "from 0 to 3600000.0 ms" in refusal(capsys, main, *words, "--duration", 1e9)
 
 
-def test_negative_times_are_refused(tmp_path: Path, capsys: Capture) -> None:
-    for name, first in (("train", 0.1), ("test", 0.1), ("early", 0.1)):
-        write_spike_file(tmp_path / f"{name}.h5", [(([first, 0.3], [0, 1]), label) for label in (0, 1)], unit="s")
-    with h5py.File(tmp_path / "early.h5", "a") as file:
-        file["spikes/times"][1] = np.array([-0.1, 0.3])
-        file.attrs.clear()
-    files = [tmp_path / "train.h5", tmp_path / "early.h5"]
-    said = refusal(capsys, main, "--task", "spikes", "--data", *files, "--out", tmp_path / "run")
-    assert "`early.h5 record 1 times` must be at least 0 ms, got -100.0 to 300.0 ms" in said
-
-
 def test_trials_of_a_minute_are_read(tmp_path: Path) -> None:
     for name in ("train", "test"):
         write_spike_file(tmp_path / f"{name}.h5", [(([0.1, 59.9], [0, 1]), label) for label in (0, 1)], unit="s")
@@ -364,6 +353,7 @@ BAD_FILES = {
     "classes": (["train.h5", "many.h5"], "`many.h5 record 2 label` must be from 0 to 999, got 1000"),
     "late": (["train.h5", "late.h5", "--duration", "1e9"],
              "`late.h5 record 3 times` must be from 0 to 3600000.0 ms, got "),
+    "early": (["train.h5", "early.h5"], "`early.h5 record 0 times` must be at least 0 ms, got -125.0 to 375.0 ms"),
     "nearly at once": (["brief.h5", "train.h5"], "`brief.h5 times` must be in s, some of them later than 0.001 ms"),
     "no distance": (["close.h5", "train.h5"], "`close.h5 record 3 times` must be equal, or at least 1e-06 ms apart"),
     "channels": (["train.h5", "wide.h5"], "`wide.h5 record 3 units` must be from 0 to 1048575, got "),
@@ -389,6 +379,7 @@ def test_files_that_cannot_be_used(data: list, words: str, tmp_path: Path, monke
     good = [((t, u), int(label)) for t, u, label in zip(times, units, labels, strict=True)]
     for name, trial in ABSURD.items():
         write_spike_file(f"{name}.h5", [(trial, 0)] * 4 if name == "brief" else [*good[:3], (trial, 0)], unit="s")
+    write(Path("early.h5"), [np.array([-0.125, 0.375])] * 4, [np.arange(2)] * 4, labels)
     write(Path("empty.h5"), [np.empty(0)] * 4, [np.empty(0)] * 4, np.zeros(4, np.uint16))
     assert words in refusal(capsys, main, "--task", "spikes", "--out", "run", *(["--data", *data] if data else []))
     assert not Path("run").exists()
