@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
@@ -19,7 +20,9 @@ from PIL import Image
 from delayprop.fast.data.records import AMOUNT_OR_NULL, NUMBER, history, record
 from delayprop.fast.drawing.run_record import damaged
 from delayprop.fast.drawing.style import COLOURS, plain, save, subplots, write
-from delayprop.fast.nn.traces import voltage_of
+from delayprop.fast.nn.layers import LI
+from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.nn.traces import membrane_traces
 
 PAUSE, STEP = 2000, 150  # ms that the first and the last frame are shown, and each other one
 LINE = {"presentation": NUMBER, "loss": NUMBER, "accuracy": NUMBER}
@@ -158,7 +161,10 @@ class _Pattern:
     from a spike (its time in `emitted`) to its arrival."""
 
     def __init__(self, axes: Sequence[Axes], name: str, emitted: list[float], constants: tuple[float, float]) -> None:
-        self.emitted, self.constants = emitted, constants
+        self.emitted, (tau_mem, tau_syn) = emitted, constants
+        self.spikes = Spikes.from_trains([[[t] for t in emitted]], 60.0)
+        self.layer = LI(2, 2, readout="max_voltage", tau_mem=tau_mem, tau_syn=tau_syn).requires_grad_(False)
+        self.layer.w.fill_(1.0)
         self.times = np.linspace(0.0, 60.0, 301)
         above, below = axes
         above.set_title(f"pattern {name}: input {name == 'B':d} first", loc="left", fontsize=10)
@@ -181,9 +187,9 @@ class _Pattern:
     def show(self, d: Sequence[Sequence[float]]) -> None:
         """Move everything to the delays `d[input][output]`, ms."""
         artists = iter(self.moving)
-        for output in (0, 1):
+        self.layer.d.copy_(torch.tensor(d))
+        for output, V in enumerate(membrane_traces(self.layer, self.spikes, self.times)):
             arrivals = [self.emitted[source] + d[source][output] for source in (0, 1)]
-            V = voltage_of([(t, 1.0) for t in arrivals], *self.constants, self.times)
             next(artists).set_data(self.times, V)
             for source in (0, 1):
                 row = -(2.4 * output + source)

@@ -1,6 +1,6 @@
 """Voltages over time from their closed form, and arrivals: the kernels keep none."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -104,44 +104,3 @@ def count_arrivals(spikes: Spikes, d: Tensor, exists: Tensor | None = None) -> i
 def neurons_of(spikes: Spikes) -> np.ndarray:
     """The neuron of each spike."""
     return np.repeat(np.tile(np.arange(spikes.size), spikes.trials), spikes.counts().cpu().numpy().ravel())
-
-
-def voltage_of(
-    arrivals: np.ndarray | Sequence, tau_mem: float, tau_syn: float, times: np.ndarray,
-    emitted: np.ndarray | Sequence = (), fall: float = 0.0,
-) -> np.ndarray:
-    """`V(t)` of a neuron from its arrivals `t_arr, w`, `[n, 2]`, and the times `emitted`, at which
-    it falls by `fall`; in ms.
-
-    An event acts at the first point that is not before it. Voltage and current pass from point to
-    point, exactly, so both only decay in between.
-    """
-    order = np.argsort(times, kind="stable")
-    points, pm, ps = times[order], 1 / tau_mem, 1 / tau_syn
-    t_arr, w = np.asarray(arrivals, np.float64).reshape(-1, 2).T
-
-    def k(x: np.ndarray) -> np.ndarray:
-        z = np.abs(ps - pm) * x
-        shape = np.divide(-np.expm1(-z), z, out=np.ones_like(z), where=z > 0)
-        return pm * x * np.exp(-min(pm, ps) * x) * shape
-
-    def at_points(events: np.ndarray, effect: Callable[[np.ndarray], np.ndarray], sizes: np.ndarray) -> np.ndarray:
-        first = points.searchsorted(events)
-        acts = first < len(points)
-        first = first[acts]
-        return np.bincount(first, sizes[acts] * effect(points[first] - events[acts]), len(points))
-
-    def decay(rate: float) -> Callable[[np.ndarray], np.ndarray]:
-        return lambda x: np.exp(-rate * x)
-
-    spikes = np.asarray(emitted, np.float64)
-    dV = at_points(t_arr, k, w) - at_points(spikes, decay(pm), np.full(len(spikes), fall))
-    steps = np.diff(points, prepend=points[:1])
-    passing = (f(steps).tolist() for f in (decay(pm), decay(ps), k))
-    V, current, carried = 0.0, 0.0, []
-    for V_new, I_new, V_stays, I_stays, gain in zip(dV.tolist(), at_points(t_arr, decay(ps), w).tolist(), *passing):
-        V, current = V_stays * V + gain * current + V_new, I_stays * current + I_new
-        carried.append(V)
-    found = np.empty(len(points))
-    found[order] = carried
-    return found
