@@ -52,7 +52,8 @@ def test_a_voltage_is_the_sum_over_its_events_in_time_of_events_plus_points(tau_
     constants = {name: torch.tensor([value], dtype=torch.float64) for name, value in given.items()}
     arriving, own = Spikes.from_trains([[[t] for t in t_arr]], 1e4), Spikes.from_trains([[emitted]], 1e4)
     start = process_time()
-    V = sampled(torch.from_numpy(points), arriving, torch.from_numpy(w)[:, None], torch.zeros(n, 1), constants, own)[0, 0].numpy()
+    at, weights = torch.from_numpy(points), torch.from_numpy(w)[:, None]
+    V = sampled(at, arriving, weights, torch.zeros(n, 1), constants, own)[0, 0].numpy()
     assert process_time() - start < 5.0
     for t, found in zip(points[::100], V[::100], strict=True):
         x, (low, high) = t - t_arr[t_arr <= t], sorted((1 / tau_mem, 1 / tau_syn))
