@@ -62,7 +62,6 @@ ADDED = {
     r"delayprop evaluate --grid ": "run",
     r"delayprop compare --train .*--task spikes": f"{SHORT} --seeds 0 --out runs/kinds",
     r"delayprop compare --train .*--task": f"{SHORT} --seeds 0",
-    r"delayprop compare --train$": f"learned --task yin-yang {SHORT} --seeds 0",
     r"delayprop compare --train": f"--task yin-yang {SHORT} --seeds 0",
     r"delayprop compare --picture$": "accuracies.png run other",
     r"delayprop export --case$": "one.json run",

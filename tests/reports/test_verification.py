@@ -14,6 +14,7 @@ from reports.__main__ import main
 from reports.page import html, verdict
 from reports.record import GREEN, RED, TEMPLATES, number, read
 from tests import ROOT
+from tests.invariances.test_invariances import LAWS
 from tests.support.commands import python
 from tests.support.house.docs_pages import Outline
 from tests.support.report_checks import CHECKS, GROUPS
@@ -31,6 +32,10 @@ def test_every_check_has_a_group_tests_and_controls() -> None:
     for path in (ROOT / "tests").rglob("test_*.py"):
         for numbers, control in re.findall(r"mark\.check\(([\d, ]+)(, control=True)?\)", path.read_text("utf-8")):
             marked[bool(control)] |= {int(n) for n in numbers.split(",") if n.strip()}
+    for law in LAWS.values():
+        if law.check is not None:
+            marked[False].add(law.check)
+            marked[True] |= {law.check} if law.shows else set()
     assert marked[False] == marked[True] == {check.number for check in CHECKS}
 
 
