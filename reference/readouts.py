@@ -142,7 +142,7 @@ def _is_at(event: Event, s: Real) -> bool:
     """Whether an event is at the instant of a sample, to within rounding (specification, 4)."""
     if isinstance(event, Crossing):
         return abs(s - event.t) * event.slope <= event.neuron.equations.touch
-    return event.t == s
+    return event.t == s and not isinstance(event, Start)
 
 
 def _max_voltage(m: Arithmetic, loss: CrossEntropy, neurons: list[Neuron], T: Real) -> Drive:
@@ -180,10 +180,10 @@ def _at_first_spike(neuron: Neuron) -> Reading | None:
 def _maximum(m: Arithmetic, turns: Turns, neuron: Neuron, T: Real) -> tuple[Reading | None, list[str]]:
     """The earliest largest voltage of a silent neuron, and its ties; None: the initial 0 of a
     neuron without a state."""
-    best, V_best, equal = None, m.real(0.0), False
-    if neuron.events and isinstance(neuron.events[0], Start):
-        start = neuron.events[0]
-        best, V_best = Reading(neuron, start.t, start.x_plus, start.x_plus, start), start.x_plus[READ]
+    best, V_best, equal, at_start = None, m.real(0.0), False, None
+    if neuron.events and isinstance(start := neuron.events[0], Start):
+        at_start, V_best = Reading(neuron, start.t, start.x_plus, start.x_plus, start), start.x_plus[READ]
+        best = None if turns.rises(start.x_plus) else at_start
     for event, following in pairwise([*neuron.events, None]):
         assert event is not None
         for candidate in _maxima_between(turns, event, following, T):
@@ -194,6 +194,7 @@ def _maximum(m: Arithmetic, turns: Turns, neuron: Neuron, T: Real) -> tuple[Read
                 best, V_best, equal = candidate, candidate.V, False
             elif best and candidate.V >= V_best - margin:
                 equal = True
+    best = best or at_start
     ties = ["equal_maxima"] if equal else []
     if best and isinstance(best.pinned, Arrivals) and len(best.pinned.parcels) > 1:
         ties.append("simultaneous_arrivals_at_maximum")

@@ -10,6 +10,7 @@ from delayprop.reference.events import Crossing, Neuron, Trial
 from delayprop.reference.readouts import drive
 from delayprop.reference.simulate import simulate, state_at
 from delayprop.spec import Case, Result, SpecError, State, StateGradient
+from delayprop.spec.checks import of_type
 from delayprop.spec.errors import Verbatim
 from delayprop.spec.state import UnderWay
 
@@ -72,11 +73,20 @@ def _state(trial: Trial, dtype: type) -> State:
 
 
 def _check(given: StateGradient, state: State | None) -> None:
+    """Refuse derivatives that are not those of the state at `T`."""
+    remedy = "give the `gradients.state` of the trial that goes on"
     if state is None:
         raise SpecError("dL_dstate", "absent for a case without a state", Verbatim("one"), "give it `state=State()`")
-    shapes = [{name: np.shape(x) for name, x in one.x.items()} for one in (given, state)]
-    counts = [[*map(len, given.t_arr)], [*map(len, state.under_way)]]
-    if shapes[0] != shapes[1] or counts[0] != counts[1]:
-        got = Verbatim(f"{shapes[0]}, {counts[0]} under way")
-        expected = f"of the state at `T`: {shapes[1]}, {counts[1]} under way"
-        raise SpecError("dL_dstate", expected, got, "give the `gradients.state` of the trial that goes on")
+    of_type(given, "dL_dstate", StateGradient, "a `StateGradient`", remedy)
+    expected = {name: x.shape for name, x in state.x.items()}, [(len(one),) for one in state.under_way]
+    try:
+        x = {name: np.array(of, float) for name, of in given.x.items()}
+        t_arr = [np.array(of, float) for of in given.t_arr]
+    except (AttributeError, TypeError, ValueError):
+        raise SpecError("dL_dstate", "numbers by population and connection", Verbatim("others"), remedy) from None
+    found = {name: of.shape for name, of in x.items()}, [of.shape for of in t_arr]
+    if found != expected:
+        shapes = f"of the shapes {expected[0]} and {expected[1]}, as the state at `T`"
+        raise SpecError("dL_dstate", shapes, Verbatim(f"{found[0]} and {found[1]}"), remedy)
+    if not all(np.isfinite(of).all() for of in (*x.values(), *t_arr)):
+        raise SpecError("dL_dstate", "finite", Verbatim("an infinity or NaN"), remedy)

@@ -70,7 +70,8 @@ class _Simulation:
         for trains in self.trial.inputs.values():
             for train in trains:
                 for spike in train:
-                    self.send(spike)
+                    if spike.t <= self.trial.T:
+                        self.send(spike)
         for population in self.trial.neurons.values():
             for neuron in population:
                 self.push(self.trial.T, CHECK, neuron, neuron)

@@ -120,7 +120,14 @@ class Result:
         numbers = {name: _plain(getattr(self, name), name) for name in names}
         ties = [dict(vars(tie)) for tie in self.ties]
         found = {**numbers, "ties": ties, "gradients": _plain(gradients, "gradients")}
-        return found if self.state is None else {**found, "state": self.state.to_dict()}
+        if self.state is None:
+            return found
+        x, t_arr = _plain(self.state.x, "state.x"), [_plain(one.t_arr, "state") for one in self.state.under_way]
+        under_way = [
+            [*map(list, zip(one.pre.tolist(), one.post.tolist(), t, strict=True))]
+            for one, t in zip(self.state.under_way, t_arr, strict=True)
+        ]
+        return {**found, "state": {"x": x, "under_way": under_way}}
 
 
 def words(network: Network, population: str) -> Mapping[str, str]:

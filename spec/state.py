@@ -46,7 +46,8 @@ class State:
         under_way: one entry per connection, in the order of the network, or none at all: the
             arrivals still to come, `[source, target, ms until then]` each, or an `UnderWay`.
 
-    `State()`: all at rest, nothing under way.
+    `State()`: all at rest, nothing under way. A case takes float64; of a result with more digits,
+    `State(**result.state.to_dict())` is the state in float64.
     """
 
     x: Mapping[str, Any] = field(default_factory=dict)
@@ -86,18 +87,22 @@ def check_state(state: State, network: Network) -> State:
 
     Raises:
         SpecError: a population that is unknown or an input, another number of neurons, states or
-            connections, a number that is not finite, a level that is at its threshold or above, an
-            arrival through no synapse, or before the instant.
+            connections, a number that is not finite, a level above its threshold, an arrival
+            through no synapse, or before the instant.
     """
     checks.of_type(state, "state", State, "a `State`", "`State()` is that of a network at rest")
+    checks.of_type(state.x, "state.x", Mapping, "a dictionary", "give the states of each neuron, by population")
     simulated = {p.name: p for p in network.populations if p.kind != "input"}
     x = {}
     for name, rows in state.x.items():
         population = simulated[checks.one_of(name, "state.x", simulated)]
         x[name] = _numbers(rows, f"state.x.{name}", population.size, population.equations.states)
         _check_levels(x[name], population, f"state.x.{name}")
-    under_way = list(state.under_way) or [()] * len(network.connections)
-    checks.sequence(under_way, "state.under_way", len(network.connections), "connection")
+    under_way = checks.sequence(state.under_way, "state.under_way", None, "lists of arrivals")
+    if under_way:
+        checks.sequence(under_way, "state.under_way", len(network.connections), "connection")
+    else:
+        under_way = [()] * len(network.connections)
     found = [
         _under_way(of_one, connection.exists, f"state.under_way[{c}]")
         for c, (of_one, connection) in enumerate(zip(under_way, network.connections, strict=True))
@@ -121,13 +126,16 @@ def _check_levels(x: np.ndarray, population: Any, name: str) -> None:
         of = neuron.matrices({theta: float(values[j]) for theta, values in population.values.items()}, float)
         level = float(np.dot(of.c, row))
         if level > of.v_th * (1 + TOUCH):
-            expected = f"below the threshold of the neuron, {of.v_th:g}"
+            expected = f"at most at the threshold of the neuron, {of.v_th:g}"
             raise SpecError(f"{name}[{j}]", expected, level, "a neuron that has reached it is reset")
 
 
 def _under_way(given: Any, exists: np.ndarray, name: str) -> UnderWay:
     if isinstance(given, UnderWay):
-        given = list(zip(given.pre.tolist(), given.post.tolist(), given.t_arr.tolist(), strict=True))
+        pre = checks.sequence(given.pre, f"{name}.pre", None, "source neurons")
+        others = ((word, getattr(given, word)) for word in ("post", "t_arr"))
+        parts = [checks.sequence(numbers, f"{name}.{word}", len(pre), "arrival") for word, numbers in others]
+        given = list(zip(pre, *parts, strict=True))
     arrivals = []
     for k, one in enumerate(checks.sequence(given, name, None, "arrivals")):
         where = f"{name}[{k}]"

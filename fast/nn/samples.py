@@ -136,7 +136,8 @@ class _Sampled(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, problem: _Problem, *given: Tensor) -> Tensor:
         # copies, so that tensors that are changed in place later do not reach the backward pass
-        _, w, d, tau_mem, tau_syn, fall, _ = numbers = [one.detach().to(torch.float64, copy=True) for one in given]
+        numbers = [torch.empty(one.shape, dtype=torch.float64, device=one.device).copy_(one) for one in given]
+        _, w, d, tau_mem, tau_syn, fall, _ = numbers
         pm, ps, points = 1.0 / tau_mem, 1.0 / tau_syn, problem.points
         shape = problem.arriving.trials, w.shape[1], len(points)
         V, I = (points.new_zeros(shape).flatten() for _ in range(2))
@@ -211,13 +212,16 @@ def _steps(points: Tensor) -> Tensor:
 
 def _response(pm: Tensor, ps: Tensor, x: Tensor) -> _Response:
     """The response after a time `x`: `pm x` times the mean of `exp` between `-pm x` and `-ps x`."""
-    slow_is_pm, slow = pm <= ps, torch.minimum(pm, ps)
-    share, moment = _means((pm - ps).abs() * x)
+    slow_is_pm, slow, z = pm <= ps, torch.minimum(pm, ps), (pm - ps).abs() * x
+    share, moment = _means(z)
     decay = torch.exp(-slow * x)
     by_slow, by_fast = decay * (moment - share), -decay * moment  # of the mean, by `slow x` and `fast x`
     by_pm, by_ps = torch.where(slow_is_pm, by_slow, by_fast), torch.where(slow_is_pm, by_fast, by_slow)
     mean = decay * share
-    return _Response(pm * x * mean, x * mean + pm * x**2 * by_pm, pm * x**2 * by_ps)
+    by_pm = x * mean + pm * x**2 * by_pm
+    apart = (pm * x * torch.exp(-pm * x) - ps * x * mean) / (pm - ps)  # of which that sum loses digits
+    by_pm = torch.where((z > 1.0) & ~slow_is_pm, apart, by_pm)
+    return _Response(pm * x * mean, by_pm, pm * x**2 * by_ps)
 
 
 def _means(z: Tensor) -> tuple[Tensor, Tensor]:

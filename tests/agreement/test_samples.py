@@ -124,6 +124,16 @@ def test_tensors_changed_in_place_do_not_reach_the_backward_pass() -> None:
     assert all(torch.equal(p.grad, one) for p, one in zip(read.parameters(), expected, strict=True))
 
 
+def test_weights_and_delays_may_lie_in_any_order_in_memory() -> None:
+    expected, read = gradients(layer(), SPIKES), layer()
+    for name in ("w", "d"):
+        setattr(read, name, torch.nn.Parameter(getattr(read, name).detach().T.contiguous().T))
+    assert not read.w.is_contiguous()
+    by_name = dict(zip([name for name, _ in layer().named_parameters()], expected, strict=True))
+    found = dict(zip([name for name, _ in read.named_parameters()], gradients(read, SPIKES), strict=True))
+    assert all(torch.equal(found[name], by_name[name]) for name in by_name)
+
+
 def test_traces_of_some_neurons_and_the_cost_of_many_times() -> None:
     """Neither copies all neurons, nor the whole output per time, which takes minutes."""
     wide = LIF(3, 4000, dtype=torch.float64).initialise_(4.0, 2.0, 5.0, torch.Generator().manual_seed(2))

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -180,6 +181,24 @@ def test_gradient_by_the_state_is_the_difference_quotient(name: str) -> None:
             assert max(off for off, _ in found) < 1e-11 and max(size for _, size in found) > 1e-3, (readout, found)
 
 
+def test_input_after_the_trial_belongs_to_the_next_one() -> None:
+    case = sampled_case("alif", 1)
+    first = window(case, 0.0, 10.0, State())
+    uncut = replace(first, inputs=case.inputs)
+    late = [t for train in case.inputs["in"] for t in train if t > 10.0]
+    found, true = reference.run(uncut), reference.run(first)
+    assert late and found.state is not None and true.state is not None
+    assert found.state.to_dict() == true.state.to_dict() and found.loss == true.loss
+
+
+def test_a_state_is_no_event_of_a_tie() -> None:
+    """A sample at 0, and a voltage that rises from the state by less than rounding tells apart."""
+    case = replace(network("li", 0, "max_voltage"), inputs={"in": SpikeTrains((np.empty(0),) * 3)})
+    rising = State({"out": [[0.5, 0.5 + 1e-10], [-0.3, 0.0]]})
+    assert reference.run(replace(case, state=rising)).ties == ()
+    assert reference.run(replace(case, state=rising, loss=VoltageMSE("out", [0.0], [[0.0]] * 2))).ties == ()
+
+
 def test_the_largest_voltage_may_be_that_of_the_state() -> None:
     case = replace(network("li", 0, "max_voltage"), inputs={"in": SpikeTrains((np.empty(0),) * 3)})
     result = reference.run(replace(case, state=State({"out": [[0.9, 0.1], [-0.3, 0.0]]})))
@@ -211,13 +230,16 @@ def _state(**changes: Any) -> State:
 @pytest.mark.parametrize(("state", "words"), [
     (_state(x={"hid": [[0.1, 0.2]] * 2}), "state.x.hid must be a list of 3, one for each neuron"),
     (_state(x={"hid": [[0.1]] * 3}), "state.x.hid[0] must be a list of 2, one for each state, V, I"),
-    (_state(x={"hid": [[9.0, 0.2]] * 3}), "state.x.hid[0] must be below the threshold"),
+    (_state(x={"hid": [[9.0, 0.2]] * 3}), "state.x.hid[0] must be at most at the threshold"),
     (_state(x={"hid": [[math.nan, 0.2]] * 3}), "state.x.hid[0][0] must be a finite number"),
     (_state(x={"in": [[0.1, 0.2]] * 3}), "state.x must be one of hid, out"),
     (_state(under_way=[[]]), "state.under_way must be a list of 3, one for each connection"),
     (_state(under_way=[[[0, 3, 2.5]], [], []]), "state.under_way[0][0] must be a whole number from 0 to 2"),
     (_state(under_way=[[[0, 1, -2.5]], [], []]), "state.under_way[0][0][2] must be a finite number of at least 0"),
     ({"x": {}}, "state must be a State"),
+    (_state(x=None), "state.x must be a dictionary"),
+    (_state(under_way=5), "state.under_way must be a list of lists of arrivals"),
+    (_state(under_way=[UnderWay(np.zeros(1, int), np.ones(2, int), np.ones(1)), [], []]), "state.under_way[0].post must be a list of 1"),
 ])
 def test_a_state_that_does_not_fit_is_refused(state: Any, words: str) -> None:
     case = network("lif", 1, "samples")
@@ -230,8 +252,21 @@ def test_sensitivities_that_do_not_fit_the_state_are_refused() -> None:
     case = network("lif", 1, "samples")
     with pytest.raises(SpecError, match="`dL_dstate` must be absent for a case without a state"):
         reference.run(case, dL_dstate=StateGradient({}, ()))
-    with pytest.raises(SpecError, match="`dL_dstate` must be of the state at `T`"):
-        reference.run(replace(case, state=State()), dL_dstate=StateGradient({}, ()))
+    case = replace(case, state=State())
+    right = reference.run(case)
+    assert right.state is not None
+    x = {name: np.zeros(rows.shape) for name, rows in right.state.x.items()}
+    t_arr = [np.zeros(len(one)) for one in right.state.under_way]
+    assert_bitwise(case, reference.run(case, dL_dstate=StateGradient(x, t_arr)), right)
+    wrongs: list[tuple[Any, str]] = [
+        (5, "`dL_dstate` must be a `StateGradient`, got int"),
+        (StateGradient({}, ()), "`dL_dstate` must be of the shapes {'hid': (3, 2), 'out': (2, 2)} and"),
+        (StateGradient(x | {"out": np.array([[1.0], [1.0, 2.0]], object)}, t_arr), "`dL_dstate` must be numbers by population"),
+        (StateGradient(x | {"out": np.full((2, 2), np.nan)}, t_arr), "`dL_dstate` must be finite"),
+    ]
+    for wrong, words in wrongs:
+        with pytest.raises(SpecError, match=re.escape(words)):
+            reference.run(case, dL_dstate=wrong)
 
 
 def test_fast_refuses_a_state() -> None:
