@@ -239,7 +239,7 @@ def _state(**changes: Any) -> State:
     ({"x": {}}, "state must be a State"),
     (_state(x=None), "state.x must be a dictionary"),
     (_state(under_way=5), "state.under_way must be a list of lists of arrivals"),
-    (_state(under_way=[UnderWay(np.zeros(1, int), np.ones(2, int), np.ones(1)), [], []]), "state.under_way[0].post must be a list of 1"),
+    (_state(under_way=[UnderWay(np.zeros(1), np.ones(2), np.ones(1)), [], []]), "state.under_way[0].post must be a list"),
 ])
 def test_a_state_that_does_not_fit_is_refused(state: Any, words: str) -> None:
     case = network("lif", 1, "samples")
@@ -261,7 +261,7 @@ def test_sensitivities_that_do_not_fit_the_state_are_refused() -> None:
     wrongs: list[tuple[Any, str]] = [
         (5, "`dL_dstate` must be a `StateGradient`, got int"),
         (StateGradient({}, ()), "`dL_dstate` must be of the shapes {'hid': (3, 2), 'out': (2, 2)} and"),
-        (StateGradient(x | {"out": np.array([[1.0], [1.0, 2.0]], object)}, t_arr), "`dL_dstate` must be numbers by population"),
+        (StateGradient(x | {"out": np.array([[1.0], [1.0, 2.0]], object)}, t_arr), "`dL_dstate` must be numbers by"),
         (StateGradient(x | {"out": np.full((2, 2), np.nan)}, t_arr), "`dL_dstate` must be finite"),
     ]
     for wrong, words in wrongs:
