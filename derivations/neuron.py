@@ -139,4 +139,4 @@ def _theorem(name: str, neuron: Neuron) -> Theorem:
     return Theorem(f"neuron-{name}", statement, lambda: residuals(neuron))
 
 
-lif, li, rise, alif, adlif, coupled, two_synapses = (_theorem(name, neuron) for name, neuron in NEURONS.items())
+WITH_A_NAME = tuple(_theorem(name, neuron) for name, neuron in NEURONS.items())

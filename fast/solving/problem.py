@@ -10,7 +10,7 @@ from torch import Tensor
 from delayprop.fast.physics.clock import Clock, bin_width_for, clock_for
 from delayprop.fast.solving.matrices import Matrices, matrices
 from delayprop.spec.neuron import Neuron
-from delayprop.spec.readouts import READOUT_BY_NAME
+from delayprop.spec.readouts import MAX_VOLTAGE, READOUT_BY_NAME
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,4 +85,5 @@ class Problem:
         read = None if self.readout is None else READOUT_BY_NAME[self.readout]
         assert read is None or read.of_voltage, "first spikes are no readout of a kernel"
         rate = read.rate if read else None
+        assert rate is not None or read in (None, MAX_VOLTAGE), f"no kernel reads {self.readout}"
         return -1.0 if rate is None else rate * self.width / self.duration

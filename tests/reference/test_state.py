@@ -239,7 +239,7 @@ def _state(**changes: Any) -> State:
     ({"x": {}}, "state must be a State"),
     (_state(x=None), "state.x must be a dictionary"),
     (_state(under_way=5), "state.under_way must be a list of lists of arrivals"),
-    (_state(under_way=[UnderWay(np.zeros(1), np.ones(2), np.ones(1)), [], []]), "state.under_way[0].post must be a list"),
+    (_state(under_way=[UnderWay(*map(np.ones, (1, 2, 1))), [], []]), "state.under_way[0].post must be a list of 1"),
 ])
 def test_a_state_that_does_not_fit_is_refused(state: Any, words: str) -> None:
     case = network("lif", 1, "samples")
