@@ -54,8 +54,6 @@ def test_fault_is_found(fault: Fault, evidence: Path, tmp_path: Path, measured: 
     measured.keep("faults", {"fault": fault.name, "package": fault.package, "found": found, "source": fault.source})
     assert len({KIND[check] for check in caught}) >= 2
     blind = {f"identity {law}" for law in fault.blind}
-    if fault.file == "simulate.py":  # the tangent follows the events of the reference
-        blind.add("tangent")
     assert caught == set(KIND) - blind, found
     measured(0, 0, 1)
 
