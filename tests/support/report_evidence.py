@@ -172,10 +172,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def middle_items(items: list[pytest.Item]) -> list[pytest.Item]:
-    """The middle item of each parametrised test, for a quick look."""
-    of: defaultdict[str, list[pytest.Item]] = defaultdict(list)
+    """The middle item of each parametrised test for each of its checks, for a quick look."""
+    of: defaultdict[tuple, list[pytest.Item]] = defaultdict(list)
     for item in items:
-        of[item.nodeid.split("[")[0]].append(item)
+        mark = item.get_closest_marker("check")
+        of[item.nodeid.split("[")[0], mark and (mark.args, *mark.kwargs.items())].append(item)
     return [several[len(several) // 2] for several in of.values()]
 
 
