@@ -122,12 +122,8 @@ class Result:
         found = {**numbers, "ties": ties, "gradients": _plain(gradients, "gradients")}
         if self.state is None:
             return found
-        x, t_arr = _plain(self.state.x, "state.x"), [_plain(one.t_arr, "state") for one in self.state.under_way]
-        under_way = [
-            [*map(list, zip(one.pre.tolist(), one.post.tolist(), t, strict=True))]
-            for one, t in zip(self.state.under_way, t_arr, strict=True)
-        ]
-        return {**found, "state": {"x": x, "under_way": under_way}}
+        _plain({"x": self.state.x, "under_way": [one.t_arr for one in self.state.under_way]}, "state")  # all finite
+        return {**found, "state": self.state.to_dict()}
 
 
 def words(network: Network, population: str) -> Mapping[str, str]:

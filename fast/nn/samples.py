@@ -100,23 +100,23 @@ class _Problem:
     arriving: Spikes
     emitted: Spikes | None
 
-    def pieces(self, d: Tensor) -> Iterator[_Events]:
-        """All arrivals up to the last time, of delays `[pre, post]`."""
+    def pieces(self, t: Tensor, d: Tensor) -> Iterator[_Events]:
+        """All arrivals up to the last time, of spikes at `t` with delays `[pre, post]`."""
         train, post = _trains(self.arriving), d.shape[1]
         for piece in torch.arange(len(train), device=d.device).split(max(1, PIECE // max(1, post))):
             source, trial = train[piece] % self.arriving.size, train[piece] // self.arriving.size
-            t_arr = self.arriving.times.detach()[piece, None] + d[source]
+            t_arr = t[piece, None] + d[source]
             first = torch.searchsorted(self.points, t_arr)
             n, j = (first < len(self.points)).nonzero(as_tuple=True)
             at = first[n, j]
             place = (trial[n] * post + j) * len(self.points) + at
             yield _Events(piece[n], source[n], j, place, self.points[at] - t_arr[n, j])
 
-    def resets(self) -> _Events | None:
-        """The own spikes up to the last time."""
+    def resets(self, t: Tensor) -> _Events | None:
+        """The own spikes, at `t`, up to the last time."""
         if self.emitted is None:
             return None
-        t, train = self.emitted.times.detach(), _trains(self.emitted)
+        train = _trains(self.emitted)
         at = torch.searchsorted(self.points, t)
         (spike,) = (at < len(self.points)).nonzero(as_tuple=True)
         own, at = train[spike], at[spike]
@@ -137,15 +137,15 @@ class _Sampled(torch.autograd.Function):
     def forward(ctx: Any, problem: _Problem, *given: Tensor) -> Tensor:
         # copies, so that tensors that are changed in place later do not reach the backward pass
         numbers = [torch.empty(one.shape, dtype=torch.float64, device=one.device).copy_(one) for one in given]
-        _, w, d, tau_mem, tau_syn, fall, _ = numbers
+        t, w, d, tau_mem, tau_syn, fall, own = numbers
         pm, ps, points = 1.0 / tau_mem, 1.0 / tau_syn, problem.points
         shape = problem.arriving.trials, w.shape[1], len(points)
         V, I = (points.new_zeros(shape).flatten() for _ in range(2))
-        for one in problem.pieces(d):
+        for one in problem.pieces(t, d):
             size = w[one.source, one.j]
             V.index_add_(0, one.place, size * _response(pm[one.j], ps[one.j], one.x).k)
             I.index_add_(0, one.place, size * torch.exp(-ps[one.j] * one.x))
-        if resets := problem.resets():
+        if resets := problem.resets(own):
             V.index_add_(0, resets.place, -fall[resets.j] * torch.exp(-pm[resets.j] * resets.x))
         V, I = V.view(shape), I.view(shape)
         steps = _steps(points)
@@ -176,7 +176,7 @@ class _Sampled(torch.autograd.Function):
             by_I = passed.by_ps[k] * p_V[..., k] - steps[k] * I_stays[k] * p_I[..., k]
             dL_dps += (by_I * I_before).sum(0)
         p_V, p_I = p_V.flatten(), p_I.flatten()
-        for one in problem.pieces(d):
+        for one in problem.pieces(t, d):
             size, by_V, by_I = w[one.source, one.j], p_V[one.place], p_I[one.place]
             kept, grown = torch.exp(-ps[one.j] * one.x), _response(pm[one.j], ps[one.j], one.x)
             entry = one.source * w.shape[1] + one.j
@@ -187,7 +187,7 @@ class _Sampled(torch.autograd.Function):
             dL_dt.index_add_(0, one.spike, by_time)
             dL_dpm.index_add_(0, one.j, size * by_V * grown.by_pm)
             dL_dps.index_add_(0, one.j, size * (by_V * grown.by_ps - by_I * one.x * kept))
-        if resets := problem.resets():
+        if resets := problem.resets(own):
             kept, by_V = torch.exp(-pm[resets.j] * resets.x), p_V[resets.place]
             dL_dfall.index_add_(0, resets.j, -by_V * kept)
             moved = -by_V * fall[resets.j] * kept
