@@ -126,7 +126,7 @@ def _check_levels(x: np.ndarray, population: Any, name: str) -> None:
         of = neuron.matrices({theta: float(values[j]) for theta, values in population.values.items()}, float)
         level = float(np.dot(of.c, row))
         if level > of.v_th * (1 + TOUCH):
-            expected = f"at most at the threshold of the neuron, {of.v_th:g}"
+            expected = f"of a level of at most {of.v_th:g}, its threshold"
             raise SpecError(f"{name}[{j}]", expected, level, "a neuron that has reached it is reset")
 
 
