@@ -230,7 +230,7 @@ def _state(**changes: Any) -> State:
 @pytest.mark.parametrize(("state", "words"), [
     (_state(x={"hid": [[0.1, 0.2]] * 2}), "state.x.hid must be a list of 3, one for each neuron"),
     (_state(x={"hid": [[0.1]] * 3}), "state.x.hid[0] must be a list of 2, one for each state, V, I"),
-    (_state(x={"hid": [[9.0, 0.2]] * 3}), "state.x.hid[0] must be of a level of at most 1.13108, its threshold, got 9.0"),
+    (_state(x={"hid": [[9.0, 0.2]] * 3}), "state.x.hid[0] must be of a level of at most 1.13108, its threshold"),
     (_state(x={"hid": [[math.nan, 0.2]] * 3}), "state.x.hid[0][0] must be a finite number"),
     (_state(x={"in": [[0.1, 0.2]] * 3}), "state.x must be one of hid, out"),
     (_state(under_way=[[]]), "state.under_way must be a list of 3, one for each connection"),
