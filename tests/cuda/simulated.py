@@ -43,7 +43,7 @@ def on_cuda() -> Iterator[None]:
 def agree(case: Case, precision: str) -> None:
     found, true = run_case(case, precision), reference.run(case)
     assert precision == "float32" or found.ties == true.ties
-    assert_same_results(case, found, true, ROUNDOFF[precision])
+    assert_same_results(case, found, true, u=ROUNDOFF[precision])
 
 
 @pytest.mark.parametrize("precision", ROUNDOFF)

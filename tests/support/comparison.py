@@ -99,11 +99,17 @@ def gradient_blocks(case: Case, gradients: Gradients) -> dict[str, list[mpmath.m
 
 
 def assert_same_gradients(
-    case: Case, found: Gradients, true: Gradients, kappa_min: float | None, limit: float | None = None
+    case: Case,
+    found: Gradients,
+    true: Gradients,
+    kappa_min: float | None,
+    *,
+    u: float = U64,
+    limit: float | None = None,
 ) -> Agreement:
-    """Asserts that every block is right to `limit`, by default `tolerances.relative`; names every
-    wrong block, both values, the tolerance and kappa_min."""
-    allowed = relative(U64, kappa_min) if limit is None else limit
+    """Asserts that every block is right to `limit`, by default `tolerances.relative` at the
+    roundoff `u`; names every wrong block, both values, the tolerance and kappa_min."""
+    allowed = relative(u, kappa_min) if limit is None else limit
     seen = compared(case, found, true)
     wrong = [
         f"{b.name}: error {b.error:.1e}, found {_shown(b.found)}, true {_shown(b.true)}"
@@ -117,14 +123,14 @@ def assert_same_gradients(
     return Agreement(worst / allowed, len(seen), sum(block.zero for block in seen), cancelled)
 
 
-def _assert_same_activity(case: Case, found: Result, true: Result, kappa_min: float | None) -> None:
+def _assert_same_activity(case: Case, found: Result, true: Result, u: float, kappa_min: float | None) -> None:
     """Asserts equal spike counts and order, and times, kappa, readout and loss to rounding."""
-    limit, slack, instants = relative(U64, kappa_min), 0.0, []
+    limit, slack, instants = relative(u, kappa_min), 0.0, []
     for name, trains in true.spikes.items():
         for j, (train, expected) in enumerate(zip(found.spikes[name], trains, strict=True)):
             assert len(train) == len(expected), f"{name}[{j}]: {len(train)} spikes, true {len(expected)}"
             for k, (t, t_true) in enumerate(zip(train, expected, strict=True)):
-                off, allowed = abs(float(t - t_true)), times(U64, kappa_min, case.duration, k)
+                off, allowed = abs(float(t - t_true)), times(u, kappa_min, case.duration, k)
                 assert off <= allowed, f"{name}[{j}] spike {k}: {t} ms, true {t_true}; off {off:.1e} > {allowed:.1e}"
                 instants.append((float(t), float(t_true)))
                 slack = max(slack, allowed)
@@ -138,13 +144,13 @@ def _assert_same_activity(case: Case, found: Result, true: Result, kappa_min: fl
 
 
 def assert_same_results(
-    case: Case, found: Result, true: Result, kappa: float | None = None, limit: float | None = None
+    case: Case, found: Result, true: Result, *, u: float = U64, kappa: float | None = None, limit: float | None = None
 ) -> Agreement:
     """Asserts equal activity, and gradients as `assert_same_gradients`; `kappa`: in place of the
     worst conditioning of a spike."""
     kappa_min = true.kappa_min if kappa is None else kappa
-    _assert_same_activity(case, found, true, kappa_min)
-    return assert_same_gradients(case, found.gradients, true.gradients, kappa_min, limit)
+    _assert_same_activity(case, found, true, u, kappa_min)
+    return assert_same_gradients(case, found.gradients, true.gradients, kappa_min, u=u, limit=limit)
 
 
 def assert_bitwise(case: Case, found: Result, true: Result) -> None:
