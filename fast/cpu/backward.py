@@ -16,6 +16,7 @@ import numpy as np
 
 from delayprop.fast.compiling.compiler import allocating, compiled, inlined, outermost
 from delayprop.fast.cpu.arrivals import SIDE_BY_SIDE, ring_places
+from delayprop.fast.cpu.carried import Carried, end_adjoint, start_adjoint
 from delayprop.fast.cpu.emitted import Emitted
 from delayprop.fast.cpu.intrinsics import pointer
 from delayprop.fast.cpu.lookup import look_up_plain
@@ -47,7 +48,8 @@ class BackwardInput(NamedTuple):
     `emitted, ends`: spikes of the packs that are solved together, as the forward sweep left them;
     `dL_dt`: derivative of the loss by each, to which a recurrent layer adds that through its own
     arrivals. `dL_dy [trials, packs, LANES]`. `neuron_record
-    [trials, packs, NEURON_RECORD, LANES]`. `want_dt, want_tau`: whether the gradients of input
+    [trials, packs, NEURON_RECORD, LANES]`. `x, dL_dx`: states that are carried, and derivatives by
+    them, of which those at the start are filled. `want_dt, want_tau`: whether the gradients of input
     times, and of constants in `A`, are asked for.
     """
 
@@ -57,6 +59,8 @@ class BackwardInput(NamedTuple):
     dL_dt: np.ndarray
     dL_dy: np.ndarray
     neuron_record: np.ndarray
+    x: Carried
+    dL_dx: Carried
     want_dt: bool
     want_tau: bool
 
@@ -103,7 +107,7 @@ def most_in_a_trial(ends):
 @allocating
 def backward_work(layer, want_tau, most):
     """Arrays for trials of at most `most` own spikes."""
-    size, places, w = most + LANES, ring_places(layer.ticks), layer.synapses.w
+    size, places, w = most + 2 * LANES, ring_places(layer.ticks), layer.synapses.w
     full = reads_integral(layer) or want_tau
     rows = adjoint_rows(layer.others, layer.learned) if full else P_O + len(layer.others.states)
     events = Events(
@@ -120,12 +124,11 @@ def backward_work(layer, want_tau, most):
 
 
 @inlined
-def enter_bin(bin_, place0, damping, first_maximum, clock, want_tau, b):
-    """Put the adjoint of a pack at the end of a bin into the ring, and take the maxima in the bin.
+def publish_all(place0, damping, want_tau, b):
+    """Put the adjoint of a pack at the end of a bin into the ring.
 
     `place0`: of lane 0 in the bin; `damping`: the weight `exp(-r t)` of an integral readout at the
-    end of the bin; `first_maximum`: the event of the maximum, or of `T`, of lane 0. Returns whether
-    any lane is marked, since it has an event.
+    end of the bin.
     """
     size = ring_size(b.pack, want_tau)
     publish(place0, pointer(b.adjoint), pointer(b.ring), size, b.pack.others, pointer(b.events.first))
@@ -135,11 +138,21 @@ def enter_bin(bin_, place0, damping, first_maximum, clock, want_tau, b):
     elif reads_integral(b.pack):
         rows = adjoint_rows(b.pack.others, b.pack.learned)
         publish_full(place0, b.adjoint, rows, b.drive, damping, b.full_adjoint_ring)
+
+
+@inlined
+def enter_bin(bin_, place0, damping, first_maximum, at_T, clock, want_tau, b):
+    """Put the adjoint of a pack at the end of a bin into the ring, and take the maxima in the bin.
+
+    `first_maximum, at_T`: the events of the maximum, and of `T`, of lane 0; others: as
+    `publish_all`. Returns whether any lane is marked, since it has an event.
+    """
+    publish_all(place0, damping, want_tau, b)
     any_marked = False
-    if reads_integral(b.pack) and bin_ == clock.last:  # the last bin ends at T
+    if (reads_integral(b.pack) or clock.goes_on) and bin_ == clock.last:  # the last bin ends at T
         any_marked = True
         for lane in range(LANES):
-            start_at_T(first_maximum + lane, lane, bin_, place0, clock, want_tau, b)
+            start_at_T(at_T + lane, lane, bin_, place0, clock, want_tau, b)
     if b.pack.read_maximum:
         for lane in range(LANES):
             if b.neuron_record[MAX_BIN, lane] == bin_:
@@ -183,17 +196,26 @@ def backward_trial(trial, number, e_first, e_last, given, layer, clock, work, fo
         b.drive[lane] = b.dL_dy[lane] / T if reads_integral(layer) else 0.0
         if reads_integral(layer):
             b.adjoint[EXCESS, lane] = excess_at_T(b.drive[lane], b.pack.constants[A_VI, lane], rate, clock)
+    start_adjoint(trial, number, given.dL_dx, b)
     n, n_first, e = arriving.offsets[trial + 1], arriving.offsets[trial], e_last - 1
-    for bin_ in range(clock.last, -1, -1):
+    for bin_ in range(clock.last, clock.first - 1, -1):
         place0 = (bin_ & (ticks.bins - 1)) * LANES
         damping = math.exp(-rate * (bin_ + 1)) if reads_integral(layer) else 0.0
-        any_marked = enter_bin(bin_, place0, damping, e_last - e_first, clock, want_tau, b)
+        any_marked = False
+        if bin_ >= 0:
+            first_maximum, at_T = e_last - e_first, e_last - e_first + LANES
+            any_marked = enter_bin(bin_, place0, damping, first_maximum, at_T, clock, want_tau, b)
+        else:
+            publish_all(place0, 0.0, want_tau, b)
         while e >= e_first and emitted.bin[e] == bin_:
             lane, x, any_marked = lane_of(emitted.neuron[e]), float(emitted.rest[e]), True
             O = others_of(emitted.others[e], layer.others)
             take_spike(e - e_first, lane, bin_, place0, x, emitted.I[e], O, given.dL_dt[e], clock, want_tau, b)
             e -= 1
-        leave_bin(bin_, damping, any_marked, want_tau, b)
+        if bin_ >= 0:
+            leave_bin(bin_, damping, any_marked, want_tau, b)
+        if bin_ == 0:
+            end_adjoint(trial, number, given.x, given.dL_dx, want_tau, b)
         # Spikes wait until a whole batch of bins is passed, for which the ring has room: to look up
         # many spikes at once is quicker.
         if bin_ % BATCH != 0:

@@ -26,7 +26,8 @@ def with_narrow_bins(problem: Problem) -> Problem:
         return problem
     d, exists, post = problem.d, problem.exists, problem.w.shape[1]
     inputs = len(d) if exists is None else int(exists.sum()) / post
-    arrives = d <= problem.duration if exists is None else exists & (d <= problem.duration)
+    duration = math.inf if problem.of_recording else problem.duration
+    arrives = d <= duration if exists is None else exists & (d <= duration)
     longest, loops = float(d.masked_fill(~arrives, 0.0).max()), d.masked_fill(~arrives, math.inf)[problem.sources :]
     lanes = -(-post // LANES) * LANES if len(loops) else LANES
 

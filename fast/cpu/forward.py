@@ -15,6 +15,7 @@ import numpy as np
 from delayprop.fast.compiling.compiler import allocating, compiled, inlined, outermost
 from delayprop.fast.cpu.arrivals import pointers_of, ring_places, spike_pointers
 from delayprop.fast.cpu.bin_ahead import any_arrival, clear_bin, clear_rows, collect_all, unzip
+from delayprop.fast.cpu.carried import set_state
 from delayprop.fast.cpu.deposit import (
     DepositScratch,
     Links,
@@ -31,10 +32,10 @@ from delayprop.fast.cpu.gaps import GapScratch, arrivals_with_gaps, gap_scratch,
 from delayprop.fast.cpu.in_step import NO_SPIKE, InStep, add_in_step, all_in_step, empty_in_step, in_step_of
 from delayprop.fast.cpu.intrinsics import pointer
 from delayprop.fast.cpu.reached import deposit_reached
-from delayprop.fast.cpu.vector_step import advance, integrate, step
+from delayprop.fast.cpu.vector_step import advance, clear_integral, integrate, step
 from delayprop.fast.layout.arrays import LANES, pack_of, reaches_others, reads_integral
 from delayprop.fast.layout.instants import BATCH
-from delayprop.fast.layout.neuron_record import INTEGRAL, MAX_BIN, RECENT_BIN, RECENT_SLOPE
+from delayprop.fast.layout.neuron_record import INTEGRAL, MAX_BIN, MAX_V, RECENT_BIN, RECENT_SLOPE
 from delayprop.fast.layout.rows import V_TH
 from delayprop.fast.physics.bin_step import level_for_next_bin
 from delayprop.fast.physics.others import after_reset, others_at
@@ -49,10 +50,11 @@ from delayprop.fast.physics.within_bin import (
 
 
 @compiled
-def start_trial(neuron_record, level, constants, read_maximum):
+def start_trial(neuron_record, state, level, constants, read_maximum):
     """The record of each lane, and its level, before the first bin."""
     for lane in range(LANES):
         neuron_record[RECENT_BIN, lane], neuron_record[MAX_BIN, lane] = -1.0, -1.0
+        neuron_record[MAX_V, lane] = state[lane]
         level[lane] = level_for_next_bin(neuron_record, lane, 0, constants[V_TH, lane], read_maximum)
 
 
@@ -134,7 +136,7 @@ def solve_needed(place0, bin_, number, arriving, pack, clock, neuron_record, wor
 
 
 @compiled
-def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, emitted, n_emitted):
+def forward_trial(trial, number, arriving, layer, clock, neuron_record, carried, work, emitted, n_emitted):
     """Sweep pack `number` forward through one trial; fills `neuron_record [NEURON_RECORD, LANES]`.
 
     Spikes are written to `emitted` from index `n_emitted` on. Returns the number of spikes and
@@ -152,10 +154,11 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
     # Then the cells stay empty, and are neither read nor cleared.
     none_deposited = all_in_step(pack.synapses.w.shape[0], pointers)
     clear_ring(work.ring, clock)
-    work.state[:], work.in_step.last[:] = 0.0, NO_SPIKE
-    start_trial(neuron_record, work.level, pack.constants, layer.read_maximum)
+    set_state(trial, number, carried, work.state)
+    work.in_step.last[:] = NO_SPIKE
+    start_trial(neuron_record, work.state, work.level, pack.constants, layer.read_maximum)
     n, n_last = arriving.offsets[trial], arriving.offsets[trial + 1]
-    for bin_ in range(clock.last + 1):
+    for bin_ in range(clock.first, clock.last + 1):
         place0 = (bin_ & (ticks.bins - 1)) * LANES
         if bin_ % BATCH == 0:
             first = n
@@ -167,6 +170,11 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
                 deposit(first, n, spikes, pointers, links, cells, in_step, scratch)
             if integral_read:
                 deposit_integral(first, n, spikes, pointers, integral)
+        if bin_ < 0:
+            clear_bin(place0, cells, more, places, pack.others)
+            clear_integral(place0, integral, integral_read)
+            in_step.last[place0 // LANES] = NO_SPIKE
+            continue
         if none_deposited:
             clear_rows(pack.others, rows)
         else:
@@ -177,7 +185,7 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
         )
         if bin_ == clock.last:  # the last bin ends at T
             for lane in range(LANES):
-                if integral_read or any_arrival(cells, in_step, place0 + lane, places, layer.others):
+                if integral_read or clock.goes_on or any_arrival(cells, in_step, place0 + lane, places, layer.others):
                     work.needs_solve[lane], any_needs_solve = 1, 1
         if any_needs_solve:
             n_emitted, status = solve_needed(
@@ -191,17 +199,22 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, work, em
         advance(state, pack.others, ahead)
         if not none_deposited:
             clear_bin(place0, cells, more, places, pack.others)
+        clear_integral(place0, integral, integral_read)
         in_step.last[place0 // LANES] = NO_SPIKE
+    if clock.goes_on:
+        carried.end[trial, number] = work.state
     return n_emitted, REACHED_END
 
 
 @outermost
-def forward_sweep(number, first_trial, last_trial, arriving, most, layer, clock, neuron_record, most_spikes):
+def forward_sweep(
+    number, first_trial, last_trial, arriving, most, layer, clock, neuron_record, carried, most_spikes
+):
     """Sweep pack `number` of a layer that is not recurrent through trials
     `first_trial..last_trial-1`.
 
     `most`: see `most_under_way`. `most_spikes`: of the pack in a trial. Fills `neuron_record
-    [trial, pack, NEURON_RECORD, LANES]`.
+    [trial, pack, NEURON_RECORD, LANES]`, and the end of `carried`.
 
     Returns:
         The spikes; the end of each trial's spikes `[trials]`; and the neuron that spikes too fast,
@@ -215,7 +228,7 @@ def forward_sweep(number, first_trial, last_trial, arriving, most, layer, clock,
         while True:
             record = neuron_record[trial, number]
             record[:] = 0.0
-            end, status = forward_trial(trial, number, arriving, layer, clock, record, work, emitted, n)
+            end, status = forward_trial(trial, number, arriving, layer, clock, record, carried, work, emitted, n)
             if status != FULL or end - n > most_spikes:
                 break
             # The trial begins anew: its rings and its record have been written to.

@@ -105,7 +105,7 @@ def collect_in_step(slot, lane, source, mask, in_step, pack, clock, is_last, res
     count, n = 0, in_step.last[slot]
     while n >= 0:
         r, w = in_step.rest[n & mask], pack.synapses.w[source[n], lane]
-        if not (is_last and r > clock.end):
+        if not (is_last and r > clock.until):
             rest[count], weight[count] = r, source[n] if weight_is_source(pack.others) else w
             count += 1
         n = in_step.before[n & mask]

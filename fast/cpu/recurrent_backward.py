@@ -13,7 +13,8 @@ import numpy as np
 
 from delayprop.fast.compiling.compiler import allocating, compiled, inlined, outermost
 from delayprop.fast.cpu.arrivals import FACTORS, SIDE_BY_SIDE, ring_places
-from delayprop.fast.cpu.backward import BackwardSums, enter_bin, leave_bin, most_in_a_trial
+from delayprop.fast.cpu.backward import BackwardSums, enter_bin, leave_bin, most_in_a_trial, publish_all
+from delayprop.fast.cpu.carried import end_adjoint, start_adjoint
 from delayprop.fast.cpu.lookup import look_up_plain
 from delayprop.fast.cpu.lookup_scratch import TERMS, LookupScratch, end_pieces
 from delayprop.fast.cpu.sensitivities import ring_size
@@ -64,7 +65,7 @@ def recurrent_backward_work(layer, want_tau, most, own):
     w, places, full = layer.synapses.w, ring_places(layer.ticks), reads_integral(layer) or want_tau
     rows = adjoint_rows(layer.others, layer.learned) if full else P_O + len(layer.others.states)
     packs, group = w.shape[0], max(SIDE_BY_SIDE, layer.copies)
-    size = 2 * most + packs * LANES
+    size = 2 * (most + packs * LANES)
     scratch = LookupScratch(
         np.empty((packs, currents(layer.others) * FACTORS, SIDE_BY_SIDE), w.dtype),
         np.empty((packs, group, LANES), np.int32),
@@ -146,7 +147,7 @@ def mark_spikes(trial, bin_, place0, e, e_first, e_last, given, layer, clock, wo
 
     Until its events are solved, the events of such a lane end with the bin.
     """
-    emitted, after_maxima = given.emitted, e_last - 2 * e_first + layer.constants.shape[0] * LANES
+    emitted, after_maxima = given.emitted, e_last - 2 * e_first + 2 * layer.constants.shape[0] * LANES
     while e > e_first and emitted.bin[e - 1] == bin_:
         e -= 1
         number, lane = emitted.neuron[e] // LANES, lane_of(emitted.neuron[e])
@@ -197,20 +198,29 @@ def recurrent_backward_trial(trial, e_first, e_last, given, layer, clock, work, 
             if reads_integral(layer):
                 pm = layer.constants[number, A_VI, lane]
                 work.adjoint[number, EXCESS, lane] = excess_at_T(work.drive[number, lane], pm, rate, clock)
+        start_adjoint(trial, number, given.dL_dx, adjoint_of(number, trial, given, layer, work, found))
     n, n_first, e = arriving.offsets[trial + 1], arriving.offsets[trial], e_last
-    for bin_ in range(clock.last, -1, -1):
+    for bin_ in range(clock.last, clock.first - 1, -1):
         place0 = (bin_ & (ticks.bins - 1)) * LANES
         damping = math.exp(-rate * (bin_ + 1)) if reads_integral(layer) else 0.0
         for number in range(packs):
             b = adjoint_of(number, trial, given, layer, work, found)
-            enter_bin(bin_, place0, damping, e_last - e_first + number * LANES, clock, given.want_tau, b)
+            first_maximum = e_last - e_first + number * LANES
+            if bin_ >= 0:
+                at_T = first_maximum + packs * LANES
+                enter_bin(bin_, place0, damping, first_maximum, at_T, clock, given.want_tau, b)
+            else:
+                publish_all(place0, 0.0, given.want_tau, b)
         later = e
         # All are marked before any looks up: an arrival in this bin must find NaN, and wait.
         e = mark_spikes(trial, bin_, place0, e, e_first, e_last, given, layer, clock, work, found)
         take_spikes(trial, bin_, place0, e, later, e_first, given, layer, clock, work, found)
         for number in range(packs):
             b = adjoint_of(number, trial, given, layer, work, found)
-            leave_bin(bin_, damping, True, given.want_tau, b)
+            if bin_ >= 0:
+                leave_bin(bin_, damping, True, given.want_tau, b)
+            if bin_ == 0:
+                end_adjoint(trial, number, given.x, given.dL_dx, given.want_tau, b)
         if bin_ % BATCH != 0:
             continue
         last = n

@@ -10,12 +10,13 @@ deposited when the bin is left, like a spike from outside.
 import numpy as np
 
 from delayprop.fast.compiling.compiler import compiled, inlined, outermost
+from delayprop.fast.cpu.carried import set_state
 from delayprop.fast.cpu.deposit import clear_ring
 from delayprop.fast.cpu.emitted import TOO_MANY, USUAL, emit, no_spikes, with_room
 from delayprop.fast.cpu.forward import start_trial
 from delayprop.fast.cpu.in_step import NO_SPIKE
 from delayprop.fast.cpu.pending import TOUCHED, I, O, X, earliest, predict, settle, touch
-from delayprop.fast.cpu.recurrent_steps import deliver_same_bin, deposit_everywhere, enter_bin, leave_bin
+from delayprop.fast.cpu.recurrent_steps import deliver_same_bin, deposit_everywhere, empty_bin, enter_bin, leave_bin
 from delayprop.fast.cpu.workspace import (
     ARRIVED,
     AT_START,
@@ -37,17 +38,18 @@ from delayprop.fast.physics.within_bin import FULL, NONE, REACHED_END, STUCK
 
 
 @inlined
-def start(layer, clock, neuron_record, work):
-    """Empty the rings, and set every lane to rest, before the first bin."""
+def start(trial, layer, clock, neuron_record, carried, work):
+    """Empty the rings, and set the state of every lane, before the first bin."""
     clear_ring(work.ring, clock)
-    work.state[:], work.oldest_at[:], work.in_step.last[:] = 0.0, 0, NO_SPIKE
-    for pack_number in range(layer.constants.shape[0]):
-        constants = layer.constants[pack_number]
-        start_trial(neuron_record[pack_number], work.level[pack_number], constants, layer.read_maximum)
+    work.oldest_at[:], work.in_step.last[:] = 0, NO_SPIKE
+    for number in range(layer.constants.shape[0]):
+        set_state(trial, number, carried, work.state[number])
+        level, constants = work.level[number], layer.constants[number]
+        start_trial(neuron_record[number], work.state[number], level, constants, layer.read_maximum)
 
 
 @compiled
-def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted):
+def recurrent_trial(trial, arriving, layer, clock, neuron_record, carried, work, emitted):
     """Sweep all packs forward through one trial, from `work.position` on.
 
     Fills `neuron_record [pack, NEURON_RECORD, LANES]`.
@@ -61,14 +63,14 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
     position, links, n_last = work.position, spikes.next.shape[1], arriving.offsets[trial + 1]
     n_emitted = position[EMITTED]
     if position[BIN] == AT_START:
-        start(layer, clock, neuron_record, work)
-        position[BIN], position[DEPOSITED], position[ARRIVED] = 0, 0, arriving.offsets[trial]
+        start(trial, layer, clock, neuron_record, carried, work)
+        position[BIN], position[DEPOSITED], position[ARRIVED] = clock.first, 0, arriving.offsets[trial]
     n, s = position[DEPOSITED], position[ARRIVED]
     for bin_ in range(position[BIN], clock.last + 1):
         slot, place0, more = bin_ & (ticks.bins - 1), (bin_ & (ticks.bins - 1)) * LANES, 0
         work.oldest_at[slot] = n
         # Spikes from outside were deposited up to BATCH bins before their own.
-        oldest = work.oldest_at[max(bin_ - layer.span - BATCH + 2, 0) & (ticks.bins - 1)]
+        oldest = work.oldest_at[max(bin_ - layer.span - BATCH + 2, clock.first) & (ticks.bins - 1)]
         while bin_ % BATCH == 0 and s + more < n_last and arriving.bin[s + more] < bin_ + BATCH:
             more += 1
         # room for a spike per neuron; without it the caller makes more, and enters the bin again
@@ -89,6 +91,9 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
             spikes.time[n + k], spikes.source[n + k] = arriving.time[s + k], arriving.source[s + k]
         deposit_everywhere(n, n + more, layer, clock, work)
         s, n = s + more, n + more
+        if bin_ < 0:
+            empty_bin(place0, layer, work)
+            continue
         first_own = n
         if not enter_bin(place0, bin_, layer, clock, neuron_record, work):
             return n_emitted, NO_ARRIVALS
@@ -128,11 +133,13 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, work, emitted)
         # `leave_bin` clears them.
         deposit_everywhere(first_own, n, layer, clock, work)
         leave_bin(place0, bin_, layer, neuron_record, work)
+    if clock.goes_on:
+        carried.end[trial] = work.state
     return n_emitted, REACHED_END
 
 
 @outermost
-def recurrent_sweep(first_trial, last_trial, arriving, most, layer, clock, neuron_record, most_spikes):
+def recurrent_sweep(first_trial, last_trial, arriving, most, layer, clock, neuron_record, carried, most_spikes):
     """Sweep all packs of a recurrent layer through trials `first_trial..last_trial-1`.
 
     Arguments and results: as `fast.cpu.forward.forward_sweep`, for all packs in place of one.
@@ -149,7 +156,7 @@ def recurrent_sweep(first_trial, last_trial, arriving, most, layer, clock, neuro
             if work.position[BIN] == AT_START:
                 neuron_record[trial] = 0.0
                 work.position[EMITTED], work.pending.is_touched[:] = n, 0
-            end, status = recurrent_trial(trial, arriving, layer, clock, neuron_record[trial], work, emitted)
+            end, status = recurrent_trial(trial, arriving, layer, clock, neuron_record[trial], carried, work, emitted)
             if status == FULL and end - n <= most_spikes:
                 emitted = with_room(emitted, 2 * emitted.bin.size)
             elif status >= NO_SPIKES:

@@ -27,7 +27,7 @@ from delayprop.fast.cpu.pending import (
     touch,
 )
 from delayprop.fast.cpu.reached import deposit_reached, deposit_reached_in_bin
-from delayprop.fast.cpu.vector_step import advance, integrate, step
+from delayprop.fast.cpu.vector_step import advance, clear_integral, integrate, step
 from delayprop.fast.layout.arrays import LANES, lane_of, pack_of, reaches_others, reads_integral
 from delayprop.fast.layout.instants import arrival_of, in_bins
 from delayprop.fast.layout.neuron_record import INTEGRAL
@@ -130,7 +130,7 @@ def deliver_same_bin(n, place0, bin_, layer, clock, neuron_record, work):
             if work.needs_solve[pack_number, lane]:
                 _, ticks_after, _ = arrival_of(pack.synapses.delay[source, lane], time, layer.ticks)
                 r = in_bins(ticks_after, layer.ticks)
-                if bin_ == clock.last and r > clock.end:
+                if bin_ == clock.last and r > clock.until:
                     continue
                 weight = source if weight_is_source(layer.others) else pack.synapses.w[source, lane]
                 if not insert_arrival(pending, number, r, weight):
@@ -181,10 +181,17 @@ def leave_bin(place0, bin_, layer, neuron_record, work):
             integral, weight_end = integral_of(pack_number, layer, work), math.exp(-layer.rate * (bin_ + 1))
             integrals = pointer(neuron_record[pack_number, INTEGRAL])
             integrate(place0, state, flow, integral, weight_end, pointer(work.needs_solve[pack_number]), integrals)
-        cells, more = cells_of(pack_number, layer, work), more_of(pack_number, layer, work)
-        places = ring_places(layer.ticks)
         advance(state, layer.others, pointer(work.ahead[pack_number]))
-        clear_bin(place0, cells, more, places, layer.others)
+    empty_bin(place0, layer, work)
+
+
+@inlined
+def empty_bin(place0, layer, work):
+    """Empty a bin of the rings of every pack."""
+    for pack_number in range(layer.constants.shape[0]):
+        cells, more = cells_of(pack_number, layer, work), more_of(pack_number, layer, work)
+        clear_bin(place0, cells, more, ring_places(layer.ticks), layer.others)
+        clear_integral(place0, integral_of(pack_number, layer, work), reads_integral(layer))
         if layer.any_shared:
             work.in_step.last[pack_number, place0 // LANES] = NO_SPIKE
 
@@ -211,7 +218,7 @@ def enter_bin(place0, bin_, layer, clock, neuron_record, work):
             continue
         for lane in range(LANES):
             arrives = any_arrival(cells, in_step, place0 + lane, ring_places(layer.ticks), layer.others)
-            if not (needs_solve[lane] or (is_last and (reads_integral(layer) or arrives))):  # the last bin ends at T
+            if not (needs_solve[lane] or (is_last and (reads_integral(layer) or clock.goes_on or arrives))):  # the last bin ends at T
                 continue
             number = pack_number * LANES + lane
             if not add_pending(number, place0, bin_, layer, clock, neuron_record, work):

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from delayprop.fast.cpu.backward import BackwardInput, BackwardSums, backward_sweep
 from delayprop.fast.cpu.bin_width import with_narrow_bins
+from delayprop.fast.cpu.carried import Carried
 from delayprop.fast.cpu.deposit import most_under_way
 from delayprop.fast.cpu.emitted import TOO_MANY, Emitted
 from delayprop.fast.cpu.forward import forward_sweep
@@ -26,8 +27,10 @@ from delayprop.fast.physics.within_bin import NONE
 from delayprop.fast.solving import packing
 from delayprop.fast.solving.bound import spikes_per_train, too_many
 from delayprop.fast.solving.problem import Problem
+from delayprop.fast.solving.recording import Start, states_by_neuron, states_in_lanes, under_way_at_end, with_under_way
 from delayprop.fast.solving.solved import Solved, Sums, Trains, solved, too_fast
 
+NOTHING = np.empty((0, 0, 0))
 MOST_KEPT = 0.6  # share of spikes that reach a piece above which a copy of them does not pay
 
 
@@ -55,6 +58,7 @@ class SweptOnCpu:
         pieces, spikes: `spikes[k]` belongs to `pieces[k]`.
         rank: `[n]`: place by (trial, neuron) of each spike in this order.
         neuron_record: `[trials, packs, NEURON_RECORD, LANES]`.
+        carried: states at the start and at the end of the trials.
     """
 
     arriving: Arriving
@@ -65,10 +69,14 @@ class SweptOnCpu:
     spikes: list[PieceSpikes]
     rank: np.ndarray
     neuron_record: Tensor
+    carried: Carried
 
-    def backward(self, dL_dt_post: Tensor, dL_dy: Tensor, want_dt: bool, want_tau: bool) -> Sums:
+    def backward(
+        self, dL_dt_post: Tensor, dL_dy: Tensor, dL_dx: Tensor | None, want_dt: bool, want_tau: bool
+    ) -> Sums:
         """Sweep back; see `fast.solving.solved.Swept`."""
         layer, clock = self.layer, self.clock
+        by_states = Carried(np.zeros_like(self.carried.start), NOTHING if dL_dx is None else states_in_lanes(dL_dx))
         dL_dt, dL_dy_, record = dL_dt_post.numpy()[self.rank], dL_dy.numpy(), self.neuron_record.numpy()
         edges = np.cumsum([0, *(len(own.emitted.bin) for own in self.spikes)])
 
@@ -76,7 +84,9 @@ class SweptOnCpu:
             piece, own = self.pieces[number], self.spikes[number]
             of_own = dL_dt[edges[number] : edges[number + 1]]
             arriving, numbers = _reaching(piece, self.arriving, layer, self.masked)
-            given = BackwardInput(arriving, *own, of_own, dL_dy_, record, want_dt, want_tau)
+            given = BackwardInput(
+                arriving, *own, of_own, dL_dy_, record, self.carried, by_states, want_dt, want_tau
+            )
             if layer.copies:
                 return recurrent_backward_sweep(piece.first, piece.last, given, layer, clock), numbers
             return backward_sweep(piece.packs.start, piece.first, piece.last, given, layer, clock), numbers
@@ -97,7 +107,8 @@ class SweptOnCpu:
         in_neurons = (np.ascontiguousarray(part[:, : layer.post]) for part in (dL_dw, dL_dd))
         dL_dt_out = np.empty_like(dL_dt)
         dL_dt_out[self.rank] = dL_dt
-        return Sums(*map(torch.from_numpy, (*in_neurons, dL_dt_pre, dL_dconstants, dL_dt_out)))
+        found_by_x = states_by_neuron(by_states.start, layer.post) if self.carried.start.size else None
+        return Sums(*map(torch.from_numpy, (*in_neurons, dL_dt_pre, dL_dconstants, dL_dt_out)), found_by_x)
 
 
 def solve(problem: Problem) -> Solved:
@@ -110,31 +121,46 @@ def solve(problem: Problem) -> Solved:
     """
     problem = with_narrow_bins(problem)
     # Packing copies, so tensors that are changed in place later do not reach the backward pass.
-    longest = int(packing.longest_delay(problem))
+    longest = int(problem.longest_delay)
     layer = packing.layer(problem, longest, problem.clock)
     arrays = _packed(problem, layer)
     arriving, order = _arriving(problem, layer.ticks)
     trains, swept = _swept(problem, arriving, arrays)
+    state = _state_at_end(problem, arriving, order, trains, swept) if problem.goes_on else None
     # The sweep forward was in float64; the sweep back has a layer in the precision of the weights.
     if problem.dtype is not np.float64:
         clock = problem.clock.in_precision(problem.dtype)
         layer = packing.layer(problem, longest, clock)
         swept = replace(swept, layer=_packed(problem, layer), clock=clock)
-    return solved(problem, layer, order, trains, swept)
+    return solved(problem, layer, torch.from_numpy(order), trains, swept, state)
+
+
+def _state_at_end(
+    problem: Problem, arriving: Arriving, order: np.ndarray, trains: Trains, swept: "SweptOnCpu"
+) -> Start:
+    before = 0 if problem.start is None else len(problem.start.under_way.ticks)
+    trial = np.repeat(np.arange(problem.trials), np.diff(trains.offsets.numpy()[:: swept.layer.post]))
+    emitted = trial, *(part.numpy() for part in (trains.neuron, trains.bin, trains.rest))
+    under_way = under_way_at_end(
+        arriving, order, before + len(problem.times), emitted, swept.layer, swept.clock, problem.width
+    )
+    return Start(states_by_neuron(swept.carried.end, swept.layer.post), under_way)
 
 
 def _packed(problem: Problem, layer: Layer) -> Layer:
     """A layer with its synapses, as arrays."""
     w, d, exists = (values.numpy() for values in packing.in_lanes(problem))
-    arrays, per_ms, last = _as_arrays(layer), 1.0 / problem.width, problem.clock.last
+    arrays, per_ms = _as_arrays(layer), 1.0 / problem.width
+    last = int(problem.longest_delay) if problem.of_recording else problem.clock.last
     in_threads(lambda number: write_synapses(number, w, d, exists, per_ms, last, arrays), range(len(layer.constants)))
     synapses = arrays.synapses
     of_float32 = problem.dtype is np.float32 and synapses.w.dtype == np.float64
     return arrays._replace(any_shared=bool((synapses.shared_delay >= 0).any()), of_float32=of_float32)
 
 
-def _arriving(problem: Problem, ticks: Ticks) -> tuple[Arriving, Tensor]:
-    """Arriving spikes up to `T` as kernels read them, and the number of each in the problem."""
+def _arriving(problem: Problem, ticks: Ticks) -> tuple[Arriving, np.ndarray]:
+    """Arriving spikes up to `T` as kernels read them, and the number of each in the problem, where
+    those under way at the start come first."""
     n = len(problem.times)
     counts, order = np.empty(problem.clock.last + 2, np.int64), np.empty(n, np.int64)
     found = Arriving(
@@ -142,7 +168,11 @@ def _arriving(problem: Problem, ticks: Ticks) -> tuple[Arriving, Tensor]:
     )
     sort_by_bin(problem.times.numpy(), problem.offsets.numpy(), 1.0 / problem.width, ticks, counts, found, order)
     kept = found.offsets[-1]
-    return Arriving(found.offsets, *(part[:kept] for part in found[1:])), torch.from_numpy(order[:kept])
+    found, order = Arriving(found.offsets, *(part[:kept] for part in found[1:])), order[:kept]
+    if problem.start is None:
+        return found, order
+    under_way = problem.start.under_way
+    return with_under_way(found, order, under_way.in_ticks_of(problem.width * float(ticks.tick)), under_way, ticks)
 
 
 def _swept(problem: Problem, arriving: Arriving, layer: Layer) -> tuple[Trains, SweptOnCpu]:
@@ -150,14 +180,15 @@ def _swept(problem: Problem, arriving: Arriving, layer: Layer) -> tuple[Trains, 
     clock, packs, post = problem.clock, len(layer.constants), layer.post
     under_way = most_under_way(arriving, layer.span + BATCH)
     record = np.zeros((problem.trials, packs, NEURON_RECORD, LANES))
-    pieces = pieces_of(problem.trials, clock.last + 1, packs, layer.copies > 0)
+    carried = _carried(problem, packs)
+    pieces = pieces_of(problem.trials, clock.last + 1 - clock.first, packs, layer.copies > 0)
     per_train, masked = spikes_per_train(problem), problem.exists is not None
 
     def sweep(piece: Piece) -> PieceSpikes:
         neurons = post if layer.copies else min(LANES, post - piece.packs.start * LANES)
         most = int(neurons * per_train)
         reaching = _reaching(piece, arriving, layer, masked).arriving
-        given = piece.first, piece.last, reaching, under_way, layer, clock, record, most
+        given = piece.first, piece.last, reaching, under_way, layer, clock, record, carried, most
         if layer.copies:
             emitted, ends, stuck = recurrent_sweep(*given)
         else:
@@ -171,14 +202,22 @@ def _swept(problem: Problem, arriving: Arriving, layer: Layer) -> tuple[Trains, 
 
     spikes = in_threads(sweep, pieces)
     trains, rank = _by_train(spikes, pieces, problem.trials, post)
-    return trains, SweptOnCpu(arriving, layer, masked, clock, pieces, spikes, rank, torch.from_numpy(record))
+    return trains, SweptOnCpu(
+        arriving, layer, masked, clock, pieces, spikes, rank, torch.from_numpy(record), carried
+    )
+
+
+def _carried(problem: Problem, packs: int) -> Carried:
+    start = NOTHING if problem.start is None else states_in_lanes(problem.start.x)
+    end = np.empty((problem.trials, packs, len(problem.matrices.order) * LANES)) if problem.goes_on else NOTHING
+    return Carried(start, end)
 
 
 def _reaching(piece: Piece, arriving: Arriving, layer: Layer, masked: bool) -> Reaching:
     """The spikes of sources with a synapse onto the packs of a piece; all, if few are without."""
     if not masked:
         return Reaching(arriving, slice(None))
-    connected = (layer.synapses.delay[piece.packs, : layer.external] >= 0).any((0, 2))
+    connected = (layer.synapses.delay[piece.packs] >= 0).any((0, 2))
     first, last = arriving.offsets[piece.first], arriving.offsets[piece.last]
     numbers = first + np.flatnonzero(connected[arriving.source[first:last]])
     if len(numbers) > MOST_KEPT * (last - first):

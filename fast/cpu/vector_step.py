@@ -53,7 +53,7 @@ def advance(state, others, ahead):
 
 @vectorised
 def integrate(place0, state, flow, integral, weight_end, needs_solve, integrals):
-    """Add a bin to the integral readout of lanes that are not solved, and clear its deposits.
+    """Add a bin to the integral readout of lanes that are not solved.
 
     `place0`: of lane 0 in the bin; `integral`: the deposits; `weight_end`: of the readout at the
     end of the bin; `integrals`: in the record of each lane. Arrays are pointers.
@@ -63,7 +63,14 @@ def integrate(place0, state, flow, integral, weight_end, needs_solve, integrals)
         added = voltage_integral_across_bin(state[lane], state[LANES + lane], here[lane], lane, flow)
         if not needs_solve[lane]:
             integrals[lane] += weight_end * added
-        here[lane] = 0.0
+
+
+@vectorised
+def clear_integral(place0, integral, integral_read):
+    """Clear the deposits of a bin for an integral readout, if one is read. Pointer."""
+    if integral_read:
+        for place in range(place0, place0 + LANES):
+            integral[place] = 0.0
 
 
 @vectorised

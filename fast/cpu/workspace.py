@@ -16,7 +16,7 @@ NO_SPIKES, NO_LINKS, NO_ARRIVALS = 10, 11, 12  # the buffer of `RecurrentWork` t
 # begins anew), the numbers of spikes deposited, arrived from outside, and
 # emitted, and the oldest spike under way.
 BIN, DEPOSITED, ARRIVED, EMITTED, OLDEST = range(5)
-AT_START = -1
+AT_START = -(2**31)
 
 
 class DepositedSpikes(NamedTuple):

@@ -39,8 +39,11 @@ class SweptOnGpu:
     order: Tensor | None
     neuron_record: Tensor
 
-    def backward(self, dL_dt_post: Tensor, dL_dy: Tensor, want_dt: bool, want_tau: bool) -> Sums:
+    def backward(
+        self, dL_dt_post: Tensor, dL_dy: Tensor, dL_dx: Tensor | None, want_dt: bool, want_tau: bool
+    ) -> Sums:
         """Sweep back; see `fast.solving.solved.Swept`."""
+        assert dL_dx is None, "no state is carried on a GPU"
         dL_dt = dL_dt_post
         if self.order is not None:
             dL_dt = torch.empty_like(dL_dt_post).index_copy_(0, self.order, dL_dt_post)
@@ -60,7 +63,7 @@ def solve(problem: Problem) -> Solved:
     """
     # Packing copies, so tensors that are changed in place later do not reach the backward pass.
     found, order = _arriving(problem)
-    sizes = _sizes(problem, packing.longest_delay(problem), found)
+    sizes = _sizes(problem, problem.longest_delay, found)
     layer = _packed(problem, sizes.longest, problem.clock)
     times = packing.instants(found.bin, found.time, layer.ticks)
     arriving = Arriving(*map(some, found._replace(time=times)))

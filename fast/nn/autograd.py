@@ -14,6 +14,7 @@ from delayprop.fast.nn.autograd_guards import differentiable_once, outside_trans
 from delayprop.fast.nn.devices import on_gpu
 from delayprop.fast.nn.layer_checks import check_arguments, check_into, check_lif, check_pair, constants_of
 from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.nn.state import LayerState, start_of, state_of
 from delayprop.fast.solving.problem import Problem
 from delayprop.fast.solving.solved import Gradients, Solved
 from delayprop.spec import SpecError
@@ -166,6 +167,37 @@ def propagate_neurons(
             readout of them.
         ArithmeticError: as `propagate`.
     """
+    return _propagated(
+        spikes, w, d, neuron, constants, exists, into, recurrent, readout, bin_width, None, False
+    )[:3]
+
+
+@outside_transforms
+def propagate_on(
+    spikes: Spikes, w: Tensor, d: Tensor, neuron: Neuron, constants: Mapping[str, Tensor], *,
+    state: LayerState | None, exists: Tensor | None = None, into: Tensor | None = None, recurrent: bool = False,
+    readout: str | None = None,
+) -> tuple[Spikes, Tensor | None, Record, LayerState]:
+    """`propagate_neurons` from a state on (None: at rest), with the state at `T`.
+
+    A recording that is cut into windows has the spikes, the voltages and the gradients of the whole
+    one, up to rounding, if each window begins with the state of the window before. Times count from
+    the start of a window, and readouts are those of the window alone. What arrives at the very end
+    of a window is part of the next one.
+
+    Raises: as `propagate_neurons`; `SpecError`: a state of another layer or of other trials, or one
+    that no neuron can have; `UnsupportedError`: a layer on a GPU.
+    """
+    found = _propagated(spikes, w, d, neuron, constants, exists, into, recurrent, readout, None, state, True)
+    assert found[3] is not None
+    return (*found[:3], found[3])
+
+
+def _propagated(  # noqa: PLR0913 - those of its callers
+    spikes: Spikes, w: Tensor, d: Tensor, neuron: Neuron, constants: Mapping[str, Tensor], exists: Tensor | None,
+    into: Tensor | None, recurrent: bool, readout: str | None, bin_width: float | None, state: LayerState | None,
+    goes_on: bool,
+) -> tuple[Spikes, Tensor | None, Record, LayerState | None]:
     given = constants_of(neuron, constants, readout)
     check_arguments(spikes, w, d, given, exists, recurrent)
     check_into(into, len(w), neuron)
@@ -176,7 +208,11 @@ def propagate_neurons(
     problem = Problem(
         times=times, offsets=spikes.offsets, trials=spikes.trials, sources=spikes.size, duration=spikes.duration,
         w=w_now, d=d_now, exists=exists, neuron=neuron, constants=tuple(values), readout=readout, into=into,
+        goes_on=goes_on,
     )
+    problem = replace(problem, start=start_of(state, problem))
+    if problem.of_recording and not (problem.clock.last or problem.clock.end):
+        raise SpecError("duration", "at least a tick", spikes.duration, "make the window longer")
     if bin_width is not None:
         most = min(1.0 / problem.matrices.fastest, spikes.duration) / 4
         if positive_number(bin_width, "bin_width", "ms") > most:
@@ -186,11 +222,16 @@ def propagate_neurons(
     solved = _solver(w.device)(problem)
     tick = solved.layer.ticks.tick * solved.width
     step = Step(problem, tick, solved.times, solved.offsets, solved.y, solved.reached)
-    times_out, y = _Propagate.apply(solved, step, *variables)
+    x, before = (None, None) if state is None else (state.x, state.times)
+    times_out, y, x_end = _Propagate.apply(solved, step, x, before, *variables)
     emitted = Spikes(times_out, solved.offsets, spikes.trials, w.shape[1], spikes.duration)
     outcomes = (solved.kappa, solved.ties, solved.dy_dT, solved.solved_bins)
     kappa, ties, dy_dT, solved_bins = (tensor.cpu().numpy() for tensor in outcomes)
-    return emitted, y if readout else None, Record(kappa, ties, solved.spikes_at_end, dy_dT, solved_bins, step)
+    record = Record(kappa, ties, solved.spikes_at_end, dy_dT, solved_bins, step)
+    if not goes_on:
+        return emitted, y if readout else None, record, None
+    all_times = torch.cat([*([] if before is None else [before]), spikes.times, times_out])
+    return emitted, y if readout else None, record, state_of(solved, problem, x_end, all_times, len(w))
 
 
 def _solver(device: torch.device) -> Callable[[Problem], Solved]:
@@ -205,20 +246,29 @@ class _Propagate(torch.autograd.Function):
     """The outputs of a solved problem, joined to the input tensors of the problem."""
 
     @staticmethod
-    def forward(ctx: Any, solved: Solved, step: Step, *given: Tensor) -> tuple[Tensor, Tensor]:
-        ctx.solved, ctx.step, ctx.variables, ctx.dtypes = solved, step, given, [tensor.dtype for tensor in given]
+    def forward(
+        ctx: Any, solved: Solved, step: Step, x: Tensor | None, before: Tensor | None, *given: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        ctx.solved, ctx.step, ctx.variables = solved, step, (x, before, *given)
+        ctx.dtypes, ctx.before = [tensor.dtype for tensor in given], 0 if before is None else len(before)
         ctx.save_for_backward(solved.times.new_empty(0))  # so that torch refuses a second backward pass
         # New tensors, since torch ties the graph to its outputs, and the graph keeps `solved`.
-        return solved.times.detach(), solved.y.to(given[1].dtype, copy=True)
+        x_end = solved.times.new_empty(0) if solved.state is None else solved.state.x.detach()
+        return solved.times.detach(), solved.y.to(given[1].dtype, copy=True), x_end
 
     @staticmethod
     @differentiable_once
-    def backward(ctx: Any, dL_dt_post: Tensor, dL_dy: Tensor) -> tuple[Tensor | None, ...]:
-        _, _, want_dt, _, _, *wanted = ctx.needs_input_grad
-        names = ctx.solved.neuron.constants
+    def backward(ctx: Any, dL_dt_post: Tensor, dL_dy: Tensor, dL_dx: Tensor) -> tuple[Tensor | None, ...]:
+        _, _, want_x, want_before, want_dt, _, _, *wanted = ctx.needs_input_grad
+        names, order = ctx.solved.neuron.constants, list(ctx.solved.matrices.order)
         found = ctx.solved.backward(
-            dL_dt_post, dL_dy.double(), want_dt, [name for name, want in zip(names, wanted, strict=True) if want]
+            dL_dt_post, dL_dy.double(), None if ctx.solved.state is None else dL_dx, want_dt or want_before,
+            [name for name, want in zip(names, wanted, strict=True) if want],
         )
         ctx.step.gradients, ctx.step.dL_dy = found, dL_dy
-        pairs = zip((found.t_in, found.w, found.d, *found.constants), ctx.dtypes, strict=True)
-        return None, None, *(None if gradient is None else gradient.to(dtype) for gradient, dtype in pairs)
+        t_in = None if found.t_in is None else found.t_in[ctx.before :]
+        pairs = zip((t_in, found.w, found.d, *found.constants), ctx.dtypes, strict=True)
+        by_x = torch.zeros_like(found.x).index_copy_(2, torch.tensor(order), found.x) if want_x else None
+        by_before = found.t_in[: ctx.before] if want_before else None
+        of_given = (None if gradient is None else gradient.to(dtype) for gradient, dtype in pairs)
+        return None, None, by_x, by_before, *of_given

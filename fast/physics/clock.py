@@ -22,14 +22,20 @@ MOST_BINS = 2**26  # counts of spikes per bin then take half a GB
 class Clock(NamedTuple):
     """The bins of a trial, `[0, T]` with `T = last + end`.
 
-    The numbers 0 and 1 have the precision of a sweep; `u` is its unit roundoff, and `slack` that of
+    `first`: the bin of the oldest spike under way at 0, a multiple of BATCH; 0 without one. What
+    arrives in bins before 0 has arrived before. `until`: arrivals later in the last bin are left
+    out; `end`, and just below it if another trial goes on from `T`, where it is the first.
+    `goes_on`: whether the state at `T` is asked for. The numbers 0 and 1 have the precision of a sweep; `u` is its unit roundoff, and `slack` that of
     a bound.
     `terms` is a tuple as long as the polynomials of `fast.physics.polynomials`, so that their
     length is known to the compiler.
     """
 
+    first: int
     last: int
     end: float
+    until: float
+    goes_on: bool
     u: float
     slack: float
     zero: float
@@ -38,7 +44,12 @@ class Clock(NamedTuple):
 
     def in_precision(self, dtype: type) -> "Clock":
         """For a sweep back in the precision of the weights."""
-        return _clock(self.last, self.end, dtype)
+        return _clock(self.first, self.last, self.end, self.goes_on, dtype)
+
+    def of_recording(self, first: int, bits: int, goes_on: bool) -> "Clock":
+        """With `first` and `goes_on`, and `T` rounded to a tick, of which a bin has `2**bits`."""
+        end = round(self.end * 2.0**bits)
+        return _clock(first, self.last + (end >> bits), (end & (2**bits - 1)) * 2.0**-bits, goes_on, np.float64)
 
 
 def bin_width_for(shortest: float, duration: float) -> float:
@@ -59,12 +70,13 @@ def clock_for(bin_width: float, duration: float) -> Clock:
     if last > MOST_BINS:
         got = Verbatim(f"{duration} ms in bins of {bin_width} ms")
         raise UnsupportedError("duration", f"at most {MOST_BINS} bins long", got, "`python -m reference` needs no bins")
-    return _clock(last, (duration - last * bin_width) / bin_width, np.float64)
+    return _clock(0, last, (duration - last * bin_width) / bin_width, False, np.float64)
 
 
-def _clock(last: int, end: float, dtype: type) -> Clock:
+def _clock(first: int, last: int, end: float, goes_on: bool, dtype: type) -> Clock:
     u = float(np.finfo(dtype).eps) / 2
-    return Clock(last, end, u, SLACK * u, dtype(0), dtype(1), tuple(range(TERMS[np.dtype(dtype).itemsize])))
+    until, terms = math.nextafter(end, -1.0) if goes_on else end, tuple(range(TERMS[np.dtype(dtype).itemsize]))
+    return Clock(first, last, end, until, goes_on, u, SLACK * u, dtype(0), dtype(1), terms)
 
 
 @inlined

@@ -222,7 +222,7 @@ def adjoint_among_events(arrival, source, lane, bin_, clock, want_tau, b):
     """
     pack, (slot, ticks_after, _) = b.pack, arrival
     target, rest = bin_of(slot, bin_, pack.ticks), in_bins(ticks_after, pack.ticks)
-    if target == clock.last and (rest > clock.end or (rest == clock.end and reads_integral(pack))):
+    if target == clock.last and (rest > clock.until or (rest == clock.end and reads_integral(pack))):
         return (0.0, 0.0, 0.0, 0.0, 0.0), 0.0, -1
     row, event = events_around(lane, slot * LANES, rest, b)
     if row < 0:  # the adjoint itself is NaN, and must show

@@ -105,7 +105,7 @@ def collect(count, link, lane, time, source, next_, pack, clock, is_last, rest, 
         delay = pack.synapses.delay[source[link], lane]
         _, ticks_after, _ = arrival_of(delay, time[link], pack.ticks)
         r = in_bins(ticks_after, pack.ticks)
-        if not (is_last and r > clock.end):
+        if not (is_last and r > clock.until):
             rest[count], weight[count] = r, weight_of(source[link], lane, delay, pack, clock.terms)
             count += 1
         link = next_[link & mask, lane]

@@ -30,6 +30,7 @@ class Matrices:
             1 + the number of the other state.
         currents: how many other states arrivals raise, if each drives `V` alone, as `I` does; they
             come first. 0 if `reached`: some arrival reaches a further state.
+        order: the states as numbers in `Neuron.states`.
     """
 
     A: np.ndarray
@@ -43,6 +44,7 @@ class Matrices:
     into: tuple[int, ...]
     currents: int
     reached: bool
+    order: tuple[int, ...]
 
     @cached_property
     def resets(self) -> bool:
@@ -142,7 +144,7 @@ def read(neuron: Neuron, constants: np.ndarray) -> Matrices:
         _values(A).reshape(states, states, post), np.array([part.value for part in level[1:]]).reshape(others, post),
         level[0].value, _values(R), np.array([part.value for part in r]), learned,
         np.array(A_by).reshape(len(learned), states, states, post), by,
-        tuple(order.index(state) - 1 for state in raised), 0 if reached else len(raised) - 1, reached,
+        tuple(order.index(state) - 1 for state in raised), 0 if reached else len(raised) - 1, reached, tuple(order),
     )
 
 

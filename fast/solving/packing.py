@@ -31,18 +31,6 @@ def instants(bin_: Tensor, rest: Tensor, ticks: Ticks) -> Tensor:
     return in_ticks.bitwise_or_(bin_.to(torch.int64).bitwise_left_shift_(ticks.bits).bitwise_and_(ticks.slot))
 
 
-def longest_delay(problem: Problem) -> Tensor:
-    """The largest whole number of bins in a delay that is no longer than the trial, one number on
-    the device."""
-    in_bins = problem.d.to(torch.float64, copy=True).div_(problem.width)
-    if not in_bins.numel():
-        return in_bins.new_zeros((), dtype=torch.int64)
-    counts = in_bins < problem.clock.last + 1
-    if problem.exists is not None:
-        counts &= problem.exists
-    return in_bins.masked_fill_(~counts, 0.0).max().long()
-
-
 def in_lanes(problem: Problem) -> list[Tensor]:
     """`w`, `d` and `exists` of a problem, `[sources, packs * LANES]`; no synapse exists in lanes
     without a neuron."""
@@ -53,7 +41,7 @@ def in_lanes(problem: Problem) -> list[Tensor]:
 
 def layer(problem: Problem, longest: int, clock: Clock) -> Layer:
     """The neurons of a problem, and room for its synapses, which `fast.physics.synapse` fills.
-    `longest`: its `longest_delay`, on the host. `clock`: of a sweep, whose numbers it takes.
+    `longest`: `problem.longest_delay`, on the host. `clock`: of a sweep, whose numbers it takes.
     `UnsupportedError`: delays of more bins than can be counted."""
     w, (sources, post) = problem.w, problem.w.shape
     dtype: Any = type(clock.one)

@@ -1,5 +1,6 @@
 """A layer and the spikes that arrive at it, and the bins of time that its kernels count in."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,7 +9,9 @@ import torch
 from torch import Tensor
 
 from delayprop.fast.physics.clock import Clock, bin_width_for, clock_for
+from delayprop.fast.layout.instants import BATCH, ticks_for
 from delayprop.fast.solving.matrices import Matrices, matrices
+from delayprop.fast.solving.recording import Start
 from delayprop.spec.neuron import Neuron
 from delayprop.spec.readouts import MAX_VOLTAGE, READOUT_BY_NAME
 
@@ -31,6 +34,8 @@ class Problem:
         bin_width: width of the bins, a power of two; None: chosen here.
         into: `[rows of w]`, int64: the state that a source raises, as its number in
             `neuron.arrivals`; None: the first.
+        start: the state with which the trials begin; None: at rest.
+        goes_on: whether the state at `T` is asked for.
     """
 
     times: Tensor
@@ -46,6 +51,13 @@ class Problem:
     readout: str | None = None
     bin_width: float | None = None
     into: Tensor | None = None
+    start: Start | None = None
+    goes_on: bool = False
+
+    @property
+    def of_recording(self) -> bool:
+        """Whether the trials are parts of recordings: widths and ticks then depend on no `T`."""
+        return self.start is not None or self.goes_on
 
     @property
     def dtype(self) -> type:
@@ -72,12 +84,31 @@ class Problem:
         """Width of a bin, ms."""
         if self.bin_width is not None:
             return self.bin_width
-        return bin_width_for(1.0 / self.matrices.fastest, self.duration)
+        return bin_width_for(1.0 / self.matrices.fastest, math.inf if self.of_recording else self.duration)
 
     @cached_property
     def clock(self) -> Clock:
         """The bins of a trial; `UnsupportedError`: it has more than can be counted."""
-        return clock_for(self.width, self.duration)
+        clock, first = clock_for(self.width, self.duration), 0
+        if not self.of_recording:
+            return clock
+        bits = ticks_for(int(self.longest_delay), self.width).bits
+        if self.start is not None and len(self.start.under_way.ticks):
+            oldest = int(self.start.under_way.in_ticks_of(self.width * 2.0**-bits).min())
+            first = (oldest >> bits) // BATCH * BATCH
+        return clock.of_recording(first, bits, self.goes_on)
+
+    @cached_property
+    def longest_delay(self) -> Tensor:
+        """The largest whole number of bins in a delay that is no longer than the trial, one number
+        on the device; in a recording, in any delay."""
+        in_bins = self.d.to(torch.float64, copy=True).div_(self.width)
+        if not in_bins.numel():
+            return in_bins.new_zeros((), dtype=torch.int64)
+        counts = torch.ones_like(in_bins, dtype=torch.bool) if self.exists is None else self.exists
+        if not self.of_recording:
+            counts = counts & (in_bins < self.clock.last + 1)
+        return in_bins.masked_fill_(~counts, 0.0).max().long()
 
     @property
     def rate(self) -> float:

@@ -15,6 +15,7 @@ from delayprop.fast.layout.neuron_record import EQUAL_MAXIMA, SIMULTANEOUS_AT_MA
 from delayprop.fast.layout.rows import UNIT_RATE, V_TH
 from delayprop.fast.solving.matrices import Matrices
 from delayprop.fast.solving.problem import Problem
+from delayprop.fast.solving.recording import Start
 from delayprop.spec.neuron import Neuron
 
 
@@ -43,6 +44,7 @@ class Sums(NamedTuple):
         dL_dconstants: `[packs, rows, LANES]`: by the constants in `A`, zeros unless wanted; then by
             the entries of the level and of the reset (`fast.physics.adjoint`).
         dL_dt_post: by emitted spike; of a recurrent layer through its own arrivals too.
+        dL_dx: `[trials, post, states]`: by the state at the start; None without one.
     """
 
     dL_dw: Tensor
@@ -50,6 +52,7 @@ class Sums(NamedTuple):
     dL_dt_pre: Tensor
     dL_dconstants: Tensor
     dL_dt_post: Tensor
+    dL_dx: Tensor | None = None
 
 
 class Swept(Protocol):
@@ -59,17 +62,20 @@ class Swept(Protocol):
     def neuron_record(self) -> Tensor:
         """`[trials, packs, NEURON_RECORD, LANES]`, see `fast.layout.neuron_record`."""
 
-    def backward(self, dL_dt_post: Tensor, dL_dy: Tensor, want_dt: bool, want_tau: bool) -> Sums:
-        """Sweep back: `dL_dt_post` by emitted spike, per bin; `dL_dy [trials, packs, LANES]`."""
+    def backward(
+        self, dL_dt_post: Tensor, dL_dy: Tensor, dL_dx: Tensor | None, want_dt: bool, want_tau: bool
+    ) -> Sums:
+        """Sweep back: `dL_dt_post` by emitted spike, per bin; `dL_dy [trials, packs, LANES]`;
+        `dL_dx [trials, post, states]` by the state at `T`, None if it is not asked for."""
 
 
 class Gradients(NamedTuple):
     """Gradients of a problem, times in ms.
 
-    `t_in`: by arriving spike, None unless wanted; `w, d [sources, post]`, in the precision of the
+    `t_in`: by spike under way at the start and by arriving spike, None unless wanted; `w, d [sources, post]`, in the precision of the
     weights; `constants`: of the neurons, `[post]` each, in their order, None unless wanted;
-    `t_out`: by emitted spike, of a recurrent layer through its own arrivals too. All but `w` and
-    `d` are float64.
+    `t_out`: by emitted spike, of a recurrent layer through its own arrivals too. `x`: by the state
+    at the start, None without one. All but `w` and `d` are float64.
     """
 
     t_in: Tensor | None
@@ -77,6 +83,7 @@ class Gradients(NamedTuple):
     d: Tensor
     constants: list[Tensor | None]
     t_out: Tensor
+    x: Tensor | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,11 +102,12 @@ class Solved:
         reached: `[trials, post]`: the instant of a largest voltage; 0 without one.
         solved_bins: `[trials, post]`: number of bins that were solved event by event.
         width: of a bin.
-        given: number of input spikes.
+        given: number of input spikes, those under way at the start among them.
         order: `order[k]`: index of the k-th spike that the kernels read.
         layer: packed input of the kernels.
         swept: state that the forward sweep keeps for the backward sweep.
         neuron, matrices: of the problem.
+        state: at `T`; None unless asked for.
     """
 
     times: Tensor
@@ -119,13 +127,17 @@ class Solved:
     swept: Swept
     neuron: Neuron
     matrices: Matrices
+    state: Start | None
 
-    def backward(self, dL_dt_post: Tensor, dL_dy: Tensor, want_dt: bool, wanted: Sequence[str]) -> Gradients:
+    def backward(
+        self, dL_dt_post: Tensor, dL_dy: Tensor, dL_dx: Tensor | None, want_dt: bool, wanted: Sequence[str]
+    ) -> Gradients:
         """Gradients by all tensors of the problem.
 
         Args:
             dL_dt_post: by emitted spike, float64.
             dL_dy: `[trials, post]`, float64.
+            dL_dx: `[trials, post, states]`, float64: by the state at `T`; None unless asked for.
             want_dt: whether the gradients of input times are wanted. `wanted`: names of constants.
 
         Raises:
@@ -136,8 +148,8 @@ class Solved:
             raise ArithmeticError(f"a spike grazes its threshold, so its gradient is infinite; {remedy}")
         layer, post, width = self.layer, self.layer.post, self.width
         in_lanes = pad(dL_dy.contiguous(), (0, len(layer.constants) * LANES - post)).reshape(len(dL_dy), -1, LANES)
-        dL_dw, dL_dd, dL_dt_pre, dL_dconstants, dL_dt_out = self.swept.backward(
-            dL_dt_post.contiguous() * width, in_lanes, want_dt, any(name in self.matrices.learned for name in wanted)
+        dL_dw, dL_dd, dL_dt_pre, dL_dconstants, dL_dt_out, dL_dx_start = self.swept.backward(
+            dL_dt_post.contiguous() * width, in_lanes, dL_dx, want_dt, any(name in self.matrices.learned for name in wanted)
         )
         if layer.read_maximum:  # the readout of a neuron that spikes is `v_th` itself
             spiked = self.swept.neuron_record[:, :, row.RECENT_BIN] >= 0
@@ -147,7 +159,7 @@ class Solved:
         t_in = None
         if want_dt:
             t_in = dL_dt_pre.new_zeros(self.given).index_copy_(0, self.order, dL_dt_pre / width)
-        return Gradients(t_in, dL_dw, dL_dd / width, constants, dL_dt_out / width)
+        return Gradients(t_in, dL_dw, dL_dd / width, constants, dL_dt_out / width, dL_dx_start)
 
     def _of_constant(self, name: str, rows: Tensor) -> Tensor:
         """The gradient by a constant: through `A`, and through the level and the reset."""
@@ -159,7 +171,9 @@ class Solved:
         return found
 
 
-def solved(problem: Problem, layer: Layer, order: Tensor, trains: Trains, swept: Swept) -> Solved:
+def solved(
+    problem: Problem, layer: Layer, order: Tensor, trains: Trains, swept: Swept, state: Start | None = None
+) -> Solved:
     """The solution, from the results of the forward sweep of a device, whose `neuron_record` loses
     the maxima of neurons that spike; other arguments: as the attributes of `Solved`."""
     # In units of each neuron, so that one limit of `kappa` serves all (specification, section 10).
@@ -177,12 +191,13 @@ def solved(problem: Problem, layer: Layer, order: Tensor, trains: Trains, swept:
         reached=reached,
         solved_bins=_by_neuron(swept.neuron_record[:, :, row.SOLVED], layer),
         width=problem.width,
-        given=len(problem.times),
+        given=len(problem.times) + (0 if problem.start is None else len(problem.start.under_way.ticks)),
         order=order,
         layer=layer,
         swept=swept,
         neuron=problem.neuron,
         matrices=problem.matrices,
+        state=state,
     )
 
 

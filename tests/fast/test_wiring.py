@@ -132,7 +132,7 @@ def test_an_absent_synapse_does_not_lengthen_the_ring() -> None:
         layer = LI(3, 1, readout="mean_voltage", mask=mask, dtype=torch.float64)
         layer.d.data.copy_(torch.tensor([[1.0], [8.0], [1e30]]))
         layer(LONG[0].until(9.0))
-        assert int(packing.longest_delay(layer.record.integrated)) == bins
+        assert int(layer.record.integrated.longest_delay) == bins
 
 
 @pytest.mark.parametrize(("recurrent", "most_kept", "heard"), [

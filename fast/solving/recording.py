@@ -1,0 +1,110 @@
+"""Trials of a recording: each begins with the state at which the one before it ended.
+
+Its instants are whole ticks, also that of its end, and so are the spikes under way. A tick depends
+on delays and constants alone. So both trials decide alike whether a spike arrives before a cut, and
+no arrival is lost or counted twice.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from delayprop.fast.layout.arrays import LANES, Arriving, Layer
+from delayprop.fast.layout.instants import Ticks
+from delayprop.fast.physics.clock import Clock
+
+
+class UnderWay(NamedTuple):
+    """Spikes emitted before a trial that arrive in it.
+
+    `ticks [n]`, int64: when, in units of `tick` (ms), at most 0; `trial, source [n]`, int64: a
+    source is a row of the weights; `origin [n]`: the number of the spike among those of the trial
+    before: those under way at its start, those that arrived, and those emitted.
+    """
+
+    ticks: Tensor
+    trial: Tensor
+    source: Tensor
+    origin: Tensor
+    tick: float
+
+    def in_ticks_of(self, tick: float) -> np.ndarray:
+        """`ticks` in units of another tick, rounded; both are powers of two."""
+        ticks = self.ticks.cpu().numpy()
+        if tick == self.tick:
+            return ticks
+        return np.rint(ticks * (self.tick / tick)).astype(np.int64)
+
+
+class Start(NamedTuple):
+    """The state with which the trials begin: `x [trials, post, states]`, float64, the states in the
+    order of the kernels."""
+
+    x: Tensor
+    under_way: UnderWay
+
+
+def with_under_way(arriving: Arriving, order: np.ndarray, ticks: np.ndarray, under_way: UnderWay, division: Ticks
+                   ) -> tuple[Arriving, np.ndarray]:
+    """Arriving spikes with those under way before them, trial by trial; and the number of each
+    among those under way, followed by the others, of which `order` has the numbers.
+
+    `ticks`: of those under way, in `division`.
+    """
+    trials, n = len(arriving.offsets) - 1, len(ticks)
+    bins = ticks >> division.bits
+    instants = ((bins << division.bits) & division.slot) | (ticks & division.rest)
+    before = under_way.trial.cpu().numpy()
+    trial = np.concatenate([before, np.repeat(np.arange(trials), np.diff(arriving.offsets))])
+    all_bins = np.concatenate([bins.astype(np.int32), arriving.bin])
+    sorted_ = np.lexsort((all_bins, trial))  # stable
+    sources = under_way.source.cpu().numpy().astype(np.int32)
+    parts = all_bins, np.concatenate([instants, arriving.time]), np.concatenate([sources, arriving.source])
+    offsets = np.searchsorted(trial[sorted_], np.arange(trials + 1))
+    numbers = np.concatenate([np.arange(n), n + order])
+    return Arriving(offsets, *(part[sorted_] for part in parts)), numbers[sorted_]
+
+
+def under_way_at_end(
+    arriving: Arriving, numbers: np.ndarray, given: int, trains: tuple[np.ndarray, ...], layer: Layer, clock: Clock,
+    width: float,
+) -> UnderWay:
+    """The spikes that arrive at `T` or later, their ticks counted from `T`.
+
+    `numbers`: of the arriving spikes among `given`; `trains`: trial, neuron, bin and rest of each
+    emitted one.
+    """
+    ticks, delay = layer.ticks, layer.synapses.delay
+    end = (clock.last << ticks.bits) + round(clock.end * 2.0**ticks.bits)
+    trial = np.repeat(np.arange(len(arriving.offsets) - 1), np.diff(arriving.offsets))
+    time = (arriving.bin.astype(np.int64) << ticks.bits) + (arriving.time & ticks.rest)
+    found = [(time, trial, arriving.source.astype(np.int64), numbers)]
+    of_emitted, neuron, bin_, rest = trains
+    emitted = (bin_.astype(np.int64) << ticks.bits) + (rest * 2.0**ticks.bits).astype(np.int64)
+    for copy in range(layer.copies):
+        source = layer.external + copy * layer.post + neuron
+        found.append((emitted, of_emitted, source, given + np.arange(len(emitted))))
+    times, trials, sources, origins = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    later = times + delay.max(axis=(0, 2))[sources] >= end
+    tick = width * 2.0**-ticks.bits
+    parts = times[later] - end, trials[later], sources[later], origins[later]
+    return UnderWay(*(torch.from_numpy(part.astype(np.int64)) for part in parts), tick)
+
+
+def states_in_lanes(x: Tensor) -> np.ndarray:
+    """`[trials, post, states]` as kernels read it, `[trials, packs, states * LANES]`."""
+    trials, post, states = x.shape
+    padded = np.zeros((trials, -(-post // LANES) * LANES, states))
+    padded[:, :post] = x.numpy()
+    return np.ascontiguousarray(padded.reshape(trials, -1, LANES, states).swapaxes(2, 3)).reshape(
+        trials, -1, states * LANES
+    )
+
+
+def states_by_neuron(x: np.ndarray, post: int) -> Tensor:
+    """The inverse of `states_in_lanes`."""
+    trials, packs, _ = x.shape
+    by_lane = x.reshape(trials, packs, -1, LANES).swapaxes(2, 3)
+    return torch.from_numpy(np.ascontiguousarray(by_lane.reshape(trials, packs * LANES, -1)[:, :post]))
