@@ -49,8 +49,8 @@ class BackwardInput(NamedTuple):
     `dL_dt`: derivative of the loss by each, to which a recurrent layer adds that through its own
     arrivals. `dL_dy [trials, packs, LANES]`. `neuron_record
     [trials, packs, NEURON_RECORD, LANES]`. `x, dL_dx`: states that are carried, and derivatives by
-    them, of which those at the start are filled. `want_dt, want_tau`: whether the gradients of input
-    times, and of constants in `A`, are asked for.
+    them, of which those at the start are filled. `want_dt, want_tau`: whether the gradients of
+    input times, and of constants in `A`, are asked for.
     """
 
     arriving: Arriving

@@ -26,10 +26,15 @@ class Carried(NamedTuple):
 @compiled
 def set_state(trial, number, carried, state):
     """Set the state of pack `number` to that at the start of a trial."""
-    if carried.start.size:
-        state[:] = carried.start[trial, number]
-    else:
-        state[:] = 0.0
+    for k in range(state.size):
+        state[k] = carried.start[trial, number, k] if carried.start.size else 0.0
+
+
+@compiled
+def keep_state(trial, number, state, carried):
+    """Keep the state of pack `number` at the end of a trial."""
+    for k in range(state.size):
+        carried.end[trial, number, k] = state[k]
 
 
 @compiled

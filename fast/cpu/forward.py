@@ -15,7 +15,7 @@ import numpy as np
 from delayprop.fast.compiling.compiler import allocating, compiled, inlined, outermost
 from delayprop.fast.cpu.arrivals import pointers_of, ring_places, spike_pointers
 from delayprop.fast.cpu.bin_ahead import any_arrival, clear_bin, clear_rows, collect_all, unzip
-from delayprop.fast.cpu.carried import set_state
+from delayprop.fast.cpu.carried import keep_state, set_state
 from delayprop.fast.cpu.deposit import (
     DepositScratch,
     Links,
@@ -202,7 +202,7 @@ def forward_trial(trial, number, arriving, layer, clock, neuron_record, carried,
         clear_integral(place0, integral, integral_read)
         in_step.last[place0 // LANES] = NO_SPIKE
     if clock.goes_on:
-        carried.end[trial, number] = work.state
+        keep_state(trial, number, work.state, carried)
     return n_emitted, REACHED_END
 
 

@@ -10,7 +10,7 @@ deposited when the bin is left, like a spike from outside.
 import numpy as np
 
 from delayprop.fast.compiling.compiler import compiled, inlined, outermost
-from delayprop.fast.cpu.carried import set_state
+from delayprop.fast.cpu.carried import keep_state, set_state
 from delayprop.fast.cpu.deposit import clear_ring
 from delayprop.fast.cpu.emitted import TOO_MANY, USUAL, emit, no_spikes, with_room
 from delayprop.fast.cpu.forward import start_trial
@@ -134,7 +134,8 @@ def recurrent_trial(trial, arriving, layer, clock, neuron_record, carried, work,
         deposit_everywhere(first_own, n, layer, clock, work)
         leave_bin(place0, bin_, layer, neuron_record, work)
     if clock.goes_on:
-        carried.end[trial] = work.state
+        for number in range(layer.constants.shape[0]):
+            keep_state(trial, number, work.state[number], carried)
     return n_emitted, REACHED_END
 
 

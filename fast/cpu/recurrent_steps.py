@@ -218,7 +218,8 @@ def enter_bin(place0, bin_, layer, clock, neuron_record, work):
             continue
         for lane in range(LANES):
             arrives = any_arrival(cells, in_step, place0 + lane, ring_places(layer.ticks), layer.others)
-            if not (needs_solve[lane] or (is_last and (reads_integral(layer) or clock.goes_on or arrives))):  # the last bin ends at T
+            at_T = is_last and (reads_integral(layer) or clock.goes_on or arrives)  # the last bin ends there
+            if not (needs_solve[lane] or at_T):
                 continue
             number = pack_number * LANES + lane
             if not add_pending(number, place0, bin_, layer, clock, neuron_record, work):

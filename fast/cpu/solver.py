@@ -108,7 +108,8 @@ class SweptOnCpu:
         dL_dt_out = np.empty_like(dL_dt)
         dL_dt_out[self.rank] = dL_dt
         found_by_x = states_by_neuron(by_states.start, layer.post) if self.carried.start.size else None
-        return Sums(*map(torch.from_numpy, (*in_neurons, dL_dt_pre, dL_dconstants, dL_dt_out)), found_by_x)
+        tensors = map(torch.from_numpy, (*in_neurons, dL_dt_pre, dL_dconstants, dL_dt_out))
+        return Sums(*tensors)._replace(dL_dx=found_by_x)
 
 
 def solve(problem: Problem) -> Solved:

@@ -193,7 +193,7 @@ def propagate_on(
     return (*found[:3], found[3])
 
 
-def _propagated(  # noqa: PLR0913 - those of its callers
+def _propagated(
     spikes: Spikes, w: Tensor, d: Tensor, neuron: Neuron, constants: Mapping[str, Tensor], exists: Tensor | None,
     into: Tensor | None, recurrent: bool, readout: str | None, bin_width: float | None, state: LayerState | None,
     goes_on: bool,
@@ -262,8 +262,9 @@ class _Propagate(torch.autograd.Function):
         _, _, want_x, want_before, want_dt, _, _, *wanted = ctx.needs_input_grad
         names, order = ctx.solved.neuron.constants, list(ctx.solved.matrices.order)
         found = ctx.solved.backward(
-            dL_dt_post, dL_dy.double(), None if ctx.solved.state is None else dL_dx, want_dt or want_before,
+            dL_dt_post, dL_dy.double(), want_dt or want_before,
             [name for name, want in zip(names, wanted, strict=True) if want],
+            None if ctx.solved.state is None else dL_dx,
         )
         ctx.step.gradients, ctx.step.dL_dy = found, dL_dy
         t_in = None if found.t_in is None else found.t_in[ctx.before :]

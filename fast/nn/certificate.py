@@ -33,6 +33,7 @@ from delayprop.fast.nn.joining import check_spikes
 from delayprop.fast.nn.layers import LI
 from delayprop.fast.nn.samples import no_record
 from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.nn.state import check_whole
 from delayprop.fast.nn.synaptic_layer import SynapticLayer, check_layers
 from delayprop.fast.solving.problem import Problem
 from delayprop.spec.errors import SpecError, Verbatim
@@ -98,8 +99,12 @@ def residuals(layers: Sequence[SynapticLayer], spikes: Spikes, output: Tensor, d
     Raises:
         SpecError: a gradient is missing, since the call is not within `watched`, or since `output`
             did not retain its own.
+        UnsupportedError: a layer has run on a window of a recording (`LayerState`).
     """
     layers = check_layers(layers)
+    for n, layer in enumerate(layers):
+        if layer.record is not None:
+            check_whole(layer.record.step.problem, f"layers[{n}]")
     if dL_doutput is None:
         remedy = "call `output.retain_grad()` before the backward pass"
         raise SpecError("dL_doutput", "the gradient of `output`", Verbatim("None"), remedy)

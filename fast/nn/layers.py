@@ -1,22 +1,23 @@
 """Layers as torch modules, with weights and delays as parameters."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor, nn
 
-from delayprop.fast.nn.autograd import propagate_neurons
+from delayprop.fast.nn.autograd import propagate_neurons, propagate_on
 from delayprop.fast.nn.layer_checks import check_arguments, check_lif, warn_of_seconds
 from delayprop.fast.nn.other_tools import answers_foreign_words
 from delayprop.fast.nn.samples import sample_times, sampled, within_trial
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.spiking_layer import SpikingLayer
+from delayprop.fast.nn.state import LayerState
 from delayprop.fast.nn.synaptic_layer import Constant, SynapticLayer, population_of
 from delayprop.fast.nn.wiring import Into, Mask, Wiring
 from delayprop.spec import NEURONS, VOLTAGE_READOUTS, Neuron, SpecError, names
 from delayprop.spec.checks import described, of_type, one_of, sequence
-from delayprop.spec.errors import Verbatim, placed
+from delayprop.spec.errors import UnsupportedError, Verbatim, placed
 from delayprop.spec.neuron import neuron_of
 from delayprop.spec.readouts import SAMPLES
 
@@ -216,16 +217,39 @@ class LI(SynapticLayer):
         self.times = sample_times(times) if self.readout == SAMPLES.name else None
         self._is_new = True  # until the first trials
 
-    def forward(self, spikes: Spikes) -> Tensor:
+    @overload
+    def forward(self, spikes: Spikes, state: LayerState | None = None) -> Tensor: ...
+
+    @overload
+    def forward(
+        self, spikes: Spikes, state: LayerState | None = None, *, return_state: Literal[True]
+    ) -> tuple[Tensor, LayerState]: ...
+
+    def forward(
+        self, spikes: Spikes, state: LayerState | None = None, *, return_state: bool = False
+    ) -> Tensor | tuple[Tensor, LayerState]:
         """The readout `[trials, post]`, of samples `[trials, post, times]`, given the spikes of the
-        `pre` neurons; errors as `LIF`, and `SpecError` for a time of a sample after the trial."""
+        `pre` neurons.
+
+        A readout is that of the window alone: the largest voltage since its start, which may be
+        that of the state, or a mean over it. Arguments and errors: as `LIF`; `SpecError` for a time
+        of a sample after the trial; `UnsupportedError` for samples of a window.
+        """
         self._check_synapses()
         w, d, exists = self.synapses
-        if self.readout == SAMPLES.name:
+        carried = None
+        if state is not None or return_state:
+            if self.readout == SAMPLES.name:
+                remedy = "read `mean_voltage` or `max_voltage` in short windows"
+                raise UnsupportedError("state", 'left out with `readout="samples"`', Verbatim("one"), remedy)
+            _, y, self.record, carried = propagate_on(
+                spikes, w, d, self.equations, self.constants, state=state, exists=exists, readout=self.readout
+            )
+        elif self.readout == SAMPLES.name:
             check_arguments(spikes, w, d, self.constants, exists, False)
             check_lif(dict(self.constants))
             times = within_trial(sample_times(self.times), spikes.duration)
-            y: Tensor | None = sampled(times, spikes, self.existing_w[0], d, self.constants).to(w.dtype)
+            y = sampled(times, spikes, self.existing_w[0], d, self.constants).to(w.dtype)
         else:
             _, y, self.record = propagate_neurons(
                 spikes, w, d, self.equations, self.constants, exists=exists, readout=self.readout
@@ -234,7 +258,7 @@ class LI(SynapticLayer):
             self._is_new = False
             warn_of_seconds(self.all_d, spikes.duration)
         assert y is not None
-        return y
+        return (y, carried) if return_state and carried is not None else y
 
     def extra_repr(self) -> str:
         of = f" at {len(sample_times(self.times))} times" if self.readout == SAMPLES.name else ""

@@ -14,6 +14,7 @@ import numpy as np
 
 from delayprop.fast.nn.rounding_terms import Integral, Maximum, Part, Spiking, in_numpy
 from delayprop.fast.nn.samples import no_record
+from delayprop.fast.nn.state import check_whole
 from delayprop.fast.nn.synaptic_layer import SynapticLayer, check_layers
 from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim
 from delayprop.spec.neuron import LI, LIF
@@ -89,7 +90,8 @@ def rounding(layers: Iterable[SynapticLayer]) -> Rounding:
 
     Raises:
         SpecError: a layer has no record of a backward pass, or receives other spikes.
-        UnsupportedError: a layer has other equations than LIF and LI.
+        UnsupportedError: a layer has other equations than LIF and LI, or has run on a window of a
+            recording (`LayerState`).
 
     They are those of the last backward pass, also where `.grad` adds up several. The loss is taken
     to bend on the scale of a time constant, or of one unit of the readout: a loss that is nearly
@@ -153,6 +155,7 @@ def _part(layer: SynapticLayer, n: int) -> Maximum | Integral | Spiking:
     if layer.equations not in (LI, LIF):
         remedy = "compare with float64: `copy.deepcopy(network).double()`"
         raise UnsupportedError(f"layers[{n}]", "of LIF or LI neurons", Verbatim("other equations"), remedy)
+    check_whole(record.step.problem, f"layers[{n}]")
     reads = Maximum if record.step.problem.rate < 0.0 else Integral
     return (reads if layer.equations == LI else Spiking)(record.step, record.kappa)
 

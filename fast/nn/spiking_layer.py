@@ -1,16 +1,17 @@
 """A layer of neurons that spike: recurrent or not, with weights drawn so that they do spike."""
 
 import math
-from typing import Self
+from typing import Any, Literal, Self, overload
 
 import torch
 
 from delayprop.fast.nn import calibration
-from delayprop.fast.nn.autograd import propagate_neurons
+from delayprop.fast.nn.autograd import propagate_neurons, propagate_on
 from delayprop.fast.nn.joining import check_spikes
 from delayprop.fast.nn.layer_checks import warn_of_seconds
 from delayprop.fast.nn.other_tools import answers_foreign_words
 from delayprop.fast.nn.spikes import Spikes
+from delayprop.fast.nn.state import LayerState
 from delayprop.fast.nn.synaptic_layer import LEAST_RECURRENT_DELAY, SynapticLayer
 from delayprop.fast.nn.units import warn
 from delayprop.fast.nn.wiring import Wiring, states_raised
@@ -112,21 +113,42 @@ class SpikingLayer(SynapticLayer):
         self.record = None
         return self
 
-    def forward(self, spikes: Spikes) -> Spikes:
-        """The spikes of the `post` neurons, given the spikes of the `pre` neurons. Errors: as
-        `propagate_neurons`, and `SpecError` for a delay above `max_delay`."""
+    @overload
+    def forward(self, spikes: Spikes, state: LayerState | None = None) -> Spikes: ...
+
+    @overload
+    def forward(
+        self, spikes: Spikes, state: LayerState | None = None, *, return_state: Literal[True]
+    ) -> tuple[Spikes, LayerState]: ...
+
+    def forward(
+        self, spikes: Spikes, state: LayerState | None = None, *, return_state: bool = False
+    ) -> Spikes | tuple[Spikes, LayerState]:
+        """The spikes of the `post` neurons, given the spikes of the `pre` neurons.
+
+        Args:
+            state: the one with which the call before ended, so that this one goes on with the
+                recording; None: at rest.
+            return_state: whether to return the state at the end too.
+
+        Errors: as `propagate_on`, and `SpecError` for a delay above `max_delay`.
+        """
         self._check_synapses()
         w, d, exists = self.synapses
-        is_first = self.record is None
-        emitted, _, self.record = propagate_neurons(
-            spikes, w, d, self.equations, self.constants, exists=exists, into=self.states_raised,
-            recurrent=self.recurrent,
-        )
+        is_first, carried = self.record is None, None
+        of_layer: dict[str, Any] = {"exists": exists, "into": self.states_raised, "recurrent": self.recurrent}
+        if state is None and not return_state:
+            emitted, _, self.record = propagate_neurons(spikes, w, d, self.equations, self.constants, **of_layer)
+        else:
+            emitted, _, self.record, carried = propagate_on(
+                spikes, w, d, self.equations, self.constants, state=state, **of_layer
+            )
         if is_first:
             warn_of_seconds(self.all_d, spikes.duration)
-        if self.warns_of_silence and self.w.requires_grad and torch.is_grad_enabled():
+        # A window of a recording may well be silent.
+        if carried is None and self.warns_of_silence and self.w.requires_grad and torch.is_grad_enabled():
             self._warn_if_silent(spikes, emitted)
-        return emitted
+        return (emitted, carried) if return_state and carried is not None else emitted
 
     def _warn_if_silent(self, spikes: Spikes, emitted: Spikes) -> None:
         """Warn, once, of a layer that receives spikes and emits none: nothing else shows it."""

@@ -1,8 +1,8 @@
 """The state of a layer at the end of a trial, with which another trial goes on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Self
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -55,11 +55,11 @@ class LayerState:
 
     def clone(self) -> Self:
         """A copy of all tensors; gradients pass."""
-        return replace(self, **{name: part.clone() for name, part in self._tensors().items()})
+        return self._with({name: part.clone() for name, part in self._tensors().items()})
 
     def to(self, device: torch.device | str) -> Self:
         """This state on another device; differentiable."""
-        return replace(self, **{name: part.to(device) for name, part in self._tensors().items()})
+        return self._with({name: part.to(device) for name, part in self._tensors().items()})
 
     def __getitem__(self, trials: int | slice | Sequence[int] | Tensor) -> Self:
         """The state of trials: number, slice, numbers or booleans; `SpecError` if that is none."""
@@ -67,16 +67,18 @@ class LayerState:
         if not len(chosen):
             raise SpecError("trials", "at least one trial", Verbatim("none"), "name a trial")
         new, old = (chosen[:, None] == self.trial).nonzero(as_tuple=True)
-        parts = {"times": self.times[old], "source": self.source[old], "ticks": self.ticks[old]}
-        return replace(self, x=self.x[chosen], trial=new, **parts)
+        times, source, ticks = self.times[old], self.source[old], self.ticks[old]
+        return replace(self, x=self.x[chosen], times=times, trial=new, source=source, ticks=ticks)
 
     def __repr__(self) -> str:
         trials, post, states = self.x.shape
         return f"LayerState({trials} trials, {post} neurons of {states} states, {len(self.times)} spikes under way)"
 
     def _tensors(self) -> dict[str, Tensor]:
-        parts = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: part for name, part in parts.items() if isinstance(part, Tensor)}
+        return {name: part for name, part in vars(self).items() if isinstance(part, Tensor)}
+
+    def _with(self, parts: dict[str, Any]) -> Self:
+        return replace(self, **parts)
 
 
 def start_of(state: LayerState | None, problem: Problem) -> Start | None:
@@ -92,11 +94,12 @@ def start_of(state: LayerState | None, problem: Problem) -> Start | None:
     of_type(state, "state", LayerState, "a `LayerState`", "`layer(spikes, return_state=True)` returns one")
     rows, post = problem.w.shape
     remedy = "give the state that this layer returned"
-    for name, expected, got in (
+    pairs: tuple[tuple[str, object, object], ...] = (
         ("state.neuron", problem.neuron, state.neuron), ("state.rows", rows, state.rows),
         ("state.x.shape", [problem.trials, post, len(problem.neuron.states)], list(state.x.shape)),
         ("state.x.device", problem.w.device, state.x.device), ("state.x.dtype", torch.float64, state.x.dtype),
-    ):
+    )
+    for name, expected, got in pairs:
         if got != expected:
             raise SpecError(name, f"{expected}, as of the layer and its spikes", Verbatim(got), remedy)
     if problem.w.is_cuda:
@@ -105,13 +108,19 @@ def start_of(state: LayerState | None, problem: Problem) -> Start | None:
     if not bool(torch.isfinite(x).all()):
         raise SpecError("state.x", "finite", Verbatim("NaN or infinite entries"), "look for the step that made them")
     start = x[..., list(problem.matrices.order)]
-    level = (start * torch.from_numpy(problem.matrices.level.T)[:, list(range(start.shape[2]))]).sum(2)
+    level = (start * torch.from_numpy(problem.matrices.level.T)).sum(2)
     above = level > torch.from_numpy(problem.matrices.v_th) * (1 + TOUCH)
     if bool(above.any()):
         trial, j = above.nonzero()[0].tolist()
         got = Verbatim(f"{level[trial, j]:g} for neuron {j} of trial {trial}")
         raise SpecError("state.x", f"of levels up to {problem.matrices.v_th[j]:g}, the threshold", got, remedy)
-    return Start(start, UnderWay(state.ticks, state.trial, state.source, state.ticks, state.tick))
+    return Start(start, UnderWay(state.ticks, state.trial, state.source, state.tick))
+
+
+def check_whole(problem: Problem, name: str) -> None:
+    """Refuse a pass of a window, for a check whose sums are of whole trials."""
+    if problem.of_recording:
+        raise UnsupportedError(name, "", "has run on a window of a recording", "check a call without a state")
 
 
 def state_of(solved: Solved, problem: Problem, x: Tensor, times: Tensor, rows: int) -> LayerState:
@@ -120,7 +129,7 @@ def state_of(solved: Solved, problem: Problem, x: Tensor, times: Tensor, rows: i
     `x`: in the order of the kernels; `times`: of the spikes under way at the start, of those that
     arrived, and of those emitted; both joined to the graph.
     """
-    assert solved.state is not None
+    assert solved.state is not None and solved.state.under_way.origin is not None
     under_way = solved.state.under_way
     in_graph = times[under_way.origin]
     exact = under_way.ticks * under_way.tick

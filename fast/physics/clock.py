@@ -22,11 +22,11 @@ MOST_BINS = 2**26  # counts of spikes per bin then take half a GB
 class Clock(NamedTuple):
     """The bins of a trial, `[0, T]` with `T = last + end`.
 
-    `first`: the bin of the oldest spike under way at 0, a multiple of BATCH; 0 without one. What
-    arrives in bins before 0 has arrived before. `until`: arrivals later in the last bin are left
-    out; `end`, and just below it if another trial goes on from `T`, where it is the first.
-    `goes_on`: whether the state at `T` is asked for. The numbers 0 and 1 have the precision of a sweep; `u` is its unit roundoff, and `slack` that of
-    a bound.
+    `first`: a multiple of BATCH, at most the bin of the oldest spike under way at 0. Arrivals in
+    bins before 0 are part of the state at 0. `until`: arrivals later in the last bin are left out:
+    `end`; just below it if another trial goes on from `T`, of which they are then part. `goes_on`:
+    whether one does. The numbers 0 and 1 have the precision of a sweep; `u` is its unit roundoff,
+    and `slack` that of a bound.
     `terms` is a tuple as long as the polynomials of `fast.physics.polynomials`, so that their
     length is known to the compiler.
     """

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from delayprop.fast.physics.clock import Clock, bin_width_for, clock_for
 from delayprop.fast.layout.instants import BATCH, ticks_for
+from delayprop.fast.physics.clock import Clock, bin_width_for, clock_for
 from delayprop.fast.solving.matrices import Matrices, matrices
 from delayprop.fast.solving.recording import Start
 from delayprop.spec.neuron import Neuron

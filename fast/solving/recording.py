@@ -20,15 +20,15 @@ class UnderWay(NamedTuple):
     """Spikes emitted before a trial that arrive in it.
 
     `ticks [n]`, int64: when, in units of `tick` (ms), at most 0; `trial, source [n]`, int64: a
-    source is a row of the weights; `origin [n]`: the number of the spike among those of the trial
-    before: those under way at its start, those that arrived, and those emitted.
+    source is a row of the weights. `origin [n]`, at the end of a trial: the number of the spike
+    among those under way at the start, those that arrived, and those emitted.
     """
 
     ticks: Tensor
     trial: Tensor
     source: Tensor
-    origin: Tensor
     tick: float
+    origin: Tensor | None = None
 
     def in_ticks_of(self, tick: float) -> np.ndarray:
         """`ticks` in units of another tick, rounded; both are powers of two."""
@@ -46,8 +46,9 @@ class Start(NamedTuple):
     under_way: UnderWay
 
 
-def with_under_way(arriving: Arriving, order: np.ndarray, ticks: np.ndarray, under_way: UnderWay, division: Ticks
-                   ) -> tuple[Arriving, np.ndarray]:
+def with_under_way(
+    arriving: Arriving, order: np.ndarray, ticks: np.ndarray, under_way: UnderWay, division: Ticks
+) -> tuple[Arriving, np.ndarray]:
     """Arriving spikes with those under way before them, trial by trial; and the number of each
     among those under way, followed by the others, of which `order` has the numbers.
 
@@ -61,10 +62,10 @@ def with_under_way(arriving: Arriving, order: np.ndarray, ticks: np.ndarray, und
     all_bins = np.concatenate([bins.astype(np.int32), arriving.bin])
     sorted_ = np.lexsort((all_bins, trial))  # stable
     sources = under_way.source.cpu().numpy().astype(np.int32)
-    parts = all_bins, np.concatenate([instants, arriving.time]), np.concatenate([sources, arriving.source])
+    time, source = np.concatenate([instants, arriving.time]), np.concatenate([sources, arriving.source])
     offsets = np.searchsorted(trial[sorted_], np.arange(trials + 1))
     numbers = np.concatenate([np.arange(n), n + order])
-    return Arriving(offsets, *(part[sorted_] for part in parts)), numbers[sorted_]
+    return Arriving(offsets, all_bins[sorted_], time[sorted_], source[sorted_]), numbers[sorted_]
 
 
 def under_way_at_end(
@@ -88,9 +89,9 @@ def under_way_at_end(
         found.append((emitted, of_emitted, source, given + np.arange(len(emitted))))
     times, trials, sources, origins = (np.concatenate(parts) for parts in zip(*found, strict=True))
     later = times + delay.max(axis=(0, 2))[sources] >= end
-    tick = width * 2.0**-ticks.bits
-    parts = times[later] - end, trials[later], sources[later], origins[later]
-    return UnderWay(*(torch.from_numpy(part.astype(np.int64)) for part in parts), tick)
+    parts = (torch.from_numpy(one[later]) for one in (times - end, trials, sources, origins))
+    from_end, in_trial, of_source, origin = parts
+    return UnderWay(from_end, in_trial, of_source, width * 2.0**-ticks.bits, origin)
 
 
 def states_in_lanes(x: Tensor) -> np.ndarray:

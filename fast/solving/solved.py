@@ -72,8 +72,9 @@ class Swept(Protocol):
 class Gradients(NamedTuple):
     """Gradients of a problem, times in ms.
 
-    `t_in`: by spike under way at the start and by arriving spike, None unless wanted; `w, d [sources, post]`, in the precision of the
-    weights; `constants`: of the neurons, `[post]` each, in their order, None unless wanted;
+    `t_in`: by spike under way at the start and by arriving spike, None unless wanted; `w, d
+    [sources, post]`, in the precision of the weights; `constants`: of the neurons, `[post]` each,
+    in their order, None unless wanted;
     `t_out`: by emitted spike, of a recurrent layer through its own arrivals too. `x`: by the state
     at the start, None without one. All but `w` and `d` are float64.
     """
@@ -130,15 +131,15 @@ class Solved:
     state: Start | None
 
     def backward(
-        self, dL_dt_post: Tensor, dL_dy: Tensor, dL_dx: Tensor | None, want_dt: bool, wanted: Sequence[str]
+        self, dL_dt_post: Tensor, dL_dy: Tensor, want_dt: bool, wanted: Sequence[str], dL_dx: Tensor | None = None
     ) -> Gradients:
         """Gradients by all tensors of the problem.
 
         Args:
             dL_dt_post: by emitted spike, float64.
             dL_dy: `[trials, post]`, float64.
-            dL_dx: `[trials, post, states]`, float64: by the state at `T`; None unless asked for.
             want_dt: whether the gradients of input times are wanted. `wanted`: names of constants.
+            dL_dx: `[trials, post, states]`, float64: by the state at `T`; None unless asked for.
 
         Raises:
             ArithmeticError: the gradient of a spike is infinite.
@@ -149,7 +150,8 @@ class Solved:
         layer, post, width = self.layer, self.layer.post, self.width
         in_lanes = pad(dL_dy.contiguous(), (0, len(layer.constants) * LANES - post)).reshape(len(dL_dy), -1, LANES)
         dL_dw, dL_dd, dL_dt_pre, dL_dconstants, dL_dt_out, dL_dx_start = self.swept.backward(
-            dL_dt_post.contiguous() * width, in_lanes, dL_dx, want_dt, any(name in self.matrices.learned for name in wanted)
+            dL_dt_post.contiguous() * width, in_lanes, dL_dx, want_dt,
+            any(name in self.matrices.learned for name in wanted),
         )
         if layer.read_maximum:  # the readout of a neuron that spikes is `v_th` itself
             spiked = self.swept.neuron_record[:, :, row.RECENT_BIN] >= 0

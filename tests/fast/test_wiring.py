@@ -28,7 +28,6 @@ from delayprop.fast.cpu import solver
 from delayprop.fast.layout.arrays import Arriving
 from delayprop.fast.nn.synaptic_layer import SynapticLayer
 from delayprop.fast.run import run_case
-from delayprop.fast.solving import packing
 from delayprop.fast.solving.matrices import read
 from delayprop.spec import Case, Connection, Neuron, Population, SpikeTimeMSE, SpikeTrains
 from tests.support.implementations import agreement
