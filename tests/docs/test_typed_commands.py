@@ -78,7 +78,7 @@ ADDED = {
     r"python -m benchmarks.baselines": "--epochs 1",
     r"python -m benchmarks.gaps": "--gaps 5 --hidden 2 --arms 'no delays' --seeds 0",
     r"python -m tests.tools.make_certified$": "lower-one-neuron",
-    r"python -m pytest": COLLECT,
+    r"(?:python -m )?pytest": COLLECT,
     r"python -m mypy": "--follow-imports=skip spec/checks.py",
 }
 """Words that complete or shorten the commands that begin so; the first entry counts."""
