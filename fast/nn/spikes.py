@@ -11,7 +11,7 @@ from delayprop.fast.nn import conversion
 from delayprop.fast.nn.devices import check_device
 from delayprop.fast.nn.other_tools import OF_TENSORS, TIMES
 from delayprop.fast.nn.units import checked_duration
-from delayprop.spec import SpecError, SpikeTrains
+from delayprop.spec import SpecError, SpikeTrains, checks
 from delayprop.spec.checks import duration as spec_duration
 from delayprop.spec.checks import whole_number
 from delayprop.spec.errors import Verbatim
@@ -129,9 +129,25 @@ class Spikes:
 
         Cut recordings by it: a longer trial holds all spikes. `SpecError`: not above 0.
         """
-        stays = self.times.detach() <= spec_duration(duration, "duration")
-        before = torch.cat([self.offsets[:1], stays.cumsum(0)])  # spikes that stay, before each spike
-        return replace(self, times=self.times[stays], offsets=before[self.offsets], duration=float(duration))
+        return self._where(self.times.detach() <= spec_duration(duration, "duration"), 0.0, duration)
+
+    def window(self, start: float, end: float) -> "Spikes":
+        """The spikes after `start` (at it too, if it is 0) up to `end`, ms, of trials that begin at
+        `start`, from which their times count; differentiable.
+
+        A layer goes on from window to window with a `LayerState`. `SpecError`: `start` below 0, or
+        `end` not after it.
+        """
+        checks.non_negative_time(start, "start")
+        spec_duration(checks.finite_number(end, "end") - start, "end - start")
+        now = self.times.detach()
+        return self._where((now <= end) & ((now > start) if start else (now >= 0.0)), start, end - start)
+
+    def _where(self, here: Tensor, start: float, duration: float) -> "Spikes":
+        """The spikes that stay, with times from `start` on."""
+        before = torch.cat([self.offsets[:1], here.cumsum(0)])  # spikes that stay, before each spike
+        times = self.times[here] - start if start else self.times[here]
+        return replace(self, times=times, offsets=before[self.offsets], duration=float(duration))
 
     def __getitem__(self, trials: int | slice | Sequence[int] | Tensor) -> "Spikes":
         """The spikes of trials: number, slice, numbers or booleans; `SpecError` if that is none."""

@@ -72,7 +72,7 @@ class LayerState:
 
     def __repr__(self) -> str:
         trials, post, states = self.x.shape
-        return f"LayerState({trials} trials, {post} neurons of {states} states, {len(self.times)} spikes under way)"
+        return f"LayerState({trials} x {post} neurons, {states} states each, {len(self.times)} spikes under way)"
 
     def _tensors(self) -> dict[str, Tensor]:
         return {name: part for name, part in vars(self).items() if isinstance(part, Tensor)}
