@@ -34,7 +34,8 @@ def with_narrow_bins(problem: Problem) -> Problem:
     def pays(width: float) -> bool:
         """Whether bins of half the width pay, and have room."""
         share, short = width / problem.width, int((loops < width).sum()) / post
-        has_room = longest * lanes <= width / 2 * MOST_AHEAD and problem.duration <= width / 2 * MOST_BINS
+        has_room = longest * lanes <= width / 2 * MOST_AHEAD
+        has_room &= problem.of_recording or problem.duration <= width / 2 * MOST_BINS
         return has_room and (inputs * share > MOST_INPUTS or short * share > MOST_LOOPS)
 
     width = problem.width

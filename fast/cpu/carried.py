@@ -53,8 +53,8 @@ def start_adjoint(trial, number, dL_dx, b):
 
 @compiled
 def end_adjoint(trial, number, x, dL_dx, want_tau, b):
-    """End the adjoint of a pack at 0: it is the derivative by the state there, which enters the
-    gradients of the constants as an arrival does. Before 0 it is 0."""
+    """End the adjoint of a pack at 0: before, it is 0. There it is the derivative by the state, if
+    the trial begins with one, which enters the gradients of constants as an arrival does."""
     if dL_dx.start.size:
         others, states = b.pack.others, dL_dx.start.shape[2] // LANES
         for lane in range(LANES):

@@ -172,8 +172,8 @@ def _arriving(problem: Problem, ticks: Ticks) -> tuple[Arriving, np.ndarray]:
     found, order = Arriving(found.offsets, *(part[:kept] for part in found[1:])), order[:kept]
     if problem.start is None:
         return found, order
-    under_way = problem.start.under_way
-    return with_under_way(found, order, under_way.in_ticks_of(problem.width * float(ticks.tick)), under_way, ticks)
+    longest = int(problem.longest_delay)
+    return with_under_way(found, order, problem.start.under_way, ticks, problem.width, longest)
 
 
 def _swept(problem: Problem, arriving: Arriving, layer: Layer) -> tuple[Trains, SweptOnCpu]:

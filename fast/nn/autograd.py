@@ -167,9 +167,10 @@ def propagate_neurons(
             readout of them.
         ArithmeticError: as `propagate`.
     """
-    return _propagated(
-        spikes, w, d, neuron, constants, exists, into, recurrent, readout, bin_width, None, False
-    )[:3]
+    emitted, y, record, _ = _propagated(
+        spikes, w, d, neuron, constants, exists, into, recurrent, readout, bin_width=bin_width
+    )
+    return emitted, y, record
 
 
 @outside_transforms
@@ -188,15 +189,17 @@ def propagate_on(
     Raises: as `propagate_neurons`; `SpecError`: a state of another layer or of other trials, or one
     that no neuron can have; `UnsupportedError`: a layer on a GPU.
     """
-    found = _propagated(spikes, w, d, neuron, constants, exists, into, recurrent, readout, None, state, True)
-    assert found[3] is not None
-    return (*found[:3], found[3])
+    emitted, y, record, at_end = _propagated(
+        spikes, w, d, neuron, constants, exists, into, recurrent, readout, state=state, goes_on=True
+    )
+    assert at_end is not None
+    return emitted, y, record, at_end
 
 
 def _propagated(
     spikes: Spikes, w: Tensor, d: Tensor, neuron: Neuron, constants: Mapping[str, Tensor], exists: Tensor | None,
-    into: Tensor | None, recurrent: bool, readout: str | None, bin_width: float | None, state: LayerState | None,
-    goes_on: bool,
+    into: Tensor | None, recurrent: bool, readout: str | None, *, bin_width: float | None = None,
+    state: LayerState | None = None, goes_on: bool = False,
 ) -> tuple[Spikes, Tensor | None, Record, LayerState | None]:
     given = constants_of(neuron, constants, readout)
     check_arguments(spikes, w, d, given, exists, recurrent)
@@ -260,7 +263,7 @@ class _Propagate(torch.autograd.Function):
     @differentiable_once
     def backward(ctx: Any, dL_dt_post: Tensor, dL_dy: Tensor, dL_dx: Tensor) -> tuple[Tensor | None, ...]:
         _, _, want_x, want_before, want_dt, _, _, *wanted = ctx.needs_input_grad
-        names, order = ctx.solved.neuron.constants, list(ctx.solved.matrices.order)
+        names, order = ctx.solved.neuron.constants, ctx.solved.matrices.order
         found = ctx.solved.backward(
             dL_dt_post, dL_dy.double(), want_dt or want_before,
             [name for name, want in zip(names, wanted, strict=True) if want],

@@ -1,6 +1,7 @@
 """The state of a layer at the end of a trial, with which another trial goes on."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -33,7 +34,7 @@ class LayerState:
         rows: number of rows of the weights.
 
     Gradients pass from trial to trial; `detach` cuts them (truncated backpropagation). It may be
-    used several times, and pickled if it is detached.
+    used several times, and pickled (of files of torch by `torch.load(..., weights_only=False)`).
     """
 
     x: Tensor
@@ -55,14 +56,14 @@ class LayerState:
 
     def clone(self) -> Self:
         """A copy of all tensors; gradients pass."""
-        return self._with({name: part.clone() for name, part in self._tensors().items()})
+        return self._each(Tensor.clone)
 
     def to(self, device: torch.device | str) -> Self:
         """This state on another device; differentiable."""
-        return self._with({name: part.to(device) for name, part in self._tensors().items()})
+        return self._each(lambda part: part.to(device))
 
     def __getitem__(self, trials: int | slice | Sequence[int] | Tensor) -> Self:
-        """The state of trials: number, slice, numbers or booleans; `SpecError` if that is none."""
+        """The state of trials, by number, slice, numbers or booleans; `SpecError`: of no trial."""
         chosen = torch.arange(len(self), device=self.x.device)[trials].reshape(-1)
         if not len(chosen):
             raise SpecError("trials", "at least one trial", Verbatim("none"), "name a trial")
@@ -74,10 +75,8 @@ class LayerState:
         trials, post, states = self.x.shape
         return f"LayerState({trials} x {post} neurons, {states} states each, {len(self.times)} spikes under way)"
 
-    def _tensors(self) -> dict[str, Tensor]:
-        return {name: part for name, part in vars(self).items() if isinstance(part, Tensor)}
-
-    def _with(self, parts: dict[str, Any]) -> Self:
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Self:
+        parts: dict[str, Any] = {name: change(one) for name, one in vars(self).items() if isinstance(one, Tensor)}
         return replace(self, **parts)
 
 
@@ -104,6 +103,7 @@ def start_of(state: LayerState | None, problem: Problem) -> Start | None:
             raise SpecError(name, f"{expected}, as of the layer and its spikes", Verbatim(got), remedy)
     if problem.w.is_cuda:
         raise UnsupportedError("state", "left out on a GPU", Verbatim("one"), "move the layer to the CPU")
+    _check_under_way(state, problem)
     x = state.x.detach()
     if not bool(torch.isfinite(x).all()):
         raise SpecError("state.x", "finite", Verbatim("NaN or infinite entries"), "look for the step that made them")
@@ -113,8 +113,27 @@ def start_of(state: LayerState | None, problem: Problem) -> Start | None:
     if bool(above.any()):
         trial, j = above.nonzero()[0].tolist()
         got = Verbatim(f"{level[trial, j]:g} for neuron {j} of trial {trial}")
+        remedy = "if constants have been changed, begin anew without a state"
         raise SpecError("state.x", f"of levels up to {problem.matrices.v_th[j]:g}, the threshold", got, remedy)
     return Start(start, UnderWay(state.ticks, state.trial, state.source, state.tick))
+
+
+def _check_under_way(state: LayerState, problem: Problem) -> None:
+    """Refuse spikes under way that no layer returns."""
+    n, remedy = len(state.times), "give the state that this layer returned"
+    whole = {"trial": (0, problem.trials - 1), "source": (0, len(problem.w) - 1), "ticks": (-(2**62), 0)}
+    for name, (least, most) in whole.items():
+        values = getattr(state, name)
+        if values.shape != (n,) or values.dtype != torch.int64:
+            got = Verbatim(f"{values.dtype} {list(values.shape)}")
+            raise SpecError(f"state.{name}", f"int64, of shape [{n}], as `times`", got, remedy)
+        for value in torch.stack(torch.aminmax(values)).tolist() if n else ():
+            if not least <= value <= most:
+                raise SpecError(f"state.{name}", f"from {least} to {most}", value, remedy)
+    if not (0 < state.tick < math.inf and math.frexp(state.tick)[0] == 0.5):
+        raise SpecError("state.tick", "a power of two", state.tick, remedy)
+    if state.times.dtype != torch.float64 or not bool(torch.isfinite(state.times).all()):
+        raise SpecError("state.times", "finite, float64", Verbatim(state.times.dtype), remedy)
 
 
 def check_whole(problem: Problem, name: str) -> None:
@@ -126,8 +145,8 @@ def check_whole(problem: Problem, name: str) -> None:
 def state_of(solved: Solved, problem: Problem, x: Tensor, times: Tensor, rows: int) -> LayerState:
     """The state at the end of the trials of a solved problem.
 
-    `x`: in the order of the kernels; `times`: of the spikes under way at the start, of those that
-    arrived, and of those emitted; both joined to the graph.
+    `x`: in the order of the kernels; `times`: of the spikes under way at the start, of the input
+    spikes, and of those emitted; both joined to the graph.
     """
     assert solved.state is not None and solved.state.under_way.origin is not None
     under_way = solved.state.under_way

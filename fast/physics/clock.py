@@ -75,7 +75,9 @@ def clock_for(bin_width: float, duration: float) -> Clock:
 
 def _clock(first: int, last: int, end: float, goes_on: bool, dtype: type) -> Clock:
     u = float(np.finfo(dtype).eps) / 2
-    until, terms = math.nextafter(end, -1.0) if goes_on else end, tuple(range(TERMS[np.dtype(dtype).itemsize]))
+    # -1, since a processor may take the number just below 0 for 0.
+    until = end if not goes_on else math.nextafter(end, -1.0) if end else -1.0
+    terms = tuple(range(TERMS[np.dtype(dtype).itemsize]))
     return Clock(first, last, end, until, goes_on, u, SLACK * u, dtype(0), dtype(1), terms)
 
 

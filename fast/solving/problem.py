@@ -92,10 +92,11 @@ class Problem:
         clock, first = clock_for(self.width, self.duration), 0
         if not self.of_recording:
             return clock
-        bits = ticks_for(int(self.longest_delay), self.width).bits
-        if self.start is not None and len(self.start.under_way.ticks):
-            oldest = int(self.start.under_way.in_ticks_of(self.width * 2.0**-bits).min())
-            first = (oldest >> bits) // BATCH * BATCH
+        longest = int(self.longest_delay)
+        bits = ticks_for(longest, self.width).bits
+        if self.start is not None:
+            ticks, _ = self.start.under_way.in_ticks(self.width, bits, longest)
+            first = (int(ticks.min(initial=0)) >> bits) // BATCH * BATCH
         return clock.of_recording(first, bits, self.goes_on)
 
     @cached_property

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from delayprop.fast.layout.arrays import LANES, Arriving, Layer
-from delayprop.fast.layout.instants import Ticks
+from delayprop.fast.layout.instants import ABSENT, Ticks
 from delayprop.fast.physics.clock import Clock
 
 
@@ -21,7 +21,7 @@ class UnderWay(NamedTuple):
 
     `ticks [n]`, int64: when, in units of `tick` (ms), at most 0; `trial, source [n]`, int64: a
     source is a row of the weights. `origin [n]`, at the end of a trial: the number of the spike
-    among those under way at the start, those that arrived, and those emitted.
+    among those under way at the start, the input spikes, and those emitted.
     """
 
     ticks: Tensor
@@ -30,12 +30,13 @@ class UnderWay(NamedTuple):
     tick: float
     origin: Tensor | None = None
 
-    def in_ticks_of(self, tick: float) -> np.ndarray:
-        """`ticks` in units of another tick, rounded; both are powers of two."""
-        ticks = self.ticks.cpu().numpy()
-        if tick == self.tick:
-            return ticks
-        return np.rint(ticks * (self.tick / tick)).astype(np.int64)
+    def in_ticks(self, width: float, bits: int, longest: int) -> tuple[np.ndarray, np.ndarray]:
+        """`ticks` of which a bin of `width` ms has `2**bits`, of the spikes that may still arrive by
+        delays of `longest` whole bins; and their numbers."""
+        ticks, tick = self.ticks.numpy(), width * 2.0**-bits
+        kept = np.flatnonzero(ticks * (self.tick / width) >= -(longest + 2.0))
+        # Both ticks are powers of two; another one has come with other delays or constants.
+        return ticks[kept] if tick == self.tick else np.rint(ticks[kept] * (self.tick / tick)).astype(np.int64), kept
 
 
 class Start(NamedTuple):
@@ -47,24 +48,25 @@ class Start(NamedTuple):
 
 
 def with_under_way(
-    arriving: Arriving, order: np.ndarray, ticks: np.ndarray, under_way: UnderWay, division: Ticks
+    arriving: Arriving, order: np.ndarray, under_way: UnderWay, division: Ticks, width: float, longest: int
 ) -> tuple[Arriving, np.ndarray]:
     """Arriving spikes with those under way before them, trial by trial; and the number of each
     among those under way, followed by the others, of which `order` has the numbers.
 
-    `ticks`: of those under way, in `division`.
+    `longest`: the longest delay, in whole bins of `width` ms.
     """
-    trials, n = len(arriving.offsets) - 1, len(ticks)
+    trials = len(arriving.offsets) - 1
+    ticks, kept = under_way.in_ticks(width, division.bits, longest)
     bins = ticks >> division.bits
     instants = ((bins << division.bits) & division.slot) | (ticks & division.rest)
-    before = under_way.trial.cpu().numpy()
+    before = under_way.trial.numpy()[kept]
     trial = np.concatenate([before, np.repeat(np.arange(trials), np.diff(arriving.offsets))])
     all_bins = np.concatenate([bins.astype(np.int32), arriving.bin])
     sorted_ = np.lexsort((all_bins, trial))  # stable
-    sources = under_way.source.cpu().numpy().astype(np.int32)
+    sources = under_way.source.numpy()[kept].astype(np.int32)
     time, source = np.concatenate([instants, arriving.time]), np.concatenate([sources, arriving.source])
     offsets = np.searchsorted(trial[sorted_], np.arange(trials + 1))
-    numbers = np.concatenate([np.arange(n), n + order])
+    numbers = np.concatenate([kept, len(under_way.ticks) + order])
     return Arriving(offsets, all_bins[sorted_], time[sorted_], source[sorted_]), numbers[sorted_]
 
 
@@ -72,26 +74,28 @@ def under_way_at_end(
     arriving: Arriving, numbers: np.ndarray, given: int, trains: tuple[np.ndarray, ...], layer: Layer, clock: Clock,
     width: float,
 ) -> UnderWay:
-    """The spikes that arrive at `T` or later, their ticks counted from `T`.
+    """The spikes up to `T` that arrive at `T` or later, their ticks counted from `T`.
 
     `numbers`: of the arriving spikes among `given`; `trains`: trial, neuron, bin and rest of each
     emitted one.
     """
-    ticks, delay = layer.ticks, layer.synapses.delay
-    end = (clock.last << ticks.bits) + round(clock.end * 2.0**ticks.bits)
+    ticks, longest = layer.ticks, layer.synapses.delay.max(axis=(0, 2), initial=ABSENT)
     trial = np.repeat(np.arange(len(arriving.offsets) - 1), np.diff(arriving.offsets))
-    time = (arriving.bin.astype(np.int64) << ticks.bits) + (arriving.time & ticks.rest)
-    found = [(time, trial, arriving.source.astype(np.int64), numbers)]
+    found = [(arriving.bin, arriving.time & ticks.rest, trial, arriving.source, numbers)]
     of_emitted, neuron, bin_, rest = trains
-    emitted = (bin_.astype(np.int64) << ticks.bits) + (rest * 2.0**ticks.bits).astype(np.int64)
     for copy in range(layer.copies):
-        source = layer.external + copy * layer.post + neuron
-        found.append((emitted, of_emitted, source, given + np.arange(len(emitted))))
-    times, trials, sources, origins = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    later = times + delay.max(axis=(0, 2))[sources] >= end
-    parts = (torch.from_numpy(one[later]) for one in (times - end, trials, sources, origins))
-    from_end, in_trial, of_source, origin = parts
-    return UnderWay(from_end, in_trial, of_source, width * 2.0**-ticks.bits, origin)
+        source, origin = layer.external + copy * layer.post + neuron, given + np.arange(len(neuron))
+        found.append((bin_, (rest * 2.0**ticks.bits).astype(np.int64), of_emitted, source, origin))
+    bins, rests, trials, sources, origins = (
+        np.concatenate(parts).astype(np.int64) for parts in zip(*found, strict=True)
+    )
+    # Earlier ones have arrived; their ticks from `T` may be more than 63 bits count.
+    near = np.flatnonzero(bins - clock.last >= -layer.span)
+    from_end = ((bins[near] - clock.last) << ticks.bits) + (rests[near] - round(clock.end * 2.0**ticks.bits))
+    later = (from_end <= 0) & (longest[sources[near]] >= -from_end)
+    chosen = near[later]
+    in_trial, of_source, origin = (torch.from_numpy(one[chosen]) for one in (trials, sources, origins))
+    return UnderWay(torch.from_numpy(from_end[later]), in_trial, of_source, width * 2.0**-ticks.bits, origin)
 
 
 def states_in_lanes(x: Tensor) -> np.ndarray:

@@ -203,6 +203,9 @@ def test_a_state_is_indexed_copied_moved_and_pickled() -> None:
     ({"x": torch.zeros(3, POST, 2, dtype=torch.float64)}, r"`state\.x\.shape` must be \[2, 5, 2\]"),
     ({"x": torch.zeros(2, POST, 2)}, r"`state\.x\.dtype` must be torch\.float64"),
     ({"rows": 4}, r"`state\.rows` must be 3"),
+    ({"tick": 0.3}, r"`state\.tick` must be a power of two"),
+    ({"ticks": torch.tensor([1])}, r"`state\.ticks` must be "),
+    ({"trial": torch.tensor([2])}, r"`state\.trial` must be "),
     ({"neuron": NEURONS["alif"]}, r"`state\.neuron` must be "),
 ])
 def test_a_state_that_does_not_fit_is_refused(change: dict[str, Any], words: str) -> None:
@@ -236,3 +239,45 @@ def test_checks_of_whole_trials_refuse_a_window() -> None:
 def test_a_window_that_is_none_is_refused(start: float, end: float, words: str) -> None:
     with pytest.raises(SpecError, match=words):
         recording(0).window(start, end)
+
+
+def one_neuron(w: float, d: float) -> LIF:
+    layer = LIF(1, 1, tau_mem=10.0, tau_syn=4.0, dtype=torch.float64)
+    layer.load_state_dict({"w": torch.tensor([[w]]), "d": torch.tensor([[d]])}, strict=False)
+    return layer.requires_grad_()
+
+
+@pytest.mark.parametrize("T", [125.0, 1010.0, 1020.0, 1023.0, 1024.0, 1500.0, 2e6])
+def test_the_length_of_a_window_loses_no_spike(T: float) -> None:
+    """Its bins times the ticks of a bin are more than 63 bits count."""
+    layer, spikes = one_neuron(6.0, 12.0), Spikes.from_trains([[[T - 5]]], T + 40)
+    _, state = layer(spikes.window(0.0, T), return_state=True)
+    found, true = layer(spikes.window(T, T + 40), state), layer(spikes)
+    assert len(true.times) == 1 and torch.allclose(found.times + T, true.times, rtol=1e-15)
+
+
+def test_a_time_after_the_end_has_no_effect_in_the_next_window() -> None:
+    times = torch.tensor([10.2, 11.1], dtype=torch.float64)
+    _, state = one_neuron(6.0, 2.0)(Spikes(times, torch.tensor([0, 2]), 1, 1, 10.05), return_state=True)
+    assert not len(state.times)
+
+
+def test_an_arrival_at_the_cut_counts_once_where_small_numbers_are_taken_for_0() -> None:
+    layer, spikes = one_neuron(3.0, 5.0), Spikes.from_trains([[[5.0]]], 40.0)
+    try:
+        torch.set_flush_denormal(True)
+        _, state = layer(spikes.window(0.0, 10.0), return_state=True)
+        assert not bool(state.x.any()) and len(state.times) == 1
+        assert len(layer(spikes.window(10.0, 40.0), state).times) == len(layer(spikes).times) == 0
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def test_delays_that_change_between_windows_let_old_spikes_pass() -> None:
+    """Of delays of thousands of bins, then of one."""
+    layer, spikes = one_neuron(6.0, 3000.0), Spikes.from_trains([[[1.0, 2999.0]]], 3040.0)
+    _, state = layer(spikes.window(0.0, 3000.0), return_state=True)
+    assert len(state.times) == 2
+    layer.d.data.fill_(3.0)
+    found = layer(spikes.window(3000.0, 3040.0), state)
+    assert torch.allclose(found.times + 3000.0, layer(Spikes.from_trains([[[2999.0]]], 3040.0)).times, rtol=1e-14)
