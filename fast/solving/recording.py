@@ -31,8 +31,8 @@ class UnderWay(NamedTuple):
     origin: Tensor | None = None
 
     def in_ticks(self, width: float, bits: int, longest: int) -> tuple[np.ndarray, np.ndarray]:
-        """`ticks` of which a bin of `width` ms has `2**bits`, of the spikes that may still arrive by
-        delays of `longest` whole bins; and their numbers."""
+        """`ticks` of which a bin of `width` ms has `2**bits`, of the spikes that may still arrive
+        by delays of `longest` whole bins; and their numbers."""
         ticks, tick = self.ticks.numpy(), width * 2.0**-bits
         kept = np.flatnonzero(ticks * (self.tick / width) >= -(longest + 2.0))
         # Both ticks are powers of two; another one has come with other delays or constants.
@@ -94,8 +94,8 @@ def under_way_at_end(
     from_end = ((bins[near] - clock.last) << ticks.bits) + (rests[near] - round(clock.end * 2.0**ticks.bits))
     later = (from_end <= 0) & (longest[sources[near]] >= -from_end)
     chosen = near[later]
-    in_trial, of_source, origin = (torch.from_numpy(one[chosen]) for one in (trials, sources, origins))
-    return UnderWay(torch.from_numpy(from_end[later]), in_trial, of_source, width * 2.0**-ticks.bits, origin)
+    in_trial, of_source, number = (torch.from_numpy(one[chosen]) for one in (trials, sources, origins))
+    return UnderWay(torch.from_numpy(from_end[later]), in_trial, of_source, width * 2.0**-ticks.bits, number)
 
 
 def states_in_lanes(x: Tensor) -> np.ndarray:
