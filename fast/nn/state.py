@@ -121,7 +121,7 @@ def start_of(state: LayerState | None, problem: Problem) -> Start | None:
 def _check_under_way(state: LayerState, problem: Problem) -> None:
     """Refuse spikes under way that no layer returns."""
     n, remedy = len(state.times), "give the state that this layer returned"
-    whole = {"trial": (0, problem.trials - 1), "source": (0, len(problem.w) - 1), "ticks": (-(2**62), 0)}
+    whole = {"trial": (0, problem.trials - 1), "source": (0, len(problem.w) - 1), "ticks": (-(2**63), 0)}
     for name, (least, most) in whole.items():
         values = getattr(state, name)
         if values.shape != (n,) or values.dtype != torch.int64:
