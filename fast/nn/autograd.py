@@ -17,8 +17,9 @@ from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.state import LayerState, start_of, state_of
 from delayprop.fast.solving.problem import Problem
 from delayprop.fast.solving.solved import Gradients, Solved
-from delayprop.spec import SpecError
+from delayprop.spec import SpecError, UnsupportedError
 from delayprop.spec.checks import positive_number
+from delayprop.spec.errors import Verbatim
 from delayprop.spec.neuron import LI, LIF, Neuron
 
 
@@ -203,6 +204,8 @@ def _propagated(
 ) -> tuple[Spikes, Tensor | None, Record, LayerState | None]:
     given = constants_of(neuron, constants, readout)
     check_arguments(spikes, w, d, given, exists, recurrent)
+    if goes_on and on_gpu(w.device):
+        raise UnsupportedError("state", "left out on a GPU", Verbatim("one"), "move the layer to the CPU")
     check_into(into, len(w), neuron)
     if neuron in (LIF, LI):
         check_lif(given)
@@ -213,7 +216,8 @@ def _propagated(
         w=w_now, d=d_now, exists=exists, neuron=neuron, constants=tuple(values), readout=readout, into=into,
         goes_on=goes_on,
     )
-    problem = replace(problem, start=start_of(state, problem))
+    if state is not None:
+        problem = replace(problem, start=start_of(state, problem))
     if problem.of_recording and not (problem.clock.last or problem.clock.end):
         raise SpecError("duration", "at least a tick", spikes.duration, "make the window longer")
     if bin_width is not None:

@@ -80,16 +80,13 @@ class LayerState:
         return replace(self, **parts)
 
 
-def start_of(state: LayerState | None, problem: Problem) -> Start | None:
+def start_of(state: LayerState, problem: Problem) -> Start:
     """The state with which the trials of a layer begin, as kernels take it.
 
     Raises:
         SpecError: the state of a layer with other neurons, synapses, trials or device; a state that
             is not finite, or whose level is above the threshold.
-        UnsupportedError: a layer on a GPU.
     """
-    if state is None:
-        return None
     of_type(state, "state", LayerState, "a `LayerState`", "`layer(spikes, return_state=True)` returns one")
     rows, post = problem.w.shape
     remedy = "give the state that this layer returned"
@@ -101,8 +98,6 @@ def start_of(state: LayerState | None, problem: Problem) -> Start | None:
     for name, expected, got in pairs:
         if got != expected:
             raise SpecError(name, f"{expected}, as of the layer and its spikes", Verbatim(got), remedy)
-    if problem.w.is_cuda:
-        raise UnsupportedError("state", "left out on a GPU", Verbatim("one"), "move the layer to the CPU")
     _check_under_way(state, problem)
     x = state.x.detach()
     if not bool(torch.isfinite(x).all()):

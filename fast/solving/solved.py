@@ -74,9 +74,9 @@ class Gradients(NamedTuple):
 
     `t_in`: by spike under way at the start and by arriving spike, None unless wanted; `w, d
     [sources, post]`, in the precision of the weights; `constants`: of the neurons, `[post]` each,
-    in their order, None unless wanted;
-    `t_out`: by emitted spike, of a recurrent layer through its own arrivals too. `x`: by the state
-    at the start, None without one. All but `w` and `d` are float64.
+    in their order, None unless wanted; `t_out`: by emitted spike, of a recurrent layer through its
+    own arrivals too; `x`: by the state at the start, None without one. All but `w` and `d` are
+    float64.
     """
 
     t_in: Tensor | None

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from delayprop.fast import LI, LIF, LayerState, Spikes, Spiking
+from delayprop.fast.nn import autograd
 from delayprop.fast.nn.certificate import residuals
 from delayprop.fast.nn.rounding import rounding
 from delayprop.spec import NEURONS, SpecError, UnsupportedError
@@ -108,6 +109,17 @@ def test_windows_are_the_whole_recording(name: str, recurrent: bool) -> None:
             for a, b in zip(found, gradients, strict=True):
                 assert float((a - b).norm()) <= BAR * float(b.norm())
             assert float((last.x - state.x).detach().abs().max()) <= BAR and len(last.times) == len(state.times)
+
+
+@RECURRENT
+def test_wide_layers_in_float32(recurrent: bool) -> None:
+    """Of several packs and trials."""
+    layer, spikes = layer_of("lif", recurrent, 1, post=70).float(), recording(1, trials=5)
+    trains, gradients, state = run(layer, spikes)
+    parts, found, last = run(layer, spikes, [0.5, 11.0, 11.5, 30.0])
+    assert [*map(len, parts)] == [*map(len, trains)] and len(last.times) == len(state.times)
+    for a, b in zip(found, gradients, strict=True):
+        assert a.dtype == b.dtype and float((a - b).norm()) <= 1e-4 * float(b.norm())
 
 
 def _lost(state: LayerState) -> LayerState:
@@ -281,3 +293,12 @@ def test_delays_that_change_between_windows_let_old_spikes_pass() -> None:
     layer.d.data.fill_(3.0)
     found = layer(spikes.window(3000.0, 3040.0), state)
     assert torch.allclose(found.times + 3000.0, layer(Spikes.from_trains([[[2999.0]]], 3040.0)).times, rtol=1e-14)
+
+
+@pytest.mark.parametrize("state", [False, True])
+def test_a_window_on_a_gpu_is_refused(state: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, spikes = one_neuron(6.0, 2.0), Spikes.from_trains([[[1.0]]], 20.0)
+    _, at_end = layer(spikes, return_state=True)
+    monkeypatch.setattr(autograd, "on_gpu", lambda device: True)
+    with pytest.raises(UnsupportedError, match="`state` must be left out on a GPU"):
+        layer(spikes, at_end if state else None, return_state=True)
