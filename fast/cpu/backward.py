@@ -124,11 +124,12 @@ def backward_work(layer, want_tau, most):
 
 
 @inlined
-def publish_all(place0, damping, want_tau, b):
-    """Put the adjoint of a pack at the end of a bin into the ring.
+def enter_bin(bin_, place0, damping, first_maximum, at_T, clock, want_tau, b):
+    """Put the adjoint of a pack at the end of a bin into the ring, and take the maxima in the bin.
 
     `place0`: of lane 0 in the bin; `damping`: the weight `exp(-r t)` of an integral readout at the
-    end of the bin.
+    end of the bin; `first_maximum, at_T`: the events of the maximum, and of `T`, of lane 0. Returns
+    whether any lane is marked, since it has an event.
     """
     size = ring_size(b.pack, want_tau)
     publish(place0, pointer(b.adjoint), pointer(b.ring), size, b.pack.others, pointer(b.events.first))
@@ -137,18 +138,11 @@ def publish_all(place0, damping, want_tau, b):
         publish_sensitivities(place0, pointer(b.adjoint), pointer(b.ring), size, places, b.pack.others, b.pack.learned)
     elif reads_integral(b.pack):
         rows = adjoint_rows(b.pack.others, b.pack.learned)
-        publish_full(place0, b.adjoint, rows, b.drive, damping, b.full_adjoint_ring)
-
-
-@inlined
-def enter_bin(bin_, place0, damping, first_maximum, at_T, clock, want_tau, b):
-    """Put the adjoint of a pack at the end of a bin into the ring, and take the maxima in the bin.
-
-    `first_maximum, at_T`: the events of the maximum, and of `T`, of lane 0; others: as
-    `publish_all`. Returns whether any lane is marked, since it has an event.
-    """
-    publish_all(place0, damping, want_tau, b)
+        # before 0 nothing is read
+        publish_full(place0, b.adjoint, rows, b.drive, damping if bin_ >= 0 else 0.0, b.full_adjoint_ring)
     any_marked = False
+    if bin_ < 0:
+        return any_marked
     if (reads_integral(b.pack) or clock.goes_on) and bin_ == clock.last:  # the last bin ends at T
         any_marked = True
         for lane in range(LANES):
@@ -196,17 +190,14 @@ def backward_trial(trial, number, e_first, e_last, given, layer, clock, work, fo
         b.drive[lane] = b.dL_dy[lane] / T if reads_integral(layer) else 0.0
         if reads_integral(layer):
             b.adjoint[EXCESS, lane] = excess_at_T(b.drive[lane], b.pack.constants[A_VI, lane], rate, clock)
-    start_adjoint(trial, number, given.dL_dx, b)
+    if clock.goes_on:
+        start_adjoint(trial, number, given.dL_dx, b)
     n, n_first, e = arriving.offsets[trial + 1], arriving.offsets[trial], e_last - 1
     for bin_ in range(clock.last, clock.first - 1, -1):
         place0 = (bin_ & (ticks.bins - 1)) * LANES
         damping = math.exp(-rate * (bin_ + 1)) if reads_integral(layer) else 0.0
-        any_marked = False
-        if bin_ >= 0:
-            first_maximum, at_T = e_last - e_first, e_last - e_first + LANES
-            any_marked = enter_bin(bin_, place0, damping, first_maximum, at_T, clock, want_tau, b)
-        else:
-            publish_all(place0, 0.0, want_tau, b)
+        first_maximum, at_T = e_last - e_first, e_last - e_first + LANES
+        any_marked = enter_bin(bin_, place0, damping, first_maximum, at_T, clock, want_tau, b)
         while e >= e_first and emitted.bin[e] == bin_:
             lane, x, any_marked = lane_of(emitted.neuron[e]), float(emitted.rest[e]), True
             O = others_of(emitted.others[e], layer.others)
@@ -214,7 +205,7 @@ def backward_trial(trial, number, e_first, e_last, given, layer, clock, work, fo
             e -= 1
         if bin_ >= 0:
             leave_bin(bin_, damping, any_marked, want_tau, b)
-        if bin_ == 0:
+        if bin_ == 0 and given.x.start.size:
             end_adjoint(trial, number, given.x, given.dL_dx, want_tau, b)
         # Spikes wait until a whole batch of bins is passed, for which the ring has room: to look up
         # many spikes at once is quicker.

@@ -40,8 +40,6 @@ def keep_state(trial, number, state, carried):
 @compiled
 def start_adjoint(trial, number, dL_dx, b):
     """Begin the adjoint of a pack at `T` with the derivative by the state there."""
-    if not dL_dx.end.size:
-        return
     for lane in range(LANES):
         for k in range(dL_dx.end.shape[2] // LANES):
             b.adjoint[k, lane] = dL_dx.end[trial, number, k * LANES + lane]
@@ -53,18 +51,17 @@ def start_adjoint(trial, number, dL_dx, b):
 
 @compiled
 def end_adjoint(trial, number, x, dL_dx, want_tau, b):
-    """End the adjoint of a pack at 0: before, it is 0. There it is the derivative by the state, if
-    the trial begins with one, which enters the gradients of constants as an arrival does."""
-    if dL_dx.start.size:
-        others, states = b.pack.others, dL_dx.start.shape[2] // LANES
-        for lane in range(LANES):
-            for k in range(states):
-                dL_dx.start[trial, number, k * LANES + lane] = b.adjoint[k, lane]
-                if want_tau:  # [flow-theta]
-                    for constant in range(len(b.pack.learned)):
-                        m = b.adjoint[sensitivity_row(constant, others) + k, lane]
-                        b.dL_dconstants[constant, lane] += x.start[trial, number, k * LANES + lane] * m
-            # the largest voltage is that of the start
-            if b.pack.read_maximum and b.neuron_record[MAX_BIN, lane] < 0 and b.neuron_record[RECENT_BIN, lane] < 0:
-                dL_dx.start[trial, number, lane] += b.dL_dy[lane]
+    """End the adjoint of a pack at 0, where it is the derivative by the state, which enters the
+    gradients of constants as an arrival does. Before 0 it is 0."""
+    others, states = b.pack.others, dL_dx.start.shape[2] // LANES
+    for lane in range(LANES):
+        for k in range(states):
+            dL_dx.start[trial, number, k * LANES + lane] = b.adjoint[k, lane]
+            if want_tau:  # [flow-theta]
+                for constant in range(len(b.pack.learned)):
+                    m = b.adjoint[sensitivity_row(constant, others) + k, lane]
+                    b.dL_dconstants[constant, lane] += x.start[trial, number, k * LANES + lane] * m
+        # the largest voltage is that of the start
+        if b.pack.read_maximum and b.neuron_record[MAX_BIN, lane] < 0 and b.neuron_record[RECENT_BIN, lane] < 0:
+            dL_dx.start[trial, number, lane] += b.dL_dy[lane]
     b.adjoint[:] = 0.0

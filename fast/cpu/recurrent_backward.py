@@ -13,7 +13,7 @@ import numpy as np
 
 from delayprop.fast.compiling.compiler import allocating, compiled, inlined, outermost
 from delayprop.fast.cpu.arrivals import FACTORS, SIDE_BY_SIDE, ring_places
-from delayprop.fast.cpu.backward import BackwardSums, enter_bin, leave_bin, most_in_a_trial, publish_all
+from delayprop.fast.cpu.backward import BackwardSums, enter_bin, leave_bin, most_in_a_trial
 from delayprop.fast.cpu.carried import end_adjoint, start_adjoint
 from delayprop.fast.cpu.lookup import look_up_plain
 from delayprop.fast.cpu.lookup_scratch import TERMS, LookupScratch, end_pieces
@@ -198,7 +198,8 @@ def recurrent_backward_trial(trial, e_first, e_last, given, layer, clock, work, 
             if reads_integral(layer):
                 pm = layer.constants[number, A_VI, lane]
                 work.adjoint[number, EXCESS, lane] = excess_at_T(work.drive[number, lane], pm, rate, clock)
-        start_adjoint(trial, number, given.dL_dx, adjoint_of(number, trial, given, layer, work, found))
+        if clock.goes_on:
+            start_adjoint(trial, number, given.dL_dx, adjoint_of(number, trial, given, layer, work, found))
     n, n_first, e = arriving.offsets[trial + 1], arriving.offsets[trial], e_last
     for bin_ in range(clock.last, clock.first - 1, -1):
         place0 = (bin_ & (ticks.bins - 1)) * LANES
@@ -206,11 +207,8 @@ def recurrent_backward_trial(trial, e_first, e_last, given, layer, clock, work, 
         for number in range(packs):
             b = adjoint_of(number, trial, given, layer, work, found)
             first_maximum = e_last - e_first + number * LANES
-            if bin_ >= 0:
-                at_T = first_maximum + packs * LANES
-                enter_bin(bin_, place0, damping, first_maximum, at_T, clock, given.want_tau, b)
-            else:
-                publish_all(place0, 0.0, given.want_tau, b)
+            at_T = first_maximum + packs * LANES
+            enter_bin(bin_, place0, damping, first_maximum, at_T, clock, given.want_tau, b)
         later = e
         # All are marked before any looks up: an arrival in this bin must find NaN, and wait.
         e = mark_spikes(trial, bin_, place0, e, e_first, e_last, given, layer, clock, work, found)
@@ -219,7 +217,7 @@ def recurrent_backward_trial(trial, e_first, e_last, given, layer, clock, work, 
             b = adjoint_of(number, trial, given, layer, work, found)
             if bin_ >= 0:
                 leave_bin(bin_, damping, True, given.want_tau, b)
-            if bin_ == 0:
+            if bin_ == 0 and given.x.start.size:
                 end_adjoint(trial, number, given.x, given.dL_dx, given.want_tau, b)
         if bin_ % BATCH != 0:
             continue
