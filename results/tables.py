@@ -7,7 +7,6 @@ Accuracies are per cent: of one run, or the mean ± standard deviation over seed
 
 import argparse
 import json
-import math
 import re
 import statistics
 from collections.abc import Callable, Iterable, Sequence
@@ -140,31 +139,6 @@ def clocks() -> str:
     return table(head, rows)
 
 
-def gaps() -> str:
-    """Test accuracy on gestures, by hidden neurons and gap, a column per kind of network."""
-    found: dict[tuple[int, float], dict[str, list[float]]] = {}
-    for line in lines("gaps.jsonl"):
-        found.setdefault((line["hidden"], line["gap"]), {}).setdefault(line["arm"], []).append(line["test_accuracy"])
-    arms = list(next(iter(found.values())))
-    rows = (
-        [str(hidden), f"{gap:g} ms", *(percent(found[hidden, gap].get(arm, [])) for arm in arms)]
-        for hidden, gap in sorted(found)
-    )
-    return table(["hidden neurons", "longest gap", *arms], rows, texts=0)
-
-
-def hours() -> str:
-    """By file: its runs of this trainer, and the hours that they trained."""
-    rows, total = [], 0.0
-    for path in sorted(FOLDER.glob("**/*.jsonl")):
-        name = path.relative_to(FOLDER).as_posix()
-        spent = [line["seconds"] / 3600 for line in lines(name) if {"seconds", "state_sha256", "lr"} <= line.keys()]
-        total += math.fsum(spent)
-        if spent:
-            rows.append([f"`{name}`", str(len(spent)), f"{math.fsum(spent):.1f}"])
-    return table(["file", "runs", "hours"], [*rows, ["all", str(sum(int(row[1]) for row in rows)), f"{total:.1f}"]])
-
-
 def speeds() -> str:
     """A step of the benchmarks, and steps on a time grid to it; mlGeNN's by today's step."""
     beside = {(one["workload"], one["hidden"]): one for one in lines("delays.jsonl") if one.get("date") == "2026-11-28"}
@@ -186,20 +160,11 @@ TABLES: dict[str, Callable[[], str]] = {
     "kinds": partial(by_kind, "yin-yang.jsonl", "braille-recurrent.jsonl", "braille.jsonl"),
     "sizes": partial(by_kind, "sizes.jsonl", "paper/yin-yang.jsonl"),
     "sizes-recurrent": partial(by_kind, "sizes-recurrent.jsonl"),
-    "yin-yang-best": partial(by_kind, "tried/yin-yang.jsonl"),
-    "loops": partial(tried, "yin-yang", "tried/loops.jsonl"),
-    "gaps": gaps,
     "speech": speech,
     "speech-short": partial(tried, "shd", "tried/neurons.jsonl", "tried/shd.jsonl"),
-    "speech-loops": partial(tried, "shd", "tried/words.jsonl"),
-    "words": partial(tried, "ssc", "tried/words.jsonl"),
     "ssc": partial(by_kind, "ssc.jsonl"),
     "layers-shd": partial(tried, "shd", "tried/layers.jsonl"),
-    "layers-braille": partial(tried, "braille", "tried/layers.jsonl"),
-    "neurons": partial(tried, "yin-yang", "tried/neurons.jsonl"),
     "clocks": clocks,
-    "braille-tried": partial(tried, "braille", "tried/braille.jsonl"),
-    "hours": hours,
     "speeds": speeds,
 }
 

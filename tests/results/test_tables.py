@@ -1,6 +1,7 @@
 """The tables and pictures of results are those of the recorded runs, which are comparable."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -35,6 +36,21 @@ def test_the_tables_are_those_that_the_command_writes() -> None:
     cell = f"| `braille`, recurrent | 256 | {100 * mean(found):.1f} ± "
     assert len(found) == 3 and PAGES[0].count(cell) == 1
     assert tables.written(PAGES[0].replace(cell, cell.replace("| 256 |", "| 255 |"))) == PAGES[0]
+
+
+def test_accuracies_in_sentences_are_those_of_lines() -> None:
+    """One run's, or a mean over runs of equal settings; but chance, the paper's, and an SVM's."""
+    groups: dict[str, list[float]] = {}
+    for path in tables.FOLDER.rglob("*.jsonl"):
+        for run in entries(path.relative_to(tables.FOLDER).as_posix()):
+            settings = [str(path), *(str(run.get(name)) for name in tables.SETTINGS)]
+            for share in run.keys() & {"train_accuracy", "valid_accuracy", "test_accuracy"}:
+                groups.setdefault(json.dumps([share, *settings]), []).append(run[share])
+    recorded = {tables.percent([one]) for own in groups.values() for one in own}
+    recorded |= {tables.percent(own) for own in groups.values()}
+    prose = "".join(line for line in PAGES[0].splitlines(keepends=True) if not line.startswith("|"))
+    said = {f"{one} %" for one in re.findall(r"(?<![\d.])\d\d\.\d+(?: ± \d\.\d)?(?![\d.]*/)", prose)}
+    assert said - recorded == {"12.5 %", "93.24 ± 1.0 %", "61.8 %"} and len(said) > 20
 
 
 @pytest.mark.full
@@ -98,7 +114,7 @@ def test_the_settings_in_the_lines_of_yin_yang_are_those_of_the_preset() -> None
         assert all(run[name] in (preset[name], [preset[name]]) for name in common)
 
 
-def test_the_second_row_of_words_is_the_preset() -> None:
+def test_the_second_run_of_words_is_the_preset() -> None:
     preset = settings_of(ssc.PRESETS["best"])
     second = [run for run in entries("tried/words.jsonl") if run["task"] == "ssc"][1]
     assert preset == {name: with_defaults(second)[name] for name in preset}
