@@ -21,10 +21,10 @@ else:
 
             if hasattr(public, name):
                 return getattr(public, name)
-            from delayprop.fast.nn.other_tools import NAMES, PAGE
+            from delayprop.fast.nn.other_tools import NAMES
 
             if name in NAMES:  # `from delayprop import` would replace the words of an AttributeError
-                raise ImportError(f"delayprop has no `{name}`: {NAMES[name]} ({PAGE})", name=name)
+                raise ImportError(f"delayprop has no `{name}`: {NAMES[name]}", name=name)
         raise AttributeError(f"module 'delayprop' has no attribute {name!r}")
 
     def __dir__() -> list[str]:

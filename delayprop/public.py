@@ -14,7 +14,6 @@ from delayprop.fast.nn.certificate import Residuals, residuals, watched
 from delayprop.fast.nn.interchange import case_of, network_of
 from delayprop.fast.nn.loading import load_into
 from delayprop.fast.nn.network import Activity
-from delayprop.fast.nn.rounding import Doubtful, Rounding, rounding
 from delayprop.fast.nn.spiking_layer import SilentLayerWarning
 from delayprop.fast.nn.traces import membrane_traces
 from delayprop.fast.run import run_case
@@ -38,13 +37,13 @@ from delayprop.spec.state import State, StateGradient, UnderWay
 
 __all__ = [
     "ALIF", "LI", "LIF", "NEURONS", "READOUTS", "VOLTAGE_READOUTS", "Activity", "AdLIF", "Case", "Connection",
-    "ConnectionGradient", "CrossEntropy", "CrossEntropyLoss", "Doubtful", "FirstSpikeTime", "Gradients", "LayerState",
+    "ConnectionGradient", "CrossEntropy", "CrossEntropyLoss", "FirstSpikeTime", "Gradients", "LayerState",
     "Loss", "Network", "NetworkSpec", "Neuron", "Population", "Record", "RelativeSpikeTimeMSE",
-    "RelativeSpikeTimeMSELoss", "Residuals", "Result", "Rounding", "Run", "SilentLayerWarning", "SpecError",
+    "RelativeSpikeTimeMSELoss", "Residuals", "Result", "Run", "SilentLayerWarning", "SpecError",
     "SpikeTimeMSE", "SpikeTimeMSELoss", "SpikeTrains", "Spikes", "Spiking", "State", "StateGradient", "Tie", "UnderWay",
     "UnsupportedError", "VoltageMSE", "case_from_text", "case_of", "case_to_dict", "check", "collate",
     "confusion_matrix", "cross_entropy", "draw", "first_spike_time", "from_nir", "joined", "load_case", "load_into",
     "load_neuron", "membrane_traces", "network_of", "param_groups", "plot_confusion", "project_", "propagate",
-    "propagate_neurons", "propagate_on", "relative_spike_time_mse", "residuals", "rounding", "run_case", "save_case",
+    "propagate_neurons", "propagate_on", "relative_spike_time_mse", "residuals", "run_case", "save_case",
     "spike_count_penalty", "spike_time_mse", "to_nir", "train", "wake_", "watched", "write_spike_file",
 ]

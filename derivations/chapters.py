@@ -5,7 +5,7 @@ from itertools import chain
 
 from delayprop.derivations.proof import Theorem
 
-NAMES = "flow", "isolation", "neuron", "readouts", "identities", "rounding", "example", "paper"
+NAMES = "flow", "isolation", "neuron", "readouts", "identities", "example", "paper"
 CHAPTERS = tuple(import_module(f"delayprop.derivations.{name}") for name in NAMES)
 
 

@@ -1,4 +1,4 @@
-"""Claims for the neuron of the paper alone: in the words of the paper, and of error bars.
+"""Claims for the neuron of the paper alone, in the words of the paper.
 
 Nothing is derived here; the chapters derive the same quantities and compare. `linear_neuron.py` has
 the claims for any neuron.
@@ -11,7 +11,7 @@ sensitivities: `dL/dV = -tau_mem lambda_V`, `dL/dI = -tau_syn lambda_I`. The suf
 import sympy as sp
 from sympy import Expr
 
-from delayprop.derivations.linear_neuron import E, lif_after
+from delayprop.derivations.linear_neuron import E
 
 PAPER = {
     "lambda_V_flow": "equation 16", "lambda_I_flow": "equation 17",
@@ -94,50 +94,3 @@ def moment_of_running_readout(
     integral_I = (1 + r * tau_mem) * T * y + tau_mem * at_end * V_T
     moment_I = tau_syn * (late - T * at_end * I_T + integral_I) / (1 + r * tau_syn)
     return (moment_I / T + tau_mem * (y - at_end * V_T)) / (1 + r * tau_mem)
-
-
-# Rounding: how an error of a time, or of a level, is carried on.
-
-
-def Vddot_minus(I: Expr, Vdot_minus: Expr, tau_mem: Expr, tau_syn: Expr) -> Expr:
-    return -(I / tau_syn + Vdot_minus) / tau_mem
-
-
-def jump_moved(Vddot_minus: Expr, Vdot_minus: Expr, dt_post: Expr) -> Expr:
-    """Relative change of a jump, which is proportional to 1/Vdot_minus, if the spike moves."""
-    return -Vddot_minus / Vdot_minus * dt_post
-
-
-def dV_dt_post_before(Vdot_plus: Expr, h: Expr, tau_mem: Expr) -> Expr:
-    """Derivative of V, a time h after a spike, by the time of this spike."""
-    return -Vdot_plus * sp.exp(-h / tau_mem)
-
-
-def Vddot_at_maximum(V: Expr, tau_mem: Expr, tau_syn: Expr) -> Expr:
-    return -V / (tau_mem * tau_syn)
-
-
-def trace_sum(tau_syn: Expr) -> Expr:
-    """Integral over all time of the trace K, the voltage that an arrival of weight 1 causes."""
-    return tau_syn
-
-
-def trace_squared(tau_mem: Expr, tau_syn: Expr) -> Expr:
-    """Integral over all time of the square of K."""
-    return tau_syn**2 / (2 * (tau_mem + tau_syn))
-
-
-def trace_slope_squared(tau_mem: Expr, tau_syn: Expr) -> Expr:
-    """Integral over all time of the square of the derivative of K."""
-    return tau_syn / (2 * tau_mem * (tau_mem + tau_syn))
-
-
-def trace_bend_squared(tau_mem: Expr, tau_syn: Expr) -> Expr:
-    """Integral over all time of the square of the second derivative of K."""
-    a, b = 1 / tau_mem, 1 / tau_syn
-    return a**2 * (a**2 + 3 * a * b + b**2) / (2 * (a + b))
-
-
-def mean_voltage_moved(h: Expr, T: Expr, tau_mem: Expr, tau_syn: Expr) -> Expr:
-    """Derivative of the mean of V over [0, T] by the time of an arrival of weight 1 at T - h."""
-    return -lif_after(sp.S.Zero, sp.S.One, h, tau_mem, tau_syn)[0] / T

@@ -142,7 +142,7 @@ def _at_samples(case: Case, activity: Activity) -> set[Tie]:
     record, values = activity.records[name], case.network.population(name).values
     kappa = np.split(record.kappa, np.cumsum([len(train) for train in emitted[name]])[:-1])
     for j, (train, own) in enumerate(zip(emitted[name], kappa, strict=True)):
-        near = np.maximum(16 * 2.0**-53 * values["tau_mem"][j] / np.sqrt(own), record.step.tick)
+        near = np.maximum(16 * 2.0**-53 * values["tau_mem"][j] / np.sqrt(own), record.tick)
         if np.any(np.abs(s - train) <= near):
             found.add(j)
     return {Tie(name, j, "event_at_sample") for j in found}

@@ -1,7 +1,7 @@
 """`python -m results FOLDER...`: print one line of JSON for each finished run.
 
 The line of a run with `--no-test` has no accuracy on the test split. A run must have certified its
-steps: its line has the largest error bar of its gradients, `rounding`.
+steps: its line has the largest error of a trial in float32 against float64, `float64`.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def entry(folder: Path) -> dict:
         "network": _sizes(training["network"]), "best_epoch": best["epoch"],
         **{name: result[name] for name in OF_THE_TEST if name in result},
         "train_accuracy": best["train_accuracy"], "valid_accuracy": best["valid_accuracy"],
-        "rounding": max((line["rounding"] for line in log if line.get("rounding") is not None), default=None),
+        "float64": max((line["float64"] for line in log if line.get("float64") is not None), default=None),
         "seconds": round(sum(line["seconds"] for line in log), 1), "machine": platform.machine(),
         "state_sha256": digest(training),
     }

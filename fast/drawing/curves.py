@@ -71,7 +71,7 @@ def learning(run: Run) -> Figure:
 
 
 def certificate(run: Run) -> Figure:
-    """The residuals of the identities, the error bar, and the error of one trial."""
+    """The residuals of the identities, and the error of one trial."""
     figure, (axes,) = _over_epochs(run, {"relative\nresidual": 1.8})
     _log(axes, run.epochs, run.residuals, run.roundoff)
     axes.axhline(run.roundoff, color="black", lw=1, label="unit roundoff")

@@ -36,14 +36,14 @@ LINE = {
     "epoch": COUNT, "train_accuracy": NUMBER, "train_loss": NUMBER, "valid_accuracy": NUMBER, "valid_loss": NUMBER,
     "spikes_per_neuron": NUMBER, "silent": NUMBER, "silent_steps": COUNT, "clamped": COUNT,
     "gradient": {f"{group}?": NUMBER for group in GROUPS}, "kappa_min": AMOUNT_OR_NULL, "seconds": AMOUNT,
-    **dict.fromkeys(("A", "B", "C", "rounding?", "float64?"), AMOUNT_OR_NULL),
+    **dict.fromkeys(("A", "B", "C", "float64?"), AMOUNT_OR_NULL),
 }
 CARD = ("spikes_per_neuron", "arrivals_per_trial", "seconds_per_epoch", "peak_memory_mib")
 RESULT = {
     "task": TEXT, "network": TEXT, "best_epoch": COUNT, "test_accuracy": NUMBER, "interval": (NUMBER, NUMBER),
     "count_baseline": NUMBER, "answers": [[COUNT]],
     "class_names?": [TEXT], "learned_parameters?": COUNT, "learned_delays?": COUNT,
-    "rounding?": AMOUNT_OR_NULL, "float64?": AMOUNT_OR_NULL,
+    "float64?": AMOUNT_OR_NULL,
     **{f"{name}?": AMOUNT for name in CARD},
 }
 OPTIONS = {"seed": COUNT, "dtype": {"float32", "float64"}, "choose?": {"best", "last"}, "changed?": TEXT}
@@ -151,9 +151,8 @@ class Run:
 
     @property
     def residuals(self) -> dict[str, list]:
-        """The residuals of the identities, the error bar, and the error of one trial, by epoch,
-        where certified."""
-        by_epoch = {name: [line.get(name) for line in self.log] for name in (*"ABC", "rounding", "float64")}
+        """By epoch, where certified: residuals of the identities, and the error of one trial."""
+        by_epoch = {name: [line.get(name) for line in self.log] for name in (*"ABC", "float64")}
         return {name: values for name, values in by_epoch.items() if any_known(values)}
 
     @property

@@ -16,32 +16,11 @@ from delayprop.fast.nn.layer_checks import check_arguments, check_into, check_li
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.state import LayerState, start_of, state_of
 from delayprop.fast.solving.problem import Problem
-from delayprop.fast.solving.solved import Gradients, Solved
+from delayprop.fast.solving.solved import Solved
 from delayprop.spec import SpecError, UnsupportedError
 from delayprop.spec.checks import positive_number
 from delayprop.spec.errors import Verbatim
 from delayprop.spec.neuron import LI, LIF, Neuron
-
-
-@dataclass(eq=False)
-class Step:
-    """A layer's part in one step, forward and back; times in ms.
-
-    Attributes:
-        problem: the problem as it was solved; its tensors share the memory of the parameters.
-        tick: to which arrivals are rounded.
-        times, offsets, y, reached: as in `fast.solving.solved.Solved`.
-        gradients, dL_dy: of the last backward pass; None before. `dL_dy`: `[trials, post]`.
-    """
-
-    problem: Problem
-    tick: float
-    times: Tensor
-    offsets: Tensor
-    y: Tensor
-    reached: Tensor
-    gradients: Gradients | None = None
-    dL_dy: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +36,8 @@ class Record:
             reached there.
         solved_bins: `[trials, size]`: number of bins in which a bound could not exclude a spike, a
             tie or a new largest voltage, so that the neuron was solved event by event.
-        step: the pass itself, for `fast.nn.rounding`.
+        problem: as it was solved; its tensors share the memory of the parameters.
+        tick: ms; to which arrivals are rounded.
     """
 
     kappa: np.ndarray
@@ -65,7 +45,8 @@ class Record:
     spikes_at_end: bool
     dy_dT: np.ndarray
     solved_bins: np.ndarray
-    step: Step
+    problem: Problem
+    tick: float
 
     def split(self, sizes: Sequence[int], counts: Tensor) -> "list[Record]":
         """One record per population, for populations side by side of `sizes` neurons; `counts`:
@@ -84,7 +65,7 @@ class Record:
     @property
     def integrated(self) -> Problem | None:
         """The problem, if an integral of the voltage is read."""
-        return self.step.problem if self.step.problem.rate >= 0 else None
+        return self.problem if self.problem.rate >= 0 else None
 
     @property
     def kappa_min(self) -> float | None:
@@ -227,14 +208,13 @@ def _propagated(
             raise SpecError("bin_width", expected, bin_width, "leave it out")
         problem = replace(problem, bin_width=2.0 ** math.floor(math.log2(bin_width)))
     solved = _solver(w.device)(problem)
-    tick = solved.layer.ticks.tick * solved.width
-    step = Step(problem, tick, solved.times, solved.offsets, solved.y, solved.reached)
     x, before = (None, None) if state is None else (state.x, state.times)
-    times_out, y, x_end = _Propagate.apply(solved, step, x, before, *variables)
+    times_out, y, x_end = _Propagate.apply(solved, x, before, *variables)
     emitted = Spikes(times_out, solved.offsets, spikes.trials, w.shape[1], spikes.duration)
     outcomes = (solved.kappa, solved.ties, solved.dy_dT, solved.solved_bins)
     kappa, ties, dy_dT, solved_bins = (tensor.cpu().numpy() for tensor in outcomes)
-    record = Record(kappa, ties, solved.spikes_at_end, dy_dT, solved_bins, step)
+    tick = solved.layer.ticks.tick * solved.width
+    record = Record(kappa, ties, solved.spikes_at_end, dy_dT, solved_bins, problem, tick)
     if not goes_on:
         return emitted, y if readout else None, record, None
     all_times = torch.cat([*([] if before is None else [before]), spikes.times, times_out])
@@ -254,9 +234,9 @@ class _Propagate(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, solved: Solved, step: Step, x: Tensor | None, before: Tensor | None, *given: Tensor
+        ctx: Any, solved: Solved, x: Tensor | None, before: Tensor | None, *given: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        ctx.solved, ctx.step, ctx.variables = solved, step, (x, before, *given)
+        ctx.solved, ctx.variables = solved, (x, before, *given)
         ctx.dtypes, ctx.before = [tensor.dtype for tensor in given], 0 if before is None else len(before)
         ctx.save_for_backward(solved.times.new_empty(0))  # so that torch refuses a second backward pass
         # New tensors, since torch ties the graph to its outputs, and the graph keeps `solved`.
@@ -266,17 +246,16 @@ class _Propagate(torch.autograd.Function):
     @staticmethod
     @differentiable_once
     def backward(ctx: Any, dL_dt_post: Tensor, dL_dy: Tensor, dL_dx: Tensor) -> tuple[Tensor | None, ...]:
-        _, _, want_x, want_before, want_dt, _, _, *wanted = ctx.needs_input_grad
+        _, want_x, want_before, want_dt, _, _, *wanted = ctx.needs_input_grad
         names, order = ctx.solved.neuron.constants, ctx.solved.matrices.order
         found = ctx.solved.backward(
             dL_dt_post, dL_dy.double(), want_dt or want_before,
             [name for name, want in zip(names, wanted, strict=True) if want],
             None if ctx.solved.state is None else dL_dx,
         )
-        ctx.step.gradients, ctx.step.dL_dy = found, dL_dy
         t_in = None if found.t_in is None else found.t_in[ctx.before :]
         pairs = zip((t_in, found.w, found.d, *found.constants), ctx.dtypes, strict=True)
         by_x = torch.zeros_like(found.x).index_copy_(2, torch.tensor(order), found.x) if want_x else None
         by_before = found.t_in[: ctx.before] if want_before else None
         of_given = (None if gradient is None else gradient.to(dtype) for gradient, dtype in pairs)
-        return None, None, by_x, by_before, *of_given
+        return None, by_x, by_before, *of_given

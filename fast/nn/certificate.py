@@ -104,7 +104,7 @@ def residuals(layers: Sequence[SynapticLayer], spikes: Spikes, output: Tensor, d
     layers = check_layers(layers)
     for n, layer in enumerate(layers):
         if layer.record is not None:
-            check_whole(layer.record.step.problem, f"layers[{n}]")
+            check_whole(layer.record.problem, f"layers[{n}]")
     if dL_doutput is None:
         remedy = "call `output.retain_grad()` before the backward pass"
         raise SpecError("dL_doutput", "the gradient of `output`", Verbatim("None"), remedy)

@@ -68,8 +68,13 @@ _REPLACED = {  # words, and what takes their place
     "mse_temporal_loss": "`spike_time_mse` compares spike times, in ms",
     "Linear Dropout Module": "use that of `torch.nn`; between layers, `spikes.keep(mask)` drops neurons",
 }
-NAMES = {word: answer for words, answer in _REPLACED.items() for word in words.split()}
-"""Names that `delayprop` lacks, with the name that takes their place."""
+_GONE = dict.fromkeys(  # names of earlier versions
+    ("rounding", "Rounding", "Doubtful"),
+    "repeat a step with `copy.deepcopy(layer).double()`, as `delayprop train` does for its certificate "
+    "(docs/tutorials/certificate.md)",
+)
+NAMES = {word: f"{answer} ({PAGE})" for words, answer in _REPLACED.items() for word in words.split()} | _GONE
+"""Names that `delayprop` lacks, with the name that takes their place, and a page."""
 
 _OF_TENSORS = (  # functions of torch, and what to do with spikes instead
     ("dropout alpha_dropout feature_dropout", "`spikes.keep(torch.rand(spikes.shape) >= 0.3)` drops neurons"),

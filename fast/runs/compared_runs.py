@@ -19,7 +19,7 @@ LINE = {
 WITH, REMEDY = {"hidden", "delay", "freeze_delays"}, "give lines of `python -m results`, of runs with a test"
 OF_THE_RESULT = frozenset({  # the entries of a line of results that are no setting
     "network", "best_epoch", "test_accuracy", "count_baseline", "interval", "trials_sha256", "wrong", "train_accuracy",
-    "valid_accuracy", "rounding", "seconds", "machine", "state_sha256",
+    "valid_accuracy", "rounding", "float64", "seconds", "machine", "state_sha256",
 })
 NOT_A_SETTING = HOW_IT_RAN | OF_THE_RESULT | {"arm", "seed", "preset", "certify"}
 

@@ -122,7 +122,7 @@ def records(folder: Path, untested: bool = False) -> tuple[dict, dict, list[dict
         given = with_defaults(record(folder, "options.json", {"seed": COUNT, "task": TEXT}))
         found = {} if untested else record(folder, RESULT, TESTED)
         classified = untested or "test_accuracy" in found
-        line = {"valid_accuracy": NUMBER, "seconds": AMOUNT, "rounding?": AMOUNT_OR_NULL} if classified else {}
+        line = {"valid_accuracy": NUMBER, "seconds": AMOUNT, "float64?": AMOUNT_OR_NULL} if classified else {}
         return given, found, history(folder, line)
     except RecordError as error:
         expected, remedy = "the folder of a finished run", "let it finish, or --resume it"

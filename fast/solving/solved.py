@@ -100,7 +100,6 @@ class Solved:
         ties: `[trials, post]`, bits as in `fast.layout.neuron_record`.
         spikes_at_end: whether a neuron spikes exactly at `T`.
         dy_dT: `[trials, post]`: derivative of a largest voltage by `T`.
-        reached: `[trials, post]`: the instant of a largest voltage; 0 without one.
         solved_bins: `[trials, post]`: number of bins that were solved event by event.
         width: of a bin.
         given: number of input spikes, those under way at the start among them.
@@ -119,7 +118,6 @@ class Solved:
     ties: Tensor
     spikes_at_end: bool
     dy_dT: Tensor
-    reached: Tensor
     solved_bins: Tensor
     width: float
     given: int
@@ -180,7 +178,7 @@ def solved(
     the maxima of neurons that spike; other arguments: as the attributes of `Solved`."""
     # In units of each neuron, so that one limit of `kappa` serves all (specification, section 10).
     scale = (layer.constants[:, UNIT_RATE] * layer.constants[:, V_TH]).flatten().index_select(0, trains.neuron)
-    y, ties, dy_dT, reached = _read(swept.neuron_record, layer, problem)
+    y, ties, dy_dT = _read(swept.neuron_record, layer, problem)
     return Solved(
         times=(trains.bin + trains.rest.double()) * problem.width,
         offsets=trains.offsets,
@@ -190,7 +188,6 @@ def solved(
         ties=ties,
         spikes_at_end=bool((ties & SPIKE_AT_END).any()),
         dy_dT=dy_dT,
-        reached=reached,
         solved_bins=_by_neuron(swept.neuron_record[:, :, row.SOLVED], layer),
         width=problem.width,
         given=len(problem.times) + (0 if problem.start is None else len(problem.start.under_way.ticks)),
@@ -208,16 +205,15 @@ def too_fast(neuron: int) -> ArithmeticError:
     return ArithmeticError(f"neuron {neuron} of a layer spikes too fast, or without end; lower its weights")
 
 
-def _read(record: Tensor, layer: Layer, problem: Problem) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Readout, ties, `dy_dT` and `reached`, `[trials, post]` each; clears the maxima of neurons
-    that spike."""
+def _read(record: Tensor, layer: Layer, problem: Problem) -> tuple[Tensor, Tensor, Tensor]:
+    """Readout, ties and `dy_dT`, `[trials, post]` each; clears the maxima of neurons that spike."""
     clock, nothing = problem.clock, record.new_zeros(len(record), layer.post)
     ties = record[:, :, row.TIES].to(torch.uint8)
     if on_host(reads_integral)(layer):
         mean = _by_neuron(record[:, :, row.INTEGRAL], layer) / (clock.last + float(clock.end))
-        return mean, _by_neuron(ties, layer), nothing, nothing
+        return mean, _by_neuron(ties, layer), nothing
     if not layer.read_maximum:
-        return nothing, _by_neuron(ties, layer), nothing, nothing
+        return nothing, _by_neuron(ties, layer), nothing
     # The largest voltage of a neuron that spikes is its threshold: a constant, and no event.
     spiked, group = record[:, :, row.RECENT_BIN] >= 0, record[:, :, row.MAX_GROUP]
     record[:, :, row.MAX_BIN].masked_fill_(spiked, -1.0)
@@ -226,10 +222,8 @@ def _read(record: Tensor, layer: Layer, problem: Problem) -> tuple[Tensor, Tenso
     ties = torch.where(spiked, ties & (0xFF & ~at_maximum), ties | SIMULTANEOUS_AT_MAXIMUM * (group > 1))
     at_end = (record[:, :, row.MAX_BIN] == clock.last) & (record[:, :, row.MAX_REST] == float(clock.end)) & (group == 0)
     slope = torch.where(at_end, record[:, :, row.MAX_SLOPE], 0.0) / problem.width
-    reached = torch.where(record[:, :, row.MAX_BIN] < 0, 0.0, record[:, :, row.MAX_BIN] + record[:, :, row.MAX_REST])
-    of_neurons = y, ties.to(torch.uint8), slope, reached * problem.width
-    y, ties, slope, reached = (_by_neuron(one, layer) for one in of_neurons)
-    return y, ties, slope, reached
+    y, ties, slope = (_by_neuron(one, layer) for one in (y, ties.to(torch.uint8), slope))
+    return y, ties, slope
 
 
 def _by_neuron(values: Tensor, layer: Layer) -> Tensor:

@@ -28,13 +28,12 @@ from delayprop.fast.training.conclusion import card, conclude, page_arrays
 from delayprop.fast.training.epoch import Epoch, Progress, printed_line, silence_warnings
 from delayprop.fast.training.evaluation import Evaluable, Evaluation, correct, count_baseline, evaluate
 from delayprop.fast.training.gradient_checks import (
+    BESIDE,
     LEGEND,
-    ROUNDING,
     beside_float64,
     certify,
     check_certificate,
     check_finite,
-    error_bars,
     rounding_warnings,
     smallest_kappa,
 )
@@ -121,7 +120,7 @@ class Classification:
         for doubt in [*self.settings.doubts(), *doubts(self.data["train"], self.duration), *unseen(self.data)]:
             print(f"warning: {doubt}")
         settings = "  ".join(f"{name} {value}" for name, value in vars(self.settings).items())
-        print(settings, *self.rates, f"{LEGEND}; {ROUNDING}; the worst of an epoch", sep="\n", flush=True)
+        print(settings, *self.rates, f"{LEGEND}; {BESIDE}; the worst of an epoch", sep="\n", flush=True)
 
     def step(self, number: int, folder: Folder, check: Callable[[], None]) -> None:
         """Learns from one batch, or ends an epoch."""
@@ -178,20 +177,17 @@ class Classification:
         return fired.split([layer.post for layer in self.network.spiking_layers])
 
     def _certified(self, spikes: Spikes, labels: Tensor, kept: Tensor | None) -> dict[str, float | None]:
-        """Checks the gradient of this batch; the largest residuals, error bar, and error of a trial
-        in float32, over all processes."""
+        """Checks the gradient of this batch; over all processes, the largest residuals, and the
+        largest error of a trial in float32."""
         given = self.network, spikes, labels, kept, self.settings.label_smoothing
         residuals, usual, limit = certify(*given)
-        bars, beside = error_bars(self.network), beside_float64(*given)
-        own = {
-            **vars(residuals), "rounding": None if bars is None else bars.largest,
-            "float64": None if beside is None else beside.error,
-        }
+        beside = beside_float64(*given)
+        own = {**vars(residuals), "float64": beside}
         worst = {name: self.processes.max(-1.0 if r is None else r) for name, r in own.items()}
         found = {name: None if r < 0 else r for name, r in worst.items()}
         identities = Residuals(found["A"], found["B"], found["C"])
         warnings = check_certificate(identities, usual, self.processes.max(limit))
-        for warning in [*warnings, *rounding_warnings(bars, beside)]:
+        for warning in [*warnings, *rounding_warnings(beside)]:
             print(f"warning: {warning}", flush=True)
         return found
 

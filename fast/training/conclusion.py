@@ -87,8 +87,7 @@ def card(network: Classifier, test: Evaluation, history: Sequence[dict]) -> dict
         "seconds_per_epoch": statistics.median(line["seconds"] for line in history),  # the first may compile kernels
         "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit,
     }
-    for name in ("rounding", "float64"):
-        found[name] = max((line[name] for line in history if line.get(name) is not None), default=None)
+    found["float64"] = max((line["float64"] for line in history if line.get("float64") is not None), default=None)
     return found
 
 

@@ -13,7 +13,7 @@ from delayprop.fast.training.evaluation import Evaluation
 from delayprop.fast.training.progress import Bar
 
 MANY = 0.5  # silent hidden neurons, of all
-CERTIFIED = ("A", "B", "C", "rounding", "float64")  # residuals of the identities; error bars; an error
+CERTIFIED = ("A", "B", "C", "float64")  # residuals of the identities; the error of a trial in float32
 SUMS = ("steps", "trials", "loss", "right", "silent_steps", "clamped")  # `loss`: weighted by the trials of each step
 
 
@@ -27,8 +27,8 @@ class Epoch:
         fired: spikes of each neuron, of hidden layers and then of outputs that spike.
         norms: sum over steps of the gradient's norm, for each parameter group.
         kappa_min: the worst conditioning of a spike.
-        residuals: the largest residual of each identity, the largest error bar, and the largest
-            error of one trial against float64.
+        residuals: the largest residual of each identity, and the largest error of one trial against
+            float64.
     """
 
     sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(SUMS, 0.0))
@@ -73,8 +73,8 @@ class Epoch:
 def printed_line(entry: dict[str, Any], valid: str = "valid") -> str:
     """The printed line of a `log_entry`; `valid`: what the validation trials are called."""
     certificate = str(Residuals(entry["A"], entry["B"], entry["C"]))
-    if entry.get("rounding") is not None:
-        certificate += f"  rounding {entry['rounding']:.0e}"
+    if entry.get("float64") is not None:
+        certificate += f"  float64 {entry['float64']:.0e}"
     return (
         f"{entry['epoch']:3d}  loss {entry['train_loss']:.3f}  train {entry['train_accuracy']:.1%}  "
         f"{valid} {entry['valid_accuracy']:.1%}  spikes per neuron {entry['spikes_per_neuron']:.2f}  "

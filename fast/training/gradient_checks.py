@@ -9,25 +9,21 @@ break the identities by as much. Its gradient may be off by `100 u / kappa`
 gradient of a network nearby. A residual above `USUAL` units gives a warning; one above `MOST`, or
 more where spikes graze, stops the run.
 
-So the identities are blind to rounding. A step that is certified also has error bars
-(`fast.nn.rounding`), and in float32 it repeats one trial in float64, with the same weights, which
-holds the bars of this trial against the error of whole blocks.
+So the identities are blind to rounding. In float32 a step that is certified also repeats one trial
+in float64, with the same weights: the difference is the error of each block of this trial.
 """
 
 import copy
 import math
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from delayprop.fast.nn.certificate import Residuals, residuals, watched
-from delayprop.fast.nn.rounding import Rounding, rounding
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.synaptic_layer import SynapticLayer
 from delayprop.fast.training.model import Classifier
-from delayprop.spec.errors import UnsupportedError
 
 USUAL = 1e3  # units of roundoff: 10 per term, and terms that cancel to 1 % of their sizes
 MOST = 1e4  # units of roundoff: terms that cancel to 0.1 %
@@ -36,13 +32,9 @@ LEGEND = (
     "A (scale of weights), B (unit of time), C (shift of time): residuals of the identities of an exact gradient, "
     "-: does not apply to that step"
 )
-ROUNDING = (
-    "rounding: the largest error bar of a block of the gradient; float64: the largest error of one of its trials, "
-    "against float64 with the same weights"
-)
+BESIDE = "float64: the largest error of a block of the gradient of one trial, against float64 with the same weights"
 UNKNOWN = 0.1  # error of a block above which to warn
 SMALL = 1e-3  # a block below this share of the largest may nearly cancel
-BEYOND, NOTABLE = 10.0, 1e-5  # an error of so many bars, and of this size, above which to warn
 
 
 class NotFiniteError(ArithmeticError):
@@ -94,30 +86,13 @@ def certify(
     return Residuals(**worst), u * max(USUAL, of_times), min(exceeded, default=max(limits))
 
 
-def error_bars(network: Classifier) -> Rounding | None:
-    """The error bars of the last backward pass; None where neurons have other equations than LIF
-    and LI."""
-    try:
-        return rounding(network.layers)
-    except UnsupportedError:
-        return None
-
-
-class Beside(NamedTuple):
-    """The error of a trial in float32: the largest of a block, relative to the block or to a
-    thousandth of the largest; and the largest of a notable one in units of its error bar, 0 without
-    such errors or bars."""
-
-    error: float
-    bars: float
-
-
 def beside_float64(
     network: Classifier, spikes: Spikes, labels: Tensor, kept: Tensor | None = None,
     label_smoothing: float = 0.0,
-) -> Beside | None:
-    """The gradient of the first trial beside that in float64, with equal weights. None in float64,
-    and where the gradient is 0."""
+) -> float | None:
+    """The error of the gradient of the first trial, against that in float64 with equal weights: the
+    largest of a block, relative to the block or to a thousandth of the largest block. None in
+    float64, and where the gradient is 0."""
     if network.out.w.dtype == torch.float64:
         return None
     one, narrow = kept, copy.deepcopy(network)
@@ -138,26 +113,14 @@ def beside_float64(
     least = SMALL * max(norms.values(), default=0.0)
     if least == 0.0:
         return None
-    relative = {place: error / max(norms[place], least) for place, error in errors.items()}
-    bars, known = error_bars(narrow), dict[tuple[int, str], float]()
-    if bars is not None:
-        known = {(n, name): bar for n, of_layer in enumerate(bars.errors) for name, bar in of_layer.items() if bar > 0}
-    notable = [errors[place] / bar for place, bar in known.items() if relative.get(place, 0.0) > NOTABLE]
-    return Beside(max(relative.values()), max(notable, default=0.0))
+    return max(error / max(norms[place], least) for place, error in errors.items())
 
 
-def rounding_warnings(bars: Rounding | None, beside: Beside | None) -> list[str]:
-    """Warnings of a gradient that is known badly, and of bars that do not hold."""
-    found = []
-    if bars is not None and bars.largest > UNKNOWN:
-        spikes = "; ".join(map(str, bars.doubtful))
-        found.append(f"rounding may put a block of the gradient {bars.largest:.0%} off; known worst: {spikes}")
-    if beside is not None and beside.error > UNKNOWN:
-        off = f"{beside.error:.0%}"
-        found.append(f"rounding puts a block of the gradient of one trial {off} off; --dtype float64 does not")
-    if beside is not None and beside.bars > BEYOND:
-        found.append(f"a block of the gradient of one trial is {beside.bars:.0f} error bars off that in float64")
-    return found
+def rounding_warnings(beside: float | None) -> list[str]:
+    """A warning of a gradient that rounding has moved far."""
+    if beside is None or beside <= UNKNOWN:
+        return []
+    return [f"rounding puts a block of the gradient of one trial {beside:.0%} off; --dtype float64 does not"]
 
 
 def smallest_kappa(layers: Sequence[SynapticLayer]) -> float:

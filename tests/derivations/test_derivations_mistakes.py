@@ -25,9 +25,6 @@ DECIDES = {
     "spike-grazing": ("kappa",), "readout": ("at_end",), "sample": ("at_reading",),
     "max-pinned": ("dL_dt_arr_at_pinned_maximum",), "identity-A": ("scale_charge",), "identity-C": ("shift_charge",),
     "identity-readout": ("shift_of_running_readout", "unit_of_running_readout", "moment_of_running_readout"),
-    "rounding-jump": ("Vddot_minus", "jump_moved"), "rounding-spike": ("dV_dt_post_before",),
-    "rounding-maximum": ("Vddot_at_maximum",), "rounding-integral": ("mean_voltage_moved", "lif_after", "lif_rates"),
-    "rounding-noise": ("trace_sum", "trace_squared", "trace_slope_squared", "trace_bend_squared"),
     "paper-flow": ("lambda_V_flow", "lambda_I_flow"), "paper-arrival": ("dL_dw_at_arrival", "dL_dt_arr"),
     "paper-spike": (
         "dL_dt_post_at_crossing", "lambda_V_at_crossing", "dL_dv_th_at_crossing", "dL_dv_reset_at_crossing",

@@ -94,12 +94,12 @@ def test_the_page_is_one_column_and_no_wider_than_its_window(content: str, tmp_p
 
 
 def test_the_certificate_names_each_of_its_curves_within_the_picture(tmp_path: Path) -> None:
-    lines(C=1e-9, rounding=1e-6, float64=2e-7)(made(tmp_path))
+    lines(C=1e-9, float64=2e-7)(made(tmp_path))
     figure = certificate(read(tmp_path))
     legend = figure.axes[0].get_legend()
     assert legend is not None
     names = [text.get_text() for text in legend.get_texts()]
-    assert names == ["A", "B", "C", "rounding", "float64", "unit roundoff"]
+    assert names == ["A", "B", "C", "float64", "unit roundoff"]
     box, whole = legend.get_window_extent(), figure.bbox
     assert whole.x0 <= box.x0 and box.x1 <= whole.x1 and box.y1 <= whole.y1
 
@@ -211,10 +211,10 @@ ODD: dict[str, tuple[list[Change], list[str]]] = {
     "with a card": ([results(**CARD)], [
         "learned parameters 12,084 42 of them delays spikes 2.5 per hidden neuron and test trial",
         "arrivals 1,234 of spikes at synapses, per test trial time per epoch 1.5 s median peak memory 700 MiB",
-        "gradient error 2e-06 worst certified step: rounding 2e-06, float64 3e-07 Validation",
+        "gradient error 3e-07 of a block, one trial against float64, worst certified step Validation",
     ]),
-    "with a card, not certified": ([results(**{**CARD, "rounding": None, "float64": None})], [
-        "gradient error not certified no step has an error bar Validation",
+    "with a card, not certified": ([results(**{**CARD, "float64": None})], [
+        "gradient error not measured no trial in float32 was repeated in float64 Validation",
     ]),
 }
 ABSENT = {

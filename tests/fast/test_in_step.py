@@ -81,7 +81,7 @@ def solved(
 def in_step(one: Drawn, recurrent: bool) -> np.ndarray:
     """By source: whether its spikes arrive in step."""
     tau_syn = torch.full_like(one.tau_mem, 5.0)
-    problem = propagate(one.spikes, one.w, one.d, one.tau_mem, tau_syn, recurrent=recurrent)[2].step.problem
+    problem = propagate(one.spikes, one.w, one.d, one.tau_mem, tau_syn, recurrent=recurrent)[2].problem
     layer = packing.layer(problem, int(problem.longest_delay), problem.clock)
     return _packed(problem, layer).synapses.shared_delay[0] >= 0
 

@@ -75,7 +75,7 @@ def test_a_busy_loop_has_narrow_bins() -> None:
     layer = LIF(4, 12, recurrent=True, dtype=torch.float64).initialise_(1.5, 0.3, 5.0)
     torch.nn.init.constant_(layer.d_rec, 0.1)
     layer(Spikes.from_trains([[[1.0 + n, 9.0 + 2 * n, 20.0] for n in range(4)]], 40.0))
-    assert layer.record.step.tick == 0.5 * 2.0**-53
+    assert layer.record.tick == 0.5 * 2.0**-53
 
 
 def test_a_bin_width_is_rounded_down_to_a_power_of_two() -> None:
@@ -83,7 +83,7 @@ def test_a_bin_width_is_rounded_down_to_a_power_of_two() -> None:
     for given, width in ((0.625, 0.5), (0.5, 0.5), (0.3, 0.25)):
         record = propagated(given_spikes(), readout="mean_voltage", bin_width=given, **taus)[2]
         assert record.integrated.width == width
-        assert record.step.tick == width * 2.0**-53
+        assert record.tick == width * 2.0**-53
 
 
 @pytest.mark.parametrize(("readout", "integral"), [("max_voltage", False), ("mean_voltage", True),
@@ -105,7 +105,7 @@ def test_each_population_has_a_record_of_its_own() -> None:
     counts = torch.tensor([[2, 1, 0, 1], [0, 3, 1, 1]])
     kappa = np.array([0.0, 0.1, 1.0, 3.0, 11.0, 11.1, 11.2, 12.0, 13.0])
     table = np.arange(8).reshape(2, 4)
-    parts = Record(kappa, table, True, table + 0.5, table + 10, None).split([1, 2, 1], counts)
+    parts = Record(kappa, table, True, table + 0.5, table + 10, None, 1.0).split([1, 2, 1], counts)
     assert [part.kappa.tolist() for part in parts] == [[0.0, 0.1], [1.0, 11.0, 11.1, 11.2, 12.0], [3.0, 13.0]]
     assert [part.ties.tolist() for part in parts] == [[[0], [4]], [[1, 2], [5, 6]], [[3], [7]]]
     assert [part.dy_dT.tolist() for part in parts] == [[[0.5], [4.5]], [[1.5, 2.5], [5.5, 6.5]], [[3.5], [7.5]]]

@@ -48,7 +48,7 @@ def test_a_name_that_is_not_there_is_named() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_of_another_tool_is_answered(name: str) -> None:
-    answer = f"delayprop has no `{name}`: {NAMES[name]} (docs/from-other-tools.md)"
+    answer = f"delayprop has no `{name}`: {NAMES[name]}"
     with pytest.raises(ImportError, match=f"^{re.escape(answer)}$"):
         exec(f"from delayprop import {name}")
     assert name not in public.__all__

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from delayprop.fast import LI, Spikes
 from delayprop.fast.nn.certificate import Residuals
-from delayprop.fast.nn.rounding import Doubtful, Rounding
 from delayprop.fast.solving.solved import Gradients, Solved
 from delayprop.fast.training import classify
 from delayprop.fast.training.checkpoints import Checkpoints, digest
@@ -24,18 +23,15 @@ from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.conclusion import page_arrays, shown_trials
 from delayprop.fast.training.engine import REPRODUCER
 from delayprop.fast.training.gradient_checks import (
-    Beside,
     CertificateError,
     beside_float64,
     certify,
     check_certificate,
-    error_bars,
     rounding_warnings,
 )
 from delayprop.fast.training.model import Classifier
 from delayprop.fast.training.run_folder import Folder, ScalarWriter
 from delayprop.fast.training.settings import Settings
-from delayprop.spec.neuron import NEURONS
 from tests.support.runs.reading import Patch, calls, history, result
 from tests.support.runs.short_runs import classification, log, run, trained, trials_of, with_validation
 
@@ -116,9 +112,8 @@ def test_the_card_counts_what_learns_and_what_happens_in_the_test_trials(tmp_pat
         assert found["arrivals_per_trial"] == pytest.approx(arrived / 6)
         assert found["seconds_per_epoch"] in [line["seconds"] for line in history(tmp_path / name)]
         assert found["peak_memory_mib"] > 50
-        for key in ("rounding", "float64"):
-            worst = max(line[key] or 0 for line in history(tmp_path / name))
-            assert found[key] == (worst or None) and (name == "drawn") == (not worst)
+        worst = max(line["float64"] or 0 for line in history(tmp_path / name))
+        assert found["float64"] == (worst or None) and (name == "drawn") == (not worst)
 
 
 def test_each_epoch_of_each_seed_has_an_order_augmentation_and_dropout_of_its_own(tmp_path: Path) -> None:
@@ -305,17 +300,14 @@ def test_the_first_trial_is_compared_with_float64(monkeypatch: Patch) -> None:
     network.requires_grad_(True)
     before = [parameter.grad for parameter in network.parameters()]
     found = beside_float64(network, *given)
-    assert found is not None and 1e-9 < found.error < 1e-5 and found.bars == 0
-    assert rounding_warnings(None, found) == []
+    assert found is not None and 1e-9 < found < 1e-5 and rounding_warnings(found) == []
     assert beside_float64(classifier("max_voltage", torch.float64), *given) is None
     assert [parameter.grad for parameter in network.parameters()] == before
     monkeypatch.setattr(Solved, "backward", off)
     found = beside_float64(network, *given)
-    assert found is not None and 0.15 < found.error < 0.5 and found.bars > 1e4, "control"
-    of_trial, of_bars = rounding_warnings(None, found)
-    assert of_trial.startswith("rounding puts a block of the gradient of one trial ")
-    assert of_trial.endswith(f" {found.error:.0%} off; --dtype float64 does not")
-    assert of_bars == f"a block of the gradient of one trial is {found.bars:.0f} error bars off that in float64"
+    assert found is not None and 0.15 < found < 0.5, "control"
+    words = f"rounding puts a block of the gradient of one trial {found:.0%} off; --dtype float64 does not"
+    assert rounding_warnings(found) == [words]
 
 
 def test_dropout_scales_weights_alike_in_both_precisions(monkeypatch: Patch) -> None:
@@ -337,30 +329,13 @@ def test_dropout_scales_weights_alike_in_both_precisions(monkeypatch: Patch) -> 
 
 
 def test_a_trial_that_is_classified_for_sure_has_no_error() -> None:
-    """Its gradient underflows, and nothing is divided by its bars."""
+    """Its gradient underflows, and nothing is divided by its size."""
     network, given = classifier("mean_voltage"), batch(1.0)
     sure = network(given[0])[0].argmax(1)
     for gain in (1e3, 1e4, 1e5, 1e6):
         network.gain = gain
         found = beside_float64(network, given[0], sure)
-        assert found is None or (math.isfinite(found.error) and math.isfinite(found.bars))
-
-
-def test_a_gradient_that_is_known_badly_names_its_spikes() -> None:
-    spike = Doubtful(0, 3, 17, 12.5, 2e-9, 0.97)
-    bars = Rounding([{"w": 0.3, "d": 0.0}], [{"w": 1.0, "d": 1.0}], [{}], [spike])
-    (words,) = rounding_warnings(bars, None)
-    where = "layers[0], trial 3, neuron 17, 12.500 ms (kappa 2e-09, 97% of the error)"
-    assert words == f"rounding may put a block of the gradient 30% off; known worst: {where}"
-    assert rounding_warnings(None, Beside(1e-3, 5.0)) == []
-
-
-def test_neurons_of_other_equations_have_no_bars() -> None:
-    network, given = classifier("max_voltage"), batch(1.0)
-    network.loss(network(given[0])[0], given[1]).backward()
-    assert error_bars(network) is not None
-    network.hidden_layers[0].equations = NEURONS["alif"]
-    assert error_bars(network) is None
+        assert found is None or math.isfinite(found)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
