@@ -76,7 +76,6 @@ ADDED = {
     r"delayprop reproduce shd-rec ": "--scaled",
     r"delayprop reproduce \S": "--scaled --arm '5, delays'",
     r"python -m benchmarks.baselines": "--epochs 1",
-    r"python -m benchmarks.gaps": "--gaps 5 --hidden 2 --arms 'no delays' --seeds 0",
     r"python -m tests.tools.make_certified$": "lower-one-neuron",
     r"(?:python -m )?pytest": COLLECT,
     r"python -m mypy": "--follow-imports=skip spec/checks.py",

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import product
@@ -12,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from benchmarks import gaps
 from delayprop.fast.compare import curves_over, sha256_of
 from delayprop.fast.runs.compared_runs import OF_THE_RESULT, by_task, grouped
 from delayprop.fast.tasks import braille, ssc, yin_yang
@@ -59,16 +57,33 @@ def test_the_picture_of_sizes_is_of_the_lines() -> None:
     assert sha256_of(by_size) in (ROOT / "docs" / "sizes.svg").read_text(encoding="utf-8")
 
 
+NO_DELAYS = {"freeze_delays": True, "delay": 0.0}
+ARMS: dict[str, dict[str, Any]] = {
+    "learned delays": {}, "delays as drawn": {"freeze_delays": True}, "no delays": NO_DELAYS,
+    "no delays, loops": {**NO_DELAYS, "recurrent": True, "rec_delay": 0.1},
+}
+LSTM = "LSTM on counts"
+
+
 @pytest.mark.full
 def test_the_picture_of_gestures_is_of_the_lines_which_are_whole() -> None:
-    found = gaps.lines_of(ROOT / "results" / "gaps.jsonl")
-    assert sha256_of(gaps.curves(found)) in (ROOT / "docs" / "gaps.svg").read_text(encoding="utf-8")
-    rows = Counter(gaps.Row(*(line[name] for name in gaps.Row._fields)) for line in found)
-    assert rows == Counter(map(gaps.Row._make, product(gaps.GAPS, gaps.SIZES, gaps.ARMS, range(3))))
-    for line in found:
-        own = gaps.settings_of(gaps.Row(*(line[name] for name in gaps.Row._fields)))
-        assert line["settings"] == json.loads(json.dumps(own))
-    assert len({(line["gap"], line["trials_sha256"]) for line in found}) == len(gaps.GAPS)
+    """And spiking networks of a gap differ in their delays and loops alone."""
+    found, kinds = entries("gaps.jsonl"), [*ARMS, LSTM]
+    rows = [(line["hidden"], kinds.index(line["arm"]), line["gap"], line["seed"]) for line in found]
+    assert sorted(rows) == [*product((8, 32, 128), range(len(kinds)), (5.0, 15.0, 50.0, 150.0, 500.0), range(3))]
+    curves: dict[str, dict[str, dict[float, list[float]]]] = {}
+    for (hidden, kind, gap, _), line in sorted(zip(rows, found), key=lambda one: one[0]):
+        curve = curves.setdefault(f"{hidden} hidden neurons", {}).setdefault(kinds[kind], {})
+        curve.setdefault(gap, []).append(100 * line["test_accuracy"])
+        common = {
+            "epochs": 30, "readout": "exp_weighted_voltage", "gain": 100.0, "schedule": "cosine", "lr": 0.03,
+            "spikes_strength": 1e-3, "spikes_target": 5.0, "delay": gap, "delay_lr": min(0.005 * gap, 0.5),
+            "max_delay": 2 * gap,
+        }
+        of_lstm = {"epochs": 30, "lr": [0.003, 0.01, 0.03, 0.1]}
+        assert line["settings"] == (of_lstm if line["arm"] == LSTM else {**common, **ARMS[line["arm"]]})
+    assert sha256_of(curves) in (ROOT / "docs" / "gaps.svg").read_text(encoding="utf-8")
+    assert len({(line["gap"], line["trials_sha256"]) for line in found}) == 5
 
 
 @pytest.mark.parametrize("file, task", [
@@ -127,7 +142,7 @@ def test_lines_of_words_loops_and_gestures_are_certified() -> None:
     for run in entries("tried/loops.jsonl"):
         assert (run["spikes_strength"], run["spikes_target"], run["rec_delay"]) == (1e-3, 5, 0.1)
         assert run["rounding"] < 1e-3
-    assert all(line["rounding"] < 1e-3 for line in entries("gaps.jsonl") if line["arm"] != gaps.LSTM)
+    assert all(line["rounding"] < 1e-3 for line in entries("gaps.jsonl") if line["arm"] != LSTM)
 
 
 def test_what_was_tried_did_not_read_the_test_split() -> None:
