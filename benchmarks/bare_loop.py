@@ -11,6 +11,7 @@ import time
 import numpy as np
 from numba import njit
 
+from benchmarks.step import in_turn
 from benchmarks.workloads import Workload
 from delayprop.fast.nn.traces import neurons_of
 
@@ -31,14 +32,17 @@ def bare_loop(workload: Workload, repeats: int) -> float:
     w = np.full(delay.shape, 0.01, np.float32)
     ring, sums = np.zeros((packs, bins * SIDE_BY_SIDE, 4), np.float32), np.zeros((*delay.shape, 2), np.float32)
     sent, source = _ticks(spikes.times.detach().numpy()), neurons_of(spikes).astype(np.int32)
-    took = []
-    for _ in range(repeats + 1):  # the first compiles
+
+    def turn() -> float:
         began = time.perf_counter()
         for pack in range(packs):
             scatter(sent, source, delay[pack], w[pack], ring[pack], np.uint32(bins - 1))
             gather(sent, source, delay[pack], sums[pack], ring[pack], np.uint32(bins - 1))
-        took.append(time.perf_counter() - began)
-    return 1e9 * statistics.median(took[1:]) / (len(sent) * packs * SIDE_BY_SIDE)
+        return time.perf_counter() - began
+
+    turn()  # compiles
+    (took,) = in_turn([turn], repeats)
+    return 1e9 * statistics.median(took) / (len(sent) * packs * SIDE_BY_SIDE)
 
 
 def _ticks(ms: np.ndarray) -> np.ndarray:

@@ -13,11 +13,13 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks.correctness import WRONG
 from benchmarks.sizes import WORKLOADS
 from benchmarks.speed import device_name
+from benchmarks.step import in_turn
 from delayprop.spec import SpecError
 from delayprop.spec.checks import one_of, whole_number
 from delayprop.spec.command import OneLineParser
@@ -100,14 +102,13 @@ def compare(base: Path, workload: str, threads: int, pairs: int) -> Ratio:
     try:
         for worker in workers:
             worker.answer()
-        found = [[worker.answer("\n") for worker in workers] for _ in range(pairs)]
+        before, now = in_turn([partial(worker.answer, "\n") for worker in workers], pairs)
     finally:
         for worker in workers:
             worker.close()
-    before, now = zip(*found, strict=True)
-    sums = [(sum(a), sum(b)) for a, b in found]
+    found = [*zip(before, now, strict=True)]
     forward, backward = (statistics.median(b[n] / a[n] for a, b in found) for n in (0, 1))
-    step = statistics.median(b / a for a, b in sums)
+    step = statistics.median(sum(b) / sum(a) for a, b in found)
     return Ratio(step, forward, backward, min(map(sum, now)), min(map(sum, before)))
 
 

@@ -2,14 +2,17 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from benchmarks.workloads import Workload
 from delayprop.fast import Spikes
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +55,15 @@ def found_by(workload: Workload, trains: list[Spikes], y: Tensor | None) -> Step
 
 def timed(network: nn.Module, loss: Callable[[], Tensor], repeats: int) -> Times:
     """Median times of a step, after one to warm up."""
-    seconds = [once(network, loss) for _ in range(repeats + 1)]
-    return Times(*map(statistics.median, zip(*seconds[1:])))
+    once(network, loss)
+    (seconds,) = in_turn([lambda: once(network, loss)], repeats)
+    return Times(*map(statistics.median, zip(*seconds)))
+
+
+def in_turn(contestants: Sequence[Callable[[], Found]], turns: int) -> list[list[Found]]:
+    """The answers of each contestant, which measure one turn each beside one another: a machine
+    that is busy for a while slows all of them."""
+    return [*map(list, zip(*([measure() for measure in contestants] for _ in range(turns))))]
 
 
 def once(network: nn.Module, loss: Callable[[], Tensor]) -> tuple[float, float, float]:
