@@ -1,7 +1,7 @@
 """`python -m benchmarks.delays`: time and memory of a training step, against the longest delay.
 
-A step: forward, backward, gradients of all weights and delays. Systems: `fast`; `dcls` and `line`,
-networks on a grid of 1 ms (`delay_lines`) with the weights and delays of `fast`. Each row is
+A step: forward, backward, gradients of all weights and delays. Systems: `fast`, and `dcls`, a
+network on a grid of 1 ms (`delay_lines`) with the weights and delays of `fast`. Each row is
 measured in a process of its own, which a bound of memory and of time may end. A step of `fast` is
 held against float64 and the identities after it is timed; a wrong one has no record.
 """
@@ -14,34 +14,29 @@ import signal
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from benchmarks.correctness import WRONG, Disagreement, in_precision
-from benchmarks.delay_lines import Dcls, Line, Rival, check_installed
+from benchmarks.delay_lines import Rival, check_installed
 from benchmarks.sizes import DEFAULTS, Sizes
 from benchmarks.speed import device_name, machine
-from benchmarks.step import forward, once, step
+from benchmarks.step import forward, in_turn, once, step
 from benchmarks.workloads import build
 from delayprop.spec.checks import positive_number, whole_number
 from delayprop.spec.command import BAD_INPUT, OneLineParser, report
-from delayprop.spec.errors import SpecError, Verbatim
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from delayprop.spec.errors import SpecError
 
 ROOT = Path(__file__).parents[1]
 PROG = "python -m benchmarks.delays"
-RIVALS: dict[str, type[Dcls] | type[Line]] = {"dcls": Dcls, "line": Line}
-SYSTEMS, BOTH = ("fast", *RIVALS), ("float32", "float64")
+SYSTEMS, BOTH = ("fast", "dcls"), ("float32", "float64")
 LONGEST = (64, 128, 256, 512, 1024)  # ms, the longest delays of the default rows
 WHOLE = (1, 256)
 """Hidden layers, and their neurons, for which `dcls` has all default rows; others have the first
@@ -82,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--hidden", nargs="+", type=int, default=[256, 512], help="neurons of each hidden layer (default: 256 512)")
     add("--max-delay", nargs="+", type=int, help="longest delays, whole ms (default: 64 to 1024; dcls: some of them)")
     add("--dtype", nargs="+", choices=BOTH, default=BOTH, help="precisions of fast (default: both)")
-    add("--threads", nargs="+", type=int, default=[1, 2], help="threads of fast; the others run with the first")
+    add("--threads", nargs="+", type=int, default=[1, 2], help="threads of fast; dcls runs with the first")
     for name in ("batch", "inputs", "spikes"):
         add(f"--{name}", type=int, default=getattr(default, name), help=f"as in `shd-like` ({getattr(default, name)})")
     add("--duration", type=int, default=int(default.duration), help="of a trial, whole ms (default: %(default)s)")
@@ -91,29 +86,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--seconds", type=float, default=600.0, help="a row may take (default: %(default)g)")
     add("--out", type=Path, default=Path("runs/delays.jsonl"), metavar="FILE", help="records (default: %(default)s)")
     add("--again", action="store_true", help="also run rows that the file has from this machine")
-    add("--picture", metavar="FILE", type=Path, help="measure nothing; draw the file's records of the first network")
     return parser.run_writer(_run, argv)
 
 
 def _run(options: argparse.Namespace) -> int:
     wanted, known = [*rows(options)], recorded(options.out)
-    if options.picture is not None:
-        figure = picture([one for one in known if "source" not in one], wanted[0].sizes)
-        from delayprop.fast.drawing.style import save
-
-        print(save(figure, options.picture.parent, options.picture.name))
-        return 0
     whole_number(options.repeats, "--repeats", 1, 1000, "give the number of steps to time")
     positive_number(options.seconds, "--seconds", "s")
     memory = free_memory() if options.memory is None else positive_number(options.memory, "--memory", "GiB")
     options.out.parent.mkdir(parents=True, exist_ok=True)
     here, code = device_name("cpu"), 0
-    for system in dict.fromkeys(row.system for row in wanted):
-        try:
-            if system in RIVALS:
-                check_installed(RIVALS[system])
-        except SpecError as error:
-            code, wanted = report(PROG, error, BAD_INPUT), [row for row in wanted if row.system != system]
+    try:
+        if "dcls" in options.system:
+            check_installed()
+    except SpecError as error:
+        code, wanted = report(PROG, error, BAD_INPUT), [row for row in wanted if row.system != "dcls"]
     for row in wanted:
         key = {**row.key, "device_name": here}
         if not options.again and any(key.items() <= one.items() for one in known):
@@ -151,7 +138,7 @@ def rows(options: argparse.Namespace) -> Iterator[Row]:
         for system in options.system:
             if system == "fast":
                 yield from (Row(system, replace(sizes, dtype=dtype), threads) for dtype, threads in of_fast)
-            elif system == "line" or options.max_delay or (layers, hidden) == WHOLE or longest == LONGEST[0]:
+            elif options.max_delay or (layers, hidden) == WHOLE or longest == LONGEST[0]:
                 yield Row(system, sizes, options.threads[0])
 
 
@@ -169,11 +156,10 @@ def recorded(path: Path) -> list[dict]:
 
 def free_memory() -> float:
     """80 % of the memory that is free, or where no system tells it of all memory, GiB."""
-    with suppress(OSError):
-        for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("MemAvailable:"):
-                return 0.8 * 1024 * int(line.split()[1]) / GIB
-    return 0.8 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
+    free = _entry("/proc/meminfo", "MemAvailable:")
+    if free is None:
+        return 0.8 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
+    return 0.8 * free / 1024
 
 
 WORKER = "import sys; from benchmarks.delays import worker; worker(sys.argv[1])"
@@ -183,8 +169,7 @@ def in_own_process(row: Row, repeats: int, memory: float, seconds: float) -> dic
     """The measurement of a row, or its end: `failed`, with the bound; `wrong`, `refused`: why."""
     asked = json.dumps({**asdict(row), "repeats": repeats, "memory": memory})
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    # A process that compiles is killed whole if it starts no others that compile for it.
-    environment = {**os.environ, "PYTHONPATH": path, "TORCHINDUCTOR_COMPILE_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": path}
     command = [sys.executable, "-P", "-c", WORKER, asked]
     try:
         ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=seconds, check=False)
@@ -221,91 +206,50 @@ def measured(row: Row, repeats: int) -> dict:
     _load_all(row)
     imports = _mib("VmRSS")
     workload = build(row.sizes)
-    network: nn.Module = workload.model
-    loss: Callable[[], Tensor] = lambda: forward(workload)  # noqa: E731  # as `rival` below
-    if row.system in RIVALS:
-        network = loss = rival = Rival(workload, RIVALS[row.system])
+    rival = Rival(workload) if row.system == "dcls" else None
+    network: nn.Module = workload.model if rival is None else rival
+    loss: Callable[[], Tensor] = (lambda: forward(workload)) if rival is None else rival
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # the peak from now on; elsewhere that of the process
     seconds, warm = [once(network, loss)[0]], 0
     if seconds[0] <= MINUTE:
-        seconds, warm = [once(network, loss)[0] for _ in range(repeats)], 1
+        seconds, warm = [one[0] for one in in_turn([lambda: once(network, loss)], repeats)[0]], 1
     peak = _mib("VmHWM")
     found: dict = {
         "seconds": statistics.median(seconds), "repeats": len(seconds), "warm_up": warm,
         "mib": round(peak, 1), "mib_above_imports": round(peak - imports, 1), **machine("cpu"),
     }
-    if row.system in RIVALS:
+    if rival is not None:
         spikes = rival.spikes_seen
+        found["versions"]["dcls"] = version("dcls")
     else:
         _, found["gradient_error"], _ = in_precision(workload, workload.in_float64())
         spikes = [len(train.times) for train in step(workload).trains]
-    if row.system == "dcls":
-        found["versions"]["dcls"] = version("dcls")
     return {**found, "hidden_spikes_per_trial": [each / (row.sizes.batch * row.sizes.hidden) for each in spikes]}
 
 
 def _load_all(row: Row) -> None:
     """Load what belongs to no network: the kernels of `fast`, which find the first weights of all
-    systems, and the packages of a rival."""
+    systems, and the package of a rival."""
     step(build(replace(row.sizes, layers=1, inputs=20, hidden=8, batch=2, spikes=400, duration=200.0, max_delay=16.0)))
-    if row.system == "line":
-        import torch._inductor.compile_fx  # noqa: F401
-    elif row.system == "dcls":
-        import DCLS.construct.modules  # noqa: F401
+    if row.system == "dcls":
+        check_installed()
 
 
 def _mib(name: str) -> float:
     """The memory of this process, MiB: `VmRSS` now, `VmHWM` the largest (not on Linux: both)."""
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (MIB if sys.platform == "darwin" else 1024)
+    found = _entry("/proc/self/status", name)
+    return largest if found is None else found
+
+
+def _entry(file: str, name: str) -> float | None:
+    """An entry of a file of Linux, in MiB; None: another system."""
     with suppress(OSError):
-        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+        for line in Path(file).read_text(encoding="utf-8").splitlines():
             if line.startswith(name):
                 return int(line.split()[1]) / 1024
-    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return largest / (MIB if sys.platform == "darwin" else 1024)
-
-
-CURVES = {"fast": "fast", "dcls": "DCLS", "line": "delay line,\ncompiled"}
-PANELS = {"seconds": ("seconds per step", "seconds_bound", "s", 1.0),
-          "mib_above_imports": ("memory above imports, MiB", "gib_bound", "GiB", GIB / MIB)}
-"""By the entry of a record: the label, the entry of its bound, the unit of that, and its size."""
-
-
-def picture(records: Iterable[dict], sizes: Sizes) -> "Figure":
-    """Seconds and memory of one network, that of `sizes`, against the longest delay: `fast` in
-    float32 on one thread, and its rivals. A triangle is a bound that a row passed. `SpecError`: no
-    records, or those of several machines."""
-    from delayprop.fast.drawing.style import COLOURS, panels
-
-    asked = {name: getattr(sizes, name) for name in SIZES if name not in ("max_delay", "dtype")}
-    one_thread = {**asked, "dtype": "float32", "threads": 1}
-    chosen = [one for one in records if one_thread.items() <= one.items()]
-    machines = {one["device_name"] for one in chosen}
-    if len(machines) != 1:
-        got = Verbatim(f"those of {len(machines)} machines")
-        raise SpecError("--out", "a file with float32 records of this network on one thread", got, "measure them first")
-    figure, axes = panels({label: 2.1 for label, *_ in PANELS.values()}, "longest delay, ms", right=1.05)
-    beside: Any = {"textcoords": "offset points", "va": "center", "fontsize": 9, "annotation_clip": False}
-    for (name, (_, bound, unit, size)), panel in zip(PANELS.items(), axes):
-        for (system, label), colour in zip(CURVES.items(), COLOURS):
-            # A later record of a row replaces an earlier one.
-            own = {one["max_delay"]: one for one in chosen if one["system"] == system}
-            points = sorted((delay, one[name]) for delay, one in own.items() if name in one)
-            passed = sorted((delay, size * one[bound]) for delay, one in own.items() if bound in one)
-            if points:
-                panel.plot(*zip(*points), ".-", color=colour)
-                panel.annotate(label, points[-1], (6, 0), **beside, color=colour)
-            if passed:
-                panel.plot(*zip(*passed), "^", color=colour, mfc="none")
-                shown = f"more than {passed[-1][1] / size:.3g} {unit}"
-                panel.annotate(shown, passed[-1], (-6, 0), **beside, color=colour, ha="right")
-        panel.set_xscale("log", base=2)
-        panel.set_yscale("log")
-        delays = sorted({one["max_delay"] for one in chosen})
-        panel.set_xticks(delays, [f"{delay:g}" for delay in delays])
-        panel.yaxis.set_major_formatter("{x:g}")
-        panel.minorticks_off()
-    return figure
+    return None
 
 
 if __name__ == "__main__":

@@ -33,7 +33,6 @@ MORE = {
     "docs/formulas.py": {"ziamath"},  # the build of the site alone has it
     "benchmarks/correctness.py": {"delayprop.reference"},  # follows single neurons before anything is timed
     "benchmarks/delay_lines.py": {"DCLS"},  # optional, imported when used
-    "benchmarks/delays.py": {"DCLS", "matplotlib"},  # imported when measured; a type alone
     "delayprop/__main__.py": {"reports", "results"},  # the two commands that need a checkout
     "results/reproduce.py": {"benchmarks", "filelock"},  # the row that measures time and memory
     "docs/hooks.py": {"results"},  # the page of the paper
