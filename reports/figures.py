@@ -205,17 +205,21 @@ def delay_path(found: Found) -> Figure:
 def faults(found: Found) -> Figure:
     """Faults planted in copies of the two implementations, and the checks that find them (green).
     The number: the finding over its limit, in powers of ten. Grey: the check cannot find the fault
-    by its nature; a symmetry of voltages does not depend on times, for example."""
+    by its nature; a symmetry of voltages does not depend on times, for example. A dash: the check
+    does not exist for this implementation."""
     entries = found["faults"]
-    names = list(entries[0]["found"])
+    names = _columns(entry["found"] for entry in entries)
     rows = [entry for package in ("reference", "fast") for entry in entries if entry["package"] == package]
     figure, axes = subplots(8.6, 1.2 + 0.24 * len(rows))
     for y, entry in enumerate(rows):
         for x, name in enumerate(names):
+            if name not in entry["found"]:
+                axes.text(x, y, "\N{EN DASH}", ha="center", va="center", fontsize=8, color="0.4")
+                continue
             value = entry["found"][name]
             axes.add_patch(Rectangle((x - 0.47, y - 0.45), 0.94, 0.9, color=COLOURS[2] if value > 1 else "0.9"))
             digits = "" if value <= 1 else "all" if math.isinf(value) else f"{math.log10(value):.0f}"
-            axes.text(x, y, digits, ha="center", va="center", fontsize=7, color="w")
+            axes.text(x, y, digits, ha="center", va="center", fontsize=8, color="w")
     axes.set_xlim(-0.5, len(names) - 0.5)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xticks(range(len(names)), names, rotation=30, ha="left", fontsize=8)
@@ -225,6 +229,18 @@ def faults(found: Found) -> Figure:
     for side in axes.spines.values():
         side.set_visible(False)
     return figure
+
+
+def _columns(lists: Iterable[Iterable[str]]) -> list[str]:
+    """The names of all lists, once each: one that is new comes after its neighbour on the left."""
+    names: list[str] = []
+    for each in lists:
+        place = 0
+        for name in each:
+            if name not in names:
+                names.insert(place, name)
+            place = names.index(name) + 1
+    return names
 
 
 def _legend(axes: Axes, columns: int = 1) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from delayprop.spec import Case, Result, SpikeTimeMSE, SpikeTrains, Tie
 from tests.support.comparison import block_errors
-from tests.support.implementations import RUNS, Run, assert_true, every_readout, every_run
+from tests.support.implementations import RUNS, Run, assert_true, every_readout, every_run, name_of
 from tests.support.networks.documents import (
     cross_entropy,
     crossing_at_the_end_of_a_bin,
@@ -282,7 +282,7 @@ def test_grazing(run: Run, height: float, measured: Measured) -> None:
     measured(assert_true(case, result).used, 1.0, 1)
     errors = block_errors(case, result.gradients, gradient(case))
     measured.keep("grazing", {
-        "height": height, "kappa": result.kappa_min, "implementation": run.__module__.split(".")[0],
+        "height": height, "kappa": result.kappa_min, "implementation": name_of(run),
         "error": errors["connections[0].weights"], "differences": error_of_differences(run, case),
     })
 

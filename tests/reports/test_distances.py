@@ -1,4 +1,7 @@
-"""The first figure: a row per check of the record, with its control; a failure is unmistakable."""
+"""The first figure: a row per check of the record, with its control; a failure is unmistakable.
+
+And the figures of faults and of grazing: each entry has its place.
+"""
 
 import math
 import re
@@ -6,12 +9,14 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from reports.distances import FARTHEST, Axis, axis, distance, distance_rows, marks
-from reports.figures import faults
+from reports.figures import faults, grazing
 from reports.page import html
 from reports.record import read
+from tests.support.implementations import RUNS, name_of
 from tests.support.report_checks import GROUPS
 from tests.support.runs.verification_records import FAILED, SKIPPED, record
 
@@ -102,12 +107,28 @@ def test_the_axis_holds_all_values_and_labels_the_limit(tmp_path: Path) -> None:
 
 
 def test_a_finding_stands_in_the_column_of_its_check() -> None:
-    """Also where an entry names its checks in another order; a green cell has a power of ten."""
+    """Also where an entry names its checks in another order, or lacks one, which a dash says; a
+    green cell has a power of ten."""
     entries = [
-        {"package": "fast", "fault": "f", "found": {"a": 100.0, "b": 0.5}},
-        {"package": "fast", "fault": "g", "found": {"b": 0.5, "a": 1000.0}},
+        {"package": "reference", "fault": "e", "found": {"a": 100.0, "c": 0.5}},
+        {"package": "fast", "fault": "f", "found": {"a": 100.0, "b": 0.5, "c": math.inf}},
+        {"package": "fast", "fault": "g", "found": {"c": 0.5, "b": 0.5, "a": 1000.0}},
     ]
     (axes,) = faults({"faults": entries}).axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b", "c"]
+    rows = [["2", "\N{EN DASH}", ""], ["2", "", "all"], ["3", "", ""]]
     assert {cell.get_position(): cell.get_text() for cell in axes.texts} == {
-        (0, 0): "2", (1, 0): "", (0, 1): "3", (1, 1): ""
+        (x, y): text for y, row in enumerate(rows) for x, text in enumerate(row)
     }
+    assert len(axes.patches) == 8, "the check that does not exist has no cell of a colour"
+
+
+def test_the_picture_of_grazing_has_a_line_of_either_implementation() -> None:
+    """As the tests of grazing name them: `name_of`."""
+    entries = [
+        {"implementation": name_of(run), "height": height, "kappa": height, "error": 1e-15, "differences": 1.0}
+        for run in RUNS.values() for height in (1e-2, 1e-1)
+    ]
+    (axes,) = grazing({"grazing": entries}).axes
+    assert set(RUNS) < {str(line.get_label()) for line in axes.lines}
+    assert all(np.array_equal(line.get_xdata(), [1e-2, 1e-1]) for line in axes.lines)

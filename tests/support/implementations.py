@@ -20,6 +20,12 @@ every_readout = pytest.mark.parametrize(
 )
 
 
+def name_of(run: Run) -> str:
+    """The name in `RUNS`: which implementation this is."""
+    (name,) = [name for name, one in RUNS.items() if one is run]
+    return name
+
+
 def assert_true(case: Case, result: Result) -> Agreement:
     """Asserts spikes, loss and gradient of the ground truth, and a gradient other than 0."""
     true = truth_of(case)
