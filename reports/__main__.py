@@ -7,19 +7,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from delayprop.fast.data.records import RecordError
 from delayprop.fast.drawing import __main__ as drawing
 from delayprop.spec.command import BAD_INPUT, OneLineParser, report, run_and_exit
-from reports.page import html, save_pdf, verdict
+from reports.page import html, verdict
 from reports.record import RED, Verification, read
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = Path("verification")
-RECORD, PAGE, PDF = "verification.json", "verification.html", "verification.pdf"
+RECORD, PAGE = "verification.json", "verification.html"
 GRID = ROOT / "results" / "grid.json"
 WORKERS = 2
 DURATIONS = {True: "60 to 90 seconds", False: "6 to 10 minutes"}
@@ -53,8 +52,8 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m reports") -> 
 
 
 def make(out: Path, quick: bool) -> int:
-    """Run the checks, write record, page and PDF into a folder, and print the verdict; 1 if a check
-    is red. `RecordError`: the tests are missing, or broke off."""
+    """Run the checks, write record and page into a folder, and print the verdict; 1 if a check is
+    red. `RecordError`: the tests are missing, or broke off."""
     if not (ROOT / "tests" / "support" / "report_checks.py").exists() or importlib.util.find_spec("xdist") is None:
         remedy = "run `make report` in a clone of the project"
         raise RecordError("tests", "there, with pytest-xdist", f"neither at {ROOT}", remedy)
@@ -91,15 +90,12 @@ def run(record: Path, quick: bool) -> None:
 
 
 def write(record: Verification, out: Path) -> int:
-    """Write page and PDF of a record; 1 if a check is red."""
-    with ProcessPoolExecutor(1) as other:  # drawing takes seconds, and two processes half of them
-        paper = other.submit(save_pdf, record, out / PDF)
-        (out / PAGE).write_text(html(record, study()), encoding="utf-8", newline="\n")
-        paper.result()
+    """Write the page of a record; 1 if a check is red."""
+    (out / PAGE).write_text(html(record, study()), encoding="utf-8", newline="\n")
     for check in record.checks:
         if check["status"] == RED:
             print(f"RED {check['number']} {check['title']}: {next(iter(check['wrong'].items()))}")
-    print(f"{verdict(record)}: {out / PAGE}, {out / PDF}")
+    print(f"{verdict(record)}: {out / PAGE}")
     return int(record.count(RED) > 0)
 
 

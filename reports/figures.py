@@ -181,27 +181,6 @@ def grazing(found: Found) -> Figure:
     return figure
 
 
-def delay_path(found: Found) -> Figure:
-    """First: the difference of the two delays onto each output during learning of the sequence
-    task, and the optimum by a formula. Second: the loss of each step, and below it the certificate
-    of that step in float32."""
-    figure, (path, certificate) = subplots(9.0, 3.2, 1, 2)
-    lines = found["delay path"][0]["lines"]
-    steps = range(1, len(lines) + 1)
-    for j, colour in ((0, COLOURS[0]), (1, COLOURS[1])):
-        apart = [line["d"][j][j] - line["d"][1 - j][j] for line in lines]
-        path.plot(steps, apart, color=colour, label=f"output {j}")
-    path.axhline(found["delay path"][0]["optimum"], color="0.5", ls="--", lw=1, label="closed form")
-    _legend(path)
-    plain(path, "step", "difference of delays, ms")
-    certificate.semilogy(steps, _positive(line["loss"] for line in lines), color="0.4", label="loss")
-    for name, colour in zip("ABC", COLOURS, strict=False):
-        certificate.semilogy(steps, _positive(line[name] for line in lines), ".", ms=2, color=colour, label=name)
-    _legend(certificate, 4)
-    plain(certificate, "step", "loss; residuals of the identities")
-    return figure
-
-
 def faults(found: Found) -> Figure:
     """Faults planted in copies of the two implementations, and the checks that find them (green).
     The number: the finding over its limit, in powers of ten. Grey: the check cannot find the fault
@@ -243,8 +222,8 @@ def _columns(lists: Iterable[Iterable[str]]) -> list[str]:
     return names
 
 
-def _legend(axes: Axes, columns: int = 1) -> None:
-    axes.legend(frameon=False, fontsize=8, ncols=columns)
+def _legend(axes: Axes) -> None:
+    axes.legend(frameon=False, fontsize=8)
 
 
 def _positive(values: Iterable[float]) -> list[float]:

@@ -1,13 +1,9 @@
-"""The page, and the PDF (the checks as text, then a page per figure), all from the record."""
+"""The page, from the record."""
 
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import matplotlib
-from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
 from delayprop.derivations.paper import ERRATA
@@ -15,10 +11,7 @@ from delayprop.fast.drawing.pages import page
 from reports import figures
 from reports.derivation import chapters, claims
 from reports.distances import distance_rows
-from reports.record import GREEN, MARKS, NOT_RUN, RED, TEMPLATES, Found, Verification, number
-
-A4 = (8.27, 11.69)  # inches
-WIDTH, LINES = 100, 70  # of a page of text, characters
+from reports.record import GREEN, NOT_RUN, RED, TEMPLATES, Found, Verification
 
 
 @dataclass(frozen=True)
@@ -44,7 +37,6 @@ FIGURES = {
     "identities": Picture("Residuals of the identities", figures.identities),
     "float32": Picture("Errors", figures.errors),
     "grazing": Picture("Grazing", figures.grazing),
-    "delay path": Picture("Learning of delays, certified step by step", figures.delay_path),
     "faults": Picture("Which check finds which fault", figures.faults),
 }
 
@@ -69,29 +61,3 @@ def verdict(record: Verification) -> str:
 def pictures(record: Verification) -> dict[str, Picture]:
     """The figures that the record has data for, by the name of the data."""
     return {name: picture for name, picture in FIGURES.items() if record.figures.get(name)}
-
-
-def save_pdf(record: Verification, path: Path) -> None:
-    """Write the PDF; `OSError`: the file is not writable."""
-    lines = _lines(record)
-    with matplotlib.rc_context({"font.size": 9.0}), PdfPages(path, metadata={"CreationDate": None}) as pages:
-        for start in range(0, len(lines), LINES):
-            figure, part = Figure(figsize=A4), "\n".join(lines[start : start + LINES])
-            figure.text(0.08, 0.95, part, va="top", family="monospace", fontsize=7.5, linespacing=1.5)
-            pages.savefig(figure)
-        for picture in pictures(record).values():
-            figure = picture.drawn(record.figures)
-            figure.text(0.02, -0.02, textwrap.fill(picture.caption, 110), va="top", fontsize=8, color="0.3")
-            pages.savefig(figure, bbox_inches="tight", pad_inches=0.4)
-
-
-def _lines(record: Verification) -> list[str]:
-    about = record.about
-    made = f"{verdict(record)}. Made {about['made']}, commit {about['commit']}."
-    found = ["delayprop: verification report", *textwrap.wrap(made, WIDTH), ""]
-    for check in record.checks:
-        worst = "" if check["worst"] is None else f"worst {number(check['worst'])} of {number(check['limit'])}, "
-        counted = f"{check['cases']} cases, controls {check['caught']} of {check['controls']}"
-        found.append(f"{check['number']:2d} {check['title']}: {MARKS[check['status']]} {check['status']}")
-        found += textwrap.wrap(f"   {check['criterion']}; {worst}{counted}", WIDTH, subsequent_indent="   ")
-    return found

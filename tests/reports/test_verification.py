@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from reports import __main__ as command
-from reports import page as pages
 from reports.__main__ import main
 from reports.page import html, verdict
 from reports.record import GREEN, RED, TEMPLATES, number, read
@@ -45,8 +44,7 @@ def test_a_green_record_is_a_green_page(tmp_path: Path, capsys: Capture) -> None
     assert f"{ALL} of {ALL} checks are green." in page and "c0ffee" in page
     for check in CHECKS:
         assert f'id="check-{check.number}"' in page and check.title in unescape(page)
-    assert max(map(len, pages._lines(read(record(tmp_path))))) <= pages.WIDTH
-    assert page.count("3.2e-13") == ALL and (tmp_path / command.PDF).read_bytes().startswith(b"%PDF")
+    assert page.count("3.2e-13") == ALL
     assert f"{ALL} of {ALL} checks are green" in capsys.readouterr().out
 
 
@@ -159,7 +157,7 @@ def test_the_quick_report_is_green(tmp_path: Path) -> None:
     left = [check["number"] for check in read(tmp_path / command.RECORD).checks if check["status"] != GREEN]
     assert left in ([], [ON_GPU])
     assert f"{ALL - len(left)} of {ALL} checks are green" in done.stdout.splitlines()[-1]
-    assert (tmp_path / command.PAGE).exists() and (tmp_path / command.PDF).exists()
+    assert {path.name for path in tmp_path.iterdir()} == {command.PAGE, command.RECORD}
 
 
 @pytest.mark.parametrize(("options", "words"), [

@@ -36,11 +36,6 @@ def test_delays_are_learned_in_six_presentations(seed: int, tmp_path: Path, meas
     assert history[0]["accuracy"] == 0.0, "the start must be the worst case"
     assert max(max(line["A"], line["B"], line["C"]) for line in history) <= identity(U32)
     measured(result["presentations"], 6, 1, str(seed))
-    measured.keep("sequence", {"seed": seed, "presentations": result["presentations"]})
-    if not seed:
-        measured.keep("delay path", {"optimum": sequence.optimum(), "lines": [
-            {"d": line["d"], "loss": line["loss"], **{name: line[name] for name in "ABC"}} for line in history
-        ]})
 
 
 def test_steps_without_a_change_are_printed_no_more(tmp_path: Path, capsys: Capture) -> None:
