@@ -26,26 +26,35 @@ DURATIONS = {True: "60 to 90 seconds", False: "6 to 10 minutes"}
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m reports") -> int:
-    """The command line; exit code 0, 1: a check is red, 2: no such run, or folder not writable."""
-    described = "Run every check and write the verification report; or, with RUN, draw the pictures of a training run."
+    """The command line; exit code 0, 1: a check is red, 2: no such run or record, or folder not
+    writable."""
+    described = (
+        "Run every check and write the verification report, a page and its record; with --record, the page alone; "
+        "or, with RUN, draw the pictures of a training run."
+    )
     parser = OneLineParser(prog, described)
     parser.add_argument("run", metavar="RUN", type=Path, nargs="?", help="folder of a run to draw again")
     parser.add_argument("--delays", metavar="FILE", help=f"with RUN: {drawing.DELAYS}")
     parser.add_argument("--quick", action="store_true", help="a tenth of the cases: a quick look, no evidence")
-    parser.add_argument("--out", type=Path, help=f"folder of the report (default: {FOLDER})")
+    parser.add_argument("--record", metavar="FILE", type=Path, help="write the page of this record, run no check")
+    outs = f"folder of the report (default: {FOLDER}, or that of the --record)"
+    parser.add_argument("--out", metavar="FOLDER", type=Path, help=outs)
 
     def body(options: argparse.Namespace) -> int:
         if options.run is not None:
-            if options.quick or options.out is not None:
-                parser.error("--quick and --out are for the report, without RUN")
+            if options.quick or options.record is not None or options.out is not None:
+                parser.error("--quick, --record and --out are for the report, without RUN")
             words = [] if options.delays is None else ["--delays", options.delays]
             return drawing.main([str(options.run), *words], prog)
         if options.delays is not None:
             parser.error("--delays is of a RUN")
+        if options.record is not None and options.quick:
+            parser.error("--quick is of a run of the checks, a --record has run")
+        out = options.out or (FOLDER if options.record is None else options.record.parent)
         try:
-            return make(options.out or FOLDER, options.quick)
+            return make(out, options.quick) if options.record is None else write(read(options.record), out)
         except OSError as error:
-            reason = f"{error.strerror or error}: {options.out or FOLDER}"
+            reason = f"{error.strerror or error}: {out}"
             return report(prog, f"`--out` must be a folder with room for the report, got {reason}; make room")
 
     return parser.run(body, argv, {RecordError: BAD_INPUT})
@@ -65,7 +74,11 @@ def make(out: Path, quick: bool) -> int:
     first = "A first run compiles the kernels, which takes one minute more."
     print(f"All checks, {networks}: {DURATIONS[quick]} on two free cores. {first}", flush=True)
     run(record.absolute(), quick)
-    return write(read(record), out)
+    try:
+        return write(read(record), out)
+    except Exception:
+        print(f"All checks have run. Their page is written by: python -m reports --record {record}", file=sys.stderr)
+        raise
 
 
 def study() -> dict[str, Any]:
@@ -90,7 +103,8 @@ def run(record: Path, quick: bool) -> None:
 
 
 def write(record: Verification, out: Path) -> int:
-    """Write the page of a record; 1 if a check is red."""
+    """Write the page of a record into a folder; 1 if a check is red."""
+    out.mkdir(parents=True, exist_ok=True)
     (out / PAGE).write_text(html(record, study()), encoding="utf-8", newline="\n")
     for check in record.checks:
         if check["status"] == RED:

@@ -1,5 +1,9 @@
-"""`verification.json`: the measurements of the tests, check by check; and their words in print."""
+"""`verification.json`: the measurements of the tests, check by check; and their words in print.
 
+Its seal is a SHA-256 over the rest: a record is whole, as the tests wrote it, or it is refused.
+"""
+
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,13 +13,9 @@ from typing import Any
 from delayprop.fast.data.records import RecordError
 from delayprop.fast.drawing.pages import templates
 
-FORMAT = "delayprop-verification/1"
+FORMAT = "delayprop-verification/2"
 GREEN, RED, NOT_RUN = "green", "red", "not run"
 MARKS = {GREEN: "\N{CHECK MARK}", RED: "\N{BALLOT X}", NOT_RUN: "\N{EN DASH}"}
-KEYS = (
-    "number", "group", "title", "shows", "criterion", "status", "tests", "controls", "caught", "cases", "seeds",
-    "worst", "limit", "headroom", "fault", "fault_limit", "wrong",
-)
 
 Found = dict[str, list[dict[str, Any]]]  # the data of the figures, by name: a list of entries each
 
@@ -32,9 +32,13 @@ class Verification:
         return sum(check["status"] == status for check in self.checks)
 
 
+def seal(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
 def read(path: Path) -> Verification:
     """Read the file; `RecordError`: the file is missing, damaged, or of another format."""
-    name, remedy = path.name, "make it anew: python -m reports"
+    name, remedy = path.name, "copy it again, or make it anew: python -m reports"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -42,15 +46,9 @@ def read(path: Path) -> Verification:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         got = repr(content.get("format")) if isinstance(content, dict) else type(content).__name__
         raise RecordError(f"{name} format", repr(FORMAT), got, remedy)
-    checks, figures = content.pop("checks", None), content.pop("figures", None)
-    if not isinstance(checks, list) or not isinstance(figures, dict) or not checks:
-        raise RecordError(name, "an object with checks and figures", "one without", remedy)
-    for n, check in enumerate(checks, start=1):
-        missing = [key for key in KEYS if key not in check]
-        if missing or check["number"] != n or check["status"] not in (GREEN, RED, NOT_RUN):
-            got = f"one without {', '.join(missing)}" if missing else f"number {check['number']}, {check['status']}"
-            raise RecordError(f"{name} checks[{n - 1}]", f"a record of check {n}", got, remedy)
-    return Verification(checks, figures, content)
+    if content.pop("seal", None) != seal(content):
+        raise RecordError(name, "whole, as the checks wrote it", "a content that its seal does not fit", remedy)
+    return Verification(content.pop("checks"), content.pop("figures"), content)
 
 
 def number(value: float) -> str:

@@ -25,7 +25,7 @@ YES_OR_NO = {"worst": 0.0, "limit": 0.0, "headroom": None, "fault": None, "fault
 
 
 def checks(folder: Path, **changes: dict[str, Any]) -> list[dict[str, Any]]:
-    return read(record(folder, **changes)).checks
+    return read(record(folder, {}, {}, **changes)).checks
 
 
 def row(page: str, number: int) -> str:

@@ -101,22 +101,50 @@ def test_numbers(value: float, shown: str) -> None:
 @pytest.mark.parametrize(("content", "words"), [
     (None, "`verification.json` must be a verification record, got none"),
     ("{", "`verification.json` must be a verification record, got none"),
-    ('{"format": "x"}', "`verification.json format` must be 'delayprop-verification/1', got 'x'"),
-    ('{"format": "delayprop-verification/1"}', "must be an object with checks and figures"),
+    ("[]", "`verification.json format` must be 'delayprop-verification/2', got list"),
+    ('{"format": "x"}', "`verification.json format` must be 'delayprop-verification/2', got 'x'"),
+    ('{"format": "delayprop-verification/2"}', "must be whole, as the checks wrote it, got a content that its seal"),
 ])
-def test_damaged_records_are_refused(content: str | None, words: str, tmp_path: Path) -> None:
+def test_damaged_records_are_refused(content: str | None, words: str, tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / command.RECORD
     if content is not None:
         path.write_text(content)
-    with pytest.raises(ValueError, match=re.escape(words)):
-        read(path)
+    assert words in refusal(capsys, main, "--record", path) and not (tmp_path / command.PAGE).exists()
 
 
-def test_a_check_without_its_keys_is_named(tmp_path: Path) -> None:
+def test_a_record_with_one_digit_changed_is_refused(tmp_path: Path) -> None:
     path = record(tmp_path)
-    path.write_text(path.read_text().replace('"criterion"', '"other"', 5).replace('"other"', '"criterion"', 4))
-    with pytest.raises(ValueError, match=r"checks\[4\]` must be a record of check 5, got one without criterion"):
+    path.write_text(path.read_text().replace("3.21e-13", "3.20e-13", 1))
+    with pytest.raises(ValueError, match="a content that its seal does not fit; copy it again, or make it anew"):
         read(path)
+
+
+@pytest.mark.parametrize(("effort", "changes", "words"), [
+    ("full", {}, f"{ALL} of {ALL} checks are green"), ("full", {"check_7": FAILED}, ", 1 RED"),
+    ("quick", {}, "A quick look, which is no evidence: "),
+])
+def test_the_page_of_an_existing_record(
+    effort: str, changes: dict, words: str, tmp_path: Path, capsys: Capture
+) -> None:
+    """With its date and commit; the page stands beside it, or in the folder `--out`."""
+    path, other = record(tmp_path, about={"effort": effort}, **changes), tmp_path / "a" / "b"
+    for where in ([], ["--out", str(other)]):
+        assert main(["--record", str(path), *where]) == bool(changes) and words in capsys.readouterr().out
+    page = (tmp_path / command.PAGE).read_text(encoding="utf-8")
+    assert words in page and "Made 2026-01-01T00:00:00+00:00, commit c0ffee." in page
+    assert page == (other / command.PAGE).read_text(encoding="utf-8")
+
+
+def test_when_drawing_fails_the_command_that_draws_the_record_is_named(
+    tmp_path: Path, monkeypatch: Patch, capsys: Capture
+) -> None:
+    monkeypatch.setattr(command, "run", lambda path, _: record(path.parent))
+    monkeypatch.setattr(command, "html", lambda *_: SKIPPED["batch"])
+    with pytest.raises(KeyError, match="batch"):
+        main(["--out", str(tmp_path)])
+    assert f"by: python -m reports --record {tmp_path / command.RECORD}\n" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert main(["--record", str(tmp_path / command.RECORD)]) == 0
 
 
 @pytest.mark.parametrize(("code", "changes", "expected"), [
@@ -143,7 +171,8 @@ def test_tests_that_broke_off_give_no_report(
 
 @pytest.mark.parametrize(("arguments", "words"), [
     (["--out"], "expected one argument"), (["--slow"], "unrecognized arguments"),
-    (["a", "b"], "unrecognized arguments: b"),
+    (["a", "b"], "unrecognized arguments: b"), (["a", "--record", "b"], "are for the report, without RUN"),
+    (["--record", "a", "--quick"], "--quick is of a run of the checks"),
 ])
 def test_wrong_options(arguments: list[str], words: str, capsys: Capture) -> None:
     assert words in refusal(capsys, main, *arguments)

@@ -8,6 +8,7 @@ tests; `fault` that of the controls, which must exceed its limit. The file names
 path. Except for `made`, two runs on one machine write equal files.
 """
 
+import hashlib
 import json
 import math
 import os
@@ -24,7 +25,7 @@ import pytest
 from tests.support.effort import EFFORT
 from tests.support.report_checks import BY_NUMBER, CHECKS
 
-FORMAT = "delayprop-verification/1"  # typed anew, as are the three: `reports` must not be imported here
+FORMAT = "delayprop-verification/2"  # typed anew, as are the three and the seal: `reports` must not be imported here
 GREEN, RED, NOT_RUN = "green", "red", "not run"
 EXPECTED = "tests of checks"
 PACKAGES = ("numpy", "sympy", "mpmath", "torch", "numba", "hypothesis", "pytest")
@@ -93,6 +94,7 @@ class Evidence:
             "commit": _git("rev-parse", "HEAD"), "changed": bool(_git("status", "--porcelain")),
             "environment": environment(), "checks": [self._record(check.number) for check in CHECKS], "figures": kept,
         }
+        content["seal"] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         self.path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
     def _record(self, number: int) -> dict[str, Any]:
