@@ -54,7 +54,7 @@ test-release: ## run the tests for a release alone: more planted faults, kernels
 
 report: ## run every check and write the verification report, verification/verification.html
 	$(call need,dev)
-	@echo "report: every check, then verification/verification.html; 6 to 10 minutes (ARGS=--quick: about one)"
+	@echo "report: every check, then verification/verification.html and its record; 16 to 21 minutes (ARGS=--quick: about 90 seconds)"
 	@$(PY) -m reports $(ARGS)
 
 test-gpu: ## run the tests that need a GPU; make EXTRAS=dev,cuda test-gpu installs what they need

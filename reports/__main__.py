@@ -21,8 +21,8 @@ FOLDER = Path("verification")
 RECORD, PAGE = "verification.json", "verification.html"
 GRID = ROOT / "results" / "grid.json"
 WORKERS = 2
-DURATIONS = {True: "60 to 90 seconds", False: "6 to 10 minutes"}
-"""By `quick`, on two cores that do nothing else: half the CPU time, and the ends of a run."""
+DURATIONS = {True: "60 to 100 seconds", False: "16 to 21 minutes"}
+"""By `quick`, as measured on two cores (2026-12-07)."""
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m reports") -> int:
