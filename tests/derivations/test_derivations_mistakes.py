@@ -24,7 +24,9 @@ DECIDES = {
     "arrival": ("at_arrival",), "spike": ("spike_shift", "shift_by_maximum", "before_spike", "gradient_at_spike"),
     "spike-grazing": ("kappa",), "readout": ("at_end",), "sample": ("at_reading",),
     "max-pinned": ("dL_dt_arr_at_pinned_maximum",), "identity-A": ("scale_charge",), "identity-C": ("shift_charge",),
-    "identity-readout": ("shift_of_running_readout", "unit_of_running_readout", "moment_of_running_readout"),
+    "identity-readout": ("shift_of_running_readout", "unit_of_running_readout", "moment_of_running_readout",
+                         "lif_rates"),
+    "erratum-29": ("lif_after",),
     "paper-flow": ("lambda_V_flow", "lambda_I_flow"), "paper-arrival": ("dL_dw_at_arrival", "dL_dt_arr"),
     "paper-spike": (
         "dL_dt_post_at_crossing", "lambda_V_at_crossing", "dL_dv_th_at_crossing", "dL_dv_reset_at_crossing",

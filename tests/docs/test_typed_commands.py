@@ -36,7 +36,7 @@ MEANING = {
     "results runs/mine": "results run",
     "sweep.py FOLDER --task": "sweep.py sweeps/one --task yin-yang", "FOLDER": "data",
     "TRAIN.h5 VALID.h5 TEST.h5": "train.h5 valid.h5 test.h5", "TASK": "yin-yang", "{given['task']}": "yin-yang",
-    "--neuron FILE": "--neuron my-neuron.json", "--neuron F": "--neuron my-neuron.json", "--neuron N": "--neuron adlif",
+    "--neuron FILE": "--neuron my-neuron.json", "--neuron F": "--neuron my-neuron.json",
     "--inputs N": "--inputs 3", "--jitter J": "--jitter 1", "--distractors R": "--distractors 1",
     "--seed S": "--seed 1", "--grid STEPS": "--grid 1", "WORKLOAD": "recurrent", "$n": "64", "julia mysim.jl": PEER,
     "PROGRAM": PEER, "python stepped_adapter.py": "python examples/conformance/stepped_adapter.py",

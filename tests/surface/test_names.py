@@ -166,7 +166,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "export nothing": (["export", NOWHERE], "delayprop export: `--case` is missing, and so is --nir; "),
     "report nowhere": (["report", NOWHERE], "delayprop report: `RUN` must be the folder of a finished run, with "
                        "result.json, got No such file or directory:"),
-    "report of both": (["report", "--quick", NOWHERE], "delayprop report: --quick and --out are for the report, "),
+    "report of both": (["report", "--quick", NOWHERE], "delayprop report: --quick, --record and --out are for "),
 }
 
 
