@@ -1,13 +1,12 @@
 """Checkpoints: a file is whole or absent, is checked when it is read, and the last two are kept.
 
-A file is one line of JSON with the format, length and SHA-256 of the rest, and then the state as
-`torch.save` writes it. It is written under another name, synced to the disk, and then renamed. A
-file of a stranger takes no more memory than a few times its length before it is refused.
+A file is the state as `torch.save` writes it, under a seal (`data.seals`). It is written under
+another name, synced to the disk, and then renamed. A file of a stranger takes no more memory than a
+few times its length before it is refused.
 """
 
 import hashlib
 import io
-import json
 import pickletools
 import re
 import warnings
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor
 
 from delayprop.fast.data.new_files import HALF, content_of, write_whole
+from delayprop.fast.data.seals import DamagedError, sealed, unsealed
 from delayprop.spec.errors import SpecError, Verbatim, shown
 
 FORMAT = "delayprop-checkpoint/3"  # /2 did not keep the accuracy that an early stop watches
@@ -32,10 +32,6 @@ GLOBALS = {
 }
 """Everything that a state is made of; torch allows more, such as an array of any length."""
 PLACES = 4  # a tensor stands in fewer places of a state
-
-
-class DamagedError(ValueError):
-    """The content of a checkpoint is not the content that was written."""
 
 
 def checkpoints_in(folder: Path) -> dict[int, Path]:
@@ -103,9 +99,7 @@ def saved(state: dict) -> bytes:
 
 def encoded(state: dict) -> bytes:
     """The content of a checkpoint file with this state."""
-    body = saved(state)
-    head = {"format": FORMAT, "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
-    return json.dumps(head).encode() + b"\n" + body
+    return sealed(FORMAT, saved(state))
 
 
 def decoded(content: bytes) -> dict:
@@ -113,19 +107,7 @@ def decoded(content: bytes) -> dict:
 
     Content that is damaged, or of another format, raises `DamagedError`.
     """
-    line, _, body = content.partition(b"\n")
-    try:
-        head = json.loads(line)
-        length, digest, kind = int(head["bytes"]), str(head["sha256"]), str(head["format"])
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):  # the last two: Infinity, deep nesting
-        raise DamagedError("no checkpoint of this project, or its first line is damaged") from None
-    if kind != FORMAT:
-        raise DamagedError(f"of format {kind}; this version reads {FORMAT}: go on with the version that wrote it")
-    if len(body) != length:
-        raise DamagedError(f"{len(body)} of {length} bytes")
-    if hashlib.sha256(body).hexdigest() != digest:
-        raise DamagedError("its checksum is wrong")
-    return loaded(body)
+    return loaded(unsealed(FORMAT, content))
 
 
 def loaded(content: bytes) -> dict:

@@ -33,7 +33,7 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("no fsync", "data/new_files.py", "            os.fsync(file.fileno())\n", "", "order"),
         ("folder not synced", "data/new_files.py", "        os.fsync(folder)", "        pass", "order"),
         ("in place", "data/new_files.py", 'path.with_name(f".{path.name}{HALF}")', "path", "order"),
-        ("no checksum", "training/checkpoints.py", ".hexdigest() != digest:", ".hexdigest() == 0:", "skipped_by_name"),
+        ("no checksum", "data/seals.py", ".hexdigest() != digest:", ".hexdigest() == 0:", "skipped_by_name"),
         ("one kept", "training/checkpoints.py", "KEPT = 2", "KEPT = 1", "what_stays and last"),
         ("pickle", "training/checkpoints.py", "weights_only=True", "weights_only=False", "nothing_in_a_file"),
         ("half stays", "training/checkpoints.py", "            path.unlink()", "            pass", "written"),
