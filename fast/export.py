@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from delayprop.fast.nn.interchange import case_of, network_of
-from delayprop.fast.runs.saved_runs import Run, check_classifies, opened, records
+from delayprop.fast.runs.saved_runs import Run, check_classifies, opened
 from delayprop.fast.training.model import Classifier
 from delayprop.spec.case import save_case
 from delayprop.spec.checks import whole_number
@@ -33,8 +33,9 @@ def _export(options: argparse.Namespace) -> int:
     if options.case is None and options.nir is None:
         raise SpecError("--case", "", "is missing, and so is --nir", "name the file to write")
     if options.case is None:
-        check_classifies(options.run, records(options.run, untested=True)[0])
-        network = Run(options.run).network()
+        run = Run(options.run)
+        check_classifies(run)
+        network = run.network()
     else:
         training = opened(options.run, options.data)
         network = training.network

@@ -13,9 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from delayprop.fast.runs.saved_runs import HOW_IT_RAN, NETWORK, check_classifies, check_network, records
+from delayprop.fast.runs.saved_runs import HOW_IT_RAN, Run, check_classifies, check_network
 from delayprop.fast.training.checkpoints import Checkpoints, check_content, digest
-from delayprop.fast.training.run_folder import RESULT
 from delayprop.spec import SpecError
 from delayprop.spec.command import OneLineParser, run_and_exit
 from delayprop.spec.errors import Verbatim
@@ -26,17 +25,16 @@ OF_THE_TEST = ("test_accuracy", "count_baseline", "trials_sha256", "wrong")
 def entry(folder: Path) -> dict:
     """The result of a finished run; `SpecError`: the folder holds no finished run of a task that
     classifies, or a damaged one, or one whose steps were not certified."""
-    untested = (folder / NETWORK).exists() and not (folder / RESULT).exists()
-    options, result, log = records(folder, untested)
-    check_classifies(folder, options)
-    check_network(folder)
+    run = Run(folder)
+    check_classifies(run)
+    check_network(run)
+    options, result, log = run.options, run.result, run.history
     state, damage = Checkpoints(folder, own=False).load(partial(check_content, steps=math.inf))
     training = state["training"]
     epochs = training["ended"] or options["epochs"]
     lack = damage[0] if damage else f"{len(log)} of {epochs} epochs" if len(log) != epochs else ""
-    if lack or (untested and options["test"]):
-        got = Verbatim(lack or f"one without {RESULT}")
-        raise SpecError(str(folder), "the folder of a finished run", got, "let it finish, or --resume it")
+    if lack:
+        raise SpecError(str(folder), "the folder of a finished run", Verbatim(lack), "let it finish, or --resume it")
     if not options["certify"]:
         raise SpecError(str(folder), "a run that certifies its steps", Verbatim("`--certify 0`"), "leave that out")
     best = next(line for line in log if line["epoch"] == training["best"]["epoch"])

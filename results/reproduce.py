@@ -19,14 +19,13 @@ from typing import Any
 from filelock import FileLock
 
 from delayprop.fast.data.new_files import write_whole
-from delayprop.fast.data.records import COUNT, TEXT, RecordError, checked
-from delayprop.fast.runs.saved_runs import HOW_IT_RAN, NETWORK, Run
+from delayprop.fast.data.records import COUNT, NETWORK, RESULT, TEXT, checked
+from delayprop.fast.runs.saved_runs import HOW_IT_RAN, Run
 from delayprop.fast.tasks.options import job_of, parser_of, task_and_preset
 from delayprop.fast.tasks.registry import CLASSIFYING
 from delayprop.fast.train import ENDED
 from delayprop.fast.train import main as train
 from delayprop.fast.training.intervals import mean_half_width
-from delayprop.fast.training.run_folder import RESULT
 from delayprop.fast.training.settings import Settings
 from delayprop.spec.checks import one_of, whole_number
 from delayprop.spec.command import OneLineParser, run_and_exit
@@ -211,10 +210,7 @@ def _write(path: Path, line: dict[str, Any]) -> None:
 
 def _place(text: str, where: str) -> dict[str, Any]:
     """The arm and the seed of a line."""
-    try:
-        line = checked(text, {"arm": TEXT, "seed": COUNT}, where)
-    except RecordError as error:
-        raise RecordError(error.name, error.expected, error.got, "delete the line: its run is kept") from None
+    line = checked(text, {"arm": TEXT, "seed": COUNT}, where, "delete the line: its run is kept")
     return {name: line[name] for name in ("arm", "seed")}
 
 

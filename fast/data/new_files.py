@@ -27,9 +27,20 @@ def write_whole(path: Path, content: bytes) -> None:
         os.replace(half, path)
     finally:
         half.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
+    _keep_names(path.parent)
+
+
+def remove_now(path: Path) -> None:
+    """Removes a file, if it is there, before anything that follows, whatever ends the machine."""
+    path.unlink(missing_ok=True)
+    _keep_names(path.parent)
+
+
+def _keep_names(path: Path) -> None:
+    """Makes the names in a folder durable."""
+    folder = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)  # makes the new name durable
+        os.fsync(folder)
     finally:
         os.close(folder)
 

@@ -1,107 +1,174 @@
-"""Reads the JSON records in the folder of a run, and checks their shape."""
+"""The record of a run: the files in its folder, under one seal; and lines of JSON typed by hand.
 
+The seal, `seal.sha256`, has the SHA-256 of each file. It is the last file that a run writes, and
+the first that goes when another changes, so it fits whenever a run is killed. A folder without one
+is read with a warning: an older version wrote it, or its run has not ended.
+"""
+
+import hashlib
 import json
 import math
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 from delayprop.fast.data.new_files import content_of
+from delayprop.fast.data.seals import DamagedError, sealed, unsealed
 from delayprop.spec.checks import described
-from delayprop.spec.errors import SpecError, Verbatim
+from delayprop.spec.errors import SpecError, Verbatim, printable
 
-T = TypeVar("T")
-NUMBER = "a finite number"
-AMOUNT = "a finite number of at least 0"
-AMOUNT_OR_NULL = f"{AMOUNT} or null"
-COUNT = "a whole number of at least 0"
-TEXT = "text"
+OPTIONS, LOG, RESULT, NETWORK, ARRAYS = "options.json", "history.jsonl", "result.json", "network.pt", "page.npz"
+FILES = (OPTIONS, LOG, RESULT, NETWORK, ARRAYS)
+SEAL, FORMAT = "seal.sha256", "delayprop-run/1"
+NUMBER, AMOUNT = "a finite number", "a finite number of at least 0"
+COUNT, TEXT = "a whole number of at least 0", "text"
+PAIRS = "a list of pairs of whole numbers of at least 0"
 
 
 class RecordError(SpecError):
-    """A record that cannot be used; `brief`: the record, and what is wrong with it."""
+    """A record that cannot be used."""
 
-    def __init__(
-        self, name: str, expected: str, got: object, remedy: str = "give the folder of a finished run", brief: str = ""
-    ) -> None:
+    def __init__(self, name: str, expected: str, got: object, remedy: str) -> None:
         super().__init__(name, expected, Verbatim(got), remedy)
-        self.brief = brief or f"{name}: {got}"
 
 
-def history(run: Path, shape: dict) -> list[dict]:
-    """The lines of `history.jsonl`, at least one, each of this shape; else `RecordError`."""
-    name = "history.jsonl"
-    lines = content(run, name, bytes.decode).splitlines()
-    if not lines:
-        raise RecordError(name, "at least one line", "an empty file")
-    return [checked(line, shape, f"{name} line {n}") for n, line in enumerate(lines, start=1)]
+class Record:
+    """The files of a run, as the run wrote them.
+
+    `RecordError`: a file has changed since, cannot be read, or is missing when it is asked for.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.files = folder, files_in(folder) if folder.is_dir() else {}
+        if not self.files:
+            got = "one without its files" if folder.is_dir() else "no such folder"
+            raise RecordError(str(folder), "the folder of a finished run", got, "give the folder of `--out`")
+        if not check_seal(folder, self.files, FILES, "restore it, or --resume the run"):
+            unknown = "an older version wrote it, or its run has not ended; its files are not checked"
+            print(printable(f"warning: {folder} has no seal: {unknown}"), file=sys.stderr)
+
+    def content(self, name: str) -> bytes:
+        if name not in self.files:
+            raise RecordError(
+                str(self.folder), "the folder of a finished run", f"no {name}", "let it finish, or --resume it"
+            )
+        return self.files[name]
+
+    @cached_property
+    def options(self) -> dict[str, Any]:
+        return self._objects(OPTIONS, [self.content(OPTIONS)])[0]
+
+    @cached_property
+    def result(self) -> dict[str, Any]:
+        return self._objects(RESULT, [self.content(RESULT)])[0]
+
+    @cached_property
+    def log(self) -> list[dict[str, Any]]:
+        """The lines of the log, at least one."""
+        return self._objects(LOG, self.content(LOG).splitlines())
+
+    def _objects(self, name: str, texts: Sequence[bytes]) -> list[dict[str, Any]]:
+        with of_this_version(self.folder):
+            found = [json.loads(text) for text in texts]
+            if not found or not all(isinstance(one, dict) for one in found):
+                raise DamagedError(f"{name} without a JSON object per {'line' if name == LOG else 'file'}")
+        return found
 
 
-def record(run: Path, name: str, shape: dict) -> dict:
-    """The content of a JSON file of the run, of this shape; else `RecordError`."""
-    return checked(content(run, name, bytes.decode), shape, name)
-
-
-def content(run: Path, name: str, convert: Callable[[bytes], T]) -> T:
-    """A file of the run, converted; `RecordError`: it cannot be read, or is no UTF-8."""
+@contextmanager
+def of_this_version(folder: Path) -> Iterator[None]:
+    """Context that takes values of a record: files without a seal may have others, and so may those
+    of another version."""
     try:
-        return convert(content_of(run / name))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = str(error.strerror) if isinstance(error, OSError) else type(error).__name__
-        expected = f"the folder of a finished run, with {name}"
-        raise RecordError("RUN", expected, f"{reason}: {run}", brief=f"{name}: {reason}") from None
+        yield
+    except (SpecError, OSError):
+        raise
+    except Exception as error:  # no single type: a missing entry, a network or an array of another shape
+        reason = str(error) if isinstance(error, DamagedError) else f"{type(error).__name__}: {error}"
+        expected, remedy = "the folder of a run of this version", "restore the file, or train again"
+        raise RecordError("RUN", expected, f"{reason}: {folder}", remedy) from error  # messages cut paths
 
 
-def checked(text: str, shape: dict, name: str) -> dict:
-    """A JSON object of this shape; else `RecordError`."""
-    try:
-        found: dict = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise RecordError(name, "JSON", error) from None
-    check_shape(found, shape, name)
+def files_in(folder: Path, names: Sequence[str] = FILES) -> dict[str, bytes]:
+    """The content of each of these files that is there; `RecordError`: one cannot be read."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = content_of(folder / name)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            got = f"{name}: {error.strerror}"
+            raise RecordError(str(folder), "a folder whose files can be read", got, "put it right") from None
     return found
 
 
-def check_shape(value: object, shape: object, name: str) -> None:
-    """Refuses a value of another shape, by the name of the first entry that differs.
+def seal_of(files: Mapping[str, bytes]) -> bytes:
+    """The content of the seal: a line per file, as the program `sha256sum` prints it."""
+    return sealed(FORMAT, "".join(f"{digest_of(content)}  {name}\n" for name, content in files.items()).encode())
 
-    A shape is `NUMBER`, `AMOUNT_OR_NULL`, `AMOUNT`, `COUNT` or `TEXT`; a set of choices; a dict of
-    required keys (`key?` may be missing); a list of one shape: a list of one or more such values; a
-    tuple of shapes: a list of that length.
+
+def digest_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def check_seal(folder: Path, files: Mapping[str, bytes], names: Sequence[str], remedy: str) -> dict[str, str]:
+    """The SHA-256 of each file of the sealed folder; empty: it has no seal.
+
+    `RecordError`: among these names a file is not that of the seal; `files`: those that are there.
     """
-    if isinstance(shape, dict):
-        if not isinstance(value, dict):
-            raise RecordError(name, "an object", _described(value))
-        for key, inner in shape.items():
-            if key.removesuffix("?") in value:
-                check_shape(value[key.removesuffix("?")], inner, f"{name} {key.removesuffix('?')}")
-            elif not key.endswith("?"):
-                raise RecordError(name, f"an object with {key}", "one without")
-    elif isinstance(shape, list | tuple):
-        if not isinstance(value, list) or not value or (isinstance(shape, tuple) and len(value) != len(shape)):
-            expected = "a list of at least one" if isinstance(shape, list) else f"a list of {len(shape)}"
-            raise RecordError(name, expected, _described(value))
-        for n, entry in enumerate(value):
-            check_shape(entry, shape[n if isinstance(shape, tuple) else 0], f"{name}[{n}]")
-    elif isinstance(shape, set | frozenset):
-        if type(value) not in (str, int) or value not in shape:
-            raise RecordError(name, "one of " + ", ".join(map(str, sorted(shape))), _described(value))
-    elif not _is(value, shape):
-        raise RecordError(name, str(shape), _described(value))
+    try:
+        body = unsealed(FORMAT, content_of(folder / SEAL)).decode()
+        known = {name: digest for digest, name in (line.split("  ") for line in body.splitlines())}
+        wrong = [
+            f"{name} {'changed' if name in known and name in files else 'missing' if name in known else 'added'}"
+            for name in names if known.get(name) != (digest_of(files[name]) if name in files else None)
+        ]
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        wrong = [f"{SEAL} changed ({error.strerror if isinstance(error, OSError) else error})"]
+    if wrong:
+        raise RecordError(str(folder), "as the run wrote it", ", ".join(wrong), remedy)
+    return known
 
 
-def _is(value: object, shape: object) -> bool:
-    if shape == TEXT:
-        return isinstance(value, str)
-    if shape == COUNT:
-        return type(value) is int and value >= 0
-    if value is None:
-        return shape == AMOUNT_OR_NULL
-    if type(value) not in (int, float) or not abs(value) < math.inf:  # type: ignore[arg-type]
-        return False
-    return shape not in (AMOUNT, AMOUNT_OR_NULL) or value >= 0  # type: ignore[operator]  # a number by now
+def checked(text: str, shape: Mapping[str, str], name: str, remedy: str) -> dict[str, Any]:
+    """A JSON object that someone may have typed; `RecordError`: it has not these entries.
+
+    `shape`: the kind of each entry, a key of `KINDS`; `key?` may be missing.
+    """
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RecordError(name, "JSON", error, remedy) from None
+    if not isinstance(found, dict):
+        raise RecordError(name, "an object", described(found), remedy)
+    for key, kind in shape.items():
+        if (known := key.removesuffix("?")) in found:
+            if not KINDS[kind](value := found[known]):
+                got = described(value) if isinstance(value, dict | list) else json.dumps(value)
+                raise RecordError(f"{name} {known}", kind, got, remedy)
+        elif known == key:
+            raise RecordError(name, f"an object with {key}", "one without", remedy)
+    return found
 
 
-def _described(value: object) -> object:
-    """Containers by kind and length, all else as JSON."""
-    return described(value) if isinstance(value, dict | list) else json.dumps(value)
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < math.inf
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+KINDS: dict[str, Callable[[Any], bool]] = {
+    NUMBER: _is_number, AMOUNT: lambda value: _is_number(value) and value >= 0, COUNT: _is_count,
+    TEXT: lambda value: isinstance(value, str),
+    PAIRS: lambda value: isinstance(value, list) and all(
+        isinstance(one, list) and len(one) == 2 and all(map(_is_count, one)) for one in value
+    ),
+}

@@ -4,29 +4,33 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from delayprop.fast.data.records import TEXT, RecordError, record
+from delayprop.fast.data.records import Record, RecordError, of_this_version
 from delayprop.fast.drawing import classification, sequence, synapses
 from delayprop.fast.drawing.run_record import read
 from delayprop.fast.drawing.style import save
-from delayprop.spec.command import BAD_INPUT, OneLineParser, report, run_and_exit
+from delayprop.spec.command import OneLineParser, report, run_and_exit
 
 DELAYS = "draw alone the delays before and after training, into this file (.png, .svg or .pdf)"
 
 
 def draw(run: Path) -> list[str]:
     """Draws the pictures of a finished run, by its task; returns their paths."""
-    found = record(run, "result.json", {"task": TEXT})
-    kind = sequence if found["task"] == "sequence" else classification
-    return kind.draw(run)
+    record = Record(run)
+    with of_this_version(run):
+        kind = sequence if record.result["task"] == "sequence" else classification
+        return kind.draw(record)
 
 
 def draw_delays(run: Path, picture: Path) -> list[str]:
     """Draws the delays of a classification, before and after training, into a file."""
     if picture.suffix not in (".png", ".svg", ".pdf"):
         raise RecordError("--delays", "a file that ends in .png, .svg or .pdf", picture, "name it so")
-    if record(run, "result.json", {"task": TEXT})["task"] == "sequence":
-        raise RecordError("RUN", "the run of a task that classifies", "sequence", "it has its delays in delays.png")
-    return [save(synapses.learned_delays(read(run).page), picture.parent, picture.name)]
+    record = Record(run)
+    with of_this_version(run):
+        if record.result["task"] == "sequence":
+            remedy = "it has its delays in delays.png"
+            raise RecordError("RUN", "the run of a task that classifies", "sequence", remedy)
+        return [save(synapses.learned_delays(read(record).page), picture.parent, picture.name)]
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.drawing") -> int:
@@ -46,7 +50,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m fast.drawing"
         print("\n".join(drawn))
         return 0
 
-    return parser.run(body, argv, {RecordError: BAD_INPUT})
+    return parser.run(body, argv)
 
 
 if __name__ == "__main__":

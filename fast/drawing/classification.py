@@ -1,9 +1,8 @@
 """The pictures and the page of a run of a task that classifies."""
 
-from pathlib import Path
-
 from matplotlib.figure import Figure
 
+from delayprop.fast.data.records import Record
 from delayprop.fast.drawing import answers, curves, synapses
 from delayprop.fast.drawing.pages import page, percent, templates
 from delayprop.fast.drawing.run_record import Run, read
@@ -15,9 +14,9 @@ TASKS = {
 }
 
 
-def draw(folder: Path) -> list[str]:
+def draw(record: Record) -> list[str]:
     """Draws `training.png` and `run.html` into the folder of the run; returns their paths."""
-    run = read(folder)
+    run, folder = read(record), record.folder
     return [save(overview(run), folder, "training.png"), write(html(run).encode(), folder, "run.html")]
 
 

@@ -1,65 +1,17 @@
-"""The records of a classification run, checked against each other before anything is drawn.
-
-`data.records` checks the shapes of the JSON files. Here the arrays of `page.npz`, parameters before
-and after training and some test trials, are compared with the sizes of the network, and the result
-with the log. What does not fit is refused by `damaged`: the file, and what is wrong in it.
-"""
+"""The record of a classification run, as it is drawn."""
 
 import io
-import math
-import re
-import zipfile
-import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from lzma import LZMAError
-from pathlib import Path
 
 import numpy as np
 
-from delayprop.fast.data.records import (
-    AMOUNT,
-    AMOUNT_OR_NULL,
-    COUNT,
-    NUMBER,
-    TEXT,
-    RecordError,
-    content,
-    history,
-    record,
-)
+from delayprop.fast.data.records import ARRAYS, Record, of_this_version
+from delayprop.fast.data.seals import DamagedError
 
-ARRAYS, RESULT_FILE = "page.npz", "result.json"
 GROUPS = ("w", "w_out", "d", "tau")
-LINE = {
-    "epoch": COUNT, "train_accuracy": NUMBER, "train_loss": NUMBER, "valid_accuracy": NUMBER, "valid_loss": NUMBER,
-    "spikes_per_neuron": NUMBER, "silent": NUMBER, "silent_steps": COUNT, "clamped": COUNT,
-    "gradient": {f"{group}?": NUMBER for group in GROUPS}, "kappa_min": AMOUNT_OR_NULL, "seconds": AMOUNT,
-    **dict.fromkeys(("A", "B", "C", "float64?"), AMOUNT_OR_NULL),
-}
-CARD = ("spikes_per_neuron", "arrivals_per_trial", "seconds_per_epoch", "peak_memory_mib")
-RESULT = {
-    "task": TEXT, "network": TEXT, "best_epoch": COUNT, "test_accuracy": NUMBER, "interval": (NUMBER, NUMBER),
-    "count_baseline": NUMBER, "answers": [[COUNT]],
-    "class_names?": [TEXT], "learned_parameters?": COUNT, "learned_delays?": COUNT,
-    "float64?": AMOUNT_OR_NULL,
-    **{f"{name}?": AMOUNT for name in CARD},
-}
-OPTIONS = {"seed": COUNT, "dtype": {"float32", "float64"}, "choose?": {"best", "last"}, "changed?": TEXT}
-LARGEST = 2**63  # above every number of a trial
 MOST_SHRUNK = 200  # weights and delays of a run shrink less, also where nearly all synapses are absent
 SMALL = 2**26  # bytes that the arrays of any file may take
-UNREADABLE = (
-    OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error, LZMAError,
-    RuntimeError,  # a damaged flag marks the file as encrypted
-    AttributeError, TypeError,  # a single array, no archive
-)
-
-
-def damaged(name: str, reason: object) -> RecordError:
-    """The refusal of a file that no run has written so."""
-    return RecordError(name, "as a run has written it", reason)
 
 
 @dataclass(frozen=True)
@@ -172,89 +124,39 @@ def any_known(values: Sequence[float | None]) -> bool:
     return any(value is not None for value in values)
 
 
-def read(folder: Path) -> Run:
-    """The records in a folder; `RecordError`: one is missing, damaged, or contradicts another."""
-    log, found = history(folder, LINE), record(folder, RESULT_FILE, RESULT)
-    options = record(folder, "options.json", OPTIONS)
-    if not re.fullmatch(r"[1-9]\d{0,8}(-[1-9]\d{0,8}){2,}", found["network"], re.ASCII):
-        raise damaged(RESULT_FILE, f"a network {found['network']!r}")
-    sizes = [int(size) for size in found["network"].split("-")]
-    run = Run(log, found, options, _page(_Arrays(folder), sizes))
-    epoch, table = run.tested["epoch"], found["answers"]
-    if found["best_epoch"] != epoch:
-        how = "best on validation" if run.by_validation else "last"
-        raise damaged(RESULT_FILE, f"best_epoch {found['best_epoch']}; the {how} in history.jsonl is {epoch}")
-    if [len(row) for row in table] != [sizes[-1] + 1] * sizes[-1]:
-        raise damaged(RESULT_FILE, f"answers that are not {sizes[-1]} rows of {sizes[-1] + 1}")
-    if len(run.class_names) != sizes[-1]:
-        raise damaged(RESULT_FILE, f"{len(run.class_names)} class_names of {sizes[-1]} classes")
-    trials, right = sum(map(sum, table)), sum(row[label] for label, row in enumerate(table))
-    if not trials or not math.isclose(right / trials, found["test_accuracy"], rel_tol=1e-9):
-        raise damaged(RESULT_FILE, f"test_accuracy {found['test_accuracy']}, and {right} of {trials} answers right")
-    return run
+def read(record: Record) -> Run:
+    with of_this_version(record.folder):
+        return Run(record.log, record.result, record.options, _page(_arrays(record.content(ARRAYS))))
 
 
-def _page(arrays: "_Arrays", sizes: Sequence[int]) -> Page:
-    """The arrays of a network of these sizes."""
-    t, duration = arrays.take("t", None), float(arrays.take("duration"))
-    if duration <= 0:
-        raise damaged(ARRAYS, f"a duration of {duration}")
-    hidden = ["hidden"] if len(sizes) == 3 else [f"hidden {n}" for n in range(1, len(sizes) - 1)]
-    layers, recurrent = [], []
-    for n, ((pre, post), (size, own)) in enumerate(zip(pairwise(["input", *hidden, "output"]), pairwise(sizes))):
-        layers.append(arrays.layer(pre, post, "", n, (size, own)))
-        if f"d_rec_after_{n}" in arrays.found:
-            recurrent.append(arrays.layer(post, post, "_rec", n, (own, own)))
-    trials = [arrays.trial(0, sizes, len(t))]
-    while f"label_{len(trials)}" in arrays.found:
-        trials.append(arrays.trial(len(trials), sizes, len(t)))
-    return Page(duration, t, layers, recurrent, trials)
+def _arrays(content: bytes) -> dict[str, np.ndarray]:
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:  # noqa: TID251
+        if sum(one.file_size for one in file.zip.infolist()) > max(SMALL, MOST_SHRUNK * len(content)):
+            raise DamagedError(f"{ARRAYS} whose arrays are far larger than the file")
+        return {name: np.asarray(file[name]) for name in file.files}
 
 
-class _Arrays:
-    """The arrays of the file; each is checked when it is taken."""
+def _page(found: Mapping[str, np.ndarray]) -> Page:
+    """The page of these arrays; `training.conclusion` describes them."""
+    number = sum(name.startswith("w_after_") for name in found)
+    hidden = ["hidden"] if number == 2 else [f"hidden {n}" for n in range(1, number)]
+    names, layers, recurrent = ["input", *hidden, "output"], [], []
+    for n in range(number):
+        layers.append(_layer(found, names[n], names[n + 1], "", n))
+        if f"d_rec_after_{n}" in found:
+            recurrent.append(_layer(found, names[n + 1], names[n + 1], "_rec", n))
+    trials = [_trial(found, e, number) for e in range(sum(name.startswith("label_") for name in found))]
+    return Page(float(found["duration"]), found["t"], layers, recurrent, trials)
 
-    def __init__(self, run: Path) -> None:
-        whole = content(run, ARRAYS, bytes)
-        try:
-            with np.load(io.BytesIO(whole), allow_pickle=False) as file:  # noqa: TID251
-                if sum(one.file_size for one in file.zip.infolist()) > max(SMALL, MOST_SHRUNK * len(whole)):
-                    raise ValueError("its arrays are far larger than the file")
-                self.found = {name: np.asarray(file[name]) for name in file.files}
-        except UNREADABLE as error:
-            raise damaged(ARRAYS, f"{type(error).__name__}: {error}") from None
 
-    def take(self, name: str, *shape: int | None, kinds: str = "fiu", below: int | None = None) -> np.ndarray:
-        """An array of finite numbers, with `below` of numbers from 0 to `below - 1`.
+def _layer(found: Mapping[str, np.ndarray], pre: str, post: str, ending: str, n: int) -> Layer:
+    """The synapses `n`, those of `ending`; without a mask all exist."""
+    w, before, after = (found[f"{name}_{n}"] for name in (f"w{ending}_after", f"d{ending}_before", f"d{ending}_after"))
+    return Layer(pre, post, found.get(f"mask{ending}_{n}", np.ones(w.shape, bool)), w, before, after)
 
-        `kinds`: its possible `dtype.kind`; None in the shape stands for any length.
-        """
-        array = self.found.get(name)
-        if array is None:
-            raise damaged(ARRAYS, f"no array {name}")
-        fits = len(array.shape) == len(shape) and all(n in (m, None) for n, m in zip(shape, array.shape))
-        if array.dtype.kind not in kinds or not fits:
-            raise damaged(ARRAYS, f"{name} of {array.dtype} and shape {list(array.shape)}")
-        wrong = ~np.isfinite(array) if below is None else (array < 0) | (array >= below)
-        if wrong.any():
-            raise damaged(ARRAYS, f"{array[wrong][0]} in {name}")
-        return array
 
-    def layer(self, pre: str, post: str, ending: str, n: int, shape: tuple[int, int]) -> Layer:
-        """The synapses `n`, those of `ending`; without a mask all exist."""
-        names = (f"w{ending}_after_{n}", f"d{ending}_before_{n}", f"d{ending}_after_{n}")
-        numbers = [self.take(name, *shape) for name in names]  # first: the shape is that of stored arrays
-        mask = f"mask{ending}_{n}"
-        exists = self.take(mask, *shape, kinds="b") if mask in self.found else np.ones(shape, bool)
-        return Layer(pre, post, exists, *numbers)
-
-    def trial(self, e: int, sizes: Sequence[int], points: int) -> Trial:
-        classes, spikes = sizes[-1], []
-        label = int(self.take(f"label_{e}", kinds="iu", below=classes))
-        for n, size in enumerate(sizes[:-1]):
-            times = self.take(f"times_{e}_{n}", None)
-            spikes.append((times, self.take(f"units_{e}_{n}", len(times), kinds="iu", below=size)))
-        V, y = self.take(f"V_{e}", classes, points), self.take(f"y_{e}", classes)
-        t_arr, w = self.take(f"arrivals_{e}", None, 2).T
-        number = int(self.take(f"trial_{e}", kinds="iu", below=LARGEST)) if f"trial_{e}" in self.found else None
-        return Trial(label, y, spikes, V, (t_arr, w), number)
+def _trial(found: Mapping[str, np.ndarray], e: int, number: int) -> Trial:
+    spikes = [(found[f"times_{e}_{n}"], found[f"units_{e}_{n}"]) for n in range(number)]
+    t_arr, w = found[f"arrivals_{e}"].T
+    trial = int(found[f"trial_{e}"]) if f"trial_{e}" in found else None
+    return Trial(int(found[f"label_{e}"]), found[f"y_{e}"], spikes, found[f"V_{e}"], (t_arr, w), trial)

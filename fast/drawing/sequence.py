@@ -17,35 +17,23 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from delayprop.fast.data.records import AMOUNT_OR_NULL, NUMBER, history, record
-from delayprop.fast.drawing.run_record import damaged
+from delayprop.fast.data.records import Record
 from delayprop.fast.drawing.style import COLOURS, plain, save, subplots, write
 from delayprop.fast.nn.layers import LI
 from delayprop.fast.nn.spikes import Spikes
 from delayprop.fast.nn.traces import membrane_traces
 
 PAUSE, STEP = 2000, 150  # ms that the first and the last frame are shown, and each other one
-LINE = {"presentation": NUMBER, "loss": NUMBER, "accuracy": NUMBER}
-TRACE = {"pattern": {"A", "B"}, "output": {0, 1}, "t": [NUMBER], "V": [NUMBER], "arrivals": [NUMBER]}
-TRACES = (TRACE, TRACE, TRACE, TRACE)
-RESULT = {"presentations": AMOUNT_OR_NULL, "before": TRACES, "after": TRACES}
-TWO = {"optimum": NUMBER, "gap?": NUMBER, "tau_mem?": NUMBER, "tau_syn?": NUMBER}  # older runs: only the optimum
 
 
-def draw(run: Path) -> list[str]:
+def draw(record: Record) -> list[str]:
     """Draws `delays.png`, `voltages.png`, and of two inputs `learning.gif`, into the folder of the
-    run, as `style.write`; returns their paths. `RecordError`: a record is missing or misshapen."""
-    inputs = record(run, "result.json", {"inputs?": {*range(3, 17)}}).get("inputs", 2)
-    matrix = ((NUMBER,) * inputs,) * inputs
-    log = history(run, {**LINE, **({"d": matrix} if inputs == 2 else {})})
-    more = TWO if inputs == 2 else {"gap": NUMBER, "kept_from": AMOUNT_OR_NULL, "d": matrix}
-    found = record(run, "result.json", {**RESULT, **more, "d_start": matrix})
-    for trace in [*found["before"], *found["after"]]:
-        if len(trace["t"]) != len(trace["V"]):
-            raise damaged("result.json", f"{len(trace['V'])} voltages at {len(trace['t'])} times")
+    run, as `style.write`; returns their paths."""
+    run, log, found = record.folder, record.log, record.result
+    inputs = found.get("inputs", 2)
     delays = delays_of_two(log, found) if inputs == 2 else delays_of_ring(log, found)
     drawn = [save(delays, run, "delays.png"), save(_voltages(found, inputs), run, "voltages.png")]
-    animated = inputs == 2 and {"gap", "tau_mem", "tau_syn"} <= found.keys()
+    animated = inputs == 2 and {"gap", "tau_mem", "tau_syn"} <= found.keys()  # not of an older version
     return [*drawn, _animate(log, found, run)] if animated else drawn
 
 

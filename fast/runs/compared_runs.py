@@ -5,16 +5,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from delayprop.fast.data.new_files import content_of
-from delayprop.fast.data.records import AMOUNT, COUNT, NUMBER, TEXT, RecordError, check_shape, checked
-from delayprop.fast.runs.saved_runs import HOW_IT_RAN, check_network, records
-from delayprop.fast.training.run_folder import RESULT
+from delayprop.fast.data.records import AMOUNT, COUNT, NUMBER, PAIRS, TEXT, RecordError, checked, of_this_version
+from delayprop.fast.runs.saved_runs import HOW_IT_RAN, check_network, tested
 from delayprop.fast.training.settings import with_defaults
 from delayprop.spec.errors import SpecError, Verbatim
 
 LINES = ".jsonl"
 LINE = {
     "task": TEXT, "seed": COUNT, "test_accuracy": NUMBER, "valid_accuracy": NUMBER, "seconds": AMOUNT,
-    "delay?": AMOUNT,
+    "delay?": AMOUNT, "trials_sha256?": TEXT, "wrong?": PAIRS,
 }
 WITH, REMEDY = {"hidden", "delay", "freeze_delays"}, "give lines of `python -m results`, of runs with a test"
 OF_THE_RESULT = frozenset({  # the entries of a line of results that are no setting
@@ -64,23 +63,23 @@ def grouped(paths: Sequence[Path], several_tasks: bool = False) -> list[Group]:
                 raise SpecError(where, "a run of another seed or settings", got, "name each run once")
             group.runs[run["seed"]] = Outcome(
                 100 * run["test_accuracy"], 100 * run["valid_accuracy"], run["seconds"], run.get("interval"),
-                _wrong(str(path / RESULT) if path.is_dir() else where, run),
+                _wrong(run),
             )
     return groups
 
 
 def _of_folder(folder: Path) -> dict:
     """Settings and result of a run, with the names of a line."""
-    options, result, log = records(folder)
-    check_network(folder)
-    if "test_accuracy" not in result:
-        raise SpecError(str(folder), "a run that classifies", Verbatim(options.get("task")), "leave it out")
-    valid = [line["valid_accuracy"] for line in log]
-    found = {name: result[name] for name in ("test_accuracy", "trials_sha256", "wrong") if name in result}
-    return {
-        **options, **found, "interval": _interval(folder, result), "seconds": sum(line["seconds"] for line in log),
-        "valid_accuracy": valid[-1] if options.get("choose") == "last" else max(valid),
-    }
+    run = tested(folder)
+    check_network(run)
+    if "test_accuracy" not in run.result:
+        raise SpecError(str(folder), "a run that classifies", Verbatim(run.options.get("task")), "leave it out")
+    found = {name: run.result[name] for name in ("test_accuracy", "trials_sha256", "wrong") if name in run.result}
+    with of_this_version(folder):
+        return {
+            **run.options, **found, "interval": tuple(100 * end for end in run.result["interval"]),
+            "seconds": sum(line["seconds"] for line in run.history), "valid_accuracy": run.accuracies["valid"],
+        }
 
 
 def _lines(path: Path) -> list[tuple[str, dict]]:
@@ -95,10 +94,7 @@ def _lines(path: Path) -> list[tuple[str, dict]]:
         raise SpecError(str(path), "a file of at least one line", Verbatim("an empty one"), REMEDY)
     for n, line in enumerate(lines, start=1):
         where = f"{path} line {n}"
-        try:
-            run = checked(line, LINE, where)
-        except RecordError as error:
-            raise RecordError(error.name, error.expected, error.got, REMEDY) from None
+        run = checked(line, LINE, where, REMEDY)
         if not run.keys() >= WITH:
             raise RecordError(where, "a line with all settings", f"one without {min(WITH - run.keys())}", REMEDY)
         run.pop("interval", None)  # a line has none
@@ -106,21 +102,10 @@ def _lines(path: Path) -> list[tuple[str, dict]]:
     return found
 
 
-def _interval(folder: Path, result: dict) -> tuple[float, float]:
-    """The 95 % interval of the test accuracy of a run, in per cent."""
-    low, high = result.get("interval", (1.0, 0.0))
-    if low > high:
-        got = Verbatim(result.get("interval", "none"))
-        raise SpecError(f"{folder / RESULT} interval", "the interval of the test accuracy", got, "train again")
-    return 100 * low, 100 * high
-
-
-def _wrong(where: str, run: dict) -> tuple[str, frozenset[int]] | None:
+def _wrong(run: dict) -> tuple[str, frozenset[int]] | None:
     """The test trials of a run, as their SHA-256, and which of them it has wrong."""
     if not {"trials_sha256", "wrong"} <= run.keys():
         return None  # a run of an older version
-    if run["wrong"] != []:
-        check_shape(run["wrong"], [(COUNT, COUNT)], f"{where} wrong")
     return run["trials_sha256"], frozenset(trial for trial, _ in run["wrong"])
 
 

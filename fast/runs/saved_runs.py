@@ -2,44 +2,27 @@
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import torch
 
-from delayprop.fast.data.new_files import content_of
-from delayprop.fast.data.records import (
-    AMOUNT,
-    AMOUNT_OR_NULL,
-    COUNT,
-    NUMBER,
-    TEXT,
-    RecordError,
-    check_shape,
-    history,
-    record,
-)
+from delayprop.fast.data.records import NETWORK, RESULT, Record, of_this_version
+from delayprop.fast.data.seals import DamagedError
 from delayprop.fast.data.spike_data import unseen
 from delayprop.fast.nn.layers import LI
 from delayprop.fast.tasks.registry import CLASSIFYING, job_from
 from delayprop.fast.tasks.sequence import task as sequence
-from delayprop.fast.training.checkpoints import DamagedError, loaded
+from delayprop.fast.training.checkpoints import loaded
 from delayprop.fast.training.classify import Classification
 from delayprop.fast.training.model import Classifier
 from delayprop.fast.training.processes import Processes
-from delayprop.fast.training.run_folder import RESULT
 from delayprop.fast.training.settings import Settings, with_defaults
 from delayprop.spec.errors import SpecError, Verbatim, printable
 
 HOW_IT_RAN = frozenset({"out", "resume", "save_seconds", "data", "workers", "tensorboard", "test", "changed"})
 """Options that do not change the result of a run, or follow from others."""
-NETWORK = "network.pt"
-TESTED = {"test_accuracy?": NUMBER, "interval?": (NUMBER, NUMBER), "trials_sha256?": TEXT}
-"""The shape of a result; that of another task has no accuracy."""
-ACCURACIES = {"test_accuracy": NUMBER, "interval": (NUMBER, NUMBER), "count_baseline": NUMBER}
 
 
 class Run:
@@ -50,6 +33,7 @@ class Run:
 
     Attributes:
         folder: its path.
+        record: the files in it.
         options: the settings, by name.
         history: one entry per epoch, of the task `sequence` one per presentation.
         result: the content of `result.json`, such as `answers`, the confusion matrix of the test
@@ -61,30 +45,27 @@ class Run:
             spike counts alone; of `sequence`, whether all classes are right. None without a test.
 
     Raises:
-        SpecError: the folder holds no finished run, or its files cannot be read.
+        SpecError: the folder holds no finished run, or other files than the run wrote.
     """
 
     def __init__(self, folder: str | os.PathLike) -> None:
         self.folder = Path(folder)
-        untested = (self.folder / NETWORK).is_file() and not (self.folder / RESULT).exists()
-        self.options, self.result, self.history = records(self.folder, untested)
-        if untested and self.options.get("test", True):
-            records(self.folder)  # names the missing result
-        log, found = self.history, self.result
+        self.record = record = Record(self.folder)
+        self.options, self.history = with_defaults(record.options), record.log
+        untested = NETWORK in record.files and RESULT not in record.files and not self.options.get("test", True)
+        self.result = found = {} if untested else record.result
         self.learned: bool | None = None
-        if self.options["task"] == "sequence":
-            check_shape(found, {"unseen_accuracy": NUMBER}, RESULT)
-            check_shape(log[-1], {"accuracy": NUMBER}, "history.jsonl, last line")
-            self.accuracies = {"valid": log[-1]["accuracy"], "test": found["unseen_accuracy"]}
-            self.learned = self.accuracies["valid"] == 1.0
-            return
-        kept = log[-1] if self.options.get("choose") == "last" else max(log, key=lambda line: line["valid_accuracy"])
-        check_shape(kept, {"train_accuracy": NUMBER, "valid_accuracy": NUMBER}, "history.jsonl")
-        self.accuracies = {split: kept[f"{split}_accuracy"] for split in ("train", "valid")}
-        if not untested:
-            check_shape(found, ACCURACIES, RESULT)
-            self.accuracies["test"] = found["test_accuracy"]
-            self.learned = found["interval"][0] > found["count_baseline"]
+        with of_this_version(self.folder):
+            if self.options["task"] == "sequence":
+                self.accuracies = {"valid": self.history[-1]["accuracy"], "test": found["unseen_accuracy"]}
+                self.learned = self.accuracies["valid"] == 1.0
+                return
+            last, by_accuracy = self.options.get("choose") == "last", lambda line: line["valid_accuracy"]
+            kept = self.history[-1] if last else max(self.history, key=by_accuracy)
+            self.accuracies = {split: kept[f"{split}_accuracy"] for split in ("train", "valid")}
+            if not untested:
+                self.accuracies["test"] = found["test_accuracy"]
+                self.learned = found["interval"][0] > found["count_baseline"]
 
     def network(self) -> Classifier | LI:
         """The network that was kept: a torch module with the trained parameters, on the CPU.
@@ -96,14 +77,14 @@ class Run:
         damaged, not finite, or of another version.
         """
         given = {**self.options, "device": "cpu"}
-        with _of_this_version(self.folder):
+        with of_this_version(self.folder):
             job = job_from(given)
             if job.task == "sequence":
                 layer = sequence.prepare(job, Processes()).layer
                 delays = {"d": torch.tensor(self.result["d"])}
                 layer.load_state_dict(_finite(self.folder, {**layer.state_dict(), **delays}))
                 return layer
-            parameters = _parameters(self.folder)
+            parameters = _parameters(self)
             network = Classifier(*_sizes(parameters, job.settings), job.settings, job.torch_dtype, job.seed)
             network.load_state_dict(parameters)
         return network
@@ -113,53 +94,45 @@ class Run:
         return f"Run({str(self.folder)!r}, {self.options['task']}: {shares})"
 
 
-def records(folder: Path, untested: bool = False) -> tuple[dict, dict, list[dict]]:
-    """Options, result and log of a run; `untested`: of `--no-test`, so it has no result."""
-    if not folder.is_dir():
-        got, remedy = Verbatim("no such folder"), "give the folder of `--out`"
-        raise SpecError(str(folder), "the folder of a finished run", got, remedy)
-    try:
-        given = with_defaults(record(folder, "options.json", {"seed": COUNT, "task": TEXT}))
-        found = {} if untested else record(folder, RESULT, TESTED)
-        classified = untested or "test_accuracy" in found
-        line = {"valid_accuracy": NUMBER, "seconds": AMOUNT, "float64?": AMOUNT_OR_NULL} if classified else {}
-        return given, found, history(folder, line)
-    except RecordError as error:
-        expected, remedy = "the folder of a finished run", "let it finish, or --resume it"
-        raise SpecError(str(folder), expected, Verbatim(error.brief), remedy) from None
-
-
-def check_classifies(folder: Path, options: dict) -> None:
+def check_classifies(run: Run) -> None:
     """Refuses the run of a task that does not classify."""
-    if options["task"] not in CLASSIFYING:
+    if run.options["task"] not in CLASSIFYING:
         expected = f"the run of a task that classifies, {', '.join(CLASSIFYING)}"
-        raise SpecError(str(folder), expected, Verbatim(options["task"]), "name another run")
+        raise SpecError(str(run.folder), expected, Verbatim(run.options["task"]), "name another run")
 
 
-def check_network(folder: Path) -> None:
+def check_network(run: Run) -> None:
     """Refuses a run whose kept network, if its folder has one, is damaged or not finite."""
-    if (folder / NETWORK).exists():
-        with _of_this_version(folder):
-            _parameters(folder)
+    if NETWORK in run.record.files:
+        with of_this_version(run.folder):
+            _parameters(run)
+
+
+def tested(folder: Path) -> Run:
+    """A finished run that was evaluated on the test split."""
+    run = Run(folder)
+    run.record.content(RESULT)
+    return run
 
 
 def opened(folder: Path, data: list[str] | None = None) -> Classification:
     """The training of a run, with the network that was kept; `data`: `--data` of the task, if the
     data have moved. Other content gives a warning."""
-    saved, _, _ = records(folder)
-    check_classifies(folder, saved)
+    run = tested(folder)
+    check_classifies(run)
+    saved = run.options
     if data is not None:
         several = isinstance(saved.get("data"), list)
         if not several and len(data) > 1:
             raise SpecError("--data", "one folder, for this task", Verbatim(f"{len(data)} words"), "name one")
         saved["data"] = data if several else data[0]
-    with _of_this_version(folder):
+    with of_this_version(folder):
         task = CLASSIFYING[saved["task"]]
         needed = {"workers", "valid_speakers"} if hasattr(task, "train_speakers") else {"workers"}
         if lacking := needed - saved.keys():  # the default of a `Job` may not be what the run had
             raise DamagedError(f"no {lacking.pop()} in options.json")
         # without first weights, which the kept network replaces
-        job, parameters = job_from({**saved, "rate": 0.0}), _parameters(folder)
+        job, parameters = job_from({**saved, "rate": 0.0}), _parameters(run)
         job = replace(job, kept_sizes=_sizes(parameters, job.settings))
         training = task.prepare(job, Processes())
         training.take(parameters)
@@ -171,12 +144,12 @@ def opened(folder: Path, data: list[str] | None = None) -> Classification:
     return training
 
 
-def _parameters(folder: Path) -> dict[str, torch.Tensor]:
+def _parameters(run: Run) -> dict[str, torch.Tensor]:
     """The parameters of the network that a run has kept, all of them finite."""
-    parameters = loaded(content_of(folder / NETWORK))
+    parameters = loaded(run.record.content(NETWORK))
     if not isinstance(parameters, dict) or not all(isinstance(one, torch.Tensor) for one in parameters.values()):
         raise DamagedError(f"no tensors by name in {NETWORK}")
-    return _finite(folder, parameters)
+    return _finite(run.folder, parameters)
 
 
 def _sizes(parameters: dict[str, torch.Tensor], settings: Settings) -> tuple[int, int]:
@@ -202,15 +175,3 @@ def _finite(folder: Path, parameters: dict[str, torch.Tensor]) -> dict[str, torc
             got = Verbatim(f"{int((~torch.isfinite(values)).sum())} NaN or infinite entries in {name}")
             raise SpecError(str(folder), "a run whose network is finite", got, "train again with smaller steps")
     return parameters
-
-
-@contextmanager
-def _of_this_version(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except SpecError:
-        raise
-    except Exception as error:  # a missing option, a network of another shape: torch has no single error type
-        reason = str(error) if isinstance(error, DamagedError) else f"{type(error).__name__}: {error}"
-        got = Verbatim(f"{reason}: {folder}")  # the reason comes first: messages cut paths
-        raise SpecError("RUN", "the folder of a run of this version", got, "restore the file, or train again") from None

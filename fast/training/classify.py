@@ -18,6 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from delayprop.fast.data.augment import moved_batch
 from delayprop.fast.data.batches import Batches
+from delayprop.fast.data.records import NETWORK
 from delayprop.fast.data.spike_data import Splits, doubts, shared_class_names, unseen
 from delayprop.fast.nn.certificate import Residuals
 from delayprop.fast.nn.parameters import project_
@@ -265,7 +266,7 @@ class Classification:
         With `--no-test` the test split stays untouched, and the exit code is 0."""
         best = self.best
         how = f"epoch {best['epoch']}, {'the last' if self.settings.choose == 'last' else 'chosen on valid'}"
-        folder.write_bytes("network.pt", saved(best["network"]))
+        folder.write_bytes(NETWORK, saved(best["network"]))
         if not self.settings.test:
             print(f"\nvalid accuracy {best['accuracy']:.1%} ({how}); --resume --test evaluates the test split")
             return 0

@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from delayprop.fast.data.records import ARRAYS, RESULT
 from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.nn.parameters import by_kinds
 from delayprop.fast.nn.synaptic_layer import used
 from delayprop.fast.nn.traces import arrivals, membrane_traces
 from delayprop.fast.training.evaluation import Evaluation
 from delayprop.fast.training.model import Classifier
-from delayprop.fast.training.run_folder import RESULT, Folder
+from delayprop.fast.training.run_folder import Folder
 
 TRIALS = 3  # with a right answer, and as many with a wrong one
 POINTS = 281  # of a voltage
@@ -112,11 +113,11 @@ def conclude(
     counts alone, else 1.
     """
     (low, high), accuracy = test.interval, test.accuracy
+    folder.write_bytes(ARRAYS, arrays)
     folder.write(RESULT, {
         **given, "test_accuracy": accuracy, "interval": (low, high), "count_baseline": baseline,
         "answers": test.confusion, "wrong": test.wrong,
     })
-    folder.write_bytes("page.npz", arrays)
     print(
         f"\ntest accuracy {accuracy:.1%} ({how}; 95 %: {low:.1%} to {high:.1%}); spike counts alone give {baseline:.1%}"
     )

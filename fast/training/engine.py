@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from delayprop.fast.data.records import RESULT
 from delayprop.fast.solving.bound import bounded_spikes
 from delayprop.fast.training.checkpoints import Checkpoints, check_content, decoded, digest, encoded
 from delayprop.fast.training.job import Job
 from delayprop.fast.training.processes import Processes
-from delayprop.fast.training.run_folder import RESULT, Folder, NotWrittenError
+from delayprop.fast.training.run_folder import Folder, NotWrittenError
 from delayprop.fast.training.signals import StoppedError, StopSignals
 from delayprop.spec.errors import short
 
@@ -89,6 +90,7 @@ def run(training: Training, folder: Folder, job: Job, processes: Processes, ends
                     keeper.save(step)
                     saved_at, saved = time.monotonic(), step
             code = training.finish(folder, signals.check)
+            folder.seal()
         except StoppedError as stopped:
             if saved < step:
                 keeper.save(step)

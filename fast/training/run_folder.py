@@ -12,12 +12,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from delayprop.fast.data.new_files import HALF, content_of, unlinked, write_whole
+from delayprop.fast.data.new_files import HALF, content_of, remove_now, unlinked, write_whole
+from delayprop.fast.data.records import LOG, OPTIONS, SEAL, check_seal, digest_of, files_in, seal_of
 from delayprop.fast.training.settings import with_defaults
 from delayprop.spec.errors import SpecError, UnsupportedError, Verbatim
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-OPTIONS, RESULT, LOCK, LOG = "options.json", "result.json", ".lock", "history.jsonl"
+LOCK = ".lock"
 TENSORBOARD = "tensorboard"  # folder of the log for TensorBoard, with `--tensorboard`
 MAY_CHANGE = ("out", "resume", "save_seconds", "preset", "changed")
 """Options that may differ whenever a run is resumed; `preset` and `changed` say where settings come
@@ -37,6 +38,7 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.history: list[dict] = []
+        self._sealed: dict[str, str] = {}  # the SHA-256 of each file, as long as the seal of the folder is right
         self._tensorboard: ScalarWriter | None = None
 
     @contextmanager
@@ -52,7 +54,20 @@ class Folder:
         """Writes a file, whole or not at all."""
         if self.writes:
             with self.writing():
+                if self._sealed.get(name) != digest_of(content):
+                    self._unseal()
                 write_whole(self.path / name, content)
+
+    def seal(self) -> None:
+        """Seals the record of a run that has ended, unless its seal still fits."""
+        if self.writes and not self._sealed:
+            with self.writing():
+                write_whole(self.path / SEAL, seal_of(files_in(self.path)))
+
+    def _unseal(self) -> None:
+        if self._sealed:
+            remove_now(self.path / SEAL)
+            self._sealed = {}
 
     def write(self, name: str, content: dict) -> None:
         self.write_bytes(name, (json.dumps(content, indent=1) + "\n").encode())
@@ -61,6 +76,7 @@ class Folder:
         """Appends a line to the log and to `history`, and its numbers to TensorBoard if wanted."""
         if self.writes:
             with self.writing():
+                self._unseal()
                 with open(self.path / LOG, "a", encoding="utf-8", opener=unlinked) as file:
                     file.write(json.dumps(content) + "\n")
                     file.flush()
@@ -72,6 +88,7 @@ class Folder:
     def remove(self, name: str) -> None:
         if self.writes:
             with self.writing():
+                self._unseal()
                 (self.path / name).unlink(missing_ok=True)
 
     def truncate_log(self, lines: int) -> None:
@@ -84,10 +101,7 @@ class Folder:
             self.history = [json.loads(line) for line in found[:lines]]
             if not all(isinstance(line, dict) for line in self.history):
                 raise ValueError("a line is no object")
-        except OSError as error:
-            got = Verbatim(f"{error.strerror}: {path}")
-            raise SpecError("--resume", "given for a run whose log can be read", got, "start a new run") from None
-        except (ValueError, RecursionError):
+        except (OSError, ValueError, RecursionError):
             found, self.history = [], []
         if len(self.history) < lines:
             got = Verbatim(f"{len(self.history)} of {lines} lines of {path}")
@@ -126,7 +140,9 @@ class RunFolder(Folder):
         self._tensorboard = ScalarWriter(self.path) if options.get("tensorboard") else None
         try:
             if resume:
-                before = _compare(self.path, options, {*MAY_CHANGE, *may_change})
+                files = files_in(self.path, (OPTIONS, LOG))  # all others are written again
+                self._sealed = check_seal(self.path, files, (OPTIONS, LOG), "restore it, or start a new run")
+                before = _compare(self.path, files.get(OPTIONS, b""), options, {*MAY_CHANGE, *may_change})
                 changed = {name for name in may_change if name in before or name in options}
                 options = {**before, **{name: options.get(name) for name in changed}}
             self.write(OPTIONS, options)
@@ -217,22 +233,21 @@ def _existing(out: str | None) -> Path:
     return path
 
 
-def _compare(folder: Path, options: dict, may_change: set[str]) -> dict:
+def _compare(folder: Path, stored: bytes, options: dict, may_change: set[str]) -> dict:
     """The stored options; refuses changed options, and fewer epochs."""
     try:
-        before = json.loads(content_of(folder / OPTIONS))
+        before = json.loads(stored)
         if not isinstance(before, dict) or "task" not in before:
             raise ValueError("it holds no options")
         before = with_defaults(before)
-    except (OSError, ValueError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        got = Verbatim(f"{reason}: {folder / OPTIONS}")
+    except (ValueError, RecursionError) as error:
+        got = Verbatim(f"{error}: {folder / OPTIONS}")
         raise SpecError("--resume", "given for a run with readable options", got, "start a new run") from None
     for name in sorted({*before, *options} - may_change):
         if before.get(name) != options.get(name):
-            stored = str(before.get(name))
-            stored = stored if len(stored) <= LONGEST else "that of its options.json"
-            expected = f"{stored}, as this run was started with"
+            value = str(before.get(name))
+            value = value if len(value) <= LONGEST else "that of its options.json"
+            expected = f"{value}, as this run was started with"
             raise SpecError(f"--{name.replace('_', '-')}", expected, options.get(name), "give it, or start another run")
     if options.get("epochs", 0) < before.get("epochs", 0):
         expected = f"at least {before['epochs']}, as before"

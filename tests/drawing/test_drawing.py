@@ -20,13 +20,22 @@ from PIL import Image, ImageSequence
 from delayprop import LI, LIF, SpecError, draw
 from delayprop.fast.drawing.answers import OTHERS, by_class, confusion, trial_picture
 from delayprop.fast.drawing.classification import overview
-from delayprop.fast.drawing.run_record import Layer, read
+from delayprop.fast.drawing.run_record import Layer
 from delayprop.fast.drawing.sequence import delays_of_two
 from delayprop.fast.drawing.synapses import arrivals, distribution, learned_delays, moved_most, moved_neuron, movement
 from reports.__main__ import main
 from tests.support.commands import python
-from tests.support.runs.reading import Capture, Patch, refusal
-from tests.support.runs.recorded_runs import SEQUENCE, SEQUENCE_LINES, lines, made, made_sequence, recorded, results
+from tests.support.runs.reading import Capture, Patch, refusal, resealed
+from tests.support.runs.recorded_runs import (
+    SEQUENCE,
+    SEQUENCE_LINES,
+    lines,
+    made,
+    made_sequence,
+    read,
+    recorded,
+    results,
+)
 
 
 @pytest.mark.parametrize(("make", "task", "names"), [
@@ -93,6 +102,7 @@ def test_an_animation_shows_each_move_of_the_delays(tmp_path: Path) -> None:
         lines(d=[[x, 10.0 - x], [10.0 - x, x]])(tmp_path)
         entries.append(log.read_text().splitlines()[0])
     log.write_text("\n".join(entries))
+    resealed(tmp_path)
     assert main([str(tmp_path)]) == 0
     with Image.open(tmp_path / "learning.gif") as animation:
         frames = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(animation)]

@@ -10,10 +10,9 @@ import pytest
 
 from delayprop.fast.drawing.classification import html
 from delayprop.fast.drawing.curves import certificate
-from delayprop.fast.drawing.run_record import read
 from reports.__main__ import main
 from tests.support.house.docs_pages import Outline, after_scripts, browser
-from tests.support.runs.recorded_runs import CARD, Arrays, Change, lines, made, recorded, results, settings
+from tests.support.runs.recorded_runs import CARD, Arrays, Change, lines, made, read, recorded, results, settings
 
 pytestmark = pytest.mark.full
 

@@ -11,7 +11,7 @@ from delayprop.fast.runs.compared_runs import grouped
 from delayprop.fast.tasks import yin_yang
 from delayprop.fast.train import main as train
 from results.__main__ import main as results
-from tests.support.runs.reading import Capture, Patch, history, printed, refusal, rewrite
+from tests.support.runs.reading import Capture, Patch, history, printed, refusal, resealed, rewrite
 from tests.support.runs.short_runs import with_validation
 
 OF_THE_TEST = {"test_accuracy", "count_baseline", "trials_sha256", "wrong"}
@@ -60,6 +60,7 @@ def test_a_line_is_of_the_kept_epoch(folder: Path, monkeypatch: Patch, tmp_path:
     assert train([*FEW, "--epochs", "3", "--out", str(tmp_path / "three"), "--no-test"]) == 0
     log = [{**line, "train_accuracy": n / 10} for n, line in enumerate(history(tmp_path / "three"))]
     (tmp_path / "three" / "history.jsonl").write_text("".join(json.dumps(one) + "\n" for one in log))
+    resealed(tmp_path / "three")
     line = json.loads(printed(capsys, results, tmp_path / "three"))
     assert (line["best_epoch"], line["valid_accuracy"], line["train_accuracy"]) == (2, 0.8, 0.1)
     assert line["seconds"] == pytest.approx(sum(one["seconds"] for one in log), abs=0.05)
@@ -82,9 +83,14 @@ def damaged(name: str, end: int | None) -> Change:
     return spoil
 
 
+def one_epoch(folder: Path) -> None:
+    (folder / "history.jsonl").write_text(json.dumps(history(folder)[0]) + "\n")
+    resealed(folder)
+
+
 SPOILT: dict[str, Change] = {
-    "log": lambda folder: (folder / "history.jsonl").write_text(json.dumps(history(folder)[0]) + "\n"),
-    "more epochs": another_option(epochs=5), "test not ended": another_option(test=True),
+    "log": one_epoch, "more epochs": another_option(epochs=5),
+    "test not ended": another_option(test=True),
     "sequence": another_option(task="sequence"), "checkpoint": damaged("checkpoint-*.pt", -1),
     "network": damaged("network.pt", 1),
 }

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from delayprop.fast.data.records import LOG
 from delayprop.fast.train import main
 from delayprop.fast.training import checkpoints
 from delayprop.fast.training.checkpoints import (
@@ -25,7 +26,7 @@ from delayprop.fast.training.checkpoints import (
 from delayprop.fast.training.engine import CheckpointKeeper
 from delayprop.fast.training.model import Classifier
 from delayprop.fast.training.processes import Processes
-from delayprop.fast.training.run_folder import LOG, Folder
+from delayprop.fast.training.run_folder import Folder
 from delayprop.spec import SpecError
 from tests import ROOT
 from tests.support.forking import called

@@ -21,13 +21,14 @@ import torch
 from matplotlib.figure import Figure
 
 from delayprop.fast.cpu import solver, threads
+from delayprop.fast.data.records import LOG
 from delayprop.fast.data.spike_data import SpikeData
 from delayprop.fast.drawing import style
 from delayprop.fast.train import main
 from delayprop.fast.training import engine
 from delayprop.fast.training.checkpoints import Checkpoints, decoded, digest
 from delayprop.fast.training.gradient_checks import NotFiniteError
-from delayprop.fast.training.run_folder import LOG, NotWrittenError
+from delayprop.fast.training.run_folder import NotWrittenError
 from tests import ROOT
 from tests.support.forking import Child, called, started
 from tests.support.runs.children import AT_WORK
@@ -228,7 +229,7 @@ def test_a_signal_while_pictures_are_drawn_leaves_a_finished_run(
         assert run(training, out) == CODES[number]
     line = f"stopped by {number.name} after the last step; the run is finished, and `delayprop report {out}` draws"
     assert capsys.readouterr().out.splitlines()[-1].startswith(line)
-    pictures = {one.name for one in out.iterdir() if one.suffix not in (".pt", ".json", ".jsonl", ".npz")}
+    pictures = {one.name for one in out.iterdir() if one.suffix not in (".pt", ".json", ".jsonl", ".npz", ".sha256")}
     assert pictures == {".lock", "first.png"}
     assert (out / "result.json").exists() and (out / "network.pt").exists()
     assert run(training, out, resume=True) in (0, 1) and (out / "second.png").exists()

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.release
 PROCESSES = "training/test_processes.py"  # slow: training in processes without compiled kernels
 HIDDEN = "fast/test_nan_shows.py"
 DAMAGE, READER = "data/test_spike_files_damage.py", "data/spike_files.py"
-CLASSIFY = "training/classify.py"
+CLASSIFY, RECORDS = "training/classify.py", "data/records.py"
 OTHERS = ("benchmarks", "reports", "results")
 SPIKES, READ = "one and layer and float64", "max_voltage and float64"
 KILLED = "ends_in_the_same_bits and classification and before and 7"
@@ -38,6 +38,13 @@ PLANTED: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("pickle", "training/checkpoints.py", "weights_only=True", "weights_only=False", "nothing_in_a_file"),
         ("half stays", "training/checkpoints.py", "            path.unlink()", "            pass", "written"),
         ("all half removed", "training/checkpoints.py", 'f".*{HALF}"', '".*"', "written"),
+    ],
+    "training/test_records.py": [
+        ("seal not checked", RECORDS, "    if wrong:\n", "    if False:\n", "changed_file and flipped and page"),
+        ("one file not sealed", RECORDS, "FILES = (OPTIONS, LOG, ", "FILES = (OPTIONS, ", "changed_file and cut"),
+        ("seal forgotten", "training/run_folder.py", "self._sealed = check_seal(", "check_seal(", "kill_between"),
+        ("seal left", "training/run_folder.py", "remove_now(self.path / SEAL)", "pass", "kill_between"),
+        ("no warning", RECORDS, "file=sys.stderr", "file=sys.stdout", "without_a_seal"),
     ],
     "training/test_survival.py": [
         ("optimiser forgotten", CLASSIFY,

@@ -13,11 +13,12 @@ import pytest
 
 import delayprop.fast.run
 import delayprop.reference.__main__
+from delayprop.fast.data.records import LOG, OPTIONS, SEAL
 from delayprop.fast.tasks import yin_yang
 from delayprop.fast.tasks.sequence import task
 from delayprop.fast.train import main
 from delayprop.fast.training.checkpoints import HALF, Checkpoints, digest
-from delayprop.fast.training.run_folder import LOG, OPTIONS, RunFolder
+from delayprop.fast.training.run_folder import RunFolder
 from delayprop.spec import SpecError
 from tests import ROOT
 from tests.support.runs.reading import Capture, Patch, history, refusal, rewrite
@@ -122,6 +123,7 @@ def test_a_pipe_in_the_folder_of_a_run_is_refused(name: str, run: Path, capsys: 
 
 @pytest.mark.parametrize("name", [LOG, OPTIONS])
 def test_json_without_end_in_the_folder_of_a_run_is_refused(name: str, run: Path, capsys: Capture) -> None:
+    (run / SEAL).unlink()
     (run / name).write_text("[" * 200_000)
     assert "`--resume` must be given for a run" in refusal(capsys, main, *WORDS, run, "--resume")
 
@@ -133,7 +135,7 @@ def test_a_folder_in_the_way_of_a_file_is_named(run: Path, capsys: Capture) -> N
     (run / LOG).unlink()
     (run / LOG).mkdir()
     said = refusal(capsys, main, *WORDS, run, "--resume")
-    assert "must be given for a run whose log can be read, got Is a directory" in said
+    assert "must be a folder whose files can be read, got history.jsonl: Is a directory" in said
 
 
 def test_a_run_is_resumed_with_its_own_options_alone(copy: Path) -> None:

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from delayprop.fast.data.records import RESULT
 from delayprop.fast.nn.certificate import Residuals, residuals, watched
 from delayprop.fast.nn.layers import LI
 from delayprop.fast.nn.losses import cross_entropy
@@ -35,7 +36,7 @@ from delayprop.fast.training.evaluation import correct
 from delayprop.fast.training.gradient_checks import LEGEND, check_finite
 from delayprop.fast.training.job import Job
 from delayprop.fast.training.processes import Processes
-from delayprop.fast.training.run_folder import RESULT, Folder
+from delayprop.fast.training.run_folder import Folder
 from delayprop.fast.training.settings import delay_step_size
 from delayprop.spec import SpecError
 from delayprop.spec.checks import finite_number, whole_number

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from delayprop.fast.data.records import SEAL, files_in, seal_of
+
 Capture = pytest.CaptureFixture[str]
 Patch = pytest.MonkeyPatch
 
@@ -63,7 +65,14 @@ def screen(patch: Patch, terminal: bool = True) -> io.StringIO:
     return shown
 
 
+def resealed(folder: Path) -> Path:
+    """Seals a folder, as if its run had written what is there."""
+    (folder / SEAL).write_bytes(seal_of(files_in(folder)))
+    return folder
+
+
 def rewrite(path: Path, **entries: object) -> None:
-    """Changes entries of a JSON object in a file; `KeyError` stands for none."""
+    """Changes entries of a JSON object in a file of a run; `KeyError` stands for none."""
     found = {**json.loads(path.read_text(encoding="utf-8")), **entries}
     path.write_text(json.dumps({name: value for name, value in found.items() if value is not KeyError}))
+    resealed(path.parent)

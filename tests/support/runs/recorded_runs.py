@@ -9,6 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from delayprop.fast.data.records import Record
+from delayprop.fast.drawing import run_record
+from delayprop.fast.drawing.run_record import Run
+from tests.support.runs.reading import resealed
+
 Arrays = dict[str, np.ndarray]
 DURATION, POINTS = 50.0, 60
 
@@ -76,7 +81,11 @@ def made(folder: Path, sizes: tuple[int, ...] = (4, 6, 3), epochs: int = 3, spik
     (folder / "history.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in lines))
     (folder / "options.json").write_text(json.dumps(OPTIONS))
     np.savez_compressed(folder / "page.npz", allow_pickle=True, **arrays(sizes, spikes))
-    return folder
+    return resealed(folder)
+
+
+def read(folder: Path) -> Run:
+    return run_record.read(Record(folder))
 
 
 D = [[0.0, 10.0], [10.0, 0.0]]
@@ -93,7 +102,7 @@ SEQUENCE_LINES: list[dict] = [{"presentation": 1, "loss": 0.7, "accuracy": 0.5, 
 def made_sequence(folder: Path) -> Path:
     (folder / "result.json").write_text(json.dumps(SEQUENCE))
     (folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in SEQUENCE_LINES))
-    return folder
+    return resealed(folder)
 
 
 Change = Callable[[Path], object]
@@ -105,6 +114,7 @@ def _lines(name: str, **entries: object) -> Change:
     def change(folder: Path) -> None:
         found = [{**json.loads(line), **entries} for line in (folder / name).read_text().splitlines()]
         (folder / name).write_text("".join(json.dumps(entry) + "\n" for entry in found))
+        resealed(folder)
 
     return change
 
@@ -120,5 +130,6 @@ def recorded(change: Callable[[Arrays], object]) -> Change:
             found = {name: file[name] for name in file.files}
         change(found)
         np.savez_compressed(folder / "page.npz", allow_pickle=True, **found)
+        resealed(folder)
 
     return changed
